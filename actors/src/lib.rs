@@ -1,0 +1,1 @@
+//! Every actor, mailbox bounds, supervision and the media clock.

@@ -1,0 +1,1 @@
+//! The ports to AI providers and one module per vendor.

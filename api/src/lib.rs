@@ -1,0 +1,1 @@
+//! HTTP front doors: health, Twilio webhooks and Media Streams.

@@ -1,0 +1,3 @@
+//! offhook-load.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! offhook-sim.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Virtual callers and provider simulators.

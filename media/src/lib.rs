@@ -1,0 +1,1 @@
+//! Media as pure state machines: RTP, jitter, sendout, codecs, VAD, turn-taking, WAV.

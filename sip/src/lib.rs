@@ -1,0 +1,1 @@
+//! SIP as pure state machines: messages, transactions, dialogs, SDP.

@@ -1,0 +1,3 @@
+//! The offhook server.
+
+fn main() {}

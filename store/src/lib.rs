@@ -1,0 +1,1 @@
+//! Call records, turns and recordings, on SQLite or PostgreSQL.
