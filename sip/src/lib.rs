@@ -1,1 +1,15 @@
 //! SIP as pure state machines: messages, transactions, dialogs, SDP.
+//!
+//! Bytes and time go in, bytes and events come out: no clock, socket, task or lock is in here, and randomness comes from a
+//! seed. The main types are [`endpoint::Endpoint`], which is a whole user agent, [`message::Message`], which is what goes
+//! over the wire, and [`sdp::Negotiated`], which is what two sides agreed to say to each other.
+//!
+//! It refuses to be a registrar, a proxy, a presence server or a DNS client.
+
+pub mod dialog;
+pub mod endpoint;
+pub mod flow;
+pub mod message;
+pub mod sdp;
+pub mod transaction;
+pub mod uri;

@@ -1,0 +1,121 @@
+//! What our messages say of us: Via, Contact, tags, and the headers of each response.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use rand::Rng;
+
+use super::Endpoint;
+use super::incoming::Incoming;
+use crate::flow::{Flow, Transmit};
+use crate::message::{ALLOWED_METHODS, BRANCH_COOKIE, ParseError, Request, Response, SUPPORTED_EXTENSIONS, StatusCode, name};
+use crate::uri::Host;
+
+/// The body type that we read and write.
+pub(super) const SDP: &str = "application/sdp";
+
+impl Endpoint {
+    /// 64 random bits in hexadecimal: tags and branches must not be guessed (RFC 3261 §19.3).
+    pub(super) fn new_token(&mut self) -> String {
+        format!("{:016x}", self.random.next_u64())
+    }
+
+    /// A Via with a branch of its own.
+    pub(super) fn new_via(&mut self, flow: &Flow) -> String {
+        let token = self.new_token();
+        format!("SIP/2.0/{} {};branch={BRANCH_COOKIE}{token};rport", flow.transport.via_name(), self.sent_by(flow))
+    }
+
+    /// Where in-dialog requests reach us.
+    pub(super) fn contact(&self, flow: &Flow) -> String {
+        format!("<sip:offhook@{};transport={}>", self.sent_by(flow), flow.transport.uri_name())
+    }
+
+    fn sent_by(&self, flow: &Flow) -> String {
+        let port = flow.local.port();
+        match &self.config.advertised_host {
+            Some(host) => format!("{host}:{port}"),
+            None => format!("{}:{port}", Host::Address(flow.local.ip())),
+        }
+    }
+
+    /// A response of ours with its usual headers.
+    pub(super) fn response(&self, request: &Request, status: StatusCode, to_tag: &str) -> Response {
+        let mut response = Response::to_request(request, status);
+        self.finish_response(&mut response, to_tag);
+        response
+    }
+
+    fn finish_response(&self, response: &mut Response, to_tag: &str) {
+        if response.status != StatusCode::TRYING && !to_tag.is_empty() {
+            response.headers.set_to_tag(to_tag);
+        }
+        response.headers.push(name::SERVER, self.config.user_agent.as_str());
+    }
+
+    /// A 180 or 2xx to an INVITE: with a Contact, so that it makes or refreshes a dialog.
+    pub(super) fn dialog_response(&self, request: &Request, status: StatusCode, to_tag: &str, flow: &Flow) -> Response {
+        let mut response = self.response(request, status, to_tag);
+        response.headers.push(name::CONTACT, self.contact(flow));
+        push_capabilities(&mut response);
+        response
+    }
+
+    /// The answer to OPTIONS (RFC 3261 §11.2).
+    pub(super) fn options_response(&self, request: &Request, to_tag: &str) -> Response {
+        let mut response = self.response(request, StatusCode::OK, to_tag);
+        response.headers.push(name::ACCEPT, SDP);
+        push_capabilities(&mut response);
+        response
+    }
+
+    /// Answers without a transaction: the same request again gets the same answer again, tag included (RFC 3261 §8.2.7).
+    pub(super) fn respond_statelessly(&mut self, incoming: &Incoming, mut response: Response) {
+        let tag = stateless_tag(&incoming.transaction_key(&incoming.request.method));
+        response.headers.set_to_tag(&tag);
+        if response.headers.get(name::SERVER).is_none() {
+            self.finish_response(&mut response, &tag);
+        }
+        let transmit = Transmit { flow: incoming.reply_flow(), bytes: response.to_bytes() };
+        self.transmit_response(response.status.code(), transmit);
+    }
+
+    /// Refuses without a transaction.
+    pub(super) fn refuse_statelessly(&mut self, incoming: &Incoming, status: StatusCode, retry_after: Option<Duration>) {
+        let mut response = Response::to_request(&incoming.request, status);
+        push_retry_after(&mut response, retry_after);
+        self.respond_statelessly(incoming, response);
+    }
+
+    /// Answers what could not be read, as far as it can be answered.
+    pub(super) fn refuse_malformed(&mut self, flow: Flow, error: ParseError) {
+        let (Some(status), Some(mut request)) = (error.status, error.request) else {
+            return;
+        };
+        request.add_received_rport(flow.remote);
+        let mut response = Response::to_request(&request, status);
+        let call_id = request.headers.get(name::CALL_ID).unwrap_or_default();
+        self.finish_response(&mut response, &stateless_tag(call_id));
+        // Its Via may be the unreadable part: the source is the one address that is sure.
+        self.transmit_response(status.code(), Transmit { flow, bytes: response.to_bytes() });
+    }
+}
+
+/// Seconds, rounded up.
+pub(super) fn push_retry_after(response: &mut Response, retry_after: Option<Duration>) {
+    if let Some(wait) = retry_after {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        response.headers.push(name::RETRY_AFTER, seconds.to_string());
+    }
+}
+
+fn push_capabilities(response: &mut Response) {
+    response.headers.push(name::ALLOW, ALLOWED_METHODS);
+    response.headers.push(name::SUPPORTED, SUPPORTED_EXTENSIONS.join(", "));
+}
+
+fn stateless_tag(text: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}

@@ -1,0 +1,121 @@
+//! Ends a dialog as its state wants, when we want it or the transport fails.
+
+use std::time::Instant;
+
+use super::clients::ClientUser;
+use super::next_hop::next_hop;
+use super::usages::{AfterAck, Cancel, Phase};
+use super::{DialogId, Endpoint, Event};
+use crate::flow::Flow;
+use crate::message::{Method, StatusCode, name};
+
+impl Endpoint {
+    /// Ends a dialog; [`Event::Terminated`] follows, now or when the peer has answered or not. `reason` is the value of a
+    /// Reason header (RFC 3326): `Q.850;cause=16;text="Normal call clearing"`.
+    ///
+    /// ```text
+    /// unanswered, theirs          480
+    /// unanswered, ours            CANCEL, once a 1xx is there (RFC 3261 §9.1); BYE if a 2xx came first
+    /// answered by us, no ACK yet  BYE after the ACK, or after 64*T1 (RFC 3261 §15)
+    /// answered                    BYE; a re-INVITE that waits gets 487
+    /// ```
+    pub fn hang_up(&mut self, now: Instant, dialog: &DialogId, reason: Option<&str>) {
+        let Some(number) = self.usages.find(dialog) else {
+            return;
+        };
+        let Some(usage) = self.usages.table.get_mut(&number) else {
+            return;
+        };
+        let reason = reason.map(str::to_owned);
+        match (&mut usage.phase, &mut usage.unacked) {
+            (Phase::Invited, _) => {
+                self.refuse_pending(now, number, StatusCode::TEMPORARILY_UNAVAILABLE, None);
+                self.finish(number);
+            }
+            (Phase::Inviting { client, cancel: cancel @ Cancel::No }, _) => {
+                *cancel = Cancel::Wanted { reason: reason.clone() };
+                let client = *client;
+                if self.clients.table.get(&client).is_some_and(|client| client.is_proceeding_invite()) {
+                    self.send_cancel(now, number, reason.as_deref());
+                }
+            }
+            (Phase::Established, Some(unacked)) => unacked.then = AfterAck::HangUp { reason },
+            (Phase::Established, None) => {
+                self.refuse_pending(now, number, StatusCode::REQUEST_TERMINATED, None);
+                self.send_bye(now, number, reason.as_deref());
+            }
+            (Phase::Inviting { .. } | Phase::Ending, _) => {}
+        }
+    }
+
+    pub(super) fn send_bye(&mut self, now: Instant, number: u64, reason: Option<&str>) {
+        let Some(usage) = self.usages.table.get_mut(&number) else {
+            return;
+        };
+        usage.phase = Phase::Ending;
+        let mut bye = usage.dialog.request(Method::BYE);
+        let flow = next_hop(usage.flow, usage.dialog.next_hop());
+        bye.headers.push(name::USER_AGENT, self.config.user_agent.as_str());
+        if let Some(reason) = reason {
+            bye.headers.push(name::REASON, reason);
+        }
+        self.send_request(now, flow, bye, ClientUser::Bye(number));
+    }
+
+    /// The flow does not work any more: a connection closed, or a datagram could not be sent (RFC 3261 §8.1.3.1, §17.2.4).
+    ///
+    /// Our requests on it have failed: an INVITE reads as refused with 503, a BYE ends the dialog all the same. A caller whose
+    /// connection is gone before our answer reads as cancelled. Answered calls live on: the next request may be luckier.
+    /// Looks at every transaction, which is fine for something as rare as this.
+    pub fn handle_transport_error(&mut self, _now: Instant, flow: &Flow) {
+        let clients = self.clients.table.iter().filter(|(_, client)| client.transmit.flow == *flow);
+        let mut clients: Vec<u64> = clients.map(|(id, _)| *id).collect();
+        clients.sort_unstable();
+        for client in clients {
+            match self.remove_client(client).map(|client| client.user) {
+                Some(ClientUser::Invite(number)) => self.fail_invite(number),
+                Some(ClientUser::Bye(number)) => self.finish(number),
+                Some(ClientUser::Nobody) | None => {}
+            }
+        }
+        if !flow.transport.is_reliable() {
+            return;
+        }
+        let servers = self.servers.table.iter().filter(|(_, server)| server.reply == *flow);
+        let servers: Vec<(u64, Option<u64>)> = servers.map(|(id, server)| (*id, server.usage)).collect();
+        for (server, usage) in servers {
+            self.remove_server(server);
+            if let Some(number) = usage {
+                self.lose_pending(number, server);
+            }
+        }
+    }
+
+    /// Our INVITE cannot be sent. After its answer that only means that no ACK can be repeated.
+    fn fail_invite(&mut self, number: u64) {
+        let Some(usage) = self.usages.table.get(&number) else {
+            return;
+        };
+        let Phase::Inviting { cancel, .. } = &usage.phase else {
+            return;
+        };
+        if let Cancel::No = cancel {
+            let reason = "transport error".to_owned();
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            self.events.push_back(Event::Refused { dialog: usage.name.clone(), status, reason });
+        }
+        self.finish(number);
+    }
+
+    /// The transaction of an INVITE is gone with its connection.
+    fn lose_pending(&mut self, number: u64, server: u64) {
+        let Some(usage) = self.usages.table.get_mut(&number) else {
+            return;
+        };
+        if usage.pending.take_if(|pending| pending.transaction == server).is_some() && matches!(usage.phase, Phase::Invited) {
+            let dialog = usage.name.clone();
+            self.events.push_back(Event::Cancelled { dialog });
+            self.finish(number);
+        }
+    }
+}

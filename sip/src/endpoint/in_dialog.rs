@@ -1,0 +1,125 @@
+//! Requests of the peer inside a dialog.
+
+use std::time::{Duration, Instant};
+
+use rand::Rng;
+
+use super::build::push_retry_after;
+use super::incoming::Incoming;
+use super::usages::{AfterAck, Phase};
+use super::{Endpoint, Event, Rejection};
+use crate::message::{Method, StatusCode, name};
+
+/// Longest wait asked of a peer whose INVITE overlaps its last one, in seconds (RFC 3261 §14.2).
+const OVERLAP_RETRY_SECONDS: u64 = 10;
+
+impl Endpoint {
+    /// A request with a To tag, other than ACK and CANCEL. Its method is one that we serve.
+    pub(super) fn handle_in_dialog(&mut self, now: Instant, incoming: Incoming) {
+        let number = self.usages.find_for_request(&incoming.dialog_id());
+        let Some((number, usage)) = number.and_then(|number| Some((number, self.usages.table.get_mut(&number)?))) else {
+            self.stats.rejected(Rejection::Unmatched);
+            return self.refuse_statelessly(&incoming, StatusCode::CALL_DOES_NOT_EXIST, None);
+        };
+        if !usage.dialog.handle_request_cseq(incoming.cseq.number) {
+            return self.refuse_statelessly(&incoming, StatusCode::SERVER_INTERNAL_ERROR, None);
+        }
+        usage.flow = incoming.flow;
+        match incoming.request.method {
+            Method::BYE => self.handle_bye(now, number, &incoming),
+            Method::INVITE => self.handle_reinvite(now, number, &incoming),
+            Method::OPTIONS => {
+                let response = self.options_response(&incoming.request, "");
+                self.respond_statelessly(&incoming, response);
+            }
+            _ => self.handle_info(now, number, incoming),
+        }
+    }
+
+    /// The ACK to our 2xx. A repeated one, or one for a dialog that is gone, means nothing.
+    pub(super) fn handle_dialog_ack(&mut self, now: Instant, incoming: &Incoming) {
+        let Some(number) = self.usages.find(&incoming.dialog_id()) else {
+            return;
+        };
+        let Some(usage) = self.usages.table.get_mut(&number) else {
+            return;
+        };
+        let Some(unacked) = usage.unacked.take_if(|unacked| unacked.cseq == incoming.cseq.number) else {
+            return;
+        };
+        let dialog = usage.name.clone();
+        self.rearm_usage(number);
+        match unacked.then {
+            AfterAck::Confirm => {
+                let body = &incoming.request.body;
+                let sdp = (!body.is_empty()).then(|| body.clone());
+                self.events.push_back(Event::Confirmed { dialog, sdp });
+            }
+            AfterAck::HangUp { reason } => self.send_bye(now, number, reason.as_deref()),
+        }
+    }
+
+    /// 200 always, even when our own BYE is on its way or our 2xx has no ACK yet; an INVITE that waits gets 487.
+    fn handle_bye(&mut self, now: Instant, number: u64, incoming: &Incoming) {
+        let Some(usage) = self.usages.table.get(&number) else {
+            return;
+        };
+        let dialog = usage.name.clone();
+        let phase = usage.phase.clone();
+        if let Phase::Inviting { .. } = phase {
+            // A callee may not say BYE before its answer (RFC 3261 §15): it can refuse.
+            return self.answer_in_dialog(now, incoming, StatusCode::CALL_DOES_NOT_EXIST, None);
+        }
+        self.answer_in_dialog(now, incoming, StatusCode::OK, None);
+        self.refuse_pending(now, number, StatusCode::REQUEST_TERMINATED, None);
+        if !matches!(phase, Phase::Ending) {
+            let reason = incoming.request.headers.get(name::REASON).map(str::to_owned);
+            self.events.push_back(Event::HungUp { dialog, reason });
+        }
+        self.finish(number);
+    }
+
+    /// An INVITE inside the dialog: refused while another one is open on either side (RFC 3261 §14.2).
+    fn handle_reinvite(&mut self, now: Instant, number: u64, incoming: &Incoming) {
+        let Some(usage) = self.usages.table.get(&number) else {
+            return;
+        };
+        let dialog = usage.name.clone();
+        match (&usage.phase, &usage.pending, &usage.unacked) {
+            (Phase::Ending, ..) => {
+                self.answer_in_dialog(now, incoming, StatusCode::CALL_DOES_NOT_EXIST, None);
+            }
+            (_, Some(_), _) => {
+                let wait = Duration::from_secs(self.random.next_u64() % (OVERLAP_RETRY_SECONDS + 1));
+                self.answer_in_dialog(now, incoming, StatusCode::SERVER_INTERNAL_ERROR, Some(wait));
+            }
+            (Phase::Inviting { .. }, ..) | (.., Some(_)) => {
+                self.answer_in_dialog(now, incoming, StatusCode::REQUEST_PENDING, None);
+            }
+            (Phase::Invited | Phase::Established, None, None) => {
+                let invite = self.begin_invite(now, number, incoming, &dialog.local_tag);
+                self.events.push_back(Event::Reinvited { dialog, invite });
+            }
+        }
+    }
+
+    fn handle_info(&mut self, now: Instant, number: u64, incoming: Incoming) {
+        let Some(usage) = self.usages.table.get(&number) else {
+            return;
+        };
+        if matches!(usage.phase, Phase::Ending) {
+            return self.answer_in_dialog(now, &incoming, StatusCode::CALL_DOES_NOT_EXIST, None);
+        }
+        let dialog = usage.name.clone();
+        self.answer_in_dialog(now, &incoming, StatusCode::OK, None);
+        self.events.push_back(Event::Info { dialog, request: incoming.request });
+    }
+
+    /// With a transaction, so that a repeated request gets the same answer even when the dialog has moved on.
+    fn answer_in_dialog(&mut self, now: Instant, incoming: &Incoming, status: StatusCode, retry_after: Option<Duration>) {
+        let transaction = self.begin_server(incoming, "");
+        let mut response = self.response(&incoming.request, status, "");
+        push_retry_after(&mut response, retry_after);
+        self.respond(now, transaction, &response);
+    }
+}

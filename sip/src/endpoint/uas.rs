@@ -1,0 +1,169 @@
+//! The callee's side: requests outside dialogs, CANCEL, and our answers to an INVITE.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::build::{SDP, push_retry_after};
+use super::incoming::Incoming;
+use super::usages::{AfterAck, PendingInvite, Phase, Unacked, Usage};
+use super::{Admission, DialogId, Endpoint, Event, RETRY_AFTER, Rejection};
+use crate::dialog::Dialog;
+use crate::message::{Method, Request, StatusCode, name};
+use crate::transaction::Repeat;
+
+impl Endpoint {
+    /// A request without a To tag. Its method is one that we serve.
+    pub(super) fn handle_outside_dialog(&mut self, now: Instant, incoming: Incoming) {
+        let method = incoming.request.method.clone();
+        if method != Method::INVITE && method != Method::OPTIONS {
+            // BYE and INFO live in dialogs only.
+            self.stats.rejected(Rejection::Unmatched);
+            return self.refuse_statelessly(&incoming, StatusCode::CALL_DOES_NOT_EXIST, None);
+        }
+        if self.servers.is_merged(&incoming) {
+            self.stats.rejected(Rejection::Merged);
+            return self.refuse_statelessly(&incoming, StatusCode::LOOP_DETECTED, None);
+        }
+        // OPTIONS is answered as an INVITE would be (RFC 3261 §11.2).
+        if let Admission::Closed { retry_after } = self.admission {
+            self.stats.rejected(Rejection::NotAccepting);
+            return self.refuse_statelessly(&incoming, StatusCode::SERVICE_UNAVAILABLE, retry_after);
+        }
+        if self.is_full_for_calls() {
+            self.stats.rejected(Rejection::Overloaded);
+            return self.refuse_statelessly(&incoming, StatusCode::SERVICE_UNAVAILABLE, Some(RETRY_AFTER));
+        }
+        if method == Method::OPTIONS {
+            let response = self.options_response(&incoming.request, "");
+            return self.respond_statelessly(&incoming, response);
+        }
+        self.begin_call(now, incoming);
+    }
+
+    fn begin_call(&mut self, now: Instant, incoming: Incoming) {
+        let local_tag = self.new_token();
+        let Ok(dialog) = Dialog::from_invite(&incoming.request, &local_tag) else {
+            return self.refuse_statelessly(&incoming, StatusCode::BAD_REQUEST, None);
+        };
+        let id = dialog.id().clone();
+        let usage = self.insert_usage(Usage::new(dialog, incoming.flow, Phase::Invited));
+        let invite = self.begin_invite(now, usage, &incoming, &local_tag);
+        self.events.push_back(Event::Invited { dialog: id, invite, flow: incoming.flow });
+    }
+
+    /// A first INVITE or a re-INVITE waits for our answer: 100 goes out at once, before the peer repeats itself.
+    pub(super) fn begin_invite(&mut self, now: Instant, usage: u64, incoming: &Incoming, to_tag: &str) -> Box<Request> {
+        let transaction = self.begin_server(incoming, to_tag);
+        if let Some(server) = self.servers.table.get_mut(&transaction) {
+            server.usage = Some(usage);
+        }
+        let trying = self.response(&incoming.request, StatusCode::TRYING, to_tag);
+        self.respond(now, transaction, &trying);
+        let request = incoming.request.clone();
+        if let Some(usage) = self.usages.table.get_mut(&usage) {
+            usage.pending = Some(PendingInvite { transaction, request: request.clone() });
+        }
+        request
+    }
+
+    /// 200 to the CANCEL, 487 to its INVITE unless that has its final answer already (RFC 3261 §9.2).
+    pub(super) fn handle_cancel(&mut self, now: Instant, incoming: &Incoming) {
+        let invite = self.servers.find(&incoming.transaction_key(&Method::INVITE));
+        let Some(server) = invite.and_then(|id| self.servers.table.get(&id)) else {
+            self.stats.rejected(Rejection::Unmatched);
+            return self.refuse_statelessly(incoming, StatusCode::CALL_DOES_NOT_EXIST, None);
+        };
+        let (unanswered, usage) = (server.is_unanswered_invite(), server.usage);
+        let response = self.response(&incoming.request, StatusCode::OK, &server.to_tag);
+        self.respond_statelessly(incoming, response);
+        let Some(number) = usage.filter(|_| unanswered) else {
+            return;
+        };
+        let Some(usage) = self.usages.table.get(&number) else {
+            return;
+        };
+        let (dialog, first) = (usage.name.clone(), matches!(usage.phase, Phase::Invited));
+        self.refuse_pending(now, number, StatusCode::REQUEST_TERMINATED, None);
+        if first {
+            self.events.push_back(Event::Cancelled { dialog });
+            self.finish(number);
+        }
+    }
+
+    /// Final refusal of the INVITE that waits, if one does.
+    pub(super) fn refuse_pending(&mut self, now: Instant, number: u64, status: StatusCode, retry_after: Option<Duration>) {
+        let Some(usage) = self.usages.table.get_mut(&number) else {
+            return;
+        };
+        let Some(pending) = usage.pending.take() else {
+            return;
+        };
+        let local_tag = usage.name.local_tag.clone();
+        let mut response = self.response(&pending.request, status, &local_tag);
+        push_retry_after(&mut response, retry_after);
+        self.respond(now, pending.transaction, &response);
+    }
+
+    /// 180 Ringing to an unanswered first INVITE; else nothing.
+    pub fn ring(&mut self, now: Instant, dialog: &DialogId) {
+        let Some(usage) = self.usage(dialog) else {
+            return;
+        };
+        let (Phase::Invited, Some(pending)) = (&usage.phase, &usage.pending) else {
+            return;
+        };
+        let response = self.dialog_response(&pending.request, StatusCode::RINGING, &dialog.local_tag, &usage.flow);
+        let transaction = pending.transaction;
+        self.respond(now, transaction, &response);
+    }
+
+    /// 200 with our SDP to the INVITE or re-INVITE that waits; nothing when none does (it was cancelled, say).
+    ///
+    /// The 200 is repeated T1 to T2 apart until its ACK; without one in 64*T1 comes BYE (RFC 3261 §13.3.1.4).
+    pub fn answer(&mut self, now: Instant, dialog: &DialogId, sdp: String) {
+        let Some(number) = self.usages.find(dialog) else {
+            return;
+        };
+        let Some(usage) = self.usages.table.get_mut(&number) else {
+            return;
+        };
+        let Some(pending) = usage.pending.take() else {
+            return;
+        };
+        usage.dialog.refresh_target(&pending.request.headers);
+        usage.phase = Phase::Established;
+        let (flow, local_tag) = (usage.flow, usage.name.local_tag.clone());
+        let mut response = self.dialog_response(&pending.request, StatusCode::OK, &local_tag, &flow);
+        response.headers.push(name::CONTENT_TYPE, SDP);
+        response.body = Bytes::from(sdp);
+        let Some(transmit) = self.respond(now, pending.transaction, &response) else {
+            return;
+        };
+        let times = self.config.times;
+        if let Some(usage) = self.usages.table.get_mut(&number) {
+            usage.unacked = Some(Unacked {
+                cseq: pending.request.headers.cseq().map_or(0, |cseq| cseq.number),
+                transmit,
+                repeat: Repeat::new(now, times.t1, times.t2),
+                give_up: now + times.give_up(),
+                then: AfterAck::Confirm,
+            });
+        }
+        self.rearm_usage(number);
+    }
+
+    /// Refuses the INVITE that waits with a status of 300-699, which ends the dialog; or the re-INVITE, which does not.
+    /// Nothing when none waits. `retry_after` is rounded up to seconds.
+    pub fn refuse(&mut self, now: Instant, dialog: &DialogId, status: StatusCode, retry_after: Option<Duration>) {
+        let Some(number) = self.usages.find(dialog) else {
+            return;
+        };
+        let first = self.usages.table.get(&number).is_some_and(|usage| matches!(usage.phase, Phase::Invited));
+        let status = if status.code() < 300 { StatusCode::SERVER_INTERNAL_ERROR } else { status };
+        self.refuse_pending(now, number, status, retry_after);
+        if first {
+            self.finish(number);
+        }
+    }
+}
