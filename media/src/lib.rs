@@ -1,1 +1,27 @@
 //! Media as pure state machines: RTP, jitter, sendout, codecs, VAD, turn-taking, WAV.
+//!
+//! Nothing here holds a clock, a task, a lock, a socket or a file: time and randomness are arguments, and
+//! `clippy.toml` bans the rest. Audio comes in as [`rtp::RtpPacket`]s, leaves [`jitter::JitterBuffer`] as one
+//! [`frame::SharedFrame`] a tick, and the agent's audio goes out through [`sendout::Sendout`].
+
+pub mod align;
+pub mod clock;
+pub mod codec;
+pub mod conceal;
+pub mod dtmf;
+pub mod error;
+pub mod frame;
+pub mod jitter;
+pub mod quality;
+pub mod resample;
+pub mod rtcp;
+pub mod rtp;
+pub mod sendout;
+pub mod source;
+pub mod turn;
+pub mod units;
+pub mod vad;
+pub mod wav;
+
+#[cfg(test)]
+mod testing;

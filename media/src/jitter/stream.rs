@@ -1,0 +1,64 @@
+//! One received stream: its order, its clock, and what of it was played.
+
+use super::sequence::Sequence;
+use crate::rtp::RtpPacket;
+use crate::units::{RtpTime, SeqNo};
+
+/// The stream being received. Times are RTP ticks extended to 64 bits.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) ssrc: u32,
+    pub(super) sequence: Sequence,
+    /// First arrival since nothing plays.
+    pub(super) first_arrival: Option<i64>,
+    /// The audio packet that arrived last.
+    pub(super) last: Option<LastPacket>,
+    /// Newest packet that was played.
+    pub(super) played: Option<SeqNo>,
+    /// Newest packet that was no audio: it explains a gap.
+    pub(super) pause: Option<SeqNo>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LastPacket {
+    pub(super) sequence: SeqNo,
+    pub(super) wire_time: RtpTime,
+    pub(super) time: i64,
+    pub(super) samples: i64,
+    pub(super) transit: i64,
+}
+
+/// A transit this far from the others is a clock that jumped: 200 ms from the packet before it, 2 s from any.
+const CLOCK_STEP: i64 = 1_600;
+const CLOCK_JUMP: i64 = 16_000;
+
+impl Stream {
+    pub(super) fn new(packet: &RtpPacket) -> Self {
+        Self {
+            ssrc: packet.ssrc,
+            sequence: Sequence::new(packet.sequence),
+            first_arrival: None,
+            last: None,
+            played: None,
+            pause: None,
+        }
+    }
+
+    pub(super) fn timed(&self, now: i64, sequence: SeqNo, packet: &RtpPacket) -> LastPacket {
+        let time = self.last.map_or(0, |last| last.time + i64::from(packet.timestamp.since(last.wire_time)));
+        let samples = packet.payload.len() as i64;
+        LastPacket { sequence, wire_time: packet.timestamp, time, samples, transit: now - time }
+    }
+
+    /// Whether a packet's timestamp belongs to another clock than those before it. Loss and stalls leave the timestamps
+    /// in step with the sequence; silence suppression leaves them in step with time.
+    pub(super) fn clock_jumped(&self, packet: &LastPacket, base: i64) -> bool {
+        let Some(last) = self.last else {
+            return false;
+        };
+        let next = packet.sequence == last.sequence.next();
+        let in_step = packet.time - last.time == last.samples;
+        let stepped = packet.transit.abs_diff(last.transit) > CLOCK_STEP as u64;
+        (next && !in_step && stepped) || packet.transit.abs_diff(base) > CLOCK_JUMP as u64
+    }
+}

@@ -1,0 +1,258 @@
+//! RTP packets in and out (RFC 3550 §5, RFC 3551).
+
+use bytes::Bytes;
+use rand::Rng;
+use rtp::header::Header;
+use webrtc_util::marshal::{Marshal, Unmarshal};
+
+use crate::codec::Codec;
+use crate::dtmf::EventPacket;
+use crate::error::Error;
+use crate::units::{RtpTime, SampleRate, SeqNo};
+
+/// Largest datagram read: one Ethernet frame; no RTP of ours or of a sane peer is larger.
+pub const MAX_DATAGRAM: usize = 1_500;
+
+/// Payload type of comfort noise (RFC 3389), negotiated by nobody and sent by many.
+pub const COMFORT_NOISE: u8 = 13;
+
+const FIXED_HEADER: usize = 12;
+const MAX_HEADER: usize = FIXED_HEADER + 15 * 4;
+
+/// One packet as it came from the wire; `payload` shares the datagram's memory.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RtpPacket {
+    /// 0 to 127; see [`PayloadTypes::kind`].
+    pub payload_type: u8,
+    /// First packet after silence, or of a DTMF event.
+    pub marker: bool,
+    /// 16 bits; extended by whoever follows the stream.
+    pub sequence: u16,
+    /// Time of the first sample.
+    pub timestamp: RtpTime,
+    /// The stream this packet belongs to.
+    pub ssrc: u32,
+    /// What follows header, CSRC list and extension, without padding; may be empty.
+    pub payload: Bytes,
+}
+
+impl RtpPacket {
+    /// Reads one datagram. CSRC list and header extension are skipped.
+    ///
+    /// The `rtp` crate reads only the fixed header and CSRC list here: its reader of header extensions panics on a
+    /// length that passes the end, and takes what follows a reserved id for payload.
+    ///
+    /// # Errors
+    /// `TooShort`, `TooLong`, `Version`, `Truncated` or `Padding`, whatever is wrong first.
+    pub fn parse(mut datagram: Bytes) -> Result<Self, Error> {
+        let length = datagram.len();
+        if length > MAX_DATAGRAM {
+            return Err(Error::TooLong { length });
+        }
+        if length < FIXED_HEADER {
+            return Err(Error::TooShort { length, minimum: FIXED_HEADER });
+        }
+        let version = datagram[0] >> 6;
+        if version != 2 {
+            return Err(Error::Version { version });
+        }
+        let needed = FIXED_HEADER + usize::from(datagram[0] & 0xF) * 4;
+        let header = read_header(&datagram, needed).ok_or(Error::Truncated { needed, length })?;
+        let start = payload_start(&datagram, needed)?;
+        let end = length - padding(&datagram, start)?;
+        datagram.truncate(end);
+        Ok(Self {
+            payload_type: header.payload_type,
+            marker: header.marker,
+            sequence: header.sequence_number,
+            timestamp: RtpTime(header.timestamp),
+            ssrc: header.ssrc,
+            payload: datagram.split_off(start),
+        })
+    }
+}
+
+/// Whether a datagram on a port shared by both is RTCP (RFC 5761 §4).
+pub fn is_rtcp(datagram: &[u8]) -> bool {
+    matches!(datagram, [_, 192..=223, ..])
+}
+
+fn read_header(datagram: &[u8], needed: usize) -> Option<Header> {
+    let mut header = [0; MAX_HEADER];
+    let header = &mut header[..needed];
+    header.copy_from_slice(datagram.get(..needed)?);
+    header[0] &= !0x10; // the extension bit: see `RtpPacket::parse`
+    Header::unmarshal(&mut &*header).ok()
+}
+
+fn payload_start(datagram: &[u8], header: usize) -> Result<usize, Error> {
+    if datagram[0] & 0x10 == 0 {
+        return Ok(header);
+    }
+    let length = datagram.len();
+    let Some(&[_, _, high, low]) = datagram.get(header..header + 4) else {
+        return Err(Error::Truncated { needed: header + 4, length });
+    };
+    let needed = header + 4 + usize::from(u16::from_be_bytes([high, low])) * 4;
+    if needed > length {
+        return Err(Error::Truncated { needed, length });
+    }
+    Ok(needed)
+}
+
+fn padding(datagram: &[u8], start: usize) -> Result<usize, Error> {
+    if datagram[0] & 0x20 == 0 {
+        return Ok(0);
+    }
+    let length = datagram.len() - start;
+    let padding = datagram[start..].last().map_or(0, |&octets| usize::from(octets));
+    if padding == 0 || padding > length {
+        return Err(Error::Padding { padding, length });
+    }
+    Ok(padding)
+}
+
+/// What a packet's payload is, by what was negotiated.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PayloadKind {
+    /// Speech in the leg's codec.
+    Audio,
+    /// A DTMF event (RFC 4733).
+    TelephoneEvent,
+    /// Comfort noise (RFC 3389): the peer is silent on purpose.
+    ComfortNoise,
+    /// Nothing that was negotiated: refused and counted as `payload_type`.
+    Unknown,
+}
+
+/// The payload types that offer and answer agreed on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PayloadTypes {
+    /// The leg's codec.
+    pub codec: Codec,
+    /// Payload type of that codec.
+    pub audio: u8,
+    /// Payload type of telephone-event, if agreed.
+    pub telephone_event: Option<u8>,
+}
+
+impl PayloadTypes {
+    /// `codec` under its static payload type, without telephone-event.
+    pub fn of(codec: Codec) -> Self {
+        Self { codec, audio: codec.row().payload_type, telephone_event: None }
+    }
+
+    /// What a packet of this payload type carries.
+    pub fn kind(&self, payload_type: u8) -> PayloadKind {
+        if payload_type == self.audio {
+            PayloadKind::Audio
+        } else if Some(payload_type) == self.telephone_event {
+            PayloadKind::TelephoneEvent
+        } else if payload_type == COMFORT_NOISE {
+            PayloadKind::ComfortNoise
+        } else {
+            PayloadKind::Unknown
+        }
+    }
+}
+
+/// The sending half of a stream: one SSRC, its sequence and its clock.
+///
+/// Call exactly one of `next_audio`, `next_event` and `skip` each tick: each moves the RTP clock by one frame, so the
+/// clock keeps step with real time whether or not a packet goes out.
+#[derive(Debug)]
+pub struct RtpSender {
+    types: PayloadTypes,
+    ssrc: u32,
+    sequence: SeqNo,
+    time: RtpTime,
+    silent: bool,
+    packets: u32,
+    octets: u32,
+    buffer: Vec<u8>,
+}
+
+impl RtpSender {
+    /// A stream with random SSRC, first sequence number and first timestamp (RFC 3550 §5.1).
+    pub fn new(types: PayloadTypes, random: &mut impl Rng) -> Self {
+        Self {
+            types,
+            ssrc: random.next_u32(),
+            sequence: SeqNo::first(random.next_u32() as u16),
+            time: RtpTime(random.next_u32()),
+            silent: true,
+            packets: 0,
+            octets: 0,
+            buffer: Vec::with_capacity(FIXED_HEADER + crate::units::FRAME_SAMPLES),
+        }
+    }
+
+    /// One packet of audio in the leg's codec; its first packet, and the first after a gap, has the marker.
+    pub fn next_audio(&mut self, payload: &[u8]) -> &[u8] {
+        let time = self.time;
+        let marker = std::mem::take(&mut self.silent);
+        self.time = time.after(payload.len() as u32);
+        self.write(self.types.audio, marker, time, payload)
+    }
+
+    /// One packet of a DTMF event, at the event's own timestamp; `None` when telephone-event was not agreed.
+    pub fn next_event(&mut self, event: &EventPacket) -> Option<&[u8]> {
+        self.skip();
+        let payload_type = self.types.telephone_event?;
+        Some(self.write(payload_type, event.marker, event.timestamp, &event.payload))
+    }
+
+    /// Lets one frame of time pass without a packet.
+    pub fn skip(&mut self) {
+        self.time = self.time.after(crate::units::FRAME_SAMPLES as u32);
+        self.silent = true;
+    }
+
+    /// New payload types after a re-INVITE; the stream goes on.
+    pub fn renegotiate(&mut self, types: PayloadTypes) {
+        self.types = types;
+    }
+
+    /// Timestamp of the next audio packet.
+    pub fn time(&self) -> RtpTime {
+        self.time
+    }
+
+    /// This stream's SSRC.
+    pub fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    /// Packets and payload octets sent, as a sender report carries them (RFC 3550 §6.4.1); both wrap.
+    pub fn sent(&self) -> (u32, u32) {
+        (self.packets, self.octets)
+    }
+
+    /// Rate of [`Self::time`].
+    pub fn rate(&self) -> SampleRate {
+        self.types.codec.row().rate
+    }
+
+    fn write(&mut self, payload_type: u8, marker: bool, time: RtpTime, payload: &[u8]) -> &[u8] {
+        let header = Header {
+            version: 2,
+            marker,
+            payload_type,
+            sequence_number: self.sequence.wire(),
+            timestamp: time.0,
+            ssrc: self.ssrc,
+            ..Header::default()
+        };
+        self.buffer.clear();
+        self.buffer.resize(FIXED_HEADER, 0);
+        header.marshal_to(&mut self.buffer).expect("a header without CSRC and extension takes 12 octets");
+        self.buffer.extend_from_slice(payload);
+        self.sequence = self.sequence.next();
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(payload.len() as u32);
+        &self.buffer
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,242 @@
+//! Tests of sendout: words in, what went out and what was told out.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Runs `p1+400` push, `f1` finish, `.` tick, `|` pause, `>` resume, `x` clear, `?1` heard.
+///
+/// A tick gives `A1` audio, `U1` underrun, `P` paused or `-`, with `+1` for started and `*1` for finished.
+fn check(script: &str, expected: &str) {
+    let mut sendout = Sendout::new(Codec::Pcmu);
+    let words: Vec<String> = script.split_whitespace().filter_map(|word| run(&mut sendout, word)).collect();
+    assert_eq!(words.join(" "), expected);
+}
+
+fn run(sendout: &mut Sendout, word: &str) -> Option<String> {
+    let (command, rest) = word.split_at(1);
+    match command {
+        "." => return Some(tick(sendout)),
+        "|" => sendout.pause(),
+        ">" => sendout.resume(),
+        "x" => {
+            return Some(
+                sendout.clear().map_or("x".to_owned(), |heard| format!("x{}@{}", heard.prompt.0, heard.heard.as_millis())),
+            );
+        }
+        "f" => sendout.finish(PromptId(rest.parse().unwrap())),
+        "?" => {
+            let prompt = PromptId(rest.parse().unwrap());
+            return Some(format!("{rest}@{}", sendout.heard(prompt).as_millis()));
+        }
+        _ => {
+            let (prompt, octets) = rest.split_once('+').unwrap();
+            let audio = vec![0x90; octets.parse().unwrap()];
+            let refused = sendout.push(PromptId(prompt.parse().unwrap()), &audio);
+            return (refused > 0).then(|| format!("refused{refused}"));
+        }
+    }
+    None
+}
+
+fn tick(sendout: &mut Sendout) -> String {
+    let mut frame = [0; FRAME_SAMPLES];
+    let mut text = match sendout.next_frame(&mut frame) {
+        SentFrame::Audio(prompt) => format!("A{}", prompt.0),
+        SentFrame::Underrun(prompt) => format!("U{}", prompt.0),
+        SentFrame::Paused => "P".to_owned(),
+        SentFrame::Idle => "-".to_owned(),
+    };
+    if !text.starts_with('A') {
+        assert_eq!(frame, [0xFF; FRAME_SAMPLES]);
+    }
+    while let Some(event) = sendout.poll_event() {
+        text += &match event {
+            SendoutEvent::PromptStarted(prompt) => format!("+{}", prompt.0),
+            SendoutEvent::PromptFinished(prompt) => format!("*{}", prompt.0),
+        };
+    }
+    text
+}
+
+#[test]
+fn a_prompt_starts_and_finishes_once() {
+    check(". p1+320 f1 . . . ?1", "- A1+1 A1*1 - 1@40");
+}
+
+#[test]
+fn a_slow_provider_makes_underruns_not_an_end() {
+    check("p1+160 . . p1+100 . p1+60 . f1 . ?1", "A1+1 U1 U1 A1 -*1 1@40");
+}
+
+#[test]
+fn a_prompt_waits_for_its_first_whole_frame() {
+    check("p1+159 . p1+1 .", "- A1+1");
+}
+
+#[test]
+fn the_rest_of_a_finished_prompt_is_filled_up_and_counted_exactly() {
+    check("p1+200 f1 . . . ?1", "A1+1 A1*1 - 1@25");
+}
+
+#[test]
+fn prompts_follow_each_other_and_a_new_one_finishes_the_last() {
+    check("p1+160 p2+160 p1+160 . . f2 . ?1 ?2", "A1+1*1 A2+2 -*2 1@20 2@20");
+    check("p2+160 p1+160 . . f2 .", "A2+2 U2 -*2");
+}
+
+#[test]
+fn a_prompt_without_audio_only_finishes() {
+    check("f1 . p2+160 f2 .", "-*1 A2+2*2");
+    check("p1+0 f1 p1+160 .", "-*1");
+}
+
+#[test]
+fn a_pause_fades_out_and_comes_back_to_the_same_place() {
+    check("p1+640 f1 . | . . . ?1 > . ?1 . . .", "A1+1 A1 P P 1@20 A1 1@40 A1 A1*1 -");
+}
+
+#[test]
+fn a_pause_taken_back_before_its_tick_changes_nothing() {
+    check("p1+320 . | > . ?1", "A1+1 A1 1@40");
+    check("p1+320 . | . > | . > . ?1", "A1+1 A1 P A1 1@40");
+}
+
+#[test]
+fn a_pause_before_the_first_frame_lets_nothing_out() {
+    check("| p1+160 . . > . f1 .", "P P A1+1 -*1");
+}
+
+#[test]
+fn clear_tells_what_was_heard_and_drops_what_comes_late() {
+    check("p1+640 . . x ?1 p1+160 f1 . p2+160 .", "A1+1 A1 x1@40 1@40 - A2+2");
+    check("p1+640 . | . . x p2+160 .", "A1+1 A1 P x1@20 A2+2");
+    check("p1+640 x . p1+160 .", "x - -");
+    check("p5+160 p7+160 . x p6+160 p7+160 . p8+160 .", "A5+5*5 x - A8+8");
+    check("x", "x");
+}
+
+#[test]
+fn more_than_two_minutes_are_refused_and_counted() {
+    check("p1+959999 p1+2 p1+5 . p1+160", "refused1 refused5 A1+1");
+    let mut sendout = Sendout::new(Codec::Pcmu);
+    assert_eq!(sendout.push(PromptId(1), &vec![0; Sendout::CAPACITY + 3]), 3);
+    assert_eq!((sendout.refused(), sendout.waiting()), (3, Duration::from_secs(120)));
+}
+
+#[test]
+fn the_thirty_third_prompt_is_refused() {
+    let mut sendout = Sendout::new(Codec::Pcmu);
+    for prompt in 0..Sendout::PROMPTS as u64 {
+        assert_eq!(sendout.push(PromptId(prompt), &[0; 160]), 0);
+    }
+    assert_eq!(sendout.push(PromptId(99), &[0; 160]), 160);
+    sendout.finish(PromptId(99));
+    tick(&mut sendout);
+    assert_eq!(sendout.push(PromptId(99), &[0; 160]), 0);
+}
+
+#[test]
+fn positions_of_the_last_eight_prompts_are_kept() {
+    let mut sendout = Sendout::new(Codec::Pcmu);
+    for prompt in 0..10 {
+        assert_eq!(sendout.push(PromptId(prompt), &[0; 160]), 0);
+        sendout.finish(PromptId(prompt));
+        tick(&mut sendout);
+    }
+    let heard: Vec<u128> = (0..10).map(|prompt| sendout.heard(PromptId(prompt)).as_millis()).collect();
+    assert_eq!(heard, [0, 0, 20, 20, 20, 20, 20, 20, 20, 20]);
+}
+
+#[test]
+fn octets_go_out_as_they_came() {
+    let audio: Vec<u8> = (0..=255).cycle().take(400).collect();
+    let mut sendout = Sendout::new(Codec::Pcmu);
+    assert_eq!(sendout.push(PromptId(1), &audio[..250]), 0);
+    assert_eq!(sendout.push(PromptId(1), &audio[250..]), 0);
+    sendout.finish(PromptId(1));
+    let mut sent = Vec::new();
+    for _ in 0..3 {
+        let mut frame = [0; FRAME_SAMPLES];
+        sendout.next_frame(&mut frame);
+        while sendout.poll_event().is_some() {}
+        sent.extend(frame);
+    }
+    assert_eq!((&sent[..400], &sent[400..]), (&audio[..], &[0xFF; 80][..]));
+}
+
+#[test]
+fn the_faded_frame_falls_and_the_resumed_one_rises() {
+    let mut sendout = Sendout::new(Codec::Pcma);
+    let loud = 0xAA; // the highest level of A-law
+    assert_eq!(sendout.push(PromptId(1), &[loud; 640]), 0);
+    let levels = |sendout: &mut Sendout| {
+        let mut frame = [0; FRAME_SAMPLES];
+        sendout.next_frame(&mut frame);
+        while sendout.poll_event().is_some() {}
+        let mut samples = Vec::new();
+        Codec::Pcma.decode(&frame, &mut samples);
+        [0, 10, 20, 30, 40, 159].map(|at| samples[at] / 1_000)
+    };
+    assert_eq!(levels(&mut sendout), [32; 6]);
+    sendout.pause();
+    assert!(sendout.is_paused() && sendout.is_speaking());
+    assert_eq!(levels(&mut sendout), [31, 23, 15, 7, 0, 0]);
+    sendout.resume();
+    assert_eq!(levels(&mut sendout), [0, 8, 16, 24, 32, 32]);
+    assert_eq!(levels(&mut sendout), [32; 6]);
+}
+
+#[test]
+fn another_codec_recodes_what_waits() {
+    let mut sendout = Sendout::new(Codec::Pcmu);
+    assert_eq!(sendout.push(PromptId(1), &[0x80; 160]), 0);
+    sendout.renegotiate(Codec::Pcma);
+    let mut frame = [0; FRAME_SAMPLES];
+    assert_eq!(sendout.next_frame(&mut frame), SentFrame::Audio(PromptId(1)));
+    assert_eq!(frame, [0xAA; FRAME_SAMPLES]);
+}
+
+#[test]
+fn memory_of_a_long_prompt_is_given_back() {
+    let mut sendout = Sendout::new(Codec::Pcmu);
+    assert_eq!(sendout.push(PromptId(1), &[0; 40_000]), 0);
+    sendout.finish(PromptId(1));
+    for _ in 0..250 {
+        tick(&mut sendout);
+    }
+    assert_eq!(sendout.queue.capacity(), 0);
+}
+
+proptest! {
+    #[test]
+    fn what_is_heard_is_what_went_out(
+        words in prop::collection::vec((0u8..8, 1u64..6, 0usize..500), 0..200)
+    ) {
+        let mut sendout = Sendout::new(Codec::Pcmu);
+        let mut pushed = [0_u64; 6];
+        for (command, prompt, octets) in words {
+            let id = PromptId(prompt);
+            match command {
+                0 | 1 => {
+                    let before = sendout.waiting();
+                    let refused = sendout.push(id, &vec![0; octets]);
+                    prop_assert_eq!(refused, 0);
+                    let added = sendout.waiting() - before;
+                    pushed[prompt as usize] += added.as_micros() as u64 / 125;
+                }
+                2 => sendout.finish(id),
+                3 => sendout.pause(),
+                4 => sendout.resume(),
+                5 if octets < 20 => drop(sendout.clear()),
+                _ => drop(tick(&mut sendout)),
+            }
+            let queued: usize = sendout.prompts.iter().map(|prompt| prompt.waiting).sum();
+            prop_assert_eq!(queued, sendout.queue.len());
+            for prompt in 1..6 {
+                let heard = sendout.heard(PromptId(prompt)).as_micros() as u64 / 125;
+                prop_assert!(heard <= pushed[prompt as usize]);
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! A seeded network between an RTP sender and a jitter buffer, in virtual time.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use media::frame::SharedFrame;
+use media::jitter::{JitterBuffer, JitterConfig};
+use media::rtp::{PayloadTypes, RtpPacket, RtpSender};
+use media::units::{FRAME, FRAME_SAMPLES};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+/// How packets fare on their way.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Network {
+    /// Seed of all that is random.
+    pub seed: u64,
+    /// Of 100 packets, this many are lost.
+    pub loss_percent: u32,
+    /// Of 100 packets, this many come twice.
+    pub duplicate_percent: u32,
+    /// Delay of each packet beyond the fastest, evenly from 0 to this.
+    pub jitter_ms: u32,
+    /// A time in which nothing arrives: all of it comes at its end.
+    pub stall_ms: Option<(u64, u64)>,
+}
+
+/// One direction of a call: what arrived and what was played.
+pub struct Heard {
+    /// The buffer after the last tick.
+    pub buffer: JitterBuffer,
+    /// Its output, a frame a tick.
+    pub frames: Vec<SharedFrame>,
+    /// Time of the last tick.
+    pub end: Instant,
+}
+
+/// Sends `audio` one frame each 20 ms over the network, and plays it on ticks 7 ms out of phase with the sender.
+pub fn call(network: Network, types: PayloadTypes, audio: &[u8]) -> Heard {
+    let mut random = StdRng::seed_from_u64(network.seed);
+    let mut sender = RtpSender::new(types, &mut random);
+    let mut arrivals = Vec::new();
+    for (index, payload) in audio.chunks_exact(FRAME_SAMPLES).enumerate() {
+        let packet = Bytes::copy_from_slice(sender.next_audio(payload));
+        let sent = FRAME * index as u32;
+        for _ in 0..network.copies(&mut random) {
+            arrivals.push((network.arrival(sent, &mut random), packet.clone()));
+        }
+    }
+    arrivals.sort_by_key(|(at, _)| *at);
+    play(arrivals, types, audio.len() / FRAME_SAMPLES + 15)
+}
+
+/// Feeds packets at their times and plays `ticks` frames.
+pub fn play(arrivals: Vec<(Duration, Bytes)>, types: PayloadTypes, ticks: usize) -> Heard {
+    let start = epoch();
+    let mut buffer = JitterBuffer::new(JitterConfig::default(), types);
+    let mut arrivals = arrivals.into_iter().peekable();
+    let mut end = start;
+    let frames = (0..ticks)
+        .map(|tick| {
+            let at = Duration::from_millis(7) + FRAME * tick as u32;
+            while let Some((arrival, packet)) = arrivals.next_if(|(arrival, _)| *arrival <= at) {
+                let packet = RtpPacket::parse(packet).expect("our own packet");
+                buffer.handle_packet(start + arrival, &packet);
+            }
+            end = start + at;
+            buffer.playout(end)
+        })
+        .collect();
+    Heard { buffer, frames, end }
+}
+
+impl Network {
+    fn copies(&self, random: &mut StdRng) -> u32 {
+        let lost = random.random_range(0..100) < self.loss_percent;
+        let twice = random.random_range(0..100) < self.duplicate_percent;
+        u32::from(!lost) * (1 + u32::from(twice))
+    }
+
+    fn arrival(&self, sent: Duration, random: &mut StdRng) -> Duration {
+        let jitter = random.random_range(0..=self.jitter_ms * 1_000);
+        let at = sent + Duration::from_micros(jitter.into());
+        match self.stall_ms {
+            Some((from, to)) if (from..to).contains(&(at.as_millis() as u64)) => Duration::from_millis(to),
+            _ => at,
+        }
+    }
+}
+
+/// Where virtual time starts.
+#[allow(clippy::disallowed_methods)]
+fn epoch() -> Instant {
+    Instant::now()
+}
