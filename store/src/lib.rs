@@ -1,1 +1,32 @@
 //! Call records, turns and recordings, on SQLite or PostgreSQL.
+//!
+//! [`Store`] is the handle; [`StoreWrite`] is everything that can be written, one by one or in a batch that is
+//! one transaction; the records ([`CallRecord`], [`Turn`], [`Recording`], [`Incident`]) are what is read back.
+//! Both databases run the same migrations and the same queries.
+//!
+//! It refuses to know what a call is made of: it has no actor, no audio and no file but SQLite's own. It keeps no
+//! queue either: who calls [`Store::write_batch`] owns what is waiting and decides what to do when it fails.
+
+mod error;
+mod id;
+mod kind;
+mod migrations;
+mod open;
+mod read;
+mod record;
+mod rows;
+mod text;
+mod time;
+mod write;
+
+pub use error::StoreError;
+pub use id::CallId;
+pub use kind::{
+    CallStatus, Direction, HangupCause, IncidentKind, LegKind, Outcome, RecordingFormat, RecordingState, Role, UnknownText,
+};
+pub use open::Store;
+pub use read::LIST_MAX;
+pub use record::{CallRecord, Incident, LostCall, NewCall, Recording, Turn, Usage};
+pub use text::{PhoneNumber, TEXT_BYTES_MAX, Transcript};
+pub use time::WallTime;
+pub use write::StoreWrite;

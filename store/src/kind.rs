@@ -1,0 +1,225 @@
+//! The closed vocabularies of the records, each with the word that the database, the API and the metrics use.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A word that is not in the vocabulary it was read for.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("`{word}` is not a {vocabulary}")]
+pub struct UnknownText {
+    /// The type it was read as.
+    pub vocabulary: &'static str,
+    /// The word.
+    pub word: String,
+}
+
+macro_rules! vocabulary {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+        pub enum $name { $($(#[$variant_doc])* $variant,)+ }
+
+        impl $name {
+            /// Every value, in the order of declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The word that stands for it in the database, the API and metric labels.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = UnknownText;
+
+            fn from_str(word: &str) -> Result<Self, UnknownText> {
+                match word {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err(UnknownText { vocabulary: stringify!($name), word: word.to_owned() }),
+                }
+            }
+        }
+    };
+}
+
+vocabulary! {
+    /// What the caller's leg speaks.
+    LegKind {
+        /// SIP with RTP.
+        Sip = "sip",
+        /// Twilio Media Streams over a WebSocket.
+        Twilio = "twilio",
+    }
+}
+
+vocabulary! {
+    /// Who called whom.
+    Direction {
+        /// The peer called us.
+        Inbound = "inbound",
+        /// We called the peer.
+        Outbound = "outbound",
+    }
+}
+
+vocabulary! {
+    /// Where a call is in its life; follows from its times.
+    CallStatus {
+        /// Not answered yet.
+        Ringing = "ringing",
+        /// Answered and going on.
+        Answered = "answered",
+        /// Over.
+        Ended = "ended",
+    }
+}
+
+vocabulary! {
+    /// How a call ended, in the few words of the `outcome` metric label; follows from [`HangupCause`].
+    Outcome {
+        /// Both sides talked and one of them hung up, or the conversation was done.
+        Completed = "completed",
+        /// The caller gave up before an answer.
+        Cancelled = "cancelled",
+        /// We did not take it.
+        Rejected = "rejected",
+        /// It broke.
+        Failed = "failed",
+    }
+}
+
+vocabulary! {
+    /// Why a call ended.
+    HangupCause {
+        /// The assistant's script came to its end.
+        Completed = "completed",
+        /// The caller hung up.
+        CallerHangup = "caller_hangup",
+        /// The agent hung up, for example by its `hang_up` tool.
+        AgentHangup = "agent_hangup",
+        /// The caller gave up before we answered.
+        Cancelled = "cancelled",
+        /// Refused: the node was at its limit of calls.
+        RejectedBusy = "rejected_busy",
+        /// Refused: the node was draining.
+        RejectedDraining = "rejected_draining",
+        /// Refused: nobody answers the called number.
+        UnknownNumber = "unknown_number",
+        /// Refused: no codec in common.
+        NoCodec = "no_codec",
+        /// We answered and the peer never confirmed (no ACK, or no media stream).
+        NotConfirmed = "not_confirmed",
+        /// No audio came for `rtp.timeout_s`, or the media socket was lost.
+        MediaTimeout = "media_timeout",
+        /// The node ended it because the drain time was over.
+        Drained = "drained",
+        /// The node stopped without closing it; written at the next start.
+        NodeLost = "node_lost",
+        /// One of its actors panicked and could not be restarted.
+        Crashed = "crashed",
+        /// Anything else; the detail says what.
+        Failed = "failed",
+    }
+}
+
+impl HangupCause {
+    /// The coarse outcome of this cause.
+    #[must_use]
+    pub const fn outcome(self) -> Outcome {
+        match self {
+            Self::Completed | Self::CallerHangup | Self::AgentHangup | Self::Drained => Outcome::Completed,
+            Self::Cancelled => Outcome::Cancelled,
+            Self::RejectedBusy | Self::RejectedDraining | Self::UnknownNumber | Self::NoCodec => Outcome::Rejected,
+            Self::NotConfirmed | Self::MediaTimeout | Self::NodeLost | Self::Crashed | Self::Failed => Outcome::Failed,
+        }
+    }
+}
+
+vocabulary! {
+    /// Who spoke in a turn.
+    Role {
+        /// The person on the telephone.
+        Caller = "caller",
+        /// Our side.
+        Agent = "agent",
+    }
+}
+
+vocabulary! {
+    /// File format of a recording.
+    RecordingFormat {
+        /// Stereo WAV: caller left, agent right.
+        Wav = "wav",
+    }
+}
+
+vocabulary! {
+    /// Where a recording's file is in its life.
+    RecordingState {
+        /// Being written, or left so by a crash.
+        Writing = "writing",
+        /// Closed as it should be.
+        Complete = "complete",
+        /// Left by a crash, and its header put right at the next start.
+        Repaired = "repaired",
+        /// Not usable, or cut short; the note says why.
+        Failed = "failed",
+    }
+}
+
+vocabulary! {
+    /// What kind of thing went wrong in a call that went on.
+    IncidentKind {
+        /// An actor of the call was restarted.
+        ActorRestarted = "actor_restarted",
+        /// The recording has a gap or stopped.
+        RecordingFault = "recording_fault",
+        /// A provider failed or was too slow.
+        ProviderFailed = "provider_failed",
+        /// Another engine took the call over.
+        FellBack = "fell_back",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    macro_rules! check_words {
+        ($($name:ident),+) => {
+            $(for value in $name::ALL {
+                assert_eq!(value.as_str().parse::<$name>(), Ok(*value));
+            })+
+        };
+    }
+
+    #[test]
+    fn every_word_reads_back() {
+        check_words!(CallStatus, Direction, HangupCause, IncidentKind, LegKind, Outcome, RecordingFormat, RecordingState, Role);
+    }
+
+    #[test]
+    fn an_unknown_word_is_refused_by_name() {
+        let error = "fax".parse::<LegKind>().err().map(|error| error.to_string());
+        assert_eq!(error.as_deref(), Some("`fax` is not a LegKind"));
+    }
+
+    #[test]
+    fn every_cause_has_its_outcome() {
+        let of = |wanted: Outcome| {
+            let causes = HangupCause::ALL.iter().filter(|cause| cause.outcome() == wanted);
+            causes.map(|cause| cause.as_str()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(of(Outcome::Completed), "completed caller_hangup agent_hangup drained");
+        assert_eq!(of(Outcome::Cancelled), "cancelled");
+        assert_eq!(of(Outcome::Rejected), "rejected_busy rejected_draining unknown_number no_codec");
+        assert_eq!(of(Outcome::Failed), "not_confirmed media_timeout node_lost crashed failed");
+    }
+}

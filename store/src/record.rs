@@ -1,0 +1,148 @@
+//! The records themselves.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::{
+    CallId, CallStatus, Direction, HangupCause, IncidentKind, LegKind, PhoneNumber, RecordingFormat, RecordingState, Role,
+    Transcript, WallTime,
+};
+
+/// What is known of a call when it begins.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NewCall {
+    /// Its id.
+    pub id: CallId,
+    /// The node that has it (`node.name`).
+    pub node: String,
+    /// What the caller's leg speaks.
+    pub leg: LegKind,
+    /// Who called whom.
+    pub direction: Direction,
+    /// The calling number or SIP user, as the peer gave it.
+    pub from: PhoneNumber,
+    /// The called number or SIP user.
+    pub to: PhoneNumber,
+    /// Name of the assistant that answers; empty when none does.
+    pub assistant: String,
+    /// Engine of that assistant (`realtime`, `offline`); empty when none answers.
+    pub engine: String,
+    /// The peer's own id of the call: SIP Call-ID or Twilio CallSid.
+    pub external_id: String,
+    /// When the INVITE or the webhook came.
+    pub created_at: WallTime,
+}
+
+/// One call as the database has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallRecord {
+    /// What was known at its beginning.
+    pub call: NewCall,
+    /// When we answered it.
+    pub answered_at: Option<WallTime>,
+    /// When it ended.
+    pub ended_at: Option<WallTime>,
+    /// Why it ended; `None` while it goes on.
+    pub cause: Option<HangupCause>,
+    /// More on the cause, for the operator.
+    pub cause_detail: Option<String>,
+    /// Media figures of the whole call; `Value::Null` until it ended in order.
+    pub stats: Value,
+    /// Provider tokens used so far.
+    pub usage: Usage,
+}
+
+impl CallRecord {
+    /// Where it is in its life.
+    #[must_use]
+    pub fn status(&self) -> CallStatus {
+        match (self.answered_at, self.ended_at) {
+            (_, Some(_)) => CallStatus::Ended,
+            (Some(_), None) => CallStatus::Answered,
+            (None, None) => CallStatus::Ringing,
+        }
+    }
+}
+
+/// Provider tokens of a call, counted from its beginning. Counts beyond `i64::MAX` are kept as that.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Usage {
+    /// Text tokens read, with the cached ones.
+    pub input_text_tokens: u64,
+    /// Audio tokens read, with the cached ones.
+    pub input_audio_tokens: u64,
+    /// Tokens read from the provider's cache.
+    pub cached_tokens: u64,
+    /// Text tokens written.
+    pub output_text_tokens: u64,
+    /// Audio tokens written.
+    pub output_audio_tokens: u64,
+}
+
+/// One turn of the conversation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Turn {
+    /// The call it belongs to.
+    pub call: CallId,
+    /// Its place in the call, from 0. Writing a number again replaces that turn.
+    pub number: u32,
+    /// Who spoke.
+    pub role: Role,
+    /// What was said.
+    pub text: Transcript,
+    /// When the speech began.
+    pub started_at: WallTime,
+    /// When the speech ended.
+    pub ended_at: WallTime,
+    /// How much of an interrupted prompt the caller heard (whole milliseconds); `None`: it was not interrupted.
+    pub interrupted: Option<Duration>,
+    /// The latency waterfall, as JSON for people and charts.
+    pub timings: Value,
+}
+
+/// One recording of a call.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Recording {
+    /// The call it belongs to.
+    pub call: CallId,
+    /// Where the file is, relative to the node's data folder.
+    pub path: String,
+    /// File format.
+    pub format: RecordingFormat,
+    /// Where the file is in its life.
+    pub state: RecordingState,
+    /// When the file was begun.
+    pub opened_at: WallTime,
+    /// Length of the audio (whole milliseconds), known when closed.
+    pub duration: Option<Duration>,
+    /// Size of the file, known when closed.
+    pub bytes: Option<u64>,
+    /// What the listener should know, for example why it was cut short.
+    pub note: Option<String>,
+}
+
+/// Something that went wrong in a call that went on.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Incident {
+    /// The call it happened in.
+    pub call: CallId,
+    /// When. The same kind from the same source at the same microsecond is the same incident.
+    pub at: WallTime,
+    /// What kind.
+    pub kind: IncidentKind,
+    /// Actor or provider it happened to, for example `recorder` or `openai`.
+    pub source: String,
+    /// What happened, for the operator.
+    pub detail: String,
+}
+
+/// A call that the node left open when it stopped.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LostCall {
+    /// Its id.
+    pub id: CallId,
+    /// Its recordings that are still in state [`RecordingState::Writing`]: repair each and write
+    /// [`StoreWrite::RecordingClosed`](crate::StoreWrite::RecordingClosed).
+    pub writing: Vec<Recording>,
+}

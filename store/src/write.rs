@@ -1,0 +1,263 @@
+//! Everything that is written, one by one or in a batch that is one transaction.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use sqlx::any::AnyArguments;
+use sqlx::query::Query;
+use sqlx::{Any, AnyConnection};
+
+use crate::open::{QUERY_TIME_MAX, timed};
+use crate::text::storable;
+use crate::{CallId, HangupCause, Incident, NewCall, RecordingFormat, RecordingState, Store, StoreError, Turn, Usage, WallTime};
+
+/// Time a batch may take: a thousand writes take under a second, the rest is for a slow disk.
+const BATCH_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// One write. Each may be repeated with no further effect, so a batch that ended in doubt is sent again whole.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StoreWrite {
+    /// A call began. An id that is already there is left as it is.
+    CallCreated(NewCall),
+    /// A call was answered. The first answer stays.
+    CallAnswered {
+        /// The call.
+        call: CallId,
+        /// When.
+        at: WallTime,
+    },
+    /// A call ended. The first end stays.
+    CallEnded {
+        /// The call.
+        call: CallId,
+        /// When.
+        at: WallTime,
+        /// Why.
+        cause: HangupCause,
+        /// More on the cause, for the operator.
+        detail: Option<String>,
+        /// Media figures of the whole call; `Value::Null` for none.
+        stats: Value,
+    },
+    /// A turn was taken. The same call and number again replaces it.
+    TurnAdded(Turn),
+    /// A recording was begun. A path that is already there is left as it is.
+    RecordingOpened {
+        /// The call.
+        call: CallId,
+        /// Where the file is, relative to the node's data folder.
+        path: String,
+        /// File format.
+        format: RecordingFormat,
+        /// When.
+        at: WallTime,
+    },
+    /// A recording was closed or repaired. The last one stays.
+    RecordingClosed {
+        /// The call.
+        call: CallId,
+        /// As in `RecordingOpened`.
+        path: String,
+        /// What became of it.
+        state: RecordingState,
+        /// Length of the audio, kept in whole milliseconds.
+        duration: Duration,
+        /// Size of the file.
+        bytes: u64,
+        /// What the listener should know.
+        note: Option<String>,
+    },
+    /// Something went wrong in a call that went on.
+    IncidentSeen(Incident),
+    /// Provider tokens of the call so far, from its beginning. The last count stays.
+    UsageCounted {
+        /// The call.
+        call: CallId,
+        /// The totals.
+        usage: Usage,
+    },
+}
+
+impl Store {
+    /// Writes the record of a new call at once, for a caller who waits until it is there.
+    ///
+    /// # Errors
+    /// As [`Store::write_batch`].
+    pub async fn create_call(&self, call: &NewCall) -> Result<(), StoreError> {
+        self.write_all("create_call", QUERY_TIME_MAX, &[StoreWrite::CallCreated(call.clone())]).await
+    }
+
+    /// Writes all of `writes`, in order, or nothing of them. The batch's length is the caller's to bound.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] names a write that can never succeed (its call or recording does not exist): drop it
+    /// and send the rest. [`StoreError::Unavailable`] and [`StoreError::Late`]: send all again later.
+    pub async fn write_batch(&self, writes: &[StoreWrite]) -> Result<(), StoreError> {
+        self.write_all("write_batch", BATCH_TIME_MAX, writes).await
+    }
+
+    async fn write_all(&self, query: &'static str, limit: Duration, writes: &[StoreWrite]) -> Result<(), StoreError> {
+        if writes.is_empty() {
+            return Ok(());
+        }
+        timed(query, limit, async {
+            let mut writing = self.begin(query).await?;
+            for (index, write) in writes.iter().enumerate() {
+                write.apply(index, &mut writing.transaction).await?;
+            }
+            writing.commit(query).await
+        })
+        .await
+    }
+}
+
+type Bound<'q> = Query<'q, Any, AnyArguments>;
+
+impl StoreWrite {
+    /// What this write is called in errors.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::CallCreated(_) => "call_created",
+            Self::CallAnswered { .. } => "call_answered",
+            Self::CallEnded { .. } => "call_ended",
+            Self::TurnAdded(_) => "turn_added",
+            Self::RecordingOpened { .. } => "recording_opened",
+            Self::RecordingClosed { .. } => "recording_closed",
+            Self::IncidentSeen(_) => "incident_seen",
+            Self::UsageCounted { .. } => "usage_counted",
+        }
+    }
+
+    async fn apply(&self, index: usize, connection: &mut AnyConnection) -> Result<(), StoreError> {
+        let refused = |source| StoreError::from_write(index, self.name(), source);
+        let done = self.bind().execute(connection).await.map_err(refused)?;
+        // An insert may find its row there already; an update without its row has lost its call.
+        if done.rows_affected() == 0 && self.updates() {
+            return Err(refused(sqlx::Error::RowNotFound));
+        }
+        Ok(())
+    }
+
+    fn updates(&self) -> bool {
+        matches!(
+            self,
+            Self::CallAnswered { .. } | Self::CallEnded { .. } | Self::RecordingClosed { .. } | Self::UsageCounted { .. }
+        )
+    }
+
+    fn bind(&self) -> Bound<'_> {
+        match self {
+            Self::CallCreated(call) => bind_call(call),
+            Self::CallAnswered { call, at } => {
+                sqlx::query("UPDATE calls SET answered_us = COALESCE(answered_us, $2) WHERE id = $1")
+                    .bind(call.to_string())
+                    .bind(at.micros())
+            }
+            Self::CallEnded { call, at, cause, detail, stats } => sqlx::query(
+                "UPDATE calls SET
+                   cause_detail = CASE WHEN ended_us IS NULL THEN $4 ELSE cause_detail END,
+                   stats = CASE WHEN ended_us IS NULL THEN $5 ELSE stats END,
+                   ended_us = COALESCE(ended_us, $2), cause = COALESCE(cause, $3) WHERE id = $1",
+            )
+            .bind(call.to_string())
+            .bind(at.micros())
+            .bind(cause.as_str())
+            .bind(detail.as_deref().map(text))
+            .bind((!stats.is_null()).then(|| stats.to_string())),
+            Self::TurnAdded(turn) => bind_turn(turn),
+            Self::RecordingOpened { call, path, format, at } => sqlx::query(
+                "INSERT INTO recordings (call_id, path, format, state, opened_us)
+                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+            )
+            .bind(call.to_string())
+            .bind(text(path))
+            .bind(format.as_str())
+            .bind(RecordingState::Writing.as_str())
+            .bind(at.micros()),
+            Self::RecordingClosed { call, path, state, duration, bytes, note } => sqlx::query(
+                "UPDATE recordings SET state = $3, length_ms = $4, bytes = $5, note = $6
+                 WHERE call_id = $1 AND path = $2",
+            )
+            .bind(call.to_string())
+            .bind(text(path))
+            .bind(state.as_str())
+            .bind(millis(*duration))
+            .bind(count(*bytes))
+            .bind(note.as_deref().map(text)),
+            Self::IncidentSeen(incident) => sqlx::query(
+                "INSERT INTO incidents (call_id, at_us, kind, source, detail)
+                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+            )
+            .bind(incident.call.to_string())
+            .bind(incident.at.micros())
+            .bind(incident.kind.as_str())
+            .bind(text(&incident.source))
+            .bind(text(&incident.detail)),
+            Self::UsageCounted { call, usage } => bind_usage(*call, usage),
+        }
+    }
+}
+
+fn bind_call(call: &NewCall) -> Bound<'_> {
+    sqlx::query(
+        "INSERT INTO calls (id, node, leg, direction, from_number, to_number, assistant, engine,
+           external_id, created_us)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
+    )
+    .bind(call.id.to_string())
+    .bind(text(&call.node))
+    .bind(call.leg.as_str())
+    .bind(call.direction.as_str())
+    .bind(text(call.from.reveal()))
+    .bind(text(call.to.reveal()))
+    .bind(text(&call.assistant))
+    .bind(text(&call.engine))
+    .bind(text(&call.external_id))
+    .bind(call.created_at.micros())
+}
+
+fn bind_turn(turn: &Turn) -> Bound<'_> {
+    sqlx::query(
+        "INSERT INTO turns (call_id, number, role, text, started_us, ended_us, interrupted,
+           heard_ms, timings)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         ON CONFLICT (call_id, number) DO UPDATE SET role = excluded.role, text = excluded.text,
+           started_us = excluded.started_us, ended_us = excluded.ended_us,
+           interrupted = excluded.interrupted, heard_ms = excluded.heard_ms,
+           timings = excluded.timings",
+    )
+    .bind(turn.call.to_string())
+    .bind(i64::from(turn.number))
+    .bind(turn.role.as_str())
+    .bind(text(turn.text.reveal()))
+    .bind(turn.started_at.micros())
+    .bind(turn.ended_at.micros())
+    .bind(i64::from(turn.interrupted.is_some()))
+    .bind(turn.interrupted.map(millis))
+    .bind(turn.timings.to_string())
+}
+
+fn bind_usage(call: CallId, usage: &Usage) -> Bound<'_> {
+    sqlx::query(
+        "UPDATE calls SET input_text_tokens = $2, input_audio_tokens = $3, cached_tokens = $4,
+           output_text_tokens = $5, output_audio_tokens = $6 WHERE id = $1",
+    )
+    .bind(call.to_string())
+    .bind(count(usage.input_text_tokens))
+    .bind(count(usage.input_audio_tokens))
+    .bind(count(usage.cached_tokens))
+    .bind(count(usage.output_text_tokens))
+    .bind(count(usage.output_audio_tokens))
+}
+
+fn text(text: &str) -> String {
+    storable(text).into_owned()
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn count(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,121 @@
+//! The same cases on SQLite and on PostgreSQL, each case in a database of its own.
+
+#![allow(clippy::unwrap_used)]
+
+mod calls;
+mod cluster;
+mod faults;
+mod sample;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+
+use cluster::Cluster;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use uuid::Uuid;
+
+type Case = fn(String) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+macro_rules! cases {
+    ($($module:ident::$case:ident,)+) => {
+        /// Every case by its name.
+        const CASES: &[(&str, Case)] = &[
+            $((stringify!($case), |url| Box::pin($module::$case(url))),)+
+        ];
+    };
+}
+
+cases! {
+    calls::a_call_is_kept_from_ringing_to_its_end,
+    calls::turns_recordings_and_incidents_read_back,
+    calls::every_write_may_be_repeated,
+    calls::the_first_end_stays,
+    calls::lists_go_back_by_cursor,
+    calls::the_latest_call_of_an_external_id_is_found,
+    calls::lost_calls_are_closed_once,
+    calls::unicode_nul_and_endless_text_are_kept_or_cut,
+    calls::a_database_is_opened_again_as_it_was,
+    faults::a_write_without_its_call_is_refused_with_its_batch,
+    faults::a_batch_cut_off_at_any_point_leaves_all_or_nothing,
+    faults::writers_at_the_same_time_lose_nothing,
+    faults::a_thousand_writes_go_in_one_batch,
+    faults::a_word_we_do_not_know_is_unreadable,
+    faults::a_missing_table_is_unavailable,
+}
+
+/// Runs all cases, one after the other, and fails with the names of those that failed.
+async fn run_cases(mut fresh: impl AsyncFnMut(&str) -> String) {
+    let mut failed = Vec::new();
+    for (name, case) in CASES {
+        let url = fresh(name).await;
+        if tokio::spawn(case(url)).await.is_err() {
+            failed.push(name);
+        }
+    }
+    assert!(failed.is_empty(), "failed: {failed:?}");
+}
+
+/// A folder that is removed at the end, also of a failed test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("offhook-store-{}", Uuid::now_v7()));
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_runs_every_case() {
+    let folder = Folder::new();
+    let path = folder.0.display();
+    run_cases(async |name| format!("sqlite://{path}/{name}/with space/offhook.db")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_in_memory_runs_a_call() {
+    calls::a_call_is_kept_from_ringing_to_its_end("sqlite::memory:".to_owned()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_files_of_a_killed_process_hold_whole_batches() {
+    let folder = Folder::new();
+    faults::copied_files_hold_whole_batches(&folder.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_runs_every_case() {
+    // A server that was given keeps the databases, named offhook_test_*.
+    let given = std::env::var("OFFHOOK_TEST_POSTGRES_URL").ok();
+    let cluster = match &given {
+        Some(_) => None,
+        None => match Cluster::start() {
+            Ok(cluster) => Some(cluster),
+            Err(reason) => {
+                let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+                assert!(!ci, "no PostgreSQL to test on: {reason}");
+                eprintln!("skipped: no PostgreSQL to test on: {reason}");
+                return;
+            }
+        },
+    };
+    let server = given.unwrap_or_else(|| cluster.as_ref().unwrap().url("postgres"));
+    let mut admin = PgConnection::connect(&server).await.unwrap();
+    let mut fresh = async |_: &str| {
+        let name = format!("offhook_test_{}", Uuid::now_v7().simple());
+        let create = format!("CREATE DATABASE {name}");
+        admin.execute(AssertSqlSafe(create)).await.unwrap();
+        let (before, _) = server.rsplit_once('/').unwrap();
+        format!("{before}/{name}")
+    };
+    faults::a_cut_connection_is_made_again(fresh("cut").await).await;
+    run_cases(fresh).await;
+}
