@@ -1,0 +1,252 @@
+//! What an engine is: the agent's side of one call, as a pure core with inputs and outputs.
+
+mod error;
+mod words;
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use media::frame::SharedFrame;
+use media::sendout::PromptId;
+
+pub use error::{EngineError, Fault, Stage};
+pub use words::Words;
+
+/// The agent's side of one call.
+///
+/// A pure core: one input, then drain [`poll_output`](Self::poll_output) until `None`, then ask
+/// [`poll_timeout`](Self::poll_timeout). After [`Output::Failed`] an engine is dead: it ignores inputs and asks for
+/// nothing, and another may take over from [`next_prompt`](Self::next_prompt).
+pub trait Engine: Send {
+    /// Something happened.
+    fn handle_input(&mut self, now: Instant, input: Input);
+
+    /// The deadline of [`poll_timeout`](Self::poll_timeout) has come. Early or late calls do no harm.
+    fn handle_timeout(&mut self, now: Instant);
+
+    /// What to do next, in order.
+    fn poll_output(&mut self) -> Option<Output>;
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) if no input comes before.
+    fn poll_timeout(&self) -> Option<Instant>;
+
+    /// The first prompt this engine has not used: where an engine that takes over begins.
+    fn next_prompt(&self) -> PromptId;
+}
+
+/// What happens to an engine. Whose turn it is was decided by `media::turn`.
+#[derive(Debug)]
+pub enum Input {
+    /// 20 ms of the caller, every 20 ms, speech or not. The engine itself keeps what a turn needs of the past.
+    Audio(SharedFrame),
+    /// The caller interrupts for good, and the sendout was cleared. `CallerStarted` follows if no turn is open.
+    BargeInCommitted {
+        /// What was being said; prompts after it were not heard at all.
+        prompt: PromptId,
+        /// How much of it went out, by the sendout's clock.
+        heard: Duration,
+    },
+    /// The caller's turn is over: answer.
+    CallerFinished {
+        /// When the caller was last heard; the response gap counts from here.
+        last_speech_at: Instant,
+        /// How much of the turn was speech.
+        speech: Duration,
+    },
+    /// The caller's turn began. Frames from `at` on belong to it, though they came before this input.
+    CallerStarted {
+        /// When the speech began.
+        at: Instant,
+    },
+    /// The caller pressed a key: 0-9, A-D, `*` or `#`; others are ignored.
+    Dtmf(char),
+    /// The call is over. What is owed comes out now (transcripts, a voicemail); nothing else will.
+    Ended {
+        /// The prompt that was cut, and how much of it was heard.
+        heard: Option<(PromptId, Duration)>,
+    },
+    /// A prompt that was ended by [`Output::PromptEnd`] was heard whole.
+    PromptFinished {
+        /// Which.
+        prompt: PromptId,
+    },
+    /// From the provider's socket.
+    Provider(ProviderInput),
+    /// The call is answered and audio flows. Comes first, once.
+    Started,
+    /// The end of an [`Output::Synthesize`].
+    Synthesized {
+        /// Its number.
+        request: u64,
+        /// G.711 of the leg.
+        result: Result<Bytes, EngineError>,
+    },
+    /// The end of an [`Output::ToolCall`]. Each call must get one, in any order.
+    ToolResult {
+        /// Its identity.
+        call_id: String,
+        /// What the model reads; JSON by custom.
+        output: Words,
+    },
+}
+
+/// From the provider's socket, opened for [`Output::Connect`].
+#[derive(Debug)]
+pub enum ProviderInput {
+    /// The connection failed, or was lost. The last input of a socket.
+    Closed {
+        /// Why.
+        error: EngineError,
+    },
+    /// The socket is open.
+    Connected,
+    /// One text frame.
+    Text(Words),
+}
+
+/// What an engine wants done.
+#[derive(Debug)]
+pub enum Output {
+    /// Agent audio to say after what was given before.
+    Audio {
+        /// What it belongs to.
+        prompt: PromptId,
+        /// G.711 of the leg, of any length.
+        audio: Bytes,
+    },
+    /// Open a socket to the provider, in place of the one before if there was one. Answered by
+    /// [`ProviderInput::Connected`] or [`ProviderInput::Closed`].
+    Connect,
+    /// The engine cannot go on; nothing follows.
+    Failed {
+        /// Why, and whose fault.
+        error: EngineError,
+    },
+    /// End the call once what was said has been heard.
+    Hangup {
+        /// Why; a label of low cardinality.
+        reason: &'static str,
+    },
+    /// No more audio will come for this prompt. A prompt that was interrupted has no end.
+    PromptEnd {
+        /// Which.
+        prompt: PromptId,
+    },
+    /// Send one text frame to the provider.
+    Send(Words),
+    /// Make speech of text, and answer with [`Input::Synthesized`].
+    Synthesize {
+        /// Number of this request, unique in the engine.
+        request: u64,
+        /// What to say.
+        text: Words,
+    },
+    /// Run a tool, and answer with [`Input::ToolResult`].
+    ToolCall {
+        /// Identity of the call.
+        call_id: String,
+        /// Name of the tool.
+        name: String,
+        /// JSON as the model wrote it, not checked.
+        arguments: Words,
+    },
+    /// Words that were said.
+    Transcript {
+        /// Who said them.
+        role: Role,
+        /// What the agent's words belong to; `None` for the caller.
+        prompt: Option<PromptId>,
+        /// Not final: the words since the last transcript of this turn. Final: all that was said, and of the agent's
+        /// only what was heard.
+        text: Words,
+        /// Whether this closes the turn.
+        is_final: bool,
+    },
+    /// A turn of the agent is complete as far as the engine is concerned; it may still be playing.
+    TurnDone {
+        /// How it ended.
+        outcome: TurnOutcome,
+        /// When what happened.
+        timings: TurnTimings,
+    },
+    /// What the provider counted since the last `Usage`.
+    Usage(Usage),
+    /// The caller left a message.
+    Voicemail {
+        /// G.711 of the leg.
+        audio: Bytes,
+    },
+    /// Something went wrong that the engine got over; to be counted and logged.
+    Warning {
+        /// What.
+        error: EngineError,
+    },
+}
+
+/// Who said it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Role {
+    /// The machine.
+    Agent,
+    /// The person.
+    Caller,
+}
+
+/// How a turn of the agent ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TurnOutcome {
+    /// All of it was generated.
+    Completed,
+    /// The provider failed.
+    Failed,
+    /// The caller took the turn.
+    Interrupted,
+}
+
+/// When what happened in one turn of the agent; each later than the one before.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct TurnTimings {
+    /// The caller was last heard; `None` when the agent began by itself.
+    pub last_speech_at: Option<Instant>,
+    /// The caller's audio was committed.
+    pub committed: Option<Instant>,
+    /// The response was asked for.
+    pub requested: Option<Instant>,
+    /// The provider began to answer.
+    pub created: Option<Instant>,
+    /// The first audio came.
+    pub first_audio: Option<Instant>,
+    /// The turn was complete.
+    pub done: Option<Instant>,
+}
+
+/// What a provider counts, in tokens except where said.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Usage {
+    /// Audio read.
+    pub input_audio: u64,
+    /// Of what was read, taken from the provider's cache.
+    pub input_cached: u64,
+    /// Text read.
+    pub input_text: u64,
+    /// Audio made.
+    pub output_audio: u64,
+    /// Text made.
+    pub output_text: u64,
+    /// Read and made by the transcription model.
+    pub transcription: u64,
+    /// Audio transcribed, where the provider counts time.
+    pub transcribed: Duration,
+}
+
+impl std::ops::AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        self.input_audio = self.input_audio.saturating_add(other.input_audio);
+        self.input_cached = self.input_cached.saturating_add(other.input_cached);
+        self.input_text = self.input_text.saturating_add(other.input_text);
+        self.output_audio = self.output_audio.saturating_add(other.output_audio);
+        self.output_text = self.output_text.saturating_add(other.output_text);
+        self.transcription = self.transcription.saturating_add(other.transcription);
+        self.transcribed = self.transcribed.saturating_add(other.transcribed);
+    }
+}

@@ -1,0 +1,250 @@
+//! The WebSocket of one Realtime session: a task between two bounded channels.
+//!
+//! ```text
+//! Output::Send -> send (256) -> [task] -> TLS -> provider
+//!                 ProviderInput <- events (256) <- [task] <-
+//! ```
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use rustls::crypto::CryptoProvider;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
+use tokio_tungstenite::tungstenite::http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
+use tokio_tungstenite::tungstenite::http::{HeaderMap, StatusCode};
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode};
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+
+use super::RealtimeEndpoint;
+use crate::engine::{EngineError, ProviderInput, Stage, Words};
+use crate::json::line;
+
+/// Frames waiting for the network: 10 s of audio. When full, the connection does not keep up; its owner drops it.
+pub const SEND_QUEUE: usize = 256;
+
+/// Frames waiting for the engine: more than a whole answer. When full, the socket is not read and TCP slows the peer.
+pub const EVENT_QUEUE: usize = 256;
+
+/// The longest message in bytes. Deltas are a few kilobytes; `session.updated` echoes instructions and tools, which a
+/// model's context limits to about half a megabyte.
+pub const MAX_MESSAGE: usize = 2 << 20;
+
+/// Bytes read from the socket at once, per connection; a delta fits. The library's default is 128 KiB a call.
+const READ_BUFFER: usize = 16 * 1024;
+
+/// Bytes a write may wait in: a history told anew, many times over.
+const WRITE_BUFFER: usize = 4 << 20;
+
+/// How long the peer may take to answer our close before we leave.
+const CLOSE_WAIT: Duration = Duration::from_secs(1);
+
+type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// An open socket. Dropping `send` closes it with code 1000; dropping `events` too.
+#[derive(Debug)]
+pub struct Socket {
+    /// Frames to send, [`SEND_QUEUE`] at most.
+    pub send: mpsc::Sender<Words>,
+    /// Frames received, [`EVENT_QUEUE`] at most, and `Closed` as the last.
+    pub events: mpsc::Receiver<ProviderInput>,
+}
+
+/// Opens a Realtime session's socket.
+///
+/// # Errors
+/// What cannot be mended by trying again ([`EngineError::is_temporary`] is false): a bad URL, a key the provider
+/// refuses, a model it does not have, and being late. Else that the network, the provider or its rate limit is in
+/// the way.
+pub async fn connect(endpoint: &RealtimeEndpoint) -> Result<Socket, EngineError> {
+    if CryptoProvider::get_default().is_none() {
+        // Someone else may have been faster, with the same one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+    let request = request(endpoint)?;
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_write_buffer_size(WRITE_BUFFER)
+        .max_message_size(Some(MAX_MESSAGE))
+        .max_frame_size(Some(MAX_MESSAGE));
+    let limit = endpoint.connect_timeout;
+    // Frames of 40 ms must leave when they are due, so Nagle's algorithm is off.
+    let connecting = Box::pin(connect_async_with_config(request, Some(config), true));
+    let (stream, _) = timeout(limit, connecting)
+        .await
+        .map_err(|_| EngineError::Late { stage: Stage::Connect, limit })?
+        .map_err(engine_error)?;
+    let (send, outgoing) = mpsc::channel(SEND_QUEUE);
+    let (incoming, events) = mpsc::channel(EVENT_QUEUE);
+    tokio::spawn(run(stream, outgoing, incoming, endpoint.ping_every));
+    Ok(Socket { send, events })
+}
+
+fn request(endpoint: &RealtimeEndpoint) -> Result<Request, EngineError> {
+    let mut request = endpoint.url()?.into_client_request().map_err(engine_error)?;
+    let key = endpoint.api_key.expose();
+    if key.is_empty() {
+        return Err(EngineError::Key { code: "unset".to_owned() });
+    }
+    let mut bearer =
+        HeaderValue::try_from(format!("Bearer {key}")).map_err(|_| EngineError::Key { code: "not a header value".to_owned() })?;
+    bearer.set_sensitive(true);
+    request.headers_mut().insert(AUTHORIZATION, bearer);
+    Ok(request)
+}
+
+async fn run(
+    mut stream: Stream,
+    mut outgoing: mpsc::Receiver<Words>,
+    incoming: mpsc::Sender<ProviderInput>,
+    ping_every: Duration,
+) {
+    match pump(&mut stream, &mut outgoing, &incoming, ping_every).await {
+        Ok(()) => {
+            let close = CloseFrame { code: CloseCode::Normal, reason: "call is over".into() };
+            let farewell = async {
+                let _ = stream.close(Some(close)).await;
+                while stream.next().await.is_some_and(|frame| frame.is_ok()) {}
+            };
+            let _ = timeout(CLOSE_WAIT, farewell).await;
+        }
+        Err(error) => {
+            // Without a receiver nobody wants to know.
+            let _ = incoming.send(ProviderInput::Closed { error }).await;
+        }
+    }
+}
+
+/// Carries frames both ways until the owner leaves (`Ok`) or the connection is gone.
+async fn pump(
+    stream: &mut Stream,
+    outgoing: &mut mpsc::Receiver<Words>,
+    incoming: &mpsc::Sender<ProviderInput>,
+    ping_every: Duration,
+) -> Result<(), EngineError> {
+    let mut ping = interval_at(Instant::now() + ping_every, ping_every);
+    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut last_heard = Instant::now();
+    let mut last_ping = last_heard;
+    loop {
+        tokio::select! {
+            frame = stream.next() => {
+                last_heard = Instant::now();
+                if let Some(text) = received(frame)? && incoming.send(ProviderInput::Text(text)).await.is_err() {
+                    return Ok(());
+                }
+            }
+            frame = outgoing.recv() => {
+                let Some(frame) = frame else { return Ok(()) };
+                write(stream, frame, outgoing, ping_every).await?;
+            }
+            now = ping.tick() => {
+                if last_ping > last_heard {
+                    return Err(EngineError::HalfOpen { silent: now - last_heard });
+                }
+                last_ping = Instant::now();
+                within(ping_every, stream.send(Message::Ping(Default::default()))).await?;
+            }
+            () = incoming.closed() => return Ok(()),
+        }
+    }
+}
+
+/// Writes `first` and all that waits behind it, with one flush.
+async fn write(
+    stream: &mut Stream,
+    first: Words,
+    outgoing: &mut mpsc::Receiver<Words>,
+    limit: Duration,
+) -> Result<(), EngineError> {
+    within(limit, async {
+        stream.feed(Message::text(first.into_string())).await?;
+        while let Ok(frame) = outgoing.try_recv() {
+            stream.feed(Message::text(frame.into_string())).await?;
+        }
+        stream.flush().await
+    })
+    .await
+}
+
+async fn within(limit: Duration, write: impl Future<Output = Result<(), Error>>) -> Result<(), EngineError> {
+    timeout(limit, write).await.map_err(|_| EngineError::Late { stage: Stage::Write, limit })?.map_err(engine_error)
+}
+
+fn received(frame: Option<Result<Message, Error>>) -> Result<Option<Words>, EngineError> {
+    let closed = |code, reason: &str| EngineError::Closed { code, reason: line(reason) };
+    match frame {
+        Some(Ok(Message::Text(text))) => Ok(Some(text.as_str().into())),
+        // Not of this protocol; if it is text all the same, it is welcome.
+        Some(Ok(Message::Binary(bytes))) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned().into())),
+        Some(Ok(Message::Close(Some(close)))) => Err(closed(Some(close.code.into()), &close.reason)),
+        Some(Ok(Message::Close(None))) => Err(closed(Some(CloseCode::Status.into()), "no reason")),
+        Some(Ok(Message::Frame(_) | Message::Ping(_) | Message::Pong(_))) => Ok(None),
+        Some(Err(error)) => Err(engine_error(error)),
+        None => Err(closed(None, "end of stream")),
+    }
+}
+
+fn engine_error(error: Error) -> EngineError {
+    let text = || line(&error.to_string());
+    match &error {
+        Error::Http(response) => {
+            let body = response.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+            refusal(response.status(), response.headers(), &body)
+        }
+        Error::AlreadyClosed | Error::ConnectionClosed | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+            EngineError::Closed { code: None, reason: text() }
+        }
+        Error::Io(_) | Error::Tls(_) => EngineError::Network { reason: text() },
+        Error::Url(_) | Error::HttpFormat(_) => EngineError::Url { url: text(), reason: "cannot be connected to" },
+        _ => EngineError::Protocol { reason: text() },
+    }
+}
+
+/// What an answer other than 101 to the upgrade means.
+fn refusal(status: StatusCode, headers: &HeaderMap, body: &str) -> EngineError {
+    let code = status.as_str().to_owned();
+    match status.as_u16() {
+        401 | 403 => EngineError::Key { code },
+        429 if body.contains("insufficient_quota") => EngineError::Quota { code: "insufficient_quota".to_owned() },
+        429 => {
+            let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+            EngineError::RateLimited { retry_after: seconds.map(Duration::from_secs) }
+        }
+        status @ 500.. => EngineError::Overloaded { status },
+        _ => EngineError::Configuration { code, message: line(body.trim()) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(status: u16, retry_after: Option<&str>, body: &str, expected: &str) {
+        let mut headers = HeaderMap::new();
+        if let Some(seconds) = retry_after.and_then(|seconds| HeaderValue::from_str(seconds).ok()) {
+            headers.insert(RETRY_AFTER, seconds);
+        }
+        let status = StatusCode::from_u16(status).unwrap_or_default();
+        assert_eq!(format!("{:?}", refusal(status, &headers, body)), expected);
+    }
+
+    #[test]
+    fn refusals_say_whose_fault_it_is() {
+        check(401, None, "", r#"Key { code: "401" }"#);
+        check(403, None, "", r#"Key { code: "403" }"#);
+        check(404, None, "no such model\nx", r#"Configuration { code: "404", message: "no such model" }"#);
+        check(429, Some("7"), "", "RateLimited { retry_after: Some(7s) }");
+        check(429, Some("soon"), "", "RateLimited { retry_after: None }");
+        check(429, None, "{\"code\":\"insufficient_quota\"}", r#"Quota { code: "insufficient_quota" }"#);
+        check(500, None, "", "Overloaded { status: 500 }");
+        check(503, None, "", "Overloaded { status: 503 }");
+        check(302, None, "", r#"Configuration { code: "302", message: "" }"#);
+    }
+}

@@ -1,0 +1,383 @@
+//! OpenAI Realtime (GA) as a pure core: speech to speech over one WebSocket.
+//!
+//! ```text
+//! CallerStarted            CallerFinished
+//!   append(pre-roll), append*, append, commit, response.create
+//!                                <- response.created, output_audio.delta* -> Audio*, PromptEnd
+//!                                                              PromptFinished -> Transcript(final)
+//! BargeInCommitted(heard): response.cancel, conversation.item.truncate(heard)
+//! ```
+//!
+//! - Nothing is sent of the caller until a turn is certain, so that a noise or a backchannel costs nothing and leaves
+//!   nothing to be cleared. Audio from before is kept and goes first.
+//! - The agent's final transcript is what was heard of it, and the history that a new connection is told is made of
+//!   that too: the server forgets the words of what it truncates.
+//! - Keys become one user message, `(caller pressed 12#)`, after `#` or a pause of 1.5 s. They do not interrupt what
+//!   the agent is saying, but are answered.
+//! - A lost connection is made again, at most three times a minute: the conversation is told anew, the caller's open
+//!   or unanswered turn is sent again, and an answer nobody heard anything of is asked for again.
+
+mod config;
+mod events;
+mod faults;
+mod frames;
+mod history;
+mod keypad;
+mod link;
+mod prompts;
+mod responses;
+mod uplink;
+mod wire;
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use media::sendout::PromptId;
+
+pub use config::{RealtimeConfig, Transcription, TurnDetection};
+
+use crate::engine::{Engine, EngineError, Input, Output, ProviderInput, Role, Stage, TurnTimings, Usage, Words};
+use history::{Entry, History};
+use keypad::Keypad;
+use link::{Link, LinkEvent, Lost};
+use prompts::{Prompt, Prompts};
+use responses::{Overdue, Purpose, Responses};
+use uplink::Uplink;
+
+/// Bytes of a tool's output that the model gets: a quarter of the smallest model's context. The rest is cut off.
+pub const MAX_TOOL_OUTPUT: usize = 32 * 1024;
+
+/// One call's session with OpenAI Realtime. See [`Engine`] for the contract.
+pub struct RealtimeSession {
+    config: RealtimeConfig,
+    history: History,
+    keypad: Keypad,
+    link: Link,
+    outputs: VecDeque<Output>,
+    phase: Phase,
+    prompts: Prompts,
+    /// How long the provider wants no more requests, as it last said.
+    rate_limit: Duration,
+    responses: Responses,
+    stats: RealtimeStats,
+    uplink: Uplink,
+    usage: Usage,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Phase {
+    Live,
+    New,
+    Over,
+}
+
+/// What was seen and not acted on, since it was last asked for.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct RealtimeStats {
+    /// Deltas of responses that were cancelled.
+    pub late_deltas: u64,
+    /// Frames that are not JSON, or lack what they must have.
+    pub malformed_events: u64,
+    /// Events this version does not know.
+    pub unknown_events: u64,
+}
+
+impl RealtimeSession {
+    /// A session that waits for [`Input::Started`]. The seed jitters the waits before connections are made again.
+    pub fn new(config: RealtimeConfig, seed: u64) -> Self {
+        Self {
+            history: History::default(),
+            keypad: Keypad::default(),
+            link: Link::new(config.connect_timeout, seed),
+            outputs: VecDeque::new(),
+            phase: Phase::New,
+            prompts: Prompts::new(config.first_prompt),
+            rate_limit: Duration::ZERO,
+            responses: Responses::new(config.first_audio_timeout),
+            stats: RealtimeStats::default(),
+            uplink: Uplink::default(),
+            usage: Usage::default(),
+            config,
+        }
+    }
+
+    /// A session that takes a conversation over: nobody is greeted again, and the provider is told what was said.
+    pub fn resume(config: RealtimeConfig, seed: u64, said: impl IntoIterator<Item = (Role, Words)>) -> Self {
+        let mut session = Self::new(RealtimeConfig { first_message: None, ..config }, seed);
+        for (role, words) in said {
+            let text = words.into_string();
+            session.history.push(match role {
+                Role::Agent => Entry::Agent { text },
+                Role::Caller => Entry::Caller { item: String::new(), text: Some(text) },
+            });
+        }
+        session
+    }
+
+    /// All that the provider counted so far.
+    pub fn usage(&self) -> Usage {
+        self.usage
+    }
+
+    /// What was counted since this was last called.
+    pub fn take_stats(&mut self) -> RealtimeStats {
+        std::mem::take(&mut self.stats)
+    }
+
+    fn start(&mut self, now: Instant) {
+        self.phase = Phase::Live;
+        if self.config.first_message.is_some() {
+            self.want(now, Purpose::Greeting, TurnTimings::default());
+        }
+        self.link.connect(now);
+        self.outputs.push_back(Output::Connect);
+    }
+
+    fn handle_live(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Audio(frame) => self.uplink.push(now, &frame.encoded),
+            Input::BargeInCommitted { prompt, heard } => self.barge_in(now, prompt, heard),
+            Input::CallerFinished { last_speech_at, .. } => self.caller_finished(now, last_speech_at),
+            Input::CallerStarted { at } => {
+                self.uplink.open(at);
+                if self.responses.is_silent_answer() {
+                    self.cancel(now);
+                }
+            }
+            Input::Dtmf(key) => {
+                if let Some(keys) = self.keypad.press(now, key) {
+                    self.pressed(now, &keys);
+                }
+            }
+            Input::Ended { heard } => {
+                if let Some((prompt, heard)) = heard {
+                    self.cut(prompt, heard);
+                }
+                self.phase = Phase::Over;
+            }
+            Input::PromptFinished { prompt } => {
+                if let Some(prompt) = self.prompts.finish(prompt) {
+                    let text = prompt.text.clone();
+                    self.agent_said(&prompt, text);
+                }
+            }
+            Input::Provider(ProviderInput::Closed { error }) => self.lost(now, error),
+            Input::Provider(ProviderInput::Connected) => self.connected(),
+            Input::Provider(ProviderInput::Text(text)) => {
+                if self.link.is_up() {
+                    self.handle_text(now, text.as_str());
+                }
+            }
+            Input::ToolResult { call_id, output } => {
+                if self.responses.answer(&call_id) {
+                    let mut output = output.into_string();
+                    output.truncate(output.floor_char_boundary(MAX_TOOL_OUTPUT));
+                    self.add_item(Entry::CallOutput { call_id, output });
+                }
+            }
+            // The provider speaks for itself, and starts once.
+            Input::Started | Input::Synthesized { .. } => {}
+        }
+    }
+
+    /// Sends what has become due. Comes after every input.
+    fn advance(&mut self, now: Instant) {
+        if self.phase != Phase::Live || !self.link.is_up() {
+            return;
+        }
+        while let Some(audio) = self.uplink.take_append() {
+            let frame = frames::append(audio);
+            self.outputs.push_back(Output::Send(frame.into()));
+        }
+        if self.uplink.take_commit() {
+            self.responses.committed(now);
+            self.send(frames::commit());
+        }
+        self.responses.settle_calls();
+        let Some(purpose) = self.responses.due() else { return };
+        // An answer would talk over the caller; the greeting is to be heard in any case.
+        if self.uplink.is_open() && purpose == Purpose::Answer {
+            return;
+        }
+        let (number, superseded) = self.responses.request(now);
+        self.outputs.extend(superseded);
+        let frame = match (purpose, &self.config.first_message) {
+            (Purpose::Greeting, Some(text)) => frames::say(number, text),
+            _ => frames::answer(number),
+        };
+        self.send(frame);
+    }
+
+    fn connected(&mut self) {
+        if !self.link.opened() {
+            return;
+        }
+        self.send(frames::session_update(&self.config));
+        let said = self.prompts.iter_mut().filter(|prompt| !prompt.text.is_empty());
+        let waiting: Vec<Entry> = said.map(|prompt| Entry::Agent { text: prompt.text.clone() }).collect();
+        let items: Vec<String> = self.history.replay().chain(&waiting).filter_map(frames::item).collect();
+        for item in items {
+            self.send(item);
+        }
+    }
+
+    fn lost(&mut self, now: Instant, error: EngineError) {
+        if !self.link.has_socket() {
+            return;
+        }
+        if !error.is_temporary() || self.link.lost(now) == Lost::GivenUp {
+            self.fail(error);
+            return;
+        }
+        self.end_prompts();
+        for prompt in self.prompts.iter_mut() {
+            prompt.item.clear();
+        }
+        self.uplink.reset();
+        self.outputs.extend(self.responses.lost(now));
+        self.outputs.push_back(Output::Warning { error });
+    }
+
+    fn caller_finished(&mut self, now: Instant, last_speech_at: Instant) {
+        if !self.uplink.is_open() {
+            return;
+        }
+        self.uplink.close();
+        let turn = TurnTimings { last_speech_at: Some(last_speech_at), ..TurnTimings::default() };
+        self.want(now, Purpose::Answer, turn);
+    }
+
+    fn barge_in(&mut self, now: Instant, prompt: PromptId, heard: Duration) {
+        self.cancel(now);
+        let dropped = self.responses.forget_wanted(now);
+        self.outputs.extend(dropped);
+        let Some(prompt) = self.cut(prompt, heard) else { return };
+        let audio_end = heard.min(prompt.length()).as_millis();
+        if audio_end > 0 && !prompt.item.is_empty() && self.link.is_up() {
+            self.send(frames::truncate(&prompt.item, audio_end));
+        }
+    }
+
+    /// Ends the turn of the agent, and its response if one is active.
+    fn cancel(&mut self, now: Instant) {
+        let (response, done) = self.responses.interrupt(now);
+        if let Some(response) = response {
+            self.send(frames::cancel(&response));
+        }
+        self.outputs.extend(done);
+    }
+
+    /// Forgets what was not heard of the agent.
+    fn cut(&mut self, prompt: PromptId, heard: Duration) -> Option<Prompt> {
+        let prompt = self.prompts.interrupt(prompt)?;
+        let text = prompt.heard(heard).to_owned();
+        self.agent_said(&prompt, text);
+        Some(prompt)
+    }
+
+    fn agent_said(&mut self, prompt: &Prompt, text: String) {
+        if text.is_empty() {
+            return;
+        }
+        self.history.push(Entry::Agent { text: text.clone() });
+        let prompt = Some(prompt.id);
+        self.outputs.push_back(Output::Transcript { role: Role::Agent, prompt, text: text.into(), is_final: true });
+    }
+
+    fn pressed(&mut self, now: Instant, keys: &str) {
+        self.add_item(Entry::Keys { text: format!("(caller pressed {keys})") });
+        if !self.responses.is_wanted() {
+            self.want(now, Purpose::Answer, TurnTimings::default());
+        }
+    }
+
+    /// A response is due as soon as none is active.
+    fn want(&mut self, now: Instant, purpose: Purpose, turn: TurnTimings) {
+        let dropped = self.responses.want(now, purpose, turn);
+        self.outputs.extend(dropped);
+    }
+
+    /// Adds to the conversation here, and on the server if there is one; else it will be told when there is.
+    fn add_item(&mut self, entry: Entry) {
+        if let Some(frame) = frames::item(&entry).filter(|_| self.link.is_up()) {
+            self.send(frame);
+        }
+        self.history.push(entry);
+    }
+
+    /// No prompt that has begun will get more audio.
+    fn end_prompts(&mut self) {
+        self.prompts.forget_silent();
+        for prompt in self.prompts.iter_mut().filter(|prompt| !prompt.ended) {
+            prompt.ended = true;
+            self.outputs.push_back(Output::PromptEnd { prompt: prompt.id });
+        }
+    }
+
+    fn send(&mut self, frame: String) {
+        self.outputs.push_back(Output::Send(Words::from(frame)));
+    }
+
+    fn fail(&mut self, error: EngineError) {
+        self.phase = Phase::Over;
+        self.outputs.push_back(Output::Failed { error });
+    }
+
+    fn assert_drained(&self) {
+        debug_assert!(self.outputs.is_empty(), "poll_output must be drained after every input");
+    }
+}
+
+impl Engine for RealtimeSession {
+    fn handle_input(&mut self, now: Instant, input: Input) {
+        self.assert_drained();
+        match (self.phase, input) {
+            (Phase::Live, input) => self.handle_live(now, input),
+            (Phase::New, Input::Started) => self.start(now),
+            (Phase::New | Phase::Over, _) => {}
+        }
+        self.advance(now);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.assert_drained();
+        if self.phase != Phase::Live {
+            return;
+        }
+        match self.link.handle_timeout(now) {
+            Some(LinkEvent::Connect) => self.outputs.push_back(Output::Connect),
+            Some(LinkEvent::TooLate) => {
+                return self.fail(EngineError::Late { stage: Stage::Connect, limit: self.config.connect_timeout });
+            }
+            None => {}
+        }
+        let late = match self.responses.handle_timeout(now) {
+            Some(Overdue::FirstAudio) => Some(Stage::FirstAudio),
+            Some(Overdue::NextAudio) => Some(Stage::NextAudio),
+            Some(Overdue::Cancel) | None => None,
+        };
+        if let Some(stage) = late {
+            return self.fail(EngineError::Late { stage, limit: self.config.first_audio_timeout });
+        }
+        if let Some(keys) = self.keypad.handle_timeout(now) {
+            self.pressed(now, &keys);
+        }
+        self.advance(now);
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let timeouts = [self.link.poll_timeout(), self.responses.poll_timeout(), self.keypad.poll_timeout()];
+        timeouts.into_iter().flatten().min().filter(|_| self.phase == Phase::Live)
+    }
+
+    fn next_prompt(&self) -> PromptId {
+        self.prompts.next()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+//! Function calls: made, answered, and the turn that goes on after them.
+
+use super::*;
+use crate::tools;
+
+/// The caller asked, and the response that may call tools has begun.
+const ASKED: &str = "
+    started
+    connected
+    audio 20
+    starts 0
+    finishes 0
+    created r1
+";
+
+fn asked(script: &str, expected: &str) {
+    let mut run = Run::new(silent());
+    run.play(ASKED);
+    run.log.clear();
+    run.play(script);
+    run.expect(expected);
+}
+
+#[test]
+fn a_call_goes_out_and_its_result_comes_back_in_one_turn() {
+    asked(
+        r#"+10 call r1 call_x completed
+        +10 done r1 completed call_x
+        +10 result call_x {"ok":true}
+        +10 created r2
+        +10 delta r2 i2 80
+        done r2 completed"#,
+        r#"410 tool call_x lookup {"q":1}
+        430 > output call_x {"ok":true}
+        430 > create response-2
+        450 audio 0 80
+        450 end 0
+        450 turn Completed 400 400 400 400 450 450"#,
+    );
+}
+
+#[test]
+fn a_call_told_only_at_the_end_is_made_too() {
+    asked("done r1 completed call_x", "400 tool call_x lookup {\"q\":1}");
+}
+
+#[test]
+fn the_response_waits_for_every_result_and_for_the_one_before() {
+    asked(
+        "call r1 a completed
+        call r1 b completed
+        result b 2
+        result a 1
+        +5 done r1 completed a b",
+        "400 tool a lookup {\"q\":1}
+        400 tool b lookup {\"q\":1}
+        400 > output b 2
+        400 > output a 1
+        405 > create response-2",
+    );
+    asked(
+        "call r1 a completed
+        call r1 b completed
+        done r1 completed a b
+        result b 2
+        +5 result a 1",
+        "400 tool a lookup {\"q\":1}
+        400 tool b lookup {\"q\":1}
+        400 > output b 2
+        405 > output a 1
+        405 > create response-2",
+    );
+}
+
+#[test]
+fn an_incomplete_call_is_not_made() {
+    asked(
+        "call r1 call_x incomplete
+        done r1 incomplete max_output_tokens",
+        "400 warning reported
+        400 turn Completed 400 400 400 400 - 400",
+    );
+}
+
+#[test]
+fn results_nobody_asked_for_are_ignored() {
+    asked("result call_y 1\ncall r1 a completed\nresult a 1\nresult a 2", "400 tool a lookup {\"q\":1}\n400 > output a 1");
+}
+
+#[test]
+fn a_long_result_is_cut() {
+    let result = format!("call r1 a completed\nresult a {}", "é".repeat(MAX_TOOL_OUTPUT));
+    let cut = "é".repeat(MAX_TOOL_OUTPUT / 2);
+    asked(&result, &format!("400 tool a lookup {{\"q\":1}}\n400 > output a {cut}"));
+}
+
+#[test]
+fn too_many_calls_are_answered_with_an_error() {
+    let calls: Vec<String> = (0..17).map(|index| format!("call r1 c{index} completed")).collect();
+    let mut expected: Vec<String> = (0..16).map(|index| format!("400 tool c{index} lookup {{\"q\":1}}")).collect();
+    let refusal = tools::failure("too many calls at once");
+    expected.push(format!("400 > output c16 {refusal}"));
+    asked(&calls.join("\n"), &expected.join("\n"));
+}
+
+#[test]
+fn a_slow_tool_is_not_the_models_delay() {
+    asked("call r1 a completed\nwait 60000", "400 tool a lookup {\"q\":1}");
+}
+
+#[test]
+fn a_caller_who_speaks_meanwhile_is_answered_and_told_the_result_later() {
+    asked(
+        "call r1 a completed
+        done r1 completed a
+        audio 20
+        starts 0
+        finishes 0
+        created r2
+        result a 1
+        done r2 completed",
+        "400 tool a lookup {\"q\":1}
+        800 > append 2400
+        800 > commit
+        800 turn Interrupted 400 400 400 400 - 800
+        800 > create response-2
+        800 > output a 1
+        800 turn Completed 800 800 800 800 - 800
+        800 > create response-3",
+    );
+}
+
+#[test]
+fn a_result_does_not_talk_over_the_caller() {
+    asked(
+        "call r1 a completed
+        done r1 completed a
+        audio 20
+        starts 0
+        result a 1
+        finishes 0",
+        "400 tool a lookup {\"q\":1}
+        800 > append 2400
+        800 > output a 1
+        800 turn Interrupted 400 400 400 400 - 800
+        800 > commit
+        800 > create response-2",
+    );
+}
+
+#[test]
+fn calls_of_a_cancelled_response_are_not_made() {
+    asked(
+        "starts 0
+        call r1 a completed
+        done r1 cancelled client_cancelled",
+        "400 > cancel r1\n400 turn Interrupted 400 400 400 400 - 400",
+    );
+}
