@@ -1,1 +1,29 @@
-//! Every actor, mailbox bounds, supervision and the media clock.
+//! Every actor of Offhook, their bounded mailboxes, their supervision, and the media clock.
+//!
+//! [`node::start`] opens a node: the root actor, and under it SIP, the calls and the database queue. What decides is in the pure
+//! crates `sip` and `media` and in the engines of `ai`; an actor feeds its core one input, drains it, and carries out what came
+//! out. This crate knows no HTTP, and reads neither files of configuration nor the environment.
+
+pub mod ai_session;
+mod alarm;
+pub mod call;
+pub mod calls;
+pub mod clock;
+pub mod config;
+#[cfg(feature = "fault-injection")]
+pub mod fault;
+pub mod jitter_buffer;
+pub mod kind;
+pub mod leg;
+pub mod mailbox;
+mod metric;
+pub mod node;
+pub mod recorder;
+mod recovery;
+pub mod shared;
+pub mod sip_endpoint;
+pub mod store;
+pub mod supervision;
+pub mod turn;
+pub mod vad;
+pub mod worker;

@@ -1,0 +1,362 @@
+//! AiSession: the AI side of one call. Feeds its engine, carries out what the engine wants, and reports each turn with its times.
+
+mod provider;
+mod turns;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ai::engine::{Engine as Core, EngineError, Input, Output, ProviderInput, Words};
+use ai::espeak::Espeak;
+use ai::tools::{self, BuiltIn};
+use bytes::Bytes;
+use media::codec::Codec;
+use media::dtmf::Digit;
+use media::frame::SharedFrame;
+use media::sendout::PromptId;
+use media::turn::TurnEvent;
+use store::{CallId, Turn};
+
+use crate::alarm::{Alarm, Owned};
+use crate::call::{CallMsg, CallPorts};
+use crate::config::Assistant;
+use crate::kind::ActorKind;
+use crate::leg::LegMsg;
+use crate::mailbox::{Lane, Letter, Mailbox};
+use crate::metric::LocalHistogram;
+use crate::worker::{Failure, Worker};
+
+/// What the AiSession is told.
+#[derive(Debug)]
+pub enum AiMsg {
+    /// By the JitterBuffer, or by a leg without one: a frame of the caller, and when it was due. The oldest is
+    /// dropped when full.
+    Caller(Instant, SharedFrame),
+    /// By the call: audio flows from now on.
+    Answered,
+    /// By the Vad: whose turn it is.
+    Turn(TurnEvent),
+    /// By the leg: the caller pressed a key.
+    Dtmf(Digit),
+    /// By the leg: the first frame of a prompt went out.
+    PromptStarted(PromptId, Instant),
+    /// By the leg: a prompt was heard to its end.
+    PromptFinished(PromptId),
+    /// By the leg, after a barge-in: what was cut, and how much of it was heard; `None` when nothing was being said.
+    Interrupted(Option<(PromptId, Duration)>),
+    /// By the provider's socket: it is open, or failed to open. The number tells sockets apart.
+    Socket(u64, Result<ai::openai::socket::Socket, EngineError>),
+    /// By the provider's socket; a full mailbox makes it wait, and the provider with it.
+    Provider(u64, ProviderInput),
+    /// By the speech synthesizer.
+    Synthesized(u64, Result<Bytes, EngineError>),
+    /// By the alarm: an engine deadline is due.
+    TimerDue,
+    /// By a timer: the goodbye should have been heard by now.
+    GoodbyeLate,
+    /// By the leg or the call at the end: the prompt that was cut.
+    Finish(Option<(PromptId, Duration)>),
+}
+
+impl Letter for AiMsg {
+    const KIND: ActorKind = ActorKind::AiSession;
+    /// A second: a provider's answer to older audio would come too late.
+    const AUDIO_MAX: u32 = 50;
+    /// A provider sends a ten second answer as about 100 texts within a second.
+    const SIGNALS_MAX: u32 = 512;
+
+    fn lane(&self) -> Lane {
+        match self {
+            Self::Caller(..) => Lane::Audio,
+            _ => Lane::Signal,
+        }
+    }
+}
+
+/// Which engine an AiSession runs.
+#[derive(Clone, Debug)]
+pub enum EngineChoice {
+    /// The assistant's own.
+    Own(Arc<Assistant>),
+    /// The offline one, which apologises and hangs up.
+    Apology(Arc<Assistant>),
+}
+
+/// What an AiSession is made from.
+pub struct AiArgs {
+    /// For logs.
+    pub call_id: CallId,
+    /// Which engine.
+    pub engine: EngineChoice,
+    /// The leg's codec.
+    pub codec: Codec,
+    /// What was said before, for a session that takes over.
+    pub history: Vec<Turn>,
+    /// Which session of the call it is, from 0.
+    pub session: u64,
+    /// The node's synthesizer.
+    pub espeak: Arc<Espeak>,
+    /// Whom it tells.
+    pub ports: CallPorts,
+    /// The parent.
+    pub call: Mailbox<CallMsg>,
+}
+
+/// A goodbye that was not heard to its end by then is cut: a leg that plays nothing must not keep a call up.
+const GOODBYE_MAX: Duration = Duration::from_secs(30);
+
+/// Turns and digits held back for the report of a barge-in, which takes milliseconds. More means that it was lost.
+const HELD_MAX: usize = 16;
+
+/// Metrics are written out once a second.
+const FRAMES_PER_FLUSH: u32 = 50;
+
+/// What came between a barge-in and its report.
+enum Held {
+    Digit(Digit),
+    Turn(TurnEvent),
+}
+
+/// The actor.
+pub struct AiSession {
+    call_id: CallId,
+    session: u64,
+    engine: Box<dyn Core>,
+    /// `engine` label of metrics.
+    label: &'static str,
+    provider: Option<provider::Provider>,
+    speaker: provider::Speaker,
+    turns: turns::Turns,
+    ports: CallPorts,
+    call: Mailbox<CallMsg>,
+    alarm: Alarm,
+    /// What carrying out the engine's wishes has for it; it takes one input at a time.
+    next: VecDeque<Input>,
+    /// After a barge-in: what must wait until the leg has said what was heard.
+    held: Option<VecDeque<Held>>,
+    hanging_up: bool,
+    finishing: bool,
+    goodbye: Option<Owned>,
+    /// From a frame's due time to its being here, since the last flush.
+    added: LocalHistogram,
+    frames: u32,
+}
+
+impl Worker for AiSession {
+    type Msg = AiMsg;
+    type Args = AiArgs;
+
+    async fn start(args: AiArgs, _: &Mailbox<AiMsg>) -> Result<Self, Failure> {
+        let made = provider::make_engine(&args);
+        let AiArgs { call_id, session, ports, call, .. } = args;
+        Ok(Self {
+            call_id,
+            session,
+            engine: made.core,
+            label: made.label,
+            provider: made.provider,
+            speaker: made.speaker,
+            turns: turns::Turns::default(),
+            ports,
+            call,
+            alarm: Alarm::default(),
+            next: VecDeque::new(),
+            held: None,
+            hanging_up: false,
+            finishing: false,
+            goodbye: None,
+            added: LocalHistogram::in_direction("offhook_media_added_delay_seconds", "received"),
+            frames: 0,
+        })
+    }
+
+    async fn handle(&mut self, message: AiMsg, me: &Mailbox<AiMsg>) -> Result<(), Failure> {
+        let now = Instant::now();
+        match message {
+            AiMsg::Caller(due, frame) => self.handle_caller(now, due, frame),
+            AiMsg::Answered => self.engine.handle_input(now, Input::Started),
+            AiMsg::Turn(event) => self.handle_turn(now, event, me),
+            AiMsg::Dtmf(digit) => self.handle_digit(now, digit, me),
+            AiMsg::PromptStarted(prompt, at) => self.turns.prompt_started(prompt, at, self.label),
+            AiMsg::PromptFinished(prompt) => {
+                self.turns.prompt_ended(prompt, now, None);
+                self.engine.handle_input(now, Input::PromptFinished { prompt });
+            }
+            AiMsg::Interrupted(cut) => self.handle_interrupted(now, cut, me),
+            AiMsg::Socket(number, result) => self.handle_socket(now, number, result, me),
+            AiMsg::Provider(number, input) => {
+                if self.provider.as_ref().is_some_and(|provider| provider.is_current(number)) {
+                    self.engine.handle_input(now, Input::Provider(input));
+                }
+            }
+            AiMsg::Synthesized(request, result) => self.engine.handle_input(now, Input::Synthesized { request, result }),
+            AiMsg::TimerDue => {
+                self.alarm.rang();
+                self.engine.handle_timeout(now);
+            }
+            AiMsg::GoodbyeLate => self.tell_call(CallMsg::AgentHungUp),
+            AiMsg::Finish(cut) => {
+                self.finishing = true;
+                if let Some((prompt, heard)) = cut {
+                    self.turns.prompt_ended(prompt, now, Some(heard));
+                }
+                self.engine.handle_input(now, Input::Ended { heard: cut });
+            }
+        }
+        self.drain(now, me);
+        if self.finishing {
+            me.stop();
+        }
+        Ok(())
+    }
+}
+
+impl AiSession {
+    fn handle_caller(&mut self, now: Instant, due: Instant, frame: SharedFrame) {
+        self.added.record(now.saturating_duration_since(due));
+        self.frames += 1;
+        if self.frames == FRAMES_PER_FLUSH {
+            self.frames = 0;
+            self.added.flush();
+        }
+        self.engine.handle_input(now, Input::Audio(frame));
+    }
+
+    fn handle_turn(&mut self, now: Instant, event: TurnEvent, me: &Mailbox<AiMsg>) {
+        if self.held.is_some() {
+            return self.hold(now, Held::Turn(event), me);
+        }
+        match event {
+            // The leg will say what was heard; until then the caller's turn must not begin.
+            TurnEvent::BargeInCommitted => self.held = Some(VecDeque::new()),
+            TurnEvent::BargeInStarted { .. } | TurnEvent::BargeInResumed { .. } => {}
+            TurnEvent::CallerStarted { at } => {
+                self.turns.caller_started(at);
+                self.engine.handle_input(now, Input::CallerStarted { at });
+            }
+            TurnEvent::CallerFinished { last_speech_at, speech } => {
+                self.turns.caller_finished(now, last_speech_at);
+                self.engine.handle_input(now, Input::CallerFinished { last_speech_at, speech });
+            }
+        }
+        self.drain(now, me);
+    }
+
+    fn hold(&mut self, now: Instant, news: Held, me: &Mailbox<AiMsg>) {
+        let held = self.held.get_or_insert_default();
+        held.push_back(news);
+        if held.len() == HELD_MAX {
+            self.handle_interrupted(now, None, me);
+        }
+    }
+
+    fn handle_interrupted(&mut self, now: Instant, cut: Option<(PromptId, Duration)>, me: &Mailbox<AiMsg>) {
+        if let Some((prompt, heard)) = cut {
+            self.turns.prompt_ended(prompt, now, Some(heard));
+            self.engine.handle_input(now, Input::BargeInCommitted { prompt, heard });
+            self.drain(now, me);
+        }
+        for held in self.held.take().unwrap_or_default() {
+            match held {
+                Held::Digit(digit) => {
+                    self.engine.handle_input(now, Input::Dtmf(digit.to_char()));
+                    self.drain(now, me);
+                }
+                Held::Turn(event) => self.handle_turn(now, event, me),
+            }
+        }
+    }
+
+    /// A key cuts what a menu is saying: who knows the choice does not wait for the end. A provider's agent is not cut: to it a
+    /// key is one more thing that was said.
+    fn handle_digit(&mut self, now: Instant, digit: Digit, me: &Mailbox<AiMsg>) {
+        if self.held.is_some() {
+            self.hold(now, Held::Digit(digit), me);
+        } else if self.provider.is_none() && !self.turns.all_heard() {
+            self.ports.leg.tell(LegMsg::BargeIn);
+            self.hold(now, Held::Digit(digit), me);
+        } else {
+            self.engine.handle_input(now, Input::Dtmf(digit.to_char()));
+        }
+    }
+
+    /// Carries out what the engine wants.
+    fn drain(&mut self, now: Instant, me: &Mailbox<AiMsg>) {
+        loop {
+            while let Some(output) = self.engine.poll_output() {
+                self.carry_out(now, output, me);
+            }
+            match self.next.pop_front() {
+                Some(input) => self.engine.handle_input(now, input),
+                None => break,
+            }
+        }
+        self.alarm.set(self.engine.poll_timeout(), me, || AiMsg::TimerDue);
+        if self.hanging_up && self.turns.all_heard() {
+            self.tell_call(CallMsg::AgentHungUp);
+        }
+    }
+
+    fn carry_out(&mut self, now: Instant, output: Output, me: &Mailbox<AiMsg>) {
+        match output {
+            Output::Audio { prompt, audio } => {
+                self.turns.audio_came(prompt, now);
+                self.ports.leg.tell(LegMsg::Audio(prompt, audio));
+            }
+            Output::PromptEnd { prompt } => self.ports.leg.tell(LegMsg::PromptEnd(prompt)),
+            Output::Connect => self.connect(me),
+            Output::Send(text) => self.send(text),
+            Output::Synthesize { request, text } => self.speaker.say(request, text, me),
+            Output::Transcript { is_final: false, .. } => {}
+            Output::Transcript { role, prompt, text, is_final: true } => {
+                let report = self.turns.report(now, role, prompt, text);
+                self.tell_call(CallMsg::TurnTaken(Box::new(report)));
+            }
+            Output::ToolCall { call_id, name, arguments } => self.run_tool(call_id, &name, &arguments, me),
+            Output::TurnDone { outcome: _, timings } => {
+                if let (Some(provider), Some(asked), Some(first)) = (&self.provider, timings.requested, timings.first_audio) {
+                    provider.record_request(first.saturating_duration_since(asked));
+                }
+            }
+            Output::Usage(used) => self.tell_call(CallMsg::UsageCounted(turns::usage_of(&used))),
+            Output::Voicemail { audio } => tracing::info!(call = %self.call_id, octets = audio.len(), "voicemail taken"),
+            Output::Warning { error } => self.tell_call(CallMsg::ProviderFailed(error)),
+            Output::Failed { error } => self.tell_call(CallMsg::EngineLost(self.session, error)),
+            Output::Hangup { reason } => self.hang_up(reason, me),
+        }
+    }
+
+    /// A tool runs at once, or is refused with words for the model.
+    fn run_tool(&mut self, call_id: String, name: &str, arguments: &Words, me: &Mailbox<AiMsg>) {
+        let result = BuiltIn::parse(name, arguments.as_str());
+        let outcome = if result.is_ok() { "ok" } else { "refused" };
+        metrics::counter!("offhook_tool_calls_total", "outcome" => outcome).increment(1);
+        let output = match result {
+            // No output: it would make the model speak again, after its goodbye.
+            Ok(BuiltIn::HangUp { .. }) => return self.hang_up("tool", me),
+            Ok(BuiltIn::SendDtmf { digits }) => {
+                let digits = digits.chars().filter_map(Digit::from_char).collect();
+                self.ports.leg.tell(LegMsg::SendDtmf(digits));
+                tools::success()
+            }
+            Err(error) => error.output(),
+        };
+        self.next.push_back(Input::ToolResult { call_id, output: output.into() });
+    }
+
+    fn hang_up(&mut self, reason: &'static str, me: &Mailbox<AiMsg>) {
+        tracing::info!(call = %self.call_id, reason, "the agent hangs up");
+        self.hanging_up = true;
+        let me = me.clone();
+        self.goodbye = Some(Owned(tokio::spawn(async move {
+            tokio::time::sleep(GOODBYE_MAX).await;
+            let _ended_meanwhile = me.send(AiMsg::GoodbyeLate);
+        })));
+    }
+
+    fn tell_call(&self, message: CallMsg) {
+        // A call that takes no messages is ending, and this session with it.
+        let _ended_already = self.call.send(message);
+    }
+}

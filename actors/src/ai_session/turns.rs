@@ -1,0 +1,142 @@
+//! When what happened in each turn: the waterfall from the caller's last word to the agent's first.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use ai::engine::{Role, Usage, Words};
+use media::sendout::PromptId;
+use store::Transcript;
+
+use crate::turn::{TurnReport, Waterfall};
+
+/// Prompts remembered at once: an engine is at most a few ahead of what is heard.
+const PROMPTS_MAX: usize = 32;
+
+/// Times of one prompt.
+#[derive(Debug)]
+struct Spoken {
+    prompt: PromptId,
+    /// The caller's turn that it answers: last speech, and when the turn was taken as over.
+    answers: Option<(Instant, Instant)>,
+    first_audio: Instant,
+    started: Option<Instant>,
+    ended: Option<Instant>,
+    interrupted: Option<Duration>,
+}
+
+/// Times of the conversation.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    prompts: VecDeque<Spoken>,
+    caller: Option<(Instant, Instant)>,
+    /// The caller's finished turn that no prompt has answered yet.
+    unanswered: Option<(Instant, Instant)>,
+}
+
+impl Turns {
+    pub(super) fn caller_started(&mut self, at: Instant) {
+        self.caller = Some((at, at));
+        self.unanswered = None;
+    }
+
+    pub(super) fn caller_finished(&mut self, now: Instant, last_speech_at: Instant) {
+        let started = self.caller.map_or(last_speech_at, |(started, _)| started);
+        self.caller = Some((started, last_speech_at));
+        self.unanswered = Some((last_speech_at, now));
+    }
+
+    /// Audio of a prompt came from the engine; the first of it is what counts.
+    pub(super) fn audio_came(&mut self, prompt: PromptId, now: Instant) {
+        if self.prompts.iter().any(|spoken| spoken.prompt == prompt) {
+            return;
+        }
+        if self.prompts.len() == PROMPTS_MAX {
+            self.prompts.pop_front();
+        }
+        let answers = self.unanswered.take();
+        self.prompts.push_back(Spoken { prompt, answers, first_audio: now, started: None, ended: None, interrupted: None });
+    }
+
+    pub(super) fn prompt_started(&mut self, prompt: PromptId, at: Instant, engine: &'static str) {
+        let Some(spoken) = self.find(prompt) else { return };
+        spoken.started = Some(at);
+        let added = at.saturating_duration_since(spoken.first_audio);
+        metrics::histogram!("offhook_media_added_delay_seconds", "direction" => "sent").record(added);
+        if let Some(waterfall) = spoken.waterfall() {
+            metrics::histogram!("offhook_response_gap_seconds", "engine" => engine).record(waterfall.response_gap());
+        }
+    }
+
+    /// A prompt was heard to its end, or as far as `interrupted`; what was to come after it is not said either.
+    pub(super) fn prompt_ended(&mut self, prompt: PromptId, now: Instant, interrupted: Option<Duration>) {
+        for spoken in &mut self.prompts {
+            if spoken.ended.is_none() && (spoken.prompt == prompt || (interrupted.is_some() && spoken.prompt > prompt)) {
+                spoken.ended = Some(now);
+                spoken.interrupted = interrupted.map(|heard| if spoken.prompt == prompt { heard } else { Duration::ZERO });
+            }
+        }
+    }
+
+    /// True when nothing that came from the engine is still to be heard.
+    pub(super) fn all_heard(&self) -> bool {
+        self.prompts.iter().all(|spoken| spoken.ended.is_some())
+    }
+
+    /// The report of a turn whose words are final.
+    pub(super) fn report(&mut self, now: Instant, role: Role, prompt: Option<PromptId>, text: Words) -> TurnReport {
+        let text = Transcript::new(text.into_string());
+        let spoken = match (role, prompt) {
+            (Role::Agent, Some(prompt)) => {
+                let index = self.prompts.iter().position(|spoken| spoken.prompt == prompt && spoken.ended.is_some());
+                index.and_then(|index| self.prompts.remove(index))
+            }
+            _ => None,
+        };
+        match (role, spoken) {
+            (Role::Agent, Some(spoken)) => TurnReport {
+                role: store::Role::Agent,
+                text,
+                spoken: (spoken.started.unwrap_or(spoken.first_audio), spoken.ended.unwrap_or(now)),
+                interrupted: spoken.interrupted,
+                waterfall: spoken.waterfall(),
+            },
+            (Role::Agent, None) => {
+                TurnReport { role: store::Role::Agent, text, spoken: (now, now), interrupted: None, waterfall: None }
+            }
+            (Role::Caller, _) => TurnReport {
+                role: store::Role::Caller,
+                text,
+                spoken: self.caller.unwrap_or((now, now)),
+                interrupted: None,
+                waterfall: None,
+            },
+        }
+    }
+
+    fn find(&mut self, prompt: PromptId) -> Option<&mut Spoken> {
+        self.prompts.iter_mut().find(|spoken| spoken.prompt == prompt)
+    }
+}
+
+impl Spoken {
+    fn waterfall(&self) -> Option<Waterfall> {
+        let (last_speech, decided) = self.answers?;
+        let started = self.started?;
+        Some(Waterfall {
+            endpointing: decided.saturating_duration_since(last_speech),
+            engine: self.first_audio.saturating_duration_since(decided),
+            sendout: started.saturating_duration_since(self.first_audio),
+        })
+    }
+}
+
+/// A response's counts as the record keeps them.
+pub(super) fn usage_of(usage: &Usage) -> store::Usage {
+    store::Usage {
+        input_text_tokens: usage.input_text,
+        input_audio_tokens: usage.input_audio,
+        cached_tokens: usage.input_cached,
+        output_text_tokens: usage.output_text,
+        output_audio_tokens: usage.output_audio,
+    }
+}

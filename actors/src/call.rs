@@ -1,0 +1,397 @@
+//! Call: one conversation. Owns its state, the draft of its record, and its legs; everything that makes sound is a child of it.
+//!
+//! ```text
+//! Arriving --Begin--> Ringing --record safe, rung long enough--> Up --hang-up by anyone--> Ending --children done--> stopped
+//!     |                  |                                        |
+//!     +--refused---------+--cancelled-----------------------------+----------------------> Ending
+//! ```
+
+mod arrive;
+mod children;
+mod draft;
+pub(crate) mod finish;
+mod negotiate;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ai::engine::EngineError;
+use media::codec::Codec;
+use media::dtmf::Digit;
+use media::frame::SharedFrame;
+use media::jitter::JitterStats;
+use media::rtp::PayloadTypes;
+use ractor::ActorId;
+use sip::dialog::DialogId;
+use sip::endpoint::{DialogSnapshot, Event, Flow};
+use sip::message::Request;
+use sip::sdp::LocalMedia;
+use store::{CallId, HangupCause};
+
+use crate::ai_session::AiMsg;
+use crate::alarm::Owned;
+use crate::call::draft::Draft;
+use crate::clock::Ticking;
+use crate::config::Assistant;
+use crate::jitter_buffer::JitterMsg;
+use crate::kind::ActorKind;
+use crate::leg::LegMsg;
+use crate::leg::ports::RtpSockets;
+use crate::leg::twilio::{StreamIo, TwilioCall};
+use crate::mailbox::{Lane, Letter, Mailbox, Port};
+use crate::recorder::{RecorderMsg, RecordingEvent};
+use crate::shared::Shared;
+use crate::sip_endpoint::SipMsg;
+use crate::supervision::Budget;
+use crate::turn::TurnReport;
+use crate::vad::VadMsg;
+use crate::worker::{Ended, Failure, Worker};
+
+/// What a Call is told. Anything that could not be delivered ends the call: a call that cannot be told things is lost.
+#[derive(Debug)]
+pub enum CallMsg {
+    /// By itself: set everything up.
+    Begin,
+    /// By the SipEndpoint: something happened in its dialog.
+    Sip {
+        /// What.
+        event: Event,
+        /// The dialog as it is now, when it was just confirmed.
+        snapshot: Option<Box<DialogSnapshot>>,
+    },
+    /// By the SipEndpoint: our 200 is out, and this is the dialog that it made or changed.
+    AnswerSent(Box<DialogSnapshot>),
+    /// By Calls: the SipEndpoint is new and does not know our dialog.
+    SipRestarted,
+    /// By the Store: the record is safe.
+    Recorded,
+    /// By a timer: it has rung long enough.
+    RungOut,
+    /// By Calls: the media stream of this Twilio call is here.
+    TwilioStream(StreamIo),
+    /// By a timer: the media stream of a Twilio call should be here by now.
+    StreamLate,
+    /// By Calls: Twilio says that the call is over.
+    TwilioEnded,
+    /// By the leg: its media cannot go on, or the peer ended it.
+    LegClosed(LegClosed),
+    /// By the JitterBuffer: nothing came for `rtp.timeout_s`.
+    MediaTimedOut,
+    /// By the AiSession: a turn is over.
+    TurnTaken(Box<TurnReport>),
+    /// By the AiSession: tokens that a response used.
+    UsageCounted(store::Usage),
+    /// By the AiSession: the agent ends the call.
+    AgentHungUp,
+    /// By the AiSession: the provider is in trouble, and the session goes on or falls back.
+    ProviderFailed(EngineError),
+    /// By the AiSession of this number: its engine cannot go on.
+    EngineLost(u64, EngineError),
+    /// By the Recorder.
+    Recording(RecordingEvent),
+    /// By the JitterBuffer at its end.
+    ReceivedTotals(Box<JitterStats>),
+    /// By Calls, while draining.
+    HangUp(HangupCause),
+    /// By a timer: `limits.call_duration_s` is over.
+    Overdue,
+    /// By itself: the last child has ended, and what it sent has been handled.
+    Finished,
+    /// By a timer: the children had their time to finish.
+    FinishLate,
+    /// By a test: make a child fail.
+    #[cfg(feature = "fault-injection")]
+    Inject(ActorKind, crate::fault::Fault),
+}
+
+impl Letter for CallMsg {
+    const KIND: ActorKind = ActorKind::Call;
+    const AUDIO_MAX: u32 = 0;
+    /// A busy second brings a handful; 64 is a peer that floods its dialog.
+    const SIGNALS_MAX: u32 = 64;
+
+    fn lane(&self) -> Lane {
+        Lane::Signal
+    }
+}
+
+/// How a leg ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LegClosed {
+    /// The peer ended its stream in good order.
+    ByPeer,
+    /// The connection broke.
+    Lost(String),
+}
+
+/// How a call comes in.
+pub enum Arrival {
+    /// An INVITE.
+    Sip {
+        /// The dialog it would make.
+        dialog: DialogId,
+        /// The request.
+        invite: Box<Request>,
+        /// Where it came from.
+        flow: Flow,
+    },
+    /// Twilio's voice webhook; the media stream comes later.
+    Twilio(TwilioCall),
+}
+
+/// What a Call is made from.
+pub struct CallArgs {
+    /// Its id, new.
+    pub id: CallId,
+    /// The node's.
+    pub shared: Arc<Shared>,
+    /// How it came.
+    pub arrival: Arrival,
+    /// When.
+    pub arrived: Instant,
+}
+
+/// Where the actors of one call reach each other, whichever is running today.
+#[derive(Clone, Debug, Default)]
+pub struct CallPorts {
+    /// The engine.
+    pub ai: Port<AiMsg>,
+    /// Only RTP legs have one.
+    pub jitter: Port<JitterMsg>,
+    /// The caller's leg.
+    pub leg: Port<LegMsg>,
+    /// Gone when the call is not recorded.
+    pub recorder: Port<RecorderMsg>,
+    /// Turn-taking.
+    pub vad: Port<VadMsg>,
+}
+
+impl CallPorts {
+    /// Hands one frame of the caller to all who listen. `due` is when it should have been handed on.
+    pub(crate) fn caller_frame(&self, tick: u64, due: Instant, frame: &SharedFrame) {
+        self.vad.tell(VadMsg::Caller(Arc::clone(frame)));
+        self.ai.tell(AiMsg::Caller(due, Arc::clone(frame)));
+        self.recorder.tell(RecorderMsg::Caller(tick, Arc::clone(frame)));
+    }
+}
+
+/// The peer.
+enum Party {
+    Sip {
+        dialog: DialogId,
+        snapshot: Option<Box<DialogSnapshot>>,
+        invite: Box<Request>,
+        /// Our side of the media, once it is open.
+        local: Option<Box<LocalMedia>>,
+        /// The sockets of an offer of ours that the ACK will answer.
+        offered: Option<RtpSockets>,
+        /// False once the dialog is over, and there is nobody to say BYE to.
+        open: bool,
+    },
+    Twilio {
+        call: TwilioCall,
+    },
+}
+
+enum Phase {
+    Arriving,
+    Ringing { recorded: bool, rung: bool },
+    Up { answered: Instant, _counted: Active },
+    Ending,
+}
+
+/// Counts a call as active for as long as it exists, so that a crash is counted out too.
+struct Active(&'static str);
+
+impl Active {
+    fn new(leg: &'static str) -> Self {
+        metrics::gauge!("offhook_calls_active", "leg" => leg).increment(1.0);
+        Self(leg)
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        metrics::gauge!("offhook_calls_active", "leg" => self.0).decrement(1.0);
+    }
+}
+
+/// The actor.
+pub struct Call {
+    id: CallId,
+    shared: Arc<Shared>,
+    party: Party,
+    phase: Phase,
+    arrived: Instant,
+    assistant: Option<Arc<Assistant>>,
+    codec: Codec,
+    types: PayloadTypes,
+    ports: CallPorts,
+    ticking: Option<Ticking>,
+    fell_back: bool,
+    /// AiSessions started so far.
+    sessions: u64,
+    children: HashMap<ActorId, ActorKind>,
+    budgets: HashMap<ActorKind, Budget>,
+    draft: Draft,
+    /// The SipEndpoint was away when the peer was to be told of the end.
+    peer_untold: bool,
+    timers: Vec<Owned>,
+}
+
+impl Worker for Call {
+    type Msg = CallMsg;
+    type Args = CallArgs;
+
+    async fn start(args: CallArgs, me: &Mailbox<CallMsg>) -> Result<Self, Failure> {
+        let CallArgs { id, shared, arrival, arrived } = args;
+        let party = match arrival {
+            Arrival::Sip { dialog, invite, flow: _ } => {
+                Party::Sip { dialog, snapshot: None, invite, local: None, offered: None, open: true }
+            }
+            Arrival::Twilio(call) => Party::Twilio { call },
+        };
+        if let Party::Sip { dialog, .. } = &party {
+            let own = SipMsg::Own(dialog.clone(), me.clone());
+            shared.sip.send(own).map_err(|_| "the SIP endpoint takes no calls")?;
+        }
+        me.send(CallMsg::Begin).map_err(|_| "a new mailbox is empty")?;
+        let assistant = shared.assistant_for(&party.called());
+        let draft = Draft::new(id, &shared.config.name, assistant.as_deref());
+        Ok(Self {
+            id,
+            shared,
+            party,
+            phase: Phase::Arriving,
+            arrived,
+            assistant,
+            codec: Codec::Pcmu,
+            types: PayloadTypes::of(Codec::Pcmu),
+            ports: CallPorts::default(),
+            ticking: None,
+            fell_back: false,
+            sessions: 0,
+            children: HashMap::new(),
+            budgets: HashMap::new(),
+            draft,
+            peer_untold: false,
+            timers: Vec::new(),
+        })
+    }
+
+    async fn handle(&mut self, message: CallMsg, me: &Mailbox<CallMsg>) -> Result<(), Failure> {
+        match message {
+            CallMsg::Begin => self.begin(me).await,
+            CallMsg::Sip { event, snapshot } => self.handle_sip(event, snapshot, me).await,
+            CallMsg::AnswerSent(snapshot) => self.keep(Some(snapshot)),
+            CallMsg::SipRestarted => self.restore_dialog(me),
+            CallMsg::Recorded => self.ring_until(|recorded, _| *recorded = true),
+            CallMsg::RungOut => self.ring_until(|_, rung| *rung = true),
+            CallMsg::TwilioStream(stream) => self.attach(stream, me).await,
+            CallMsg::StreamLate => self.handle_stream_late(me),
+            CallMsg::TwilioEnded => self.end(HangupCause::CallerHangup, None, me),
+            CallMsg::LegClosed(LegClosed::ByPeer) => self.end(HangupCause::CallerHangup, None, me),
+            CallMsg::LegClosed(LegClosed::Lost(reason)) => self.end(HangupCause::MediaTimeout, Some(reason), me),
+            CallMsg::MediaTimedOut => self.end(HangupCause::MediaTimeout, None, me),
+            CallMsg::TurnTaken(turn) => self.draft.turn_taken(*turn, &self.shared),
+            CallMsg::UsageCounted(usage) => self.draft.usage_counted(&usage, &self.shared),
+            CallMsg::AgentHungUp => self.end(HangupCause::AgentHangup, None, me),
+            CallMsg::ProviderFailed(error) => self.draft.provider_failed(&error, &self.shared),
+            CallMsg::EngineLost(session, error) => self.handle_engine_lost(session, error, me).await,
+            CallMsg::Recording(event) => self.draft.recording(event, &self.shared),
+            CallMsg::ReceivedTotals(totals) => self.draft.received = Some(totals),
+            CallMsg::HangUp(cause) => self.end(cause, None, me),
+            CallMsg::Overdue => self.end(HangupCause::Completed, Some("longest call reached".into()), me),
+            CallMsg::Finished => self.check_finished(me),
+            CallMsg::FinishLate => self.stop(me),
+            #[cfg(feature = "fault-injection")]
+            CallMsg::Inject(actor, fault) => self.inject(actor, fault),
+        }
+        Ok(())
+    }
+
+    async fn handle_ended(&mut self, child: ActorId, ended: Ended, me: &Mailbox<CallMsg>) -> Result<(), Failure> {
+        let Some(kind) = self.children.remove(&child) else { return Ok(()) };
+        match (&self.phase, ended) {
+            (Phase::Ending, _) => {
+                // Behind what the child sent before it ended: ractor reports ends before it delivers messages.
+                if self.children.is_empty() && me.send(CallMsg::Finished).is_err() {
+                    self.stop(me);
+                }
+            }
+            (_, Ended::Failed(reason)) => self.handle_death(kind, reason, me).await,
+            (_, Ended::Stopped) => {}
+        }
+        Ok(())
+    }
+}
+
+impl Call {
+    fn keep(&mut self, news: Option<Box<DialogSnapshot>>) {
+        if let (Party::Sip { snapshot, .. }, Some(news)) = (&mut self.party, news) {
+            *snapshot = Some(news);
+        }
+    }
+
+    async fn handle_sip(&mut self, event: Event, snapshot: Option<Box<DialogSnapshot>>, me: &Mailbox<CallMsg>) {
+        self.keep(snapshot);
+        match event {
+            Event::Cancelled { .. } => self.end(HangupCause::Cancelled, None, me),
+            Event::HungUp { reason, .. } => self.end(HangupCause::CallerHangup, reason, me),
+            Event::AckTimedOut { .. } => self.end(HangupCause::NotConfirmed, Some("no ACK came".into()), me),
+            Event::Reinvited { invite, .. } => self.handle_reinvite(&invite),
+            Event::Info { request, .. } => {
+                if let Some(digit) = dtmf_of_info(&request) {
+                    self.ports.ai.tell(AiMsg::Dtmf(digit));
+                }
+            }
+            Event::Terminated { .. } => {
+                if let Party::Sip { open, .. } = &mut self.party {
+                    *open = false;
+                }
+                self.end(HangupCause::Failed, Some("the dialog is gone".into()), me);
+            }
+            Event::Confirmed { sdp, .. } => self.handle_confirmed(sdp, me).await,
+            other => tracing::debug!(call = %self.id, event = ?other, "not an event of an incoming call"),
+        }
+    }
+
+    fn restore_dialog(&mut self, me: &Mailbox<CallMsg>) {
+        let Party::Sip { snapshot, open, .. } = &self.party else { return };
+        match snapshot {
+            Some(snapshot) if *open => {
+                self.draft.restarted(ActorKind::SipEndpoint, "the dialog was registered again", &self.shared);
+                self.shared.sip.tell(SipMsg::Restore(snapshot.clone(), me.clone()));
+                // An answer was sent; the ACK to it may have died with the endpoint.
+                if matches!(self.phase, Phase::Ringing { .. }) {
+                    self.go_up();
+                }
+            }
+            Some(_) => {}
+            // The INVITE died with the endpoint; the caller's retransmission will make a new call.
+            None => self.end(HangupCause::Failed, Some("lost before it was answered".into()), me),
+        }
+        if let Some(cause) = self.draft.cause() {
+            // What the endpoint before was told of the end may have died with it.
+            self.tell_peer(cause);
+            self.check_finished(me);
+        }
+    }
+
+    /// Sends a message to itself later; the timer ends with the call.
+    fn after(&mut self, wait: Duration, message: CallMsg, me: &Mailbox<CallMsg>) {
+        let me = me.clone();
+        self.timers.push(Owned(tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            let _ended_meanwhile = me.send(message);
+        })));
+    }
+}
+
+/// The digit of an `application/dtmf-relay` body: `Signal=5`.
+fn dtmf_of_info(request: &Request) -> Option<Digit> {
+    let body = std::str::from_utf8(&request.body).ok()?;
+    let signal = body.lines().find_map(|line| line.trim().strip_prefix("Signal="))?;
+    Digit::from_char(signal.trim().chars().next()?)
+}

@@ -1,0 +1,158 @@
+//! The beginning of a call: who answers, what media, the record, the ringing, the answer.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use sip::message::StatusCode;
+use store::{Direction, HangupCause, LegKind, NewCall, PhoneNumber, StoreWrite, WallTime};
+
+use super::{Active, Call, CallMsg, Party, Phase};
+use crate::ai_session::AiMsg;
+use crate::leg::twilio::StreamIo;
+use crate::leg::{LegMsg, Wire};
+use crate::mailbox::Mailbox;
+use crate::sip_endpoint::SipMsg;
+use crate::store::StoreMsg;
+
+/// A database that is slower than this does not hold up the answer: the record stays queued.
+const RECORD_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// Twilio opens the media stream within a second or two of our TwiML; it is given this.
+const STREAM_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// Why a call is refused.
+pub(super) struct Refused {
+    pub(super) cause: HangupCause,
+    pub(super) status: StatusCode,
+    pub(super) detail: Option<String>,
+}
+
+impl Party {
+    pub(super) fn leg_kind(&self) -> LegKind {
+        match self {
+            Self::Sip { .. } => LegKind::Sip,
+            Self::Twilio { .. } => LegKind::Twilio,
+        }
+    }
+
+    /// The called number or SIP user.
+    pub(super) fn called(&self) -> Cow<'_, str> {
+        match self {
+            Self::Sip { invite, .. } => invite.uri.user().unwrap_or_default(),
+            Self::Twilio { call } => Cow::Borrowed(call.to.reveal()),
+        }
+    }
+
+    fn caller(&self) -> String {
+        match self {
+            Self::Sip { invite, .. } => {
+                let from = invite.headers.from().ok();
+                let user = from.as_ref().and_then(|from| from.uri.user()).map(Cow::into_owned);
+                user.unwrap_or_else(|| "anonymous".to_owned())
+            }
+            Self::Twilio { call } => call.from.reveal().to_owned(),
+        }
+    }
+
+    fn external_id(&self) -> String {
+        match self {
+            Self::Sip { dialog, .. } => dialog.call_id.to_string(),
+            Self::Twilio { call } => call.call_sid.clone(),
+        }
+    }
+}
+
+impl Call {
+    pub(super) async fn begin(&mut self, me: &Mailbox<CallMsg>) {
+        self.write_new_record(me);
+        self.after(self.shared.config.max_call, CallMsg::Overdue, me);
+        match &self.party {
+            Party::Sip { dialog, .. } => {
+                let dialog = dialog.clone();
+                if let Err(refused) = self.prepare_sip(me).await {
+                    self.refuse(refused, me);
+                    return;
+                }
+                self.phase = Phase::Ringing { recorded: false, rung: false };
+                self.shared.sip.tell(SipMsg::Ring(dialog));
+                self.after(RECORD_WAIT_MAX, CallMsg::Recorded, me);
+                match self.shared.config.sip.ring {
+                    Duration::ZERO => self.ring_until(|_, rung| *rung = true),
+                    ring => self.after(ring, CallMsg::RungOut, me),
+                }
+            }
+            Party::Twilio { .. } => {
+                self.phase = Phase::Ringing { recorded: true, rung: true };
+                self.after(STREAM_WAIT_MAX, CallMsg::StreamLate, me);
+            }
+        }
+    }
+
+    fn write_new_record(&self, me: &Mailbox<CallMsg>) {
+        let record = NewCall {
+            id: self.id,
+            node: self.draft.node(),
+            leg: self.party.leg_kind(),
+            direction: Direction::Inbound,
+            from: PhoneNumber::new(self.party.caller()),
+            to: PhoneNumber::new(self.party.called()),
+            assistant: self.assistant.as_ref().map(|assistant| assistant.name.clone()).unwrap_or_default(),
+            engine: self.assistant.as_ref().map(|assistant| assistant.engine.label().to_owned()).unwrap_or_default(),
+            external_id: self.party.external_id(),
+            created_at: WallTime::now(),
+        };
+        tracing::info!(call = %self.id, leg = record.leg.as_str(), assistant = record.assistant, "call arrives");
+        self.shared.store.tell(StoreMsg::WriteAndTell(StoreWrite::CallCreated(record), me.clone()));
+    }
+
+    pub(super) fn refuse(&mut self, refused: Refused, me: &Mailbox<CallMsg>) {
+        metrics::counter!("offhook_calls_rejected_total", "reason" => refused.cause.as_str()).increment(1);
+        if let Party::Sip { dialog, open, .. } = &mut self.party {
+            *open = false;
+            let retry_after = (refused.status == StatusCode::SERVICE_UNAVAILABLE).then_some(Duration::from_secs(5));
+            self.shared.sip.tell(SipMsg::Refuse { dialog: dialog.clone(), status: refused.status, retry_after });
+        }
+        self.end(refused.cause, refused.detail, me);
+    }
+
+    /// Notes one of the two things an answer waits for, and answers when both are there.
+    pub(super) fn ring_until(&mut self, note: fn(&mut bool, &mut bool)) {
+        let Phase::Ringing { recorded, rung } = &mut self.phase else { return };
+        note(recorded, rung);
+        let (true, true, Party::Sip { dialog, local: Some(local), .. }) = (*recorded, *rung, &self.party) else { return };
+        let answer = local.previous.clone().unwrap_or_default();
+        self.shared.sip.tell(SipMsg::Answer(dialog.clone(), answer));
+        let leg = self.party.leg_kind().as_str();
+        metrics::histogram!("offhook_call_setup_seconds", "leg" => leg).record(self.arrived.elapsed());
+    }
+
+    /// No media stream came in time: Twilio could not reach us, or the caller has gone.
+    pub(super) fn handle_stream_late(&mut self, me: &Mailbox<CallMsg>) {
+        if matches!(self.phase, Phase::Ringing { .. }) {
+            self.end(HangupCause::NotConfirmed, Some("no media stream came".into()), me);
+        }
+    }
+
+    /// The media stream of a Twilio call is here: that is its answer.
+    pub(super) async fn attach(&mut self, stream: StreamIo, me: &Mailbox<CallMsg>) {
+        // One bidirectional stream a call (Twilio allows no second): a later one is closed by dropping it.
+        if !matches!((&self.phase, &self.party), (Phase::Ringing { .. }, Party::Twilio { .. })) {
+            return;
+        }
+        match self.start_children(media::codec::Codec::Pcmu, Wire::Twilio(Box::new(stream)), me).await {
+            Ok(()) => {
+                metrics::histogram!("offhook_call_setup_seconds", "leg" => "twilio").record(self.arrived.elapsed());
+                self.go_up();
+            }
+            Err(reason) => self.end(HangupCause::Failed, Some(reason), me),
+        }
+    }
+
+    pub(super) fn go_up(&mut self) {
+        let leg = self.party.leg_kind().as_str();
+        self.phase = Phase::Up { answered: std::time::Instant::now(), _counted: Active::new(leg) };
+        self.shared.store.tell(StoreMsg::Write(StoreWrite::CallAnswered { call: self.id, at: WallTime::now() }));
+        self.ports.leg.tell(LegMsg::Start);
+        self.ports.ai.tell(AiMsg::Answered);
+    }
+}

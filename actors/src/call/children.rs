@@ -1,0 +1,225 @@
+//! The actors of a call: started together, restarted one by one as the table says.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ai::engine::EngineError;
+use media::codec::Codec;
+use media::rtp::PayloadTypes;
+use store::{HangupCause, RecordingState};
+
+use super::{Call, CallMsg, Phase};
+use crate::ai_session::{AiArgs, AiMsg, AiSession, EngineChoice};
+use crate::clock::Entry;
+use crate::config::{Assistant, RecordingMode};
+use crate::jitter_buffer::{JitterArgs, JitterBuffer};
+use crate::kind::ActorKind;
+use crate::leg::{Leg, LegArgs, LegMsg, Wire, payload_types};
+#[cfg(feature = "fault-injection")]
+use crate::mailbox::Port;
+use crate::mailbox::{Letter, Mailbox};
+use crate::recorder::{Recorder, RecorderArgs, RecordingEvent, path_of};
+use crate::recovery::close_recording;
+use crate::supervision::{Budget, Otherwise, Verdict};
+use crate::vad::{Vad, VadArgs};
+use crate::worker::{Worker, spawn};
+
+impl Call {
+    /// Starts all actors of the call around its wire. The leg comes last: what it receives finds its readers there.
+    pub(super) async fn start_children(&mut self, codec: Codec, wire: Wire, me: &Mailbox<CallMsg>) -> Result<(), String> {
+        self.codec = codec;
+        self.types = match &wire {
+            Wire::Rtp(rtp) => payload_types(&rtp.negotiated),
+            Wire::Twilio(_) => PayloadTypes::of(codec),
+        };
+        self.start_recorder(me).await;
+        self.start_vad(me).await?;
+        let assistant = self.assistant()?;
+        self.start_ai(EngineChoice::Own(assistant), me).await?;
+        let jitter = match &wire {
+            Wire::Rtp(_) => {
+                self.start_jitter_buffer(me).await?;
+                Some(self.ports.jitter.clone())
+            }
+            Wire::Twilio(_) => None,
+        };
+        let args = LegArgs { codec, wire, ports: self.ports.clone(), call: me.clone() };
+        let leg = self.spawn::<Leg>(args, me).await?;
+        self.ports.leg.publish(Some(leg));
+        self.ticking = Some(self.shared.clock.subscribe(Entry { jitter, leg: self.ports.leg.clone() }));
+        Ok(())
+    }
+
+    fn assistant(&self) -> Result<Arc<Assistant>, String> {
+        self.assistant.clone().ok_or_else(|| "nobody answers this number".to_owned())
+    }
+
+    async fn start_recorder(&mut self, me: &Mailbox<CallMsg>) {
+        if self.shared.config.recording == RecordingMode::Off {
+            return;
+        }
+        let args = RecorderArgs {
+            call_id: self.id,
+            data_dir: self.shared.config.data_dir.clone(),
+            first_tick: self.draft.first_tick,
+            call: me.clone(),
+        };
+        match self.spawn::<Recorder>(args, me).await {
+            Ok(recorder) => self.ports.recorder.publish(Some(recorder)),
+            // A full or missing disk does not cost the caller the call.
+            Err(reason) => self.lose_recorder(reason),
+        }
+    }
+
+    /// There is no Recorder any more: the record says so, and keeps what there is.
+    fn lose_recorder(&mut self, reason: String) {
+        self.ports.recorder.publish(None);
+        self.draft.recording(RecordingEvent::Faulted { reason: reason.clone() }, &self.shared);
+        if self.draft.records() {
+            close_recording(&self.shared, self.id);
+        } else {
+            let path = path_of(self.id);
+            self.draft.recording(RecordingEvent::Opened { path: path.clone() }, &self.shared);
+            let (state, note) = (RecordingState::Failed, Some(reason));
+            let closed = RecordingEvent::Closed { path, state, duration: Duration::ZERO, bytes: 0, note };
+            self.draft.recording(closed, &self.shared);
+        }
+    }
+
+    async fn start_vad(&mut self, me: &Mailbox<CallMsg>) -> Result<(), String> {
+        let args = VadArgs { vad: self.shared.config.vad, turn: self.assistant()?.turn, ports: self.ports.clone() };
+        let vad = self.spawn::<Vad>(args, me).await?;
+        self.ports.vad.publish(Some(vad));
+        // A new one knows neither that the agent speaks nor that its forerunner paused it.
+        self.ports.leg.tell(LegMsg::Resume);
+        self.ports.leg.tell(LegMsg::Announce);
+        Ok(())
+    }
+
+    async fn start_jitter_buffer(&mut self, me: &Mailbox<CallMsg>) -> Result<(), String> {
+        let args = JitterArgs {
+            config: self.shared.config.jitter,
+            types: self.types,
+            timeout: self.shared.config.rtp.timeout,
+            ports: self.ports.clone(),
+            call: me.clone(),
+        };
+        let jitter = self.spawn::<JitterBuffer>(args, me).await?;
+        self.ports.jitter.publish(Some(jitter));
+        Ok(())
+    }
+
+    async fn start_ai(&mut self, engine: EngineChoice, me: &Mailbox<CallMsg>) -> Result<(), String> {
+        let args = AiArgs {
+            call_id: self.id,
+            engine,
+            codec: self.codec,
+            history: self.draft.history.clone(),
+            session: self.sessions,
+            espeak: Arc::clone(&self.shared.espeak),
+            ports: self.ports.clone(),
+            call: me.clone(),
+        };
+        self.sessions += 1;
+        let ai = self.spawn::<AiSession>(args, me).await?;
+        self.ports.ai.publish(Some(ai));
+        Ok(())
+    }
+
+    async fn spawn<W: Worker + Send>(&mut self, args: W::Args, me: &Mailbox<CallMsg>) -> Result<Mailbox<W::Msg>, String> {
+        let kind = <W::Msg as Letter>::KIND;
+        let mailbox = spawn::<W>(args, me.cell()).await.map_err(|reason| format!("{}: {reason}", kind.name()))?;
+        self.children.insert(mailbox.id(), kind);
+        Ok(mailbox)
+    }
+
+    /// A child died: the table says what follows.
+    pub(super) async fn handle_death(&mut self, kind: ActorKind, reason: String, me: &Mailbox<CallMsg>) {
+        let verdict = self.budgets.entry(kind).or_insert_with(|| Budget::new(kind)).handle_death(Instant::now());
+        match verdict {
+            Verdict::RestartAfter(_) => {
+                metrics::counter!("offhook_actor_restarts_total", "actor" => kind.name()).increment(1);
+                self.draft.restarted(kind, &reason, &self.shared);
+                if let Err(again) = self.restart(kind, me).await {
+                    self.end(HangupCause::Crashed, Some(again), me);
+                }
+            }
+            Verdict::Stop(Otherwise::FallBack) => self.fall_back(reason, me).await,
+            Verdict::Stop(Otherwise::GoOn) => self.lose_recorder(reason),
+            Verdict::Stop(_) => self.end(HangupCause::Crashed, Some(format!("{}: {reason}", kind.name())), me),
+        }
+    }
+
+    async fn restart(&mut self, kind: ActorKind, me: &Mailbox<CallMsg>) -> Result<(), String> {
+        match kind {
+            ActorKind::Recorder => {
+                self.start_recorder(me).await;
+                Ok(())
+            }
+            ActorKind::Vad => self.start_vad(me).await,
+            ActorKind::JitterBuffer => self.start_jitter_buffer(me).await,
+            ActorKind::AiSession => {
+                let assistant = self.assistant()?;
+                let engine = if self.fell_back { EngineChoice::Apology(assistant) } else { EngineChoice::Own(assistant) };
+                self.start_ai(engine, me).await?;
+                self.answer_again();
+                Ok(())
+            }
+            other => Err(format!("{} is not restarted", other.name())),
+        }
+    }
+
+    /// A new engine learns that the call is up, if it is.
+    fn answer_again(&self) {
+        if matches!(self.phase, Phase::Up { .. }) {
+            self.ports.ai.tell(AiMsg::Answered);
+        }
+    }
+
+    /// The session's engine cannot go on. The last words of a session that was replaced, or is at its end, change nothing.
+    pub(super) async fn handle_engine_lost(&mut self, session: u64, error: EngineError, me: &Mailbox<CallMsg>) {
+        self.draft.provider_failed(&error, &self.shared);
+        if session + 1 == self.sessions && !matches!(self.phase, Phase::Ending) {
+            self.fall_back(error.to_string(), me).await;
+        }
+    }
+
+    /// The engine is lost: the offline one apologises. A second loss ends the call.
+    pub(super) async fn fall_back(&mut self, reason: String, me: &Mailbox<CallMsg>) {
+        if self.fell_back {
+            self.end(HangupCause::Failed, Some(reason), me);
+            return;
+        }
+        self.fell_back = true;
+        self.draft.fell_back(reason, &self.shared);
+        if let Some(old) = self.ports.ai.mailbox() {
+            self.children.remove(&old.id());
+            old.stop();
+        }
+        let started = match self.assistant() {
+            Ok(assistant) => self.start_ai(EngineChoice::Apology(assistant), me).await,
+            Err(reason) => Err(reason),
+        };
+        match started {
+            Ok(()) => self.answer_again(),
+            Err(reason) => self.end(HangupCause::Failed, Some(reason), me),
+        }
+    }
+
+    #[cfg(feature = "fault-injection")]
+    pub(super) fn inject(&self, actor: ActorKind, fault: crate::fault::Fault) {
+        fn strike<M: Letter>(port: &Port<M>, fault: crate::fault::Fault) {
+            if let Some(mailbox) = port.mailbox() {
+                mailbox.inject(fault);
+            }
+        }
+        match actor {
+            ActorKind::AiSession => strike(&self.ports.ai, fault),
+            ActorKind::JitterBuffer => strike(&self.ports.jitter, fault),
+            ActorKind::Leg => strike(&self.ports.leg, fault),
+            ActorKind::Recorder => strike(&self.ports.recorder, fault),
+            ActorKind::Vad => strike(&self.ports.vad, fault),
+            other => tracing::warn!(actor = other.name(), "not an actor of a call"),
+        }
+    }
+}

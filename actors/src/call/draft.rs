@@ -1,0 +1,144 @@
+//! The draft of a call's record: each fact goes to the Store as it happens, so that a crash loses none of them.
+
+use ai::engine::EngineError;
+use media::jitter::JitterStats;
+use serde_json::json;
+use store::{CallId, HangupCause, Incident, IncidentKind, RecordingFormat, StoreWrite, Turn, Usage, WallTime};
+
+use crate::config::Assistant;
+use crate::kind::ActorKind;
+use crate::recorder::RecordingEvent;
+use crate::shared::Shared;
+use crate::store::StoreMsg;
+use crate::turn::TurnReport;
+
+/// Turns kept for an engine that must be started again with what was said: about ten minutes of talk.
+const HISTORY_MAX: usize = 64;
+
+/// What the Call actor remembers for the record.
+pub(super) struct Draft {
+    id: CallId,
+    node: String,
+    /// Whose errors the engine reports.
+    provider: String,
+    turns: u32,
+    usage: Usage,
+    /// The latest turns, oldest first.
+    pub(super) history: Vec<Turn>,
+    /// Where the recording begins on the media clock.
+    pub(super) first_tick: Option<u64>,
+    /// A recording was opened and not closed.
+    recording: bool,
+    pub(super) received: Option<Box<JitterStats>>,
+    pub(super) ended: Option<(HangupCause, Option<String>, WallTime)>,
+}
+
+impl Draft {
+    pub(super) fn new(id: CallId, node: &str, assistant: Option<&Assistant>) -> Self {
+        Self {
+            id,
+            node: node.to_owned(),
+            provider: assistant.map_or("", |assistant| assistant.engine.provider()).to_owned(),
+            turns: 0,
+            usage: Usage::default(),
+            history: Vec::new(),
+            first_tick: None,
+            recording: false,
+            received: None,
+            ended: None,
+        }
+    }
+
+    pub(super) fn node(&self) -> String {
+        self.node.clone()
+    }
+
+    pub(super) fn turn_taken(&mut self, report: TurnReport, shared: &Shared) {
+        let turn = report.into_turn(self.id, self.turns);
+        self.turns += 1;
+        if self.history.len() == HISTORY_MAX {
+            self.history.remove(0);
+        }
+        self.history.push(turn.clone());
+        shared.store.tell(StoreMsg::Write(StoreWrite::TurnAdded(turn)));
+        metrics::counter!("offhook_turns_total").increment(1);
+    }
+
+    /// Adds up what the sessions of the call used; each counts from its own beginning.
+    pub(super) fn usage_counted(&mut self, used: &Usage, shared: &Shared) {
+        let total = &mut self.usage;
+        total.input_text_tokens += used.input_text_tokens;
+        total.input_audio_tokens += used.input_audio_tokens;
+        total.cached_tokens += used.cached_tokens;
+        total.output_text_tokens += used.output_text_tokens;
+        total.output_audio_tokens += used.output_audio_tokens;
+        shared.store.tell(StoreMsg::Write(StoreWrite::UsageCounted { call: self.id, usage: self.usage }));
+    }
+
+    pub(super) fn provider_failed(&self, error: &EngineError, shared: &Shared) {
+        tracing::warn!(call = %self.id, %error, "provider failed");
+        let provider = self.provider.clone();
+        metrics::counter!("offhook_provider_errors_total", "provider" => provider, "kind" => error.kind()).increment(1);
+        self.incident(IncidentKind::ProviderFailed, &self.provider, error.to_string(), shared);
+    }
+
+    pub(super) fn fell_back(&self, reason: String, shared: &Shared) {
+        metrics::counter!("offhook_provider_fallbacks_total").increment(1);
+        self.incident(IncidentKind::FellBack, "offline", reason, shared);
+    }
+
+    pub(super) fn restarted(&self, actor: ActorKind, reason: &str, shared: &Shared) {
+        tracing::warn!(call = %self.id, actor = actor.name(), reason, "actor restarted");
+        self.incident(IncidentKind::ActorRestarted, actor.name(), reason.to_owned(), shared);
+    }
+
+    pub(super) fn recording(&mut self, event: RecordingEvent, shared: &Shared) {
+        let write = match event {
+            RecordingEvent::Opened { path } => {
+                self.recording = true;
+                StoreWrite::RecordingOpened { call: self.id, path, format: RecordingFormat::Wav, at: WallTime::now() }
+            }
+            RecordingEvent::Began { first_tick } => {
+                self.first_tick = Some(first_tick);
+                return;
+            }
+            RecordingEvent::Faulted { reason } => {
+                tracing::warn!(call = %self.id, reason, "recording fault");
+                self.incident(IncidentKind::RecordingFault, ActorKind::Recorder.name(), reason, shared);
+                return;
+            }
+            RecordingEvent::Closed { path, state, duration, bytes, note } => {
+                self.recording = false;
+                metrics::counter!("offhook_recordings_bytes_total").increment(bytes);
+                StoreWrite::RecordingClosed { call: self.id, path, state, duration, bytes, note }
+            }
+        };
+        shared.store.tell(StoreMsg::Write(write));
+    }
+
+    fn incident(&self, kind: IncidentKind, source: &str, detail: String, shared: &Shared) {
+        let incident = Incident { call: self.id, at: WallTime::now(), kind, source: source.to_owned(), detail };
+        shared.store.tell(StoreMsg::Write(StoreWrite::IncidentSeen(incident)));
+    }
+
+    /// A recording was opened, and its Recorder has not closed it.
+    pub(super) fn records(&self) -> bool {
+        self.recording
+    }
+
+    /// Why the call ends, once it does.
+    pub(super) fn cause(&self) -> Option<HangupCause> {
+        self.ended.as_ref().map(|(cause, ..)| *cause)
+    }
+
+    /// Media figures of the whole call, for the record.
+    pub(super) fn stats(&self) -> serde_json::Value {
+        let Some(received) = &self.received else { return serde_json::Value::Null };
+        json!({
+            "received": received.received,
+            "lost": received.lost,
+            "late": received.late,
+            "concealed": received.concealed,
+        })
+    }
+}

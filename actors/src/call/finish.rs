@@ -1,0 +1,90 @@
+//! The end of a call: the peer is told, the children finish, the record is closed.
+
+use std::time::Duration;
+
+use store::{HangupCause, LegKind, StoreWrite, WallTime};
+
+use super::{Call, CallMsg, Party, Phase};
+use crate::ai_session::AiMsg;
+use crate::jitter_buffer::JitterMsg;
+use crate::leg::LegMsg;
+use crate::mailbox::Mailbox;
+use crate::recorder::RecorderMsg;
+use crate::recovery::close_recording;
+use crate::sip_endpoint::SipMsg;
+use crate::store::StoreMsg;
+use crate::vad::VadMsg;
+
+/// What the children may take to finish; the Recorder's last write is the longest part.
+const FINISH_MAX: Duration = Duration::from_secs(5);
+
+impl Call {
+    /// Ends the call, once; what comes later changes nothing.
+    pub(super) fn end(&mut self, cause: HangupCause, detail: Option<String>, me: &Mailbox<CallMsg>) {
+        if matches!(self.phase, Phase::Ending) {
+            return;
+        }
+        tracing::info!(call = %self.id, cause = cause.as_str(), detail, "call ends");
+        count_end(self.party.leg_kind(), cause);
+        if let Phase::Up { answered, .. } = self.phase {
+            metrics::histogram!("offhook_call_duration_seconds").record(answered.elapsed());
+        }
+        self.draft.ended = Some((cause, detail, WallTime::now()));
+        self.phase = Phase::Ending;
+        self.tell_peer(cause);
+        self.ports.jitter.tell(JitterMsg::Finish);
+        self.ports.vad.tell(VadMsg::Finish);
+        // The leg knows what was cut, and tells the session; without a leg, nothing was.
+        if self.ports.leg.send(LegMsg::Finish).is_err() {
+            self.ports.ai.tell(AiMsg::Finish(None));
+        }
+        self.ports.recorder.tell(RecorderMsg::Finish);
+        self.after(FINISH_MAX, CallMsg::FinishLate, me);
+        self.check_finished(me);
+    }
+
+    pub(super) fn tell_peer(&mut self, cause: HangupCause) {
+        match &self.party {
+            Party::Sip { dialog, open: true, .. } => {
+                let told = self.shared.sip.send(SipMsg::HangUp(dialog.clone(), reason_of(cause)));
+                self.peer_untold = told.is_err();
+            }
+            // Twilio ends the call when its stream is closed, which the leg does.
+            Party::Sip { open: false, .. } | Party::Twilio { .. } => {}
+        }
+    }
+
+    /// Stops once nobody is left to finish or to be told.
+    pub(super) fn check_finished(&mut self, me: &Mailbox<CallMsg>) {
+        if self.children.is_empty() && !self.peer_untold {
+            self.stop(me);
+        }
+    }
+
+    /// Closes the record and stops; children that are late are ended with it.
+    pub(super) fn stop(&mut self, me: &Mailbox<CallMsg>) {
+        let (cause, detail, at) = self.draft.ended.take().unwrap_or((HangupCause::Failed, None, WallTime::now()));
+        if self.draft.records() {
+            close_recording(&self.shared, self.id);
+        }
+        let stats = self.draft.stats();
+        self.shared.store.tell(StoreMsg::Write(StoreWrite::CallEnded { call: self.id, at, cause, detail, stats }));
+        me.stop();
+    }
+}
+
+/// Counts a call that is over.
+pub(crate) fn count_end(leg: LegKind, cause: HangupCause) {
+    let outcome = cause.outcome().as_str();
+    metrics::counter!("offhook_calls_total", "leg" => leg.as_str(), "direction" => "inbound", "outcome" => outcome).increment(1);
+}
+
+/// The Reason header of our BYE (RFC 3326), with the ISDN cause that carriers read (ITU-T Q.850).
+pub(crate) fn reason_of(cause: HangupCause) -> &'static str {
+    match cause {
+        HangupCause::MediaTimeout => r#"Q.850;cause=41;text="media timeout""#,
+        HangupCause::Crashed | HangupCause::Failed => r#"Q.850;cause=41;text="temporary failure""#,
+        HangupCause::NotConfirmed => r#"Q.850;cause=102;text="not confirmed""#,
+        _ => r#"Q.850;cause=16;text="normal call clearing""#,
+    }
+}

@@ -1,0 +1,139 @@
+//! The media of a SIP call as offer and answer agree on it (RFC 3264): at its beginning, and in re-INVITEs.
+
+use bytes::Bytes;
+use sip::message::{Request, StatusCode};
+use sip::sdp::{self, LocalMedia, Negotiated, SdpError, SessionDescription};
+use store::HangupCause;
+
+use super::arrive::Refused;
+use super::{Call, CallMsg, Party, Phase};
+use crate::leg::ports::RtpSockets;
+use crate::leg::{LegMsg, RtpWire, Wire, codec_of, payload_types};
+use crate::mailbox::Mailbox;
+use crate::sip_endpoint::SipMsg;
+
+impl Call {
+    /// Opens the sockets of a SIP call, and works out our answer to its offer, or our offer when it brought none.
+    pub(super) async fn prepare_sip(&mut self, me: &Mailbox<CallMsg>) -> Result<(), Refused> {
+        let Party::Sip { invite, .. } = &self.party else { return Ok(()) };
+        if self.assistant.is_none() {
+            return Err(Refused { cause: HangupCause::UnknownNumber, status: StatusCode::NOT_FOUND, detail: None });
+        }
+        let offer = match invite.body.is_empty() {
+            true => None,
+            false => Some(SessionDescription::parse(&invite.body).map_err(unacceptable)?),
+        };
+        let sockets = self.shared.rtp_ports.open().map_err(|error| Refused {
+            cause: HangupCause::RejectedBusy,
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            detail: Some(format!("no free RTP port: {error}")),
+        })?;
+        let mut ours = LocalMedia {
+            codecs: self.shared.config.sip.codecs.clone(),
+            ..LocalMedia::new(self.shared.config.rtp.advertised, sockets.port, rand::random::<u32>().into())
+        };
+        let waiting = match offer {
+            Some(offer) => {
+                let (body, negotiated) = sdp::answer(&offer, &ours).map_err(unacceptable)?;
+                ours.previous = Some(body);
+                ours.codecs = vec![negotiated.codec];
+                self.start_media(sockets, negotiated, me).await?;
+                None
+            }
+            None => {
+                ours.previous = Some(sdp::offer(&ours));
+                Some(sockets)
+            }
+        };
+        if let Party::Sip { local, offered, .. } = &mut self.party {
+            *local = Some(Box::new(ours));
+            *offered = waiting;
+        }
+        Ok(())
+    }
+
+    async fn start_media(&mut self, sockets: RtpSockets, negotiated: Negotiated, me: &Mailbox<CallMsg>) -> Result<(), Refused> {
+        let codec = codec_of(negotiated.codec);
+        let wire = Wire::Rtp(Box::new(RtpWire { sockets, negotiated }));
+        self.start_children(codec, wire, me).await.map_err(|reason| Refused {
+            cause: HangupCause::Failed,
+            status: StatusCode::SERVER_INTERNAL_ERROR,
+            detail: Some(reason),
+        })
+    }
+
+    /// The ACK came, so the caller is where it says it is: audio may go there. Without it one forged INVITE would aim a stream of
+    /// ours at anybody. If the offer was ours, the ACK brings the answer.
+    pub(super) async fn handle_confirmed(&mut self, answer: Option<Bytes>, me: &Mailbox<CallMsg>) {
+        let agreed = match self.take_answer(answer) {
+            Ok(agreed) => agreed,
+            Err(error) if matches!(self.phase, Phase::Ringing { .. }) => {
+                return self.end(HangupCause::NoCodec, Some(error.to_string()), me);
+            }
+            Err(error) => return tracing::info!(call = %self.id, %error, "an answer to our offer cannot be used"),
+        };
+        match (&self.phase, agreed) {
+            (Phase::Ringing { .. }, agreed) => {
+                if let Some((Some(sockets), negotiated)) = agreed
+                    && let Err(refused) = self.start_media(sockets, negotiated, me).await
+                {
+                    return self.end(refused.cause, refused.detail, me);
+                }
+                self.go_up();
+            }
+            (Phase::Up { .. }, Some((_, negotiated))) => self.renegotiate(negotiated),
+            _ => {}
+        }
+    }
+
+    /// What the peer's answer to an offer of ours agrees on, and the sockets that wait for it at the beginning of a call.
+    fn take_answer(&mut self, answer: Option<Bytes>) -> Result<Option<(Option<RtpSockets>, Negotiated)>, SdpError> {
+        let Party::Sip { local: Some(local), offered, .. } = &mut self.party else { return Ok(None) };
+        let sockets = offered.take();
+        if sockets.is_none() && answer.is_none() {
+            return Ok(None);
+        }
+        let answer = SessionDescription::parse(&answer.unwrap_or_default())?;
+        let negotiated = sdp::accept(&answer, local)?;
+        local.codecs = vec![negotiated.codec];
+        Ok(Some((sockets, negotiated)))
+    }
+
+    fn renegotiate(&mut self, negotiated: Negotiated) {
+        self.types = payload_types(&negotiated);
+        self.ports.leg.tell(LegMsg::Renegotiated(Box::new(negotiated)));
+    }
+
+    /// A re-INVITE: hold, resume, or a new address. The sockets and the codec stay.
+    pub(super) fn handle_reinvite(&mut self, invite: &Request) {
+        let Party::Sip { dialog, local: Some(local), .. } = &mut self.party else { return };
+        let answered = if invite.body.is_empty() {
+            Ok((sdp::offer(local), None))
+        } else {
+            SessionDescription::parse(&invite.body)
+                .and_then(|offer| sdp::answer(&offer, local))
+                .map(|(body, negotiated)| (body, Some(negotiated)))
+        };
+        match answered {
+            Ok((body, negotiated)) => {
+                local.previous = Some(body.clone());
+                self.shared.sip.tell(SipMsg::Answer(dialog.clone(), body));
+                if let Some(negotiated) = negotiated {
+                    self.renegotiate(negotiated);
+                }
+            }
+            Err(error) => {
+                let status = status_of(&error);
+                self.shared.sip.tell(SipMsg::Refuse { dialog: dialog.clone(), status, retry_after: None });
+            }
+        }
+    }
+}
+
+fn unacceptable(error: SdpError) -> Refused {
+    Refused { cause: HangupCause::NoCodec, status: status_of(&error), detail: Some(error.to_string()) }
+}
+
+fn status_of(error: &SdpError) -> StatusCode {
+    StatusCode::new(error.status()).unwrap_or(StatusCode::NOT_ACCEPTABLE_HERE)
+}

@@ -1,0 +1,293 @@
+//! Calls: admission, and the parent of every call. Owns the count and the children; nothing else.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ractor::ActorId;
+use sip::dialog::DialogId;
+use sip::endpoint::Flow;
+use sip::message::{Request, StatusCode};
+use store::{CallId, HangupCause, LegKind, StoreWrite, WallTime};
+use tokio::sync::oneshot;
+
+use crate::call::finish::{count_end, reason_of};
+use crate::call::{Arrival, Call, CallArgs, CallMsg};
+use crate::config::RecordingMode;
+use crate::kind::ActorKind;
+use crate::leg::twilio::{StreamIo, TwilioCall};
+use crate::mailbox::{Lane, Letter, Mailbox};
+use crate::recovery::close_recording;
+use crate::shared::Shared;
+use crate::sip_endpoint::SipMsg;
+use crate::store::StoreMsg;
+use crate::worker::{Ended, Failure, Worker, spawn};
+
+/// What Calls is told.
+#[derive(Debug)]
+pub enum CallsMsg {
+    /// By the SipEndpoint: an INVITE for a new call. When full the endpoint answers 503.
+    SipInvited {
+        /// The dialog it would make.
+        dialog: DialogId,
+        /// The request.
+        invite: Box<Request>,
+        /// Where it came from.
+        flow: Flow,
+    },
+    /// By the HTTP side: Twilio asks who answers. When full Twilio gets spoken words.
+    TwilioIncoming(TwilioCall, oneshot::Sender<Result<CallId, Refusal>>),
+    /// By the HTTP side: the media stream of a call is here. When it is not taken, the stream is closed.
+    TwilioStream(CallId, StreamIo, oneshot::Sender<Result<(), StreamRefusal>>),
+    /// By the HTTP side: Twilio says that the call with this CallSid has ended.
+    TwilioEnded(String),
+    /// By the node: the SipEndpoint was restarted, and calls must hand it their dialogs again.
+    SipRestarted,
+    /// By the node: take no new calls, and tell when the last has ended.
+    Drain(oneshot::Sender<()>),
+    /// By the node when the drain time is over: end what is left.
+    EndAll,
+    /// By tests: make one actor of a call fail.
+    #[cfg(feature = "fault-injection")]
+    Inject(CallId, ActorKind, crate::fault::Fault),
+    /// By tests and health: the ids of the calls that are up.
+    List(oneshot::Sender<Vec<CallId>>),
+}
+
+impl Letter for CallsMsg {
+    const KIND: ActorKind = ActorKind::Calls;
+    const AUDIO_MAX: u32 = 0;
+    /// Two seconds of 250 call attempts a second; past it, new ones are told to come back.
+    const SIGNALS_MAX: u32 = 512;
+
+    fn lane(&self) -> Lane {
+        Lane::Signal
+    }
+}
+
+/// Why a new call is not taken. It is counted under its label, and explained to the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// `node.max_calls` are up.
+    AtCapacity,
+    /// The node takes no new calls.
+    Draining,
+    /// The call could not be set up.
+    Failed,
+    /// Nobody answers the called number.
+    UnknownNumber,
+}
+
+impl Refusal {
+    /// The `reason` label of `offhook_calls_rejected_total`.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::AtCapacity => "at_capacity",
+            Self::Draining => "draining",
+            Self::Failed => "failed",
+            Self::UnknownNumber => "unknown_number",
+        }
+    }
+
+    /// The SIP answer, and when to try again.
+    fn status(self) -> (StatusCode, Option<Duration>) {
+        match self {
+            Self::AtCapacity => (StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(5))),
+            Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(60))),
+            Self::Failed => (StatusCode::SERVER_INTERNAL_ERROR, None),
+            Self::UnknownNumber => (StatusCode::NOT_FOUND, None),
+        }
+    }
+}
+
+/// Why a media stream is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamRefusal {
+    /// The call has its stream; Twilio allows no second.
+    AlreadyAttached,
+    /// The call takes no messages any more.
+    Failed,
+    /// No such call is up.
+    UnknownCall,
+}
+
+/// What Calls remembers of a call, enough to end it when it has crashed.
+struct Child {
+    id: CallId,
+    mailbox: Mailbox<CallMsg>,
+    dialog: Option<DialogId>,
+    call_sid: Option<String>,
+    attached: bool,
+}
+
+/// The actor.
+pub struct Calls {
+    shared: Arc<Shared>,
+    children: HashMap<ActorId, Child>,
+    drained: Option<oneshot::Sender<()>>,
+    draining: bool,
+}
+
+impl Worker for Calls {
+    type Msg = CallsMsg;
+    type Args = Arc<Shared>;
+
+    async fn start(shared: Arc<Shared>, _: &Mailbox<CallsMsg>) -> Result<Self, Failure> {
+        let draining = shared.draining();
+        Ok(Self { shared, children: HashMap::new(), drained: None, draining })
+    }
+
+    async fn handle(&mut self, message: CallsMsg, me: &Mailbox<CallsMsg>) -> Result<(), Failure> {
+        match message {
+            CallsMsg::SipInvited { dialog, invite, flow } => self.handle_invited(dialog, invite, flow, me).await,
+            CallsMsg::TwilioIncoming(call, reply) => {
+                let _asker_left = reply.send(self.handle_twilio(call, me).await);
+            }
+            CallsMsg::TwilioStream(id, stream, reply) => {
+                let _asker_left = reply.send(self.handle_stream(id, stream));
+            }
+            CallsMsg::TwilioEnded(call_sid) => {
+                if let Some(child) = self.by_call_sid(&call_sid) {
+                    drop(child.mailbox.send(CallMsg::TwilioEnded));
+                }
+            }
+            CallsMsg::SipRestarted => self.tell_all(|| CallMsg::SipRestarted),
+            CallsMsg::Drain(drained) => {
+                self.draining = true;
+                self.drained = Some(drained);
+                self.check_drained();
+            }
+            CallsMsg::EndAll => self.tell_all(|| CallMsg::HangUp(HangupCause::Drained)),
+            #[cfg(feature = "fault-injection")]
+            CallsMsg::Inject(id, actor, fault) => {
+                if let Some(child) = self.children.values().find(|child| child.id == id) {
+                    match actor {
+                        ActorKind::Call => child.mailbox.inject(fault),
+                        other => drop(child.mailbox.send(CallMsg::Inject(other, fault))),
+                    }
+                }
+            }
+            CallsMsg::List(reply) => {
+                let _asker_left = reply.send(self.children.values().map(|child| child.id).collect());
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_ended(&mut self, child: ActorId, ended: Ended, _: &Mailbox<CallsMsg>) -> Result<(), Failure> {
+        let Some(child) = self.children.remove(&child) else { return Ok(()) };
+        if let Ended::Failed(reason) = ended {
+            self.bury(&child, reason);
+        }
+        self.publish_count();
+        self.check_drained();
+        Ok(())
+    }
+}
+
+impl Calls {
+    async fn handle_invited(&mut self, dialog: DialogId, invite: Box<Request>, flow: Flow, me: &Mailbox<CallsMsg>) {
+        let result = match self.admit() {
+            Ok(()) => self.start_call(Arrival::Sip { dialog: dialog.clone(), invite, flow }, me).await.map(drop),
+            Err(refusal) => Err(refusal),
+        };
+        if let Err(refusal) = result {
+            self.count(refusal);
+            let (status, retry_after) = refusal.status();
+            self.shared.sip.tell(SipMsg::Refuse { dialog, status, retry_after });
+        }
+    }
+
+    async fn handle_twilio(&mut self, call: TwilioCall, me: &Mailbox<CallsMsg>) -> Result<CallId, Refusal> {
+        // Twilio asks again when our answer was slow: the same call, not a second one.
+        if let Some(child) = self.by_call_sid(&call.call_sid) {
+            return Ok(child.id);
+        }
+        let result = match self.admit() {
+            Ok(()) if self.shared.assistant_for(call.to.reveal()).is_none() => Err(Refusal::UnknownNumber),
+            Ok(()) => self.start_call(Arrival::Twilio(call), me).await,
+            Err(refusal) => Err(refusal),
+        };
+        result.inspect_err(|refusal| self.count(*refusal))
+    }
+
+    fn handle_stream(&mut self, id: CallId, stream: StreamIo) -> Result<(), StreamRefusal> {
+        let child = self.children.values_mut().find(|child| child.id == id).ok_or(StreamRefusal::UnknownCall)?;
+        if std::mem::replace(&mut child.attached, true) {
+            return Err(StreamRefusal::AlreadyAttached);
+        }
+        child.mailbox.send(CallMsg::TwilioStream(stream)).map_err(|_| StreamRefusal::Failed)
+    }
+
+    fn admit(&self) -> Result<(), Refusal> {
+        if self.draining {
+            return Err(Refusal::Draining);
+        }
+        if self.children.len() >= self.shared.config.max_calls {
+            return Err(Refusal::AtCapacity);
+        }
+        Ok(())
+    }
+
+    async fn start_call(&mut self, arrival: Arrival, me: &Mailbox<CallsMsg>) -> Result<CallId, Refusal> {
+        let id = CallId::generate();
+        let (dialog, call_sid) = match &arrival {
+            Arrival::Sip { dialog, .. } => (Some(dialog.clone()), None),
+            Arrival::Twilio(call) => (None, Some(call.call_sid.clone())),
+        };
+        let args = CallArgs { id, shared: Arc::clone(&self.shared), arrival, arrived: Instant::now() };
+        let mailbox = spawn::<Call>(args, me.cell()).await.map_err(|reason| {
+            tracing::error!(call = %id, reason, "a call could not be started");
+            Refusal::Failed
+        })?;
+        self.children.insert(mailbox.id(), Child { id, mailbox, dialog, call_sid, attached: false });
+        self.publish_count();
+        Ok(id)
+    }
+
+    /// Ends what a crashed call left: its legs are hung up, and its record says so. Its actors died with it.
+    fn bury(&self, child: &Child, reason: String) {
+        tracing::error!(call = %child.id, reason, "a call crashed");
+        let leg = if child.dialog.is_some() { LegKind::Sip } else { LegKind::Twilio };
+        count_end(leg, HangupCause::Crashed);
+        if let Some(dialog) = &child.dialog {
+            self.shared.sip.tell(SipMsg::HangUp(dialog.clone(), reason_of(HangupCause::Crashed)));
+        }
+        self.shared.store.tell(StoreMsg::Write(StoreWrite::CallEnded {
+            call: child.id,
+            at: WallTime::now(),
+            cause: HangupCause::Crashed,
+            detail: Some(reason),
+            stats: serde_json::Value::Null,
+        }));
+        if self.shared.config.recording == RecordingMode::Always {
+            close_recording(&self.shared, child.id);
+        }
+    }
+
+    fn by_call_sid(&self, call_sid: &str) -> Option<&Child> {
+        self.children.values().find(|child| child.call_sid.as_deref() == Some(call_sid))
+    }
+
+    fn tell_all(&self, message: fn() -> CallMsg) {
+        for child in self.children.values() {
+            drop(child.mailbox.send(message()));
+        }
+    }
+
+    fn count(&self, refusal: Refusal) {
+        metrics::counter!("offhook_calls_rejected_total", "reason" => refusal.label()).increment(1);
+    }
+
+    fn publish_count(&self) {
+        self.shared.publish_calls(self.children.len());
+    }
+
+    fn check_drained(&mut self) {
+        if self.children.is_empty()
+            && let Some(drained) = self.drained.take()
+        {
+            let _node_left = drained.send(());
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What a node is told, as plain values: `src/` fills these from the file, nothing here reads one.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ai::offline::OfflineConfig;
+use ai::openai::RealtimeEndpoint;
+use ai::realtime::RealtimeConfig;
+pub use media::jitter::JitterConfig;
+pub use media::turn::{Interruptions, TurnConfig};
+pub use media::units::Dbov;
+pub use media::vad::VadConfig;
+use sip::endpoint::EndpointConfig;
+pub use sip::sdp::Codec;
+
+/// One node.
+#[derive(Debug)]
+pub struct NodeConfig {
+    /// Name on records: a crash is told by the records that this name left open.
+    pub name: String,
+    /// Folder under which recordings lie.
+    pub data_dir: PathBuf,
+    /// Calls at once; beyond, new ones are told to come back.
+    pub max_calls: usize,
+    /// Longest call; it is then ended with a goodbye on the record.
+    pub max_call: Duration,
+    /// How long calls may go on after a drain was asked for.
+    pub drain_timeout: Duration,
+    /// SIP.
+    pub sip: SipConfig,
+    /// RTP.
+    pub rtp: RtpConfig,
+    /// Jitter buffer tuning, for all RTP legs.
+    pub jitter: JitterConfig,
+    /// VAD tuning, for all legs.
+    pub vad: VadConfig,
+    /// Whether calls are recorded.
+    pub recording: RecordingMode,
+    /// Who answers which number.
+    pub directory: Directory,
+}
+
+/// SIP sockets and names.
+#[derive(Clone, Debug)]
+pub struct SipConfig {
+    /// UDP and TCP address.
+    pub listen: SocketAddr,
+    /// Host that peers reach us at, in Contact and Via; `None`: the listen address.
+    pub advertised: Option<String>,
+    /// How long a call rings before it is answered; zero answers at once.
+    pub ring: Duration,
+    /// TCP connections at once.
+    pub connections_max: usize,
+    /// What we speak, best first.
+    pub codecs: Vec<Codec>,
+}
+
+impl SipConfig {
+    /// What the pure endpoint is made from.
+    pub fn endpoint(&self) -> EndpointConfig {
+        EndpointConfig { advertised_host: self.advertised.clone(), ..EndpointConfig::default() }
+    }
+}
+
+/// RTP sockets.
+#[derive(Clone, Debug)]
+pub struct RtpConfig {
+    /// Local address of the sockets.
+    pub address: IpAddr,
+    /// Address written into SDP.
+    pub advertised: IpAddr,
+    /// UDP ports; a call takes two.
+    pub ports: RangeInclusive<u16>,
+    /// A call without any RTP for this long is ended.
+    pub timeout: Duration,
+}
+
+/// Whether calls are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordingMode {
+    /// Every call from its answer on.
+    Always,
+    /// None.
+    Off,
+}
+
+/// Who answers.
+#[derive(Debug)]
+pub struct Assistant {
+    /// Its name, on records and metrics.
+    pub name: String,
+    /// What does the talking.
+    pub engine: EngineConfig,
+    /// Its turn-taking.
+    pub turn: TurnConfig,
+    /// What the offline engine sounds like.
+    pub offline_voice: OfflineVoice,
+}
+
+/// A voice of espeak-ng.
+#[derive(Clone, Debug)]
+pub struct OfflineVoice {
+    /// As espeak-ng names it, `en-us`.
+    pub name: String,
+    /// 80 to 450.
+    pub words_per_minute: u16,
+}
+
+/// What does an assistant's talking.
+#[derive(Debug)]
+pub enum EngineConfig {
+    /// A speech-to-speech provider; when it fails, `fallback` takes over.
+    Realtime {
+        /// Its name in the configuration, in metrics and on records.
+        provider: String,
+        /// Where and as whom to connect.
+        endpoint: RealtimeEndpoint,
+        /// Instructions, voice, tools.
+        session: Box<RealtimeConfig>,
+        /// What the caller gets when the provider is down.
+        fallback: OfflineConfig,
+    },
+    /// No provider: espeak-ng and the caller's own words.
+    Offline(OfflineConfig),
+}
+
+impl EngineConfig {
+    /// Who answers for its errors, in metrics and on records: the provider's name, or the offline engine's own.
+    pub fn provider(&self) -> &str {
+        match self {
+            Self::Offline(_) => self.label(),
+            Self::Realtime { provider, .. } => provider,
+        }
+    }
+
+    /// The `engine` label of metrics and records.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Offline(_) => "offline",
+            Self::Realtime { .. } => "realtime",
+        }
+    }
+}
+
+/// Called numbers and SIP users, and who answers them.
+#[derive(Debug, Default)]
+pub struct Directory {
+    /// By number or SIP user, as peers send it. `None`: a row that is switched off.
+    pub numbers: HashMap<String, Option<Arc<Assistant>>>,
+    /// Who answers what no row names.
+    pub default: Option<Arc<Assistant>>,
+}
+
+impl Directory {
+    /// Who answers `called`. `+49…` and `49…` are the same number; other users match to the letter.
+    pub fn assistant_for(&self, called: &str) -> Option<Arc<Assistant>> {
+        let row = self.numbers.get(called).or_else(|| match called.strip_prefix('+') {
+            Some(digits) => self.numbers.get(digits),
+            None => self.numbers.get(&format!("+{called}")),
+        });
+        row.unwrap_or(&self.default).clone()
+    }
+}

@@ -1,0 +1,153 @@
+//! JitterBuffer: ordering, concealment and the playout clock of one RTP leg.
+
+use std::time::{Duration, Instant};
+
+use media::jitter::{JitterBuffer as Core, JitterConfig, JitterStats};
+use media::quality::mos;
+use media::rtp::{PayloadTypes, RtpPacket};
+use media::units::FRAME;
+
+use crate::call::{CallMsg, CallPorts};
+use crate::clock::Tick;
+use crate::kind::ActorKind;
+use crate::mailbox::{Lane, Letter, Mailbox};
+use crate::metric::LocalHistogram;
+use crate::worker::{Failure, Worker};
+
+/// What the JitterBuffer is told.
+#[derive(Debug)]
+pub enum JitterMsg {
+    /// By the leg's reader: a packet came. The oldest waiting is dropped when full.
+    Packet {
+        /// When it was read from the socket.
+        at: Instant,
+        /// The packet, from the pinned source.
+        packet: RtpPacket,
+    },
+    /// By the clock: one frame is due.
+    Tick(Tick),
+    /// By the leg: a re-INVITE changed the payload types.
+    Renegotiated(PayloadTypes),
+    /// By the call: report the totals and stop.
+    Finish,
+}
+
+impl Letter for JitterMsg {
+    const KIND: ActorKind = ActorKind::JitterBuffer;
+    /// Half a second of packets and ticks at 20 ms: what came before that is too late for playout anyway.
+    const AUDIO_MAX: u32 = 50;
+    /// One re-INVITE and one `Finish` are all that a sane call brings.
+    const SIGNALS_MAX: u32 = 4;
+
+    fn lane(&self) -> Lane {
+        match self {
+            Self::Packet { .. } | Self::Tick(_) => Lane::Audio,
+            Self::Renegotiated(_) | Self::Finish => Lane::Signal,
+        }
+    }
+}
+
+/// What a JitterBuffer is made from.
+pub struct JitterArgs {
+    /// Tuning.
+    pub config: JitterConfig,
+    /// What the leg's packets carry.
+    pub types: PayloadTypes,
+    /// How long silence on the wire is borne.
+    pub timeout: Duration,
+    /// Where frames go.
+    pub ports: CallPorts,
+    /// The parent.
+    pub call: Mailbox<CallMsg>,
+}
+
+/// Counters are written out once a second, since a counter's cost is small but not nothing at 50 frames a second.
+const TICKS_PER_FLUSH: u64 = 50;
+
+/// The actor.
+pub struct JitterBuffer {
+    core: Core,
+    timeout: Duration,
+    last_packet: Instant,
+    /// The call has been told that nothing comes.
+    timed_out: bool,
+    /// What the metrics know already.
+    flushed: JitterStats,
+    depth: LocalHistogram,
+    ports: CallPorts,
+    call: Mailbox<CallMsg>,
+}
+
+impl Worker for JitterBuffer {
+    type Msg = JitterMsg;
+    type Args = JitterArgs;
+
+    async fn start(args: JitterArgs, _: &Mailbox<JitterMsg>) -> Result<Self, Failure> {
+        let JitterArgs { config, types, timeout, ports, call } = args;
+        Ok(Self {
+            core: Core::new(config, types),
+            timeout,
+            last_packet: Instant::now(),
+            timed_out: false,
+            flushed: JitterStats::default(),
+            depth: LocalHistogram::new("offhook_jitter_buffer_depth_seconds"),
+            ports,
+            call,
+        })
+    }
+
+    async fn handle(&mut self, message: JitterMsg, me: &Mailbox<JitterMsg>) -> Result<(), Failure> {
+        match message {
+            JitterMsg::Packet { at, packet } => {
+                self.last_packet = at;
+                self.core.handle_packet(at, &packet);
+            }
+            JitterMsg::Tick(tick) => self.handle_tick(tick),
+            JitterMsg::Renegotiated(types) => self.core.renegotiate(types),
+            JitterMsg::Finish => {
+                let totals = self.flush(Instant::now());
+                record_mos(&totals);
+                let _call_ended_already = self.call.send(CallMsg::ReceivedTotals(Box::new(totals)));
+                me.stop();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl JitterBuffer {
+    fn handle_tick(&mut self, tick: Tick) {
+        let now = Instant::now();
+        let frame = self.core.playout(now);
+        self.ports.caller_frame(tick.number, tick.due, &frame);
+        if tick.number.is_multiple_of(TICKS_PER_FLUSH) {
+            self.flush(now);
+        }
+        if !self.timed_out && now.saturating_duration_since(self.last_packet) > self.timeout {
+            self.timed_out = self.call.send(CallMsg::MediaTimedOut).is_ok();
+        }
+    }
+
+    /// Writes out what was counted since the last time.
+    fn flush(&mut self, now: Instant) -> JitterStats {
+        let stats = self.core.stats(now);
+        let known = std::mem::replace(&mut self.flushed, stats);
+        metrics::counter!("offhook_rtp_packets_total", "direction" => "received").increment(stats.received - known.received);
+        metrics::counter!("offhook_rtp_late_total").increment(stats.late - known.late);
+        metrics::counter!("offhook_rtp_concealed_total").increment(stats.concealed - known.concealed);
+        // A packet that was taken as lost and then came late is not lost after all.
+        metrics::counter!("offhook_rtp_lost_total").increment(stats.lost.saturating_sub(known.lost));
+        self.depth.record(stats.depth);
+        self.depth.flush();
+        stats
+    }
+}
+
+/// How the caller sounded to us, on the whole.
+fn record_mos(totals: &JitterStats) {
+    let frames = totals.received + totals.lost;
+    if frames > 0 {
+        let score = mos(totals.concealed as f64 / frames as f64, totals.delay + FRAME);
+        metrics::histogram!("offhook_call_mos", "direction" => "received").record(score);
+    }
+}

@@ -1,0 +1,370 @@
+//! Leg: the caller's side of a call. Owns the wire, and paces the agent's audio onto it, one frame a tick.
+
+pub mod ports;
+mod rtp;
+pub mod twilio;
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use media::codec::Codec;
+use media::dtmf::Digit;
+use media::frame::{FrameOrigin, FramePool, SharedFrame};
+use media::sendout::{Heard, PromptId, Sendout, SendoutEvent, SentFrame};
+use media::turn::AgentAudio;
+use media::units::{Dbov, FRAME_SAMPLES};
+use sip::sdp::Negotiated;
+
+use self::rtp::RtpOut;
+pub use self::rtp::RtpWire;
+pub(crate) use self::rtp::payload_types;
+use self::twilio::{StreamIo, TwilioOut};
+use crate::ai_session::AiMsg;
+use crate::call::{CallMsg, CallPorts, LegClosed};
+use crate::clock::Tick;
+use crate::kind::ActorKind;
+use crate::mailbox::{Lane, Letter, Mailbox, Undelivered};
+use crate::metric::LocalHistogram;
+use crate::recorder::RecorderMsg;
+use crate::vad::VadMsg;
+use crate::worker::{Failure, Worker};
+
+/// What the Leg is told.
+#[derive(Debug)]
+pub enum LegMsg {
+    /// By the clock: one frame is due. The oldest is dropped when full: a leg that missed its tick has nothing to catch up.
+    Tick(Tick),
+    /// By the wire's reader, on legs without a jitter buffer: octets of the caller. The oldest are dropped when full.
+    CallerAudio(Bytes),
+    /// By the call: the call is answered, audio may go out.
+    Start,
+    /// By the AiSession: agent audio.
+    Audio(PromptId, Bytes),
+    /// By the AiSession: no more audio will come for this prompt.
+    PromptEnd(PromptId),
+    /// By the AiSession: send these digits.
+    SendDtmf(Vec<Digit>),
+    /// By the Vad: fall silent, but keep what was to be said.
+    Pause,
+    /// By the Vad: go on where you stopped.
+    Resume,
+    /// By the Vad: throw away what was to be said.
+    BargeIn,
+    /// By the call, for a new Vad: say what the agent is doing.
+    Announce,
+    /// By the wire's reader: media comes from here, so it goes there.
+    SourceLearned(std::net::SocketAddr),
+    /// By the call: a re-INVITE agreed on this.
+    Renegotiated(Box<Negotiated>),
+    /// By the wire's reader: Twilio has played everything before this mark.
+    Marked(String),
+    /// By the wire's reader: the stream is over.
+    Closed(LegClosed),
+    /// By the call: tell the AiSession what was cut, and stop.
+    Finish,
+}
+
+impl Letter for LegMsg {
+    const KIND: ActorKind = ActorKind::Leg;
+    /// Half a second of ticks and caller frames.
+    const AUDIO_MAX: u32 = 50;
+    /// A minute of agent audio that a provider sends within one second, in pieces of 100 ms.
+    const SIGNALS_MAX: u32 = 1024;
+
+    fn lane(&self) -> Lane {
+        match self {
+            Self::Tick(_) | Self::CallerAudio(_) => Lane::Audio,
+            _ => Lane::Signal,
+        }
+    }
+}
+
+/// What a leg is made of, before it runs.
+#[derive(Debug)]
+pub enum Wire {
+    /// SIP: RTP sockets.
+    Rtp(Box<RtpWire>),
+    /// Twilio Media Streams: the texts of a WebSocket.
+    Twilio(Box<StreamIo>),
+}
+
+enum Out {
+    Rtp(Box<RtpOut>),
+    Twilio(Box<TwilioOut>),
+}
+
+/// What a Leg is made from.
+pub struct LegArgs {
+    /// What was agreed on.
+    pub codec: Codec,
+    /// The sockets.
+    pub wire: Wire,
+    /// Whom it tells.
+    pub ports: CallPorts,
+    /// The parent.
+    pub call: Mailbox<CallMsg>,
+}
+
+/// Metrics are written out once a second.
+const TICKS_PER_FLUSH: u64 = 50;
+
+/// The agent's level is told to turn-taking each 100 ms: echo does not change faster than speech does.
+const TICKS_PER_LEVEL: u64 = 5;
+
+/// A Twilio caller's frames may run ahead of our clock by this many before they count as a new burst (200 ms).
+const CALLER_AHEAD_MAX: u64 = 10;
+
+/// The actor.
+pub struct Leg {
+    codec: Codec,
+    out: Out,
+    sendout: Sendout,
+    frame: [u8; FRAME_SAMPLES],
+    pool: FramePool,
+    started: bool,
+    /// What the Vad was last told.
+    speaking: bool,
+    tick: u64,
+    caller: CallerFrames,
+    lateness: LocalHistogram,
+    sent: u64,
+    ports: CallPorts,
+    call: Mailbox<CallMsg>,
+}
+
+/// Cuts a stream of octets into frames, on legs without a jitter buffer.
+#[derive(Default)]
+struct CallerFrames {
+    rest: Vec<u8>,
+    next_tick: u64,
+}
+
+impl Worker for Leg {
+    type Msg = LegMsg;
+    type Args = LegArgs;
+
+    async fn start(args: LegArgs, me: &Mailbox<LegMsg>) -> Result<Self, Failure> {
+        let LegArgs { codec, wire, ports, call } = args;
+        let out = match wire {
+            Wire::Rtp(wire) => Out::Rtp(Box::new(RtpOut::start(*wire, ports.clone(), me))),
+            Wire::Twilio(stream) => Out::Twilio(Box::new(TwilioOut::start(*stream, ports.clone(), me))),
+        };
+        Ok(Self {
+            codec,
+            out,
+            sendout: Sendout::new(codec),
+            frame: [0; FRAME_SAMPLES],
+            pool: FramePool::new(),
+            started: false,
+            speaking: false,
+            tick: 0,
+            caller: CallerFrames::default(),
+            lateness: LocalHistogram::new("offhook_sendout_lateness_seconds"),
+            sent: 0,
+            ports,
+            call,
+        })
+    }
+
+    async fn handle(&mut self, message: LegMsg, me: &Mailbox<LegMsg>) -> Result<(), Failure> {
+        match message {
+            LegMsg::Tick(tick) => self.handle_tick(tick),
+            LegMsg::CallerAudio(octets) => self.handle_caller(&octets),
+            LegMsg::Start => self.started = true,
+            LegMsg::Audio(prompt, audio) => {
+                let refused = self.sendout.push(prompt, &audio);
+                if refused > 0 {
+                    tracing::warn!(refused, "agent audio beyond 120 s was not taken");
+                }
+            }
+            LegMsg::PromptEnd(prompt) => self.sendout.finish(prompt),
+            LegMsg::SendDtmf(digits) => self.send_dtmf(&digits),
+            LegMsg::Pause => self.sendout.pause(),
+            LegMsg::Resume => self.sendout.resume(),
+            LegMsg::BargeIn => {
+                let cut = self.cut();
+                self.ports.ai.tell(AiMsg::Interrupted(cut));
+            }
+            LegMsg::Announce => {
+                self.speaking = false;
+                self.announce();
+            }
+            LegMsg::SourceLearned(source) => {
+                if let Out::Rtp(rtp) = &mut self.out {
+                    rtp.handle_source(source);
+                }
+            }
+            LegMsg::Renegotiated(negotiated) => {
+                if let Out::Rtp(rtp) = &mut self.out {
+                    rtp.renegotiate(&negotiated);
+                    self.codec = codec_of(negotiated.codec);
+                    self.sendout.renegotiate(self.codec);
+                }
+            }
+            LegMsg::Marked(name) => self.handle_mark(&name),
+            LegMsg::Closed(how) => {
+                // A call that cannot be told is told by this actor's end.
+                if let Err(Undelivered::Full(_)) = self.call.send(CallMsg::LegClosed(how)) {
+                    return Err("the call takes no messages".into());
+                }
+            }
+            LegMsg::Finish => {
+                let cut = self.cut();
+                self.ports.ai.tell(AiMsg::Finish(cut));
+                self.flush();
+                me.stop();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Leg {
+    fn handle_tick(&mut self, tick: Tick) {
+        self.tick = tick.number;
+        if !self.started {
+            return;
+        }
+        let now = Instant::now();
+        self.lateness.record(now.saturating_duration_since(tick.due));
+        let sent = self.sendout.next_frame(&mut self.frame);
+        match &mut self.out {
+            Out::Rtp(rtp) => self.sent += u64::from(rtp.send(&self.frame)),
+            Out::Twilio(twilio) => {
+                if matches!(sent, SentFrame::Audio(_)) {
+                    twilio.send(&self.frame);
+                    self.sent += 1;
+                }
+            }
+        }
+        let frame = self.pcm(sent);
+        self.tell_level(sent, &frame);
+        self.ports.recorder.tell(RecorderMsg::Agent(tick.number, frame));
+        self.drain(now);
+        if tick.number.is_multiple_of(TICKS_PER_FLUSH) {
+            self.flush();
+        }
+    }
+
+    /// What was sent, as samples for the recording.
+    fn pcm(&mut self, sent: SentFrame) -> SharedFrame {
+        let (codec, octets) = (self.codec, &self.frame);
+        self.pool.take(|frame| {
+            codec.decode(octets, &mut frame.samples);
+            frame.encoded.extend_from_slice(octets);
+            frame.origin = match sent {
+                SentFrame::Audio(_) => FrameOrigin::Received,
+                SentFrame::Underrun(_) | SentFrame::Paused | SentFrame::Idle => FrameOrigin::Silence,
+            };
+        })
+    }
+
+    fn drain(&mut self, now: Instant) {
+        while let Some(event) = self.sendout.poll_event() {
+            match (event, &mut self.out) {
+                (SendoutEvent::PromptStarted(prompt), _) => self.ports.ai.tell(AiMsg::PromptStarted(prompt, now)),
+                (SendoutEvent::PromptFinished(prompt), Out::Rtp(_)) => self.ports.ai.tell(AiMsg::PromptFinished(prompt)),
+                (SendoutEvent::PromptFinished(prompt), Out::Twilio(twilio)) => twilio.mark(prompt, now),
+            }
+        }
+        if let Out::Twilio(twilio) = &mut self.out
+            && let Some(prompt) = twilio.overdue(now)
+        {
+            self.ports.ai.tell(AiMsg::PromptFinished(prompt));
+        }
+        self.announce();
+    }
+
+    /// Tells turn-taking when the agent begins or ends to speak.
+    fn announce(&mut self) {
+        let speaking = self.sendout.is_speaking();
+        if speaking != self.speaking {
+            self.speaking = speaking;
+            let audio = if speaking { AgentAudio::Started } else { AgentAudio::Finished };
+            self.ports.vad.tell(VadMsg::Agent(audio));
+        }
+    }
+
+    fn tell_level(&self, sent: SentFrame, frame: &SharedFrame) {
+        if matches!(sent, SentFrame::Audio(_)) && self.tick.is_multiple_of(TICKS_PER_LEVEL) {
+            self.ports.vad.tell(VadMsg::Agent(AgentAudio::Level(Dbov::of(&frame.samples))));
+        }
+    }
+
+    /// Throws away what was to be said; what was being said, and how much of it was heard.
+    fn cut(&mut self) -> Option<(PromptId, Duration)> {
+        let cut = self.sendout.clear().map(|Heard { prompt, heard }| (prompt, heard));
+        if let Out::Twilio(twilio) = &mut self.out {
+            twilio.clear();
+        }
+        self.announce();
+        cut
+    }
+
+    fn handle_mark(&mut self, name: &str) {
+        if let Out::Twilio(twilio) = &mut self.out
+            && let Some(prompt) = twilio.handle_mark(name)
+        {
+            self.ports.ai.tell(AiMsg::PromptFinished(prompt));
+        }
+    }
+
+    fn send_dtmf(&mut self, digits: &[Digit]) {
+        match &mut self.out {
+            Out::Rtp(rtp) => {
+                let refused = digits.iter().filter(|digit| !rtp.push_dtmf(**digit)).count();
+                if refused > 0 {
+                    tracing::warn!(refused, "digits beyond 32 waiting were not sent");
+                }
+            }
+            // Media Streams has no way to send a digit (its fact sheet, §3.2).
+            Out::Twilio(_) => tracing::warn!("a Twilio stream cannot send digits"),
+        }
+    }
+
+    /// Octets of a Twilio caller: cut into frames, each given its tick, and handed on.
+    fn handle_caller(&mut self, octets: &[u8]) {
+        let now = Instant::now();
+        let mut rest = std::mem::take(&mut self.caller.rest);
+        rest.extend_from_slice(octets);
+        let mut frames = rest.chunks_exact(FRAME_SAMPLES);
+        for octets in frames.by_ref() {
+            let tick = self.caller.next_tick(self.tick);
+            let codec = self.codec;
+            let frame = self.pool.take(|frame| {
+                codec.decode(octets, &mut frame.samples);
+                frame.encoded.extend_from_slice(octets);
+                frame.origin = FrameOrigin::Received;
+            });
+            self.ports.caller_frame(tick, now, &frame);
+        }
+        let kept = frames.remainder().len();
+        rest.drain(..rest.len() - kept);
+        self.caller.rest = rest;
+    }
+
+    fn flush(&mut self) {
+        self.lateness.flush();
+        metrics::counter!("offhook_rtp_packets_total", "direction" => "sent").increment(std::mem::take(&mut self.sent));
+    }
+}
+
+impl CallerFrames {
+    /// The tick of the next caller frame: one after the last, but never far from the clock in either direction.
+    fn next_tick(&mut self, clock: u64) -> u64 {
+        let tick = match self.next_tick {
+            next if next < clock || next > clock + CALLER_AHEAD_MAX => clock,
+            next => next,
+        };
+        self.next_tick = tick + 1;
+        tick
+    }
+}
+
+/// The media codec that SDP agreed on.
+pub(crate) fn codec_of(codec: sip::sdp::Codec) -> Codec {
+    match codec {
+        sip::sdp::Codec::Pcma => Codec::Pcma,
+        sip::sdp::Codec::Pcmu => Codec::Pcmu,
+    }
+}

@@ -1,0 +1,151 @@
+//! The wire of a Twilio leg: a WebSocket that carries Media Streams messages. The API holds the socket; here are its texts.
+//!
+//! Audio is paced by our own clock, one frame a tick, so Twilio's buffer stays nearly empty: a barge-in is silent at once, and what
+//! was sent is what was heard. The end of a prompt is Twilio's echo of our mark.
+
+use std::time::{Duration, Instant};
+
+use ai::media_streams::{CommandWriter, StreamError, StreamEvent};
+use bytes::Bytes;
+use media::dtmf::Digit;
+use media::sendout::PromptId;
+use store::PhoneNumber;
+use tokio::sync::mpsc;
+
+use super::LegMsg;
+use crate::ai_session::AiMsg;
+use crate::alarm::Owned;
+use crate::call::{CallPorts, LegClosed};
+use crate::mailbox::Mailbox;
+
+/// A call as Twilio's voice webhook tells of it.
+#[derive(Clone, Debug)]
+pub struct TwilioCall {
+    /// Twilio's id of the call.
+    pub call_sid: String,
+    /// Who calls.
+    pub from: PhoneNumber,
+    /// Which of our numbers.
+    pub to: PhoneNumber,
+}
+
+/// A media stream after its `start` message.
+#[derive(Debug)]
+pub struct StreamIo {
+    /// Twilio's id of the stream; every message to it carries it.
+    pub stream_sid: String,
+    /// Texts from Twilio. Its end is the end of the socket.
+    pub incoming: mpsc::Receiver<String>,
+    /// Texts to Twilio. Dropping it closes the socket in good order.
+    pub outgoing: mpsc::Sender<String>,
+}
+
+/// A mark that Twilio has not echoed after this is taken as echoed: the prompt was sent, and the turn must go on.
+const MARK_WAIT_MAX: Duration = Duration::from_secs(3);
+
+/// The sending side.
+pub(super) struct TwilioOut {
+    writer: CommandWriter,
+    outgoing: mpsc::Sender<String>,
+    /// The mark that is out: its prompt, and when it was sent. A clear forgets it, since Twilio then echoes it unheard.
+    mark: Option<(PromptId, Instant)>,
+    dropped: u64,
+    _reader: Owned,
+}
+
+impl TwilioOut {
+    /// Starts the reader and the sending side.
+    pub(super) fn start(stream: StreamIo, ports: CallPorts, me: &Mailbox<LegMsg>) -> Self {
+        let StreamIo { stream_sid, incoming, outgoing } = stream;
+        let reader = Owned(tokio::spawn(read(incoming, ports, me.clone())));
+        Self { writer: CommandWriter::new(&stream_sid), outgoing, mark: None, dropped: 0, _reader: reader }
+    }
+
+    /// One frame of agent audio.
+    pub(super) fn send(&mut self, audio: &[u8]) {
+        self.text(self.writer.media(audio));
+    }
+
+    /// All of a prompt is sent: asks to be told when it has been played.
+    pub(super) fn mark(&mut self, prompt: PromptId, now: Instant) {
+        self.text(self.writer.mark(&mark_name(prompt)));
+        self.mark = Some((prompt, now));
+    }
+
+    /// Twilio echoed a mark: the prompt that has now been heard to its end, unless it was cleared meanwhile.
+    pub(super) fn handle_mark(&mut self, name: &str) -> Option<PromptId> {
+        let (prompt, _) = self.mark.filter(|(prompt, _)| mark_name(*prompt) == name)?;
+        self.mark = None;
+        Some(prompt)
+    }
+
+    /// A prompt whose echo is overdue.
+    pub(super) fn overdue(&mut self, now: Instant) -> Option<PromptId> {
+        let (prompt, _) = self.mark.filter(|(_, sent)| now.duration_since(*sent) > MARK_WAIT_MAX)?;
+        self.mark = None;
+        Some(prompt)
+    }
+
+    /// Throws away what Twilio has not played yet; the marks that it echoes now mean nothing.
+    pub(super) fn clear(&mut self) {
+        self.mark = None;
+        self.text(self.writer.clear());
+    }
+
+    /// Queues a text. A socket that takes nothing for seconds is about to be closed by the API; until then audio is dropped.
+    fn text(&mut self, text: String) {
+        if self.outgoing.try_send(text).is_err() {
+            self.dropped += 1;
+        }
+    }
+}
+
+fn mark_name(prompt: PromptId) -> String {
+    format!("prompt-{}", prompt.0)
+}
+
+async fn read(mut incoming: mpsc::Receiver<String>, ports: CallPorts, leg: Mailbox<LegMsg>) {
+    let mut audio = Vec::with_capacity(1024);
+    while let Some(text) = incoming.recv().await {
+        audio.clear();
+        match understand(&text, &mut audio) {
+            Ok(Heard::Audio) => tell(&leg, LegMsg::CallerAudio(Bytes::copy_from_slice(&audio))),
+            Ok(Heard::Digit(digit)) => ports.ai.tell(AiMsg::Dtmf(digit)),
+            Ok(Heard::Mark(name)) => tell(&leg, LegMsg::Marked(name)),
+            Ok(Heard::Stop) => tell(&leg, LegMsg::Closed(LegClosed::ByPeer)),
+            Ok(Heard::Nothing) => {}
+            Err(error) => {
+                metrics::counter!("offhook_rtp_rejected_total", "reason" => "media_streams").increment(1);
+                tracing::debug!(%error, "a Media Streams message was not understood");
+            }
+        }
+    }
+    tell(&leg, LegMsg::Closed(LegClosed::Lost("the media stream broke off".into())));
+}
+
+/// A leg that does not keep up has counted what it missed; one that has ended ends this reader too.
+fn tell(leg: &Mailbox<LegMsg>, message: LegMsg) {
+    let _counted_by_the_mailbox = leg.send(message);
+}
+
+/// What a message of Twilio means to a leg.
+enum Heard {
+    Audio,
+    Digit(Digit),
+    Mark(String),
+    Nothing,
+    Stop,
+}
+
+fn understand(text: &str, audio: &mut Vec<u8>) -> Result<Heard, StreamError> {
+    Ok(match StreamEvent::parse(text)? {
+        StreamEvent::Media(media) => {
+            media.payload.decode_into(audio)?;
+            Heard::Audio
+        }
+        StreamEvent::Dtmf { digit } => Digit::from_char(digit).map_or(Heard::Nothing, Heard::Digit),
+        StreamEvent::Mark { name } => Heard::Mark(name.into_owned()),
+        StreamEvent::Stop => Heard::Stop,
+        _ => Heard::Nothing,
+    })
+}

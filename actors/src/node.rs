@@ -1,0 +1,308 @@
+//! Node: the root of the tree. Starts the process-wide actors, restarts them, drains and ends the process.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ractor::ActorId;
+use store::{HangupCause, Store as Database};
+use tokio::sync::oneshot;
+
+use crate::calls::{Calls, CallsMsg};
+use crate::clock::Clock;
+use crate::config::NodeConfig;
+use crate::kind::ActorKind;
+use crate::mailbox::{Lane, Letter, Mailbox, flush_metrics};
+use crate::recovery;
+use crate::shared::Shared;
+use crate::sip_endpoint::{SipEndpoint, SipEndpointArgs, SipMsg};
+use crate::store::{Store, StoreMsg};
+use crate::supervision::{Budget, Verdict};
+use crate::worker::{Ended, Failure, Worker, spawn, spawn_root};
+
+/// What the Node is told.
+#[derive(Debug)]
+pub enum NodeMsg {
+    /// By a timer, once a second: write out metrics.
+    Flush,
+    /// By itself after a wait: start a child again.
+    Restart(ActorKind),
+    /// By the process, on SIGTERM: take no new calls, let the others end, then stop.
+    Drain,
+    /// By the drain: the last call has ended.
+    Drained,
+    /// By a timer: `node.drain_timeout_s` is over.
+    DrainLate,
+    /// By a test: make a process-wide actor fail.
+    #[cfg(feature = "fault-injection")]
+    Inject(ActorKind, crate::fault::Fault),
+}
+
+impl Letter for NodeMsg {
+    const KIND: ActorKind = ActorKind::Node;
+    const AUDIO_MAX: u32 = 0;
+    /// A minute of flushes: more means that the node has stopped.
+    const SIGNALS_MAX: u32 = 64;
+
+    fn lane(&self) -> Lane {
+        Lane::Signal
+    }
+}
+
+/// After the drain time, calls are hung up and get this long for their BYE and their record.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// A running node, seen from outside the tree.
+#[derive(Clone)]
+pub struct NodeHandle {
+    mailbox: Mailbox<NodeMsg>,
+    /// What all actors read.
+    pub shared: Arc<Shared>,
+}
+
+/// Resolves when the node has ended: true after a drain, false when it could not go on.
+pub struct NodeEnd(tokio::task::JoinHandle<()>, oneshot::Receiver<()>);
+
+impl NodeEnd {
+    /// Waits for the end.
+    pub async fn wait(self) -> bool {
+        let Self(task, mut drained) = self;
+        let _aborted_is_ended = task.await;
+        drained.try_recv().is_ok()
+    }
+}
+
+impl NodeHandle {
+    /// Takes no new calls, lets the running ones end, then stops. Twice is the same as once.
+    pub fn drain(&self) {
+        let _ended_already = self.mailbox.send(NodeMsg::Drain);
+    }
+
+    /// Makes a process-wide actor fail.
+    #[cfg(feature = "fault-injection")]
+    pub fn inject(&self, actor: ActorKind, fault: crate::fault::Fault) {
+        let _ended_already = self.mailbox.send(NodeMsg::Inject(actor, fault));
+    }
+}
+
+/// Starts a node: closes what a crash left open, then opens for calls.
+///
+/// # Errors
+/// Names the configuration key and the reason, for the operator.
+pub async fn start(config: NodeConfig, database: Database) -> Result<(NodeHandle, NodeEnd), String> {
+    let clock = Clock::start().map_err(|error| format!("no thread for the media clock: {error}"))?;
+    recovery::close_lost(&config, &database, HangupCause::NodeLost).await?;
+    let shared = Arc::new(Shared::new(config, clock));
+    let (ended, end) = oneshot::channel();
+    let args = NodeArgs { shared: Arc::clone(&shared), database, drained: ended };
+    let (mailbox, task) = spawn_root::<Node>(args).await?;
+    Ok((NodeHandle { mailbox, shared }, NodeEnd(task, end)))
+}
+
+struct NodeArgs {
+    shared: Arc<Shared>,
+    database: Database,
+    drained: oneshot::Sender<()>,
+}
+
+struct Node {
+    shared: Arc<Shared>,
+    database: Database,
+    children: HashMap<ActorId, ActorKind>,
+    budgets: HashMap<ActorKind, Budget>,
+    drained: Option<oneshot::Sender<()>>,
+}
+
+impl Worker for Node {
+    type Msg = NodeMsg;
+    type Args = NodeArgs;
+
+    async fn start(args: NodeArgs, me: &Mailbox<NodeMsg>) -> Result<Self, Failure> {
+        let NodeArgs { shared, database, drained } = args;
+        let mut node = Self { shared, database, children: HashMap::new(), budgets: HashMap::new(), drained: Some(drained) };
+        for child in [ActorKind::Store, ActorKind::Calls, ActorKind::SipEndpoint] {
+            node.start_child(child, me).await?;
+        }
+        every_second(me.clone());
+        Ok(node)
+    }
+
+    async fn handle(&mut self, message: NodeMsg, me: &Mailbox<NodeMsg>) -> Result<(), Failure> {
+        match message {
+            NodeMsg::Flush => self.flush(),
+            NodeMsg::Restart(child) => self.restart(child, me).await?,
+            NodeMsg::Drain => self.drain(me),
+            NodeMsg::Drained => self.leave(me).await,
+            NodeMsg::DrainLate => {
+                tracing::warn!(calls = self.shared.calls_up(), "drain time is over; the calls left are hung up");
+                self.shared.calls.tell(CallsMsg::EndAll);
+                self.after(LAST_WORDS, NodeMsg::Drained, me);
+            }
+            #[cfg(feature = "fault-injection")]
+            NodeMsg::Inject(actor, fault) => self.inject(actor, fault),
+        }
+        Ok(())
+    }
+
+    async fn handle_ended(&mut self, child: ActorId, ended: Ended, me: &Mailbox<NodeMsg>) -> Result<(), Failure> {
+        let Some(kind) = self.children.remove(&child) else { return Ok(()) };
+        if let Ended::Failed(reason) = ended {
+            self.handle_death(kind, &reason, me).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Node {
+    async fn start_child(&mut self, kind: ActorKind, me: &Mailbox<NodeMsg>) -> Result<(), Failure> {
+        let shared = Arc::clone(&self.shared);
+        let id = match kind {
+            ActorKind::Store => {
+                let store = spawn::<Store>(self.database.clone(), me.cell()).await?;
+                self.shared.store.publish(Some(store.clone()));
+                store.id()
+            }
+            ActorKind::Calls => {
+                let calls = spawn::<Calls>(shared, me.cell()).await?;
+                self.shared.calls.publish(Some(calls.clone()));
+                calls.id()
+            }
+            ActorKind::SipEndpoint => {
+                let args = SipEndpointArgs { config: shared.config.sip.clone(), calls: shared.calls.clone() };
+                let sip = spawn::<SipEndpoint>(args, me.cell()).await?;
+                self.shared.sip.publish(Some(sip.clone()));
+                sip.id()
+            }
+            other => return Err(format!("{} is not a child of the node", other.name()).into()),
+        };
+        self.children.insert(id, kind);
+        Ok(())
+    }
+
+    async fn handle_death(&mut self, kind: ActorKind, reason: &str, me: &Mailbox<NodeMsg>) -> Result<(), Failure> {
+        tracing::error!(actor = kind.name(), reason, "actor died");
+        metrics::counter!("offhook_actor_restarts_total", "actor" => kind.name()).increment(1);
+        if kind == ActorKind::SipEndpoint {
+            // Not ready until it listens again.
+            self.shared.sip.publish(None);
+        }
+        match self.budgets.entry(kind).or_insert_with(|| Budget::new(kind)).handle_death(Instant::now()) {
+            Verdict::RestartAfter(Duration::ZERO) => self.restart(kind, me).await,
+            Verdict::RestartAfter(wait) => {
+                self.after(wait, NodeMsg::Restart(kind), me);
+                Ok(())
+            }
+            Verdict::Stop(_) => Err(format!("{} died too often: {reason}", kind.name()).into()),
+        }
+    }
+
+    /// Starts a child again and mends what its death tore. A start that fails is one more death.
+    async fn restart(&mut self, kind: ActorKind, me: &Mailbox<NodeMsg>) -> Result<(), Failure> {
+        if kind == ActorKind::Calls {
+            self.bury_calls().await;
+        }
+        if let Err(error) = self.start_child(kind, me).await {
+            return Box::pin(self.handle_death(kind, &error.to_string(), me)).await;
+        }
+        match kind {
+            ActorKind::SipEndpoint => {
+                self.shared.calls.tell(CallsMsg::SipRestarted);
+                if self.shared.draining() {
+                    self.shared.sip.tell(SipMsg::StopAccepting);
+                }
+            }
+            ActorKind::Calls if self.shared.draining() => self.ask_for_the_last_call(me),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// All calls died with Calls: their peers get a BYE, their records an end. New calls are refused meanwhile, so that none of them is
+    /// taken for one of the dead.
+    async fn bury_calls(&mut self) {
+        self.shared.calls.publish(None);
+        self.shared.sip.tell(SipMsg::HangUpAll);
+        self.shared.publish_calls(0);
+        self.settle().await;
+        if let Err(error) = recovery::close_lost(&self.shared.config, &self.database, HangupCause::Crashed).await {
+            tracing::error!(%error, "records of crashed calls stay open until the next start");
+        }
+    }
+
+    /// Waits until the Store has written what waits.
+    async fn settle(&self) {
+        let (settled, done) = oneshot::channel();
+        self.shared.store.tell(StoreMsg::Settle(settled));
+        if !matches!(tokio::time::timeout(LAST_WORDS, done).await, Ok(Ok(()))) {
+            tracing::error!("the last records could not be written in time");
+        }
+    }
+
+    fn drain(&mut self, me: &Mailbox<NodeMsg>) {
+        if self.shared.draining() {
+            return;
+        }
+        tracing::info!(calls = self.shared.calls_up(), "draining");
+        self.shared.publish_draining();
+        self.shared.sip.tell(SipMsg::StopAccepting);
+        self.ask_for_the_last_call(me);
+        self.after(self.shared.config.drain_timeout, NodeMsg::DrainLate, me);
+    }
+
+    fn ask_for_the_last_call(&self, me: &Mailbox<NodeMsg>) {
+        let (drained, all_ended) = oneshot::channel();
+        self.shared.calls.tell(CallsMsg::Drain(drained));
+        let me_again = me.clone();
+        tokio::spawn(async move {
+            // An error means that Calls died; the next one is asked again.
+            if all_ended.await.is_ok() {
+                let _ended_already = me_again.send(NodeMsg::Drained);
+            }
+        });
+    }
+
+    /// Everything has ended: the last records are written, then the node stops.
+    async fn leave(&mut self, me: &Mailbox<NodeMsg>) {
+        self.settle().await;
+        if let Some(drained) = self.drained.take() {
+            let _process_left = drained.send(());
+        }
+        me.stop();
+    }
+
+    fn flush(&self) {
+        flush_metrics();
+        metrics::counter!("offhook_clock_late_total").increment(self.shared.clock.take_late());
+        self.shared.sip.tell(SipMsg::FlushStats);
+    }
+
+    fn after(&self, wait: Duration, message: NodeMsg, me: &Mailbox<NodeMsg>) {
+        let me = me.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            let _ended_meanwhile = me.send(message);
+        });
+    }
+
+    #[cfg(feature = "fault-injection")]
+    fn inject(&self, actor: ActorKind, fault: crate::fault::Fault) {
+        match actor {
+            ActorKind::Calls => self.shared.calls.mailbox().map(|mailbox| mailbox.inject(fault)),
+            ActorKind::SipEndpoint => self.shared.sip.mailbox().map(|mailbox| mailbox.inject(fault)),
+            ActorKind::Store => self.shared.store.mailbox().map(|mailbox| mailbox.inject(fault)),
+            _ => None,
+        };
+    }
+}
+
+fn every_second(me: Mailbox<NodeMsg>) {
+    tokio::spawn(async move {
+        let mut seconds = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            seconds.tick().await;
+            if let Err(crate::mailbox::Undelivered::Gone(_)) = me.send(NodeMsg::Flush) {
+                return;
+            }
+        }
+    });
+}

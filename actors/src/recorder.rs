@@ -1,0 +1,249 @@
+//! Recorder: the stereo file of one call, caller left and agent right. It is playable at every moment, up to the last second.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use media::align::{Row, Side, StereoAligner};
+use media::frame::SharedFrame;
+use media::units::{FRAME, FRAME_SAMPLES};
+use media::wav::{self, WavFormat};
+use store::{CallId, RecordingState};
+
+use crate::call::CallMsg;
+use crate::kind::ActorKind;
+use crate::mailbox::{Lane, Letter, Mailbox};
+use crate::recovery::write_header;
+use crate::worker::{Failure, Worker};
+
+/// What the Recorder is told.
+#[derive(Debug)]
+pub enum RecorderMsg {
+    /// By the JitterBuffer, or by a leg without one: what the caller said in this tick. The oldest is dropped when full, which the
+    /// listener hears as a gap.
+    Caller(u64, SharedFrame),
+    /// By the leg: what the caller was sent in this tick.
+    Agent(u64, SharedFrame),
+    /// By the call: write the rest, close, report.
+    Finish,
+}
+
+impl Letter for RecorderMsg {
+    const KIND: ActorKind = ActorKind::Recorder;
+    /// Two seconds of both sides: what a slow disk may take for one write.
+    const AUDIO_MAX: u32 = 200;
+    /// Only `Finish` is a signal.
+    const SIGNALS_MAX: u32 = 4;
+
+    fn lane(&self) -> Lane {
+        match self {
+            Self::Caller(..) | Self::Agent(..) => Lane::Audio,
+            Self::Finish => Lane::Signal,
+        }
+    }
+}
+
+/// What the Recorder tells its call. Paths are relative to `node.data_dir`.
+#[derive(Debug)]
+pub enum RecordingEvent {
+    /// The file is there.
+    Opened {
+        /// Where.
+        path: String,
+    },
+    /// Its first row is that of this tick.
+    Began {
+        /// Tick of the media clock.
+        first_tick: u64,
+    },
+    /// Something is missing from the recording; the call goes on.
+    Faulted {
+        /// What and why.
+        reason: String,
+    },
+    /// The file is finished.
+    Closed {
+        /// Where.
+        path: String,
+        /// Whole, or cut short.
+        state: RecordingState,
+        /// Length of the audio.
+        duration: Duration,
+        /// Size of the file.
+        bytes: u64,
+        /// What the listener should know.
+        note: Option<String>,
+    },
+}
+
+/// What a Recorder is made from.
+pub struct RecorderArgs {
+    /// Names the file.
+    pub call_id: CallId,
+    /// Under which `recordings/` lies.
+    pub data_dir: PathBuf,
+    /// The first tick of the file, for a Recorder that takes over from one that died.
+    pub first_tick: Option<u64>,
+    /// The parent.
+    pub call: Mailbox<CallMsg>,
+}
+
+/// Audio goes to the file in pieces of one second, 32,000 octets: a crash loses no more.
+const PIECE: usize = 32_000;
+
+/// Octets of one row: 20 ms of two sides.
+const ROW: u64 = 4 * FRAME_SAMPLES as u64;
+
+/// The longest silence written for a gap: a minute, after which the clock was at fault and not the Recorder.
+const GAP_ROWS_MAX: u64 = 3_000;
+
+/// The actor.
+pub struct Recorder {
+    /// `None` after a fault: what comes is thrown away.
+    file: Option<File>,
+    path: String,
+    aligner: StereoAligner,
+    first_tick: Option<u64>,
+    /// Octets of audio in the file and waiting.
+    audio: u64,
+    /// Octets of audio in the file, as its header says.
+    written: u64,
+    waiting: Vec<u8>,
+    note: Option<String>,
+    call: Mailbox<CallMsg>,
+}
+
+impl Worker for Recorder {
+    type Msg = RecorderMsg;
+    type Args = RecorderArgs;
+
+    async fn start(args: RecorderArgs, _: &Mailbox<RecorderMsg>) -> Result<Self, Failure> {
+        let RecorderArgs { call_id, data_dir, first_tick, call } = args;
+        let path = path_of(call_id);
+        let full = data_dir.join(&path);
+        let resumed = first_tick.is_some();
+        let (file, audio) = tokio::task::spawn_blocking(move || open(&full, resumed)).await??;
+        if !resumed {
+            let _call_ended_already = call.send(CallMsg::Recording(RecordingEvent::Opened { path: path.clone() }));
+        }
+        let note = resumed.then(|| "has a silent gap where the recorder was restarted".to_owned());
+        let waiting = Vec::with_capacity(PIECE + 8 * FRAME_SAMPLES);
+        Ok(Self { file: Some(file), path, aligner: StereoAligner::new(), first_tick, audio, written: audio, waiting, note, call })
+    }
+
+    async fn handle(&mut self, message: RecorderMsg, me: &Mailbox<RecorderMsg>) -> Result<(), Failure> {
+        match message {
+            RecorderMsg::Caller(tick, frame) => self.take(Side::Caller, tick, frame).await?,
+            RecorderMsg::Agent(tick, frame) => self.take(Side::Agent, tick, frame).await?,
+            RecorderMsg::Finish => {
+                self.finish().await?;
+                me.stop();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Recorder {
+    async fn take(&mut self, side: Side, tick: u64, frame: SharedFrame) -> Result<(), Failure> {
+        if self.file.is_none() {
+            return Ok(());
+        }
+        self.aligner.handle_frame(side, tick, frame);
+        while let Some(row) = self.aligner.poll_row() {
+            self.write_row(&row);
+        }
+        if self.waiting.len() >= PIECE {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Puts a row where its tick says: what is missing before it becomes silence.
+    fn write_row(&mut self, row: &Row) {
+        let first = *self.first_tick.get_or_insert_with(|| {
+            let _call_ended_already = self.call.send(CallMsg::Recording(RecordingEvent::Began { first_tick: row.tick }));
+            row.tick
+        });
+        let gap = (row.tick - first.min(row.tick)).saturating_sub(self.audio / ROW);
+        let missing = gap.min(GAP_ROWS_MAX);
+        self.first_tick = Some(first + (gap - missing));
+        let silence = usize::try_from(missing * ROW).expect("a minute of silence fits memory");
+        self.waiting.resize(self.waiting.len() + silence, 0);
+        row.write(&mut self.waiting);
+        self.audio += missing * ROW + ROW;
+    }
+
+    /// Appends what waits, and puts the header right, so that the file plays as it is. Runs apart from the media threads.
+    async fn flush(&mut self) -> Result<(), Failure> {
+        let Some(mut file) = self.file.take() else { return Ok(()) };
+        let piece = std::mem::take(&mut self.waiting);
+        let header = wav::header(WavFormat::RECORDING, self.audio);
+        let kept = wav::HEADER as u64 + self.written;
+        let (file, piece, written) = tokio::task::spawn_blocking(move || {
+            let written = file.write_all(&piece).and_then(|()| write_header(&mut file, &header));
+            // Part of a piece on a full disk is cut off again: the file stays as its header says.
+            let written = written.inspect_err(|_| drop(file.set_len(kept)));
+            (file, piece, written)
+        })
+        .await?;
+        self.waiting = piece;
+        self.waiting.clear();
+        match written {
+            Ok(()) => {
+                self.written = self.audio;
+                self.file = Some(file);
+            }
+            Err(error) => self.give_up(&error),
+        }
+        Ok(())
+    }
+
+    /// The disk takes no more: the call goes on, the record says so, and the file keeps what it has.
+    fn give_up(&mut self, error: &std::io::Error) {
+        let reason = format!("the recording stopped: {error}");
+        self.note = Some(reason.clone());
+        let _call_ended_already = self.call.send(CallMsg::Recording(RecordingEvent::Faulted { reason }));
+    }
+
+    async fn finish(&mut self) -> Result<(), Failure> {
+        while let Some(row) = self.aligner.flush_row() {
+            if self.file.is_some() {
+                self.write_row(&row);
+            }
+        }
+        self.flush().await?;
+        let whole = self.file.is_some();
+        let state = if whole { RecordingState::Complete } else { RecordingState::Failed };
+        let duration = FRAME * u32::try_from(self.written / ROW).unwrap_or(u32::MAX);
+        let bytes = wav::HEADER as u64 + self.written;
+        let (path, note) = (self.path.clone(), self.note.take());
+        let closed = RecordingEvent::Closed { path, state, duration, bytes, note };
+        let _call_ended_already = self.call.send(CallMsg::Recording(closed));
+        Ok(())
+    }
+}
+
+/// Where the recording of a call lies, relative to `node.data_dir`.
+pub(crate) fn path_of(call: CallId) -> String {
+    format!("recordings/{call}.wav")
+}
+
+/// Makes the file, or opens it again; and how much audio it has.
+fn open(path: &Path, resumed: bool) -> std::io::Result<(File, u64)> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    if !resumed {
+        file.set_len(0)?;
+        file.write_all(&wav::header(WavFormat::RECORDING, 0))?;
+        return Ok((file, 0));
+    }
+    let audio = file.metadata()?.len().saturating_sub(wav::HEADER as u64);
+    let whole = audio - audio % ROW;
+    file.set_len(wav::HEADER as u64 + whole)?;
+    file.seek(SeekFrom::End(0))?;
+    Ok((file, whole))
+}

@@ -1,0 +1,75 @@
+//! What all actors of a node read: configuration, and the ports of the process-wide actors.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+
+use ai::espeak::Espeak;
+
+use crate::calls::CallsMsg;
+use crate::clock::Clock;
+use crate::config::{Assistant, NodeConfig};
+use crate::leg::ports::RtpPorts;
+use crate::mailbox::Port;
+use crate::sip_endpoint::SipMsg;
+use crate::store::StoreMsg;
+
+/// Published by the node, read by all; what changes in it is swapped whole or is one number.
+pub struct Shared {
+    /// As the operator wrote it.
+    pub config: NodeConfig,
+    /// The 20 ms clock of all legs.
+    pub clock: Clock,
+    /// The offline voice, and what it said lately.
+    pub espeak: Arc<Espeak>,
+    /// UDP ports for RTP.
+    pub rtp_ports: RtpPorts,
+    /// The SipEndpoint of today.
+    pub sip: Port<SipMsg>,
+    /// The Calls of today.
+    pub calls: Port<CallsMsg>,
+    /// The Store of today.
+    pub store: Port<StoreMsg>,
+    draining: AtomicBool,
+    calls_up: AtomicUsize,
+}
+
+impl Shared {
+    pub(crate) fn new(config: NodeConfig, clock: Clock) -> Self {
+        let rtp_ports = RtpPorts::new(config.rtp.address, config.rtp.ports.clone());
+        Self {
+            config,
+            clock,
+            espeak: Arc::default(),
+            rtp_ports,
+            sip: Port::default(),
+            calls: Port::default(),
+            store: Port::default(),
+            draining: AtomicBool::new(false),
+            calls_up: AtomicUsize::new(0),
+        }
+    }
+
+    /// Who answers a called number: its row, else the default assistant. An inactive row answers nobody.
+    pub fn assistant_for(&self, called: &str) -> Option<Arc<Assistant>> {
+        self.config.directory.assistant_for(called)
+    }
+
+    /// True once the node takes no new calls.
+    pub fn draining(&self) -> bool {
+        self.draining.load(Relaxed)
+    }
+
+    /// Calls that are up, as Calls last published it.
+    pub fn calls_up(&self) -> usize {
+        self.calls_up.load(Relaxed)
+    }
+
+    pub(crate) fn publish_draining(&self) {
+        self.draining.store(true, Relaxed);
+        metrics::gauge!("offhook_node_draining").set(1.0);
+    }
+
+    pub(crate) fn publish_calls(&self, up: usize) {
+        self.calls_up.store(up, Relaxed);
+    }
+}

@@ -1,0 +1,68 @@
+//! One turn as the AiSession reports it: what was said, and where its time went.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use store::{CallId, Role, Transcript, Turn, WallTime};
+
+/// One turn of the conversation.
+#[derive(Debug)]
+pub struct TurnReport {
+    /// Who spoke.
+    pub role: Role,
+    /// What was said, as far as anybody knows.
+    pub text: Transcript,
+    /// When the speech began and ended.
+    pub spoken: (Instant, Instant),
+    /// How much the caller heard of a prompt that was cut short.
+    pub interrupted: Option<Duration>,
+    /// Where the response gap went; only on an agent's turn that answers the caller.
+    pub waterfall: Option<Waterfall>,
+}
+
+/// The response gap of one turn, stage by stage. The stages sum to the gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waterfall {
+    /// Caller's last speech to our decision that the turn is over.
+    pub endpointing: Duration,
+    /// That decision to the engine's first audio.
+    pub engine: Duration,
+    /// First audio in our hands to its first frame on the wire.
+    pub sendout: Duration,
+}
+
+impl Waterfall {
+    /// Caller's last speech to the agent's first sent sample.
+    pub fn response_gap(&self) -> Duration {
+        self.endpointing + self.engine + self.sendout
+    }
+}
+
+impl TurnReport {
+    /// The row of the database.
+    pub(crate) fn into_turn(self, call: CallId, number: u32) -> Turn {
+        let (now, wall) = (Instant::now(), WallTime::now());
+        let at = |then: Instant| {
+            let ago = i64::try_from(now.saturating_duration_since(then).as_micros()).unwrap_or(0);
+            WallTime::from_micros(wall.micros() - ago)
+        };
+        let timings = self.waterfall.map_or(serde_json::Value::Null, |waterfall| {
+            json!({
+                "endpointing_ms": waterfall.endpointing.as_millis(),
+                "engine_ms": waterfall.engine.as_millis(),
+                "sendout_ms": waterfall.sendout.as_millis(),
+                "response_gap_ms": waterfall.response_gap().as_millis(),
+            })
+        });
+        Turn {
+            call,
+            number,
+            role: self.role,
+            text: self.text,
+            started_at: at(self.spoken.0),
+            ended_at: at(self.spoken.1),
+            interrupted: self.interrupted,
+            timings,
+        }
+    }
+}

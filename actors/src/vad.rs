@@ -1,0 +1,115 @@
+//! Vad: speech flags of one leg, and the turn-taking that follows from them.
+
+use std::time::Instant;
+
+use media::frame::SharedFrame;
+use media::turn::{AgentAudio, TurnConfig, TurnDetector, TurnEvent};
+use media::vad::{Vad as Detector, VadConfig};
+
+use crate::ai_session::AiMsg;
+use crate::alarm::Alarm;
+use crate::call::CallPorts;
+use crate::kind::ActorKind;
+use crate::leg::LegMsg;
+use crate::mailbox::{Lane, Letter, Mailbox};
+use crate::worker::{Failure, Worker};
+
+/// What the Vad is told.
+#[derive(Debug)]
+pub enum VadMsg {
+    /// By the JitterBuffer, or by a leg without one: a frame of the caller was played out. The oldest is dropped when full.
+    Caller(SharedFrame),
+    /// By the leg: what the agent's side of the line does.
+    Agent(AgentAudio),
+    /// By the alarm: a turn deadline is due.
+    TimerDue,
+    /// By the call.
+    Finish,
+}
+
+impl Letter for VadMsg {
+    const KIND: ActorKind = ActorKind::Vad;
+    /// Half a second: a turn decided on older frames comes too late to be natural.
+    const AUDIO_MAX: u32 = 25;
+    /// Starts, ends and levels of prompts; a second of the densest.
+    const SIGNALS_MAX: u32 = 64;
+
+    fn lane(&self) -> Lane {
+        match self {
+            Self::Caller(_) => Lane::Audio,
+            Self::Agent(_) | Self::TimerDue | Self::Finish => Lane::Signal,
+        }
+    }
+}
+
+/// What a Vad is made from.
+pub struct VadArgs {
+    /// Speech detection.
+    pub vad: VadConfig,
+    /// Turn-taking of the assistant.
+    pub turn: TurnConfig,
+    /// Whom it tells.
+    pub ports: CallPorts,
+}
+
+/// The actor.
+pub struct Vad {
+    detector: Detector,
+    turns: TurnDetector,
+    ports: CallPorts,
+    alarm: Alarm,
+}
+
+impl Worker for Vad {
+    type Msg = VadMsg;
+    type Args = VadArgs;
+
+    async fn start(args: VadArgs, _: &Mailbox<VadMsg>) -> Result<Self, Failure> {
+        let VadArgs { vad, turn, ports } = args;
+        Ok(Self { detector: Detector::new(vad), turns: TurnDetector::new(turn), ports, alarm: Alarm::default() })
+    }
+
+    async fn handle(&mut self, message: VadMsg, me: &Mailbox<VadMsg>) -> Result<(), Failure> {
+        let now = Instant::now();
+        match message {
+            VadMsg::Caller(frame) => {
+                let heard = self.detector.handle_frame(&frame);
+                self.turns.handle_frame(now, heard);
+            }
+            VadMsg::Agent(audio) => self.turns.handle_agent(now, audio),
+            VadMsg::TimerDue => {
+                self.alarm.rang();
+                self.turns.handle_timeout(now);
+            }
+            VadMsg::Finish => {
+                me.stop();
+                return Ok(());
+            }
+        }
+        while let Some(event) = self.turns.poll_event() {
+            self.tell(event);
+        }
+        self.alarm.set(self.turns.poll_timeout(), me, || VadMsg::TimerDue);
+        Ok(())
+    }
+}
+
+impl Vad {
+    fn tell(&self, event: TurnEvent) {
+        tracing::debug!(?event, "turn");
+        // The session first: after a barge-in it waits for the leg's report, which must not overtake the news of the barge-in.
+        self.ports.ai.tell(AiMsg::Turn(event));
+        match event {
+            TurnEvent::BargeInStarted { .. } => self.ports.leg.tell(LegMsg::Pause),
+            TurnEvent::BargeInResumed { .. } => {
+                metrics::counter!("offhook_barge_ins_total", "outcome" => "resumed").increment(1);
+                self.ports.leg.tell(LegMsg::Resume);
+            }
+            TurnEvent::BargeInCommitted => {
+                metrics::counter!("offhook_barge_ins_total", "outcome" => "committed").increment(1);
+                self.ports.leg.tell(LegMsg::BargeIn);
+            }
+            TurnEvent::CallerStarted { .. } | TurnEvent::CallerFinished { .. } => {}
+        }
+    }
+}
