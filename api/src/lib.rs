@@ -1,1 +1,46 @@
-//! HTTP front doors: health, Twilio webhooks and Media Streams.
+//! HTTP front doors: health, metrics, Twilio's webhooks and its Media Streams.
+//!
+//! [`router`] is the public side, [`operator_router`] the operator's; both ask the node through [`CallGate`], the only
+//! thing that this crate knows of calls. It checks who asks, bounds what they send and answers in their language
+//! (TwiML, `application/problem+json`, WebSocket close frames).
+//!
+//! It refuses to decide anything about a call, and to understand audio: a stream's messages go on as text.
+
+mod gate;
+mod health;
+mod problem;
+mod request;
+mod server;
+mod twilio;
+
+use std::sync::Arc;
+
+use axum::Router;
+
+pub use gate::{
+    CallGate, IncomingTwilio, Readiness, StreamIo, StreamRefusal, StreamStart, TwilioAnswer, TwilioCallStatus, TwilioRefusal,
+    TwilioStatus,
+};
+pub use server::{CONNECTIONS_MAX, serve};
+pub use twilio::{
+    AuthToken, INCOMING_MESSAGES_MAX, OUTGOING_MESSAGES_MAX, PublicUrl, PublicUrlError, SignatureCheck, TwilioConfig,
+};
+
+/// What the public side needs to know.
+#[derive(Clone, Debug, Default)]
+pub struct ApiConfig {
+    /// Section `[twilio]`.
+    pub twilio: TwilioConfig,
+}
+
+/// The public side: `/`, `/healthz`, `/readyz` and `/twilio/...`. Bodies above 64 KiB get 413, requests that are not
+/// through after 10 s get 408, and every error is `application/problem+json` (RFC 9457) with a `request_id`.
+pub fn router(config: ApiConfig, gate: Arc<dyn CallGate>) -> Router {
+    let routes = health::page().merge(health::routes(Arc::clone(&gate))).merge(twilio::routes(config.twilio, gate));
+    request::framed(routes)
+}
+
+/// The operator's side: `/metrics` (what `render` answers, Prometheus text), `/healthz` and `/readyz`.
+pub fn operator_router(gate: Arc<dyn CallGate>, render: impl Fn() -> String + Clone + Send + Sync + 'static) -> Router {
+    request::framed(health::routes(gate).merge(health::metrics(render)))
+}

@@ -1,0 +1,173 @@
+//! What the front doors ask of the node.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use store::{CallId, PhoneNumber};
+use tokio::sync::mpsc;
+
+/// The node, as the front doors see it. Every answer has a deadline of 5 s on this side.
+pub trait CallGate: Send + Sync + 'static {
+    /// A call came in at Twilio: takes it and has its record made, or refuses it. Asked once per CallSid, and again
+    /// only when the first answer came late: then the same call must be answered.
+    fn twilio_incoming(&self, call: IncomingTwilio) -> BoxFuture<'_, Result<TwilioAnswer, TwilioRefusal>>;
+
+    /// Twilio told the state of a call: late, twice, out of order, or of a call we do not know.
+    fn twilio_status(&self, status: TwilioStatus) -> BoxFuture<'_, ()>;
+
+    /// The media stream of an answered call is open; its token was right. Asked at most once per call.
+    fn attach_stream(&self, start: StreamStart, io: StreamIo) -> BoxFuture<'_, Result<(), StreamRefusal>>;
+
+    /// Whether new calls can be taken.
+    fn readiness(&self) -> BoxFuture<'_, Readiness>;
+}
+
+/// A call that Twilio asks us to take.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct IncomingTwilio {
+    /// Twilio's id of the call.
+    pub call_sid: String,
+    /// The account it belongs to; empty when Twilio did not say.
+    pub account_sid: String,
+    /// Who calls; empty when Twilio did not say.
+    pub from: PhoneNumber,
+    /// The called number.
+    pub to: PhoneNumber,
+}
+
+/// The call was taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct TwilioAnswer {
+    /// Its id with us.
+    pub call: CallId,
+}
+
+/// Why a call was not taken. The caller hears an apology. The gate counts it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TwilioRefusal {
+    /// The node is at its limit of calls.
+    AtCapacity,
+    /// The node is being stopped.
+    Draining,
+    /// Something is broken on our side.
+    Failed,
+    /// No assistant answers this number, or it is switched off.
+    UnknownNumber,
+}
+
+/// What Twilio says of a call (a status callback).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TwilioStatus {
+    /// Twilio's id of the call.
+    pub call_sid: String,
+    /// The state it tells.
+    pub status: TwilioCallStatus,
+    /// Place of this callback in the call, from 0: a lower one than the last is old news.
+    pub sequence: Option<u64>,
+    /// Length of the call; only with a final state.
+    pub duration: Option<Duration>,
+}
+
+/// State of a call at Twilio.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TwilioCallStatus {
+    /// Final: the callee was busy.
+    Busy,
+    /// Final: given up before an answer.
+    Canceled,
+    /// Final: it was answered and is over.
+    Completed,
+    /// Final: it could not be made.
+    Failed,
+    /// Answered and going on.
+    InProgress,
+    /// Twilio began to place it.
+    Initiated,
+    /// Final: nobody answered.
+    NoAnswer,
+    /// Waiting at Twilio.
+    Queued,
+    /// Ringing.
+    Ringing,
+}
+
+impl TwilioCallStatus {
+    /// Reads Twilio's word; `None` for one that we do not know.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Some(match word {
+            "busy" => Self::Busy,
+            "canceled" => Self::Canceled,
+            "completed" => Self::Completed,
+            "failed" => Self::Failed,
+            "in-progress" => Self::InProgress,
+            "initiated" => Self::Initiated,
+            "no-answer" => Self::NoAnswer,
+            "queued" => Self::Queued,
+            "ringing" => Self::Ringing,
+            _ => return None,
+        })
+    }
+
+    /// Whether the call is over.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::InProgress | Self::Initiated | Self::Queued | Self::Ringing)
+    }
+}
+
+/// A media stream whose token was right.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StreamStart {
+    /// Our id of the call.
+    pub call: CallId,
+    /// Twilio's id of the call.
+    pub call_sid: String,
+    /// Twilio's id of the stream, needed in every message to it.
+    pub stream_sid: String,
+}
+
+/// The two directions of a media stream, as JSON text.
+#[derive(Debug)]
+pub struct StreamIo {
+    /// What Twilio sends, from its `connected` and `start` on. Ends when the socket is closed, broken or silent for
+    /// 30 s. When it is full a `media` message is dropped and counted; any other waits and holds the socket up.
+    pub incoming: mpsc::Receiver<String>,
+    /// What goes to Twilio. Dropping it closes the socket, after what is queued.
+    pub outgoing: mpsc::Sender<String>,
+}
+
+/// Why a stream was not taken; its socket is closed with 1008.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum StreamRefusal {
+    /// The call has its stream already.
+    #[error("the call has its stream already")]
+    AlreadyAttached,
+    /// Something is broken on our side.
+    #[error("the call cannot take it")]
+    Failed,
+    /// The call is over or was never there.
+    #[error("there is no such call")]
+    UnknownCall,
+}
+
+/// Whether new calls can be taken.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Readiness {
+    /// Why not, one short line each (`draining`, `database: ...`); empty: ready.
+    pub reasons: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_of_twilio_is_read() {
+        let words = "busy canceled completed failed no-answer in-progress initiated queued ringing";
+        let statuses = words.split(' ').map(TwilioCallStatus::from_word);
+        let ends: Vec<_> = statuses.map(|status| status.map(TwilioCallStatus::is_final)).collect();
+        assert_eq!(ends, [[Some(true); 5].as_slice(), &[Some(false); 4]].concat());
+        assert_eq!(TwilioCallStatus::from_word("answered"), None);
+    }
+}

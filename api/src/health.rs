@@ -1,0 +1,58 @@
+//! Health, metrics and the page that says what runs here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse as _, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::json;
+
+use crate::{CallGate, Readiness};
+
+/// Time to find out about readiness; probes commonly wait 1 to 5 s, and the database has 2.
+const READINESS_TIME_MAX: Duration = Duration::from_secs(3);
+
+const PAGE: &str = "<!doctype html>
+<html lang=\"en\">
+<meta charset=\"utf-8\">
+<title>Offhook</title>
+<h1>Offhook</h1>
+<p>A telephony media server for voice AI is running here.</p>
+<ul>
+<li><a href=\"/healthz\">/healthz</a>: the process lives
+<li><a href=\"/readyz\">/readyz</a>: it can take calls
+<li>/twilio/voice, /twilio/status, /twilio/stream: what a Twilio number points at
+</ul>
+</html>
+";
+
+pub(crate) fn page() -> Router {
+    Router::new().route("/", get(async || Html(PAGE)))
+}
+
+pub(crate) fn routes(gate: Arc<dyn CallGate>) -> Router {
+    Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(move || ready(Arc::clone(&gate))))
+}
+
+pub(crate) fn metrics(render: impl Fn() -> String + Clone + Send + Sync + 'static) -> Router {
+    const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+    let answer = move || {
+        let answer = ([(header::CONTENT_TYPE, PROMETHEUS_TEXT)], render());
+        async { answer }
+    };
+    Router::new().route("/metrics", get(answer))
+}
+
+async fn ready(gate: Arc<dyn CallGate>) -> Response {
+    let asked = tokio::time::timeout(READINESS_TIME_MAX, gate.readiness()).await;
+    let readiness = asked.unwrap_or_else(|_| Readiness { reasons: vec![format!("no answer within {READINESS_TIME_MAX:?}")] });
+    let ready = readiness.reasons.is_empty();
+    let status = match ready {
+        true => StatusCode::OK,
+        false => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let body = json!({"ready": ready, "reasons": readiness.reasons});
+    (status, Json(body)).into_response()
+}

@@ -1,0 +1,154 @@
+//! A node that does as it is told, and a Twilio that signs.
+
+use std::sync::{Arc, Mutex};
+
+use api::*;
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures_util::future::BoxFuture;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use sha1::Sha1;
+use tower::ServiceExt as _;
+
+pub const TOKEN: &str = "12345";
+pub const PUBLIC: &str = "https://voice.example";
+
+/// What the node does with what it is asked.
+#[derive(Default)]
+pub struct FakeGate {
+    pub refuse_call: Option<TwilioRefusal>,
+    pub refuse_stream: Option<StreamRefusal>,
+    pub not_ready: Vec<String>,
+    /// Never answers.
+    pub stuck: bool,
+    /// Never answers a stream.
+    pub stuck_streams: bool,
+    /// What it was asked, one line each.
+    pub asked: Mutex<Vec<String>>,
+    pub streams: Mutex<Vec<(StreamStart, StreamIo)>>,
+}
+
+impl FakeGate {
+    pub fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    fn note<T: Send + 'static>(&self, line: String, answer: T) -> BoxFuture<'static, T> {
+        self.asked.lock().unwrap().push(line);
+        if self.stuck {
+            return Box::pin(std::future::pending());
+        }
+        Box::pin(async { answer })
+    }
+}
+
+impl CallGate for FakeGate {
+    fn twilio_incoming(&self, call: IncomingTwilio) -> BoxFuture<'_, Result<TwilioAnswer, TwilioRefusal>> {
+        let (from, to) = (call.from.reveal(), call.to.reveal());
+        let line = format!("call {} {} {from} {to}", call.call_sid, call.account_sid);
+        let call = store::CallId::generate();
+        self.note(line, self.refuse_call.map_or(Ok(TwilioAnswer { call }), Err))
+    }
+
+    fn twilio_status(&self, status: TwilioStatus) -> BoxFuture<'_, ()> {
+        let TwilioStatus { call_sid, status, sequence, duration } = status;
+        self.note(format!("{call_sid} {status:?} {sequence:?} {duration:?}"), ())
+    }
+
+    fn attach_stream(&self, start: StreamStart, io: StreamIo) -> BoxFuture<'_, Result<(), StreamRefusal>> {
+        let line = format!("stream {} {}", start.call_sid, start.stream_sid);
+        self.streams.lock().unwrap().push((start, io));
+        if self.stuck_streams {
+            return Box::pin(std::future::pending());
+        }
+        self.note(line, self.refuse_stream.map_or(Ok(()), Err))
+    }
+
+    fn readiness(&self) -> BoxFuture<'_, Readiness> {
+        let reasons = self.not_ready.clone();
+        self.note("readiness".to_owned(), Readiness { reasons })
+    }
+}
+
+/// The public side over this node, without signatures and without a public URL.
+pub fn open_router(gate: &Arc<FakeGate>) -> Router {
+    router(ApiConfig::default(), Arc::clone(gate) as Arc<dyn CallGate>)
+}
+
+/// The public side over this node, at [`PUBLIC`], for requests signed with [`TOKEN`].
+pub fn signed_router(gate: &Arc<FakeGate>) -> Router {
+    let twilio = TwilioConfig {
+        public_url: Some(PublicUrl::parse(PUBLIC).unwrap()),
+        signature: SignatureCheck::Required(AuthToken::new(TOKEN)),
+    };
+    router(ApiConfig { twilio }, Arc::clone(gate) as Arc<dyn CallGate>)
+}
+
+/// Signs a URL and what follows it: sorted names and values.
+pub fn sign(url: &str, parameters: &str) -> String {
+    let mut mac = Hmac::<Sha1>::new_from_slice(TOKEN.as_bytes()).unwrap();
+    mac.update(url.as_bytes());
+    mac.update(parameters.as_bytes());
+    STANDARD.encode(mac.finalize().into_bytes())
+}
+
+pub fn form(path: &str, body: &str) -> Request<Body> {
+    Request::post(path)
+        .header("host", "127.0.0.1:8080")
+        .header("content-type", "application/x-www-form-urlencoded; charset=UTF-8")
+        .body(Body::from(body.to_owned()))
+        .unwrap()
+}
+
+/// Sends one request; the answer as `status body`.
+pub async fn ask(router: &Router, request: Request<Body>) -> String {
+    let response = router.clone().oneshot(request).await.unwrap();
+    let status = response.status().as_u16();
+    format!("{status} {}", text(response).await)
+}
+
+pub async fn text(response: Response<Body>) -> String {
+    let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    String::from_utf8(body.to_vec()).unwrap()
+}
+
+/// The names and labels of the metrics that were touched on this thread.
+#[derive(Clone, Default)]
+pub struct Touched(Arc<Mutex<Vec<String>>>);
+
+impl Touched {
+    pub fn has(&self, metric: &str) -> bool {
+        self.0.lock().unwrap().iter().any(|touched| touched == metric)
+    }
+
+    fn note(&self, key: &Key) {
+        let labels = key.labels().map(|label| format!("{}={}", label.key(), label.value()));
+        let labels = labels.collect::<Vec<_>>().join(",");
+        self.0.lock().unwrap().push(format!("{}{{{labels}}}", key.name()));
+    }
+}
+
+impl Recorder for Touched {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        self.note(key);
+        Counter::noop()
+    }
+
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        self.note(key);
+        Gauge::noop()
+    }
+
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        self.note(key);
+        Histogram::noop()
+    }
+}

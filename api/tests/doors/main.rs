@@ -1,0 +1,9 @@
+//! The front doors from outside: requests by `oneshot`, streams over loopback sockets.
+
+#![allow(clippy::unwrap_used)]
+
+mod fake;
+mod http;
+mod real_server;
+mod real_stream;
+mod webhooks;
