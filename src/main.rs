@@ -1,3 +1,69 @@
 //! The offhook server.
 
-fn main() {}
+mod cli;
+mod config;
+mod demo;
+mod gate;
+mod telemetry;
+mod wire;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use cli::{Cli, Command};
+use config::{Config, Environment, Problems};
+
+/// The exit code for a mistake of the user's, as clap has it for a wrong command line.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let file = cli.config.as_deref();
+    let done = match cli.command {
+        Command::Check => configured(file, |config| {
+            for line in config.effective() {
+                println!("{line}");
+            }
+            Ok(ExitCode::SUCCESS)
+        }),
+        Command::Demo => run(demo::run(file, environment())),
+        Command::Migrate => configured(file, |config| run(migrate(config))),
+        Command::Serve => configured(file, |config| run(async { wire::start(config).await?.run(config).await })),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("{error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Carries out `command` with the configuration, or prints every mistake in it.
+fn configured(file: Option<&Path>, command: impl FnOnce(&Config) -> anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
+    Config::load(file, &environment()).map_or_else(|problems| Ok(refused(&problems)), |config| command(&config))
+}
+
+/// Prints the mistakes.
+fn refused(problems: &Problems) -> ExitCode {
+    eprintln!("{problems}");
+    ExitCode::from(USAGE)
+}
+
+/// Runs one command on as many threads as there are cores.
+fn run(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+}
+
+async fn migrate(config: &Config) -> anyhow::Result<ExitCode> {
+    wire::make_data_dir(&config.node.data_dir)?;
+    wire::open_database(config).await?.close().await;
+    println!("the database is up to date");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The variables of the process whose names and values are text.
+fn environment() -> Environment {
+    let text =
+        |(name, value): (std::ffi::OsString, std::ffi::OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    std::env::vars_os().filter_map(text).collect()
+}

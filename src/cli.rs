@@ -1,0 +1,56 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// An actor-based telephony media server for voice AI.
+#[derive(Debug, Parser)]
+#[command(name = "offhook", version, propagate_version = true)]
+pub struct Cli {
+    /// The configuration [default: config/offhook.toml, or the built-in defaults when there is none]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What `offhook` can do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Subcommand)]
+pub enum Command {
+    /// Answer calls until SIGTERM or Ctrl-C, then drain
+    Serve,
+    /// Print every mistake in the configuration and exit with 2, or its effective values
+    Check,
+    /// Bring the database up to date and exit
+    Migrate,
+    /// Answer one demonstration call, print the conversation and exit
+    Demo,
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::{Cli, Command};
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_takes_a_config_file_on_either_side() {
+        for (name, command) in
+            [("serve", Command::Serve), ("check", Command::Check), ("migrate", Command::Migrate), ("demo", Command::Demo)]
+        {
+            for line in [["offhook", name, "--config", "a.toml"], ["offhook", "--config", "a.toml", name]] {
+                let cli = Cli::try_parse_from(line).unwrap();
+                assert_eq!(cli.command, command);
+                assert_eq!(cli.config.as_deref(), Some("a.toml".as_ref()));
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Configuration: one TOML file and the environment become plain structs, or every mistake in them at once.
+//!
+//! `config/offhook.toml` is the reference of every key. `OFFHOOK__SIP__LISTEN=...` overrides `sip.listen`.
+
+mod assistant;
+mod engine;
+mod media;
+mod problem;
+mod reader;
+mod secret;
+mod server;
+mod services;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use toml::Table;
+
+pub use assistant::{AssistantConfig, DEMO, NumberConfig};
+pub use engine::{EngineKind, MenuAction, OfflineMode};
+pub use media::{CodecName, CodecsConfig, JitterConfig, TurnConfig, VadConfig};
+pub use problem::{Problem, Problems};
+pub use reader::Setting;
+pub use secret::Secret;
+pub use server::{
+    DatabaseConfig, HttpConfig, LimitsConfig, LogFormat, MetricsConfig, NodeConfig, RecordingConfig, RecordingMode, RtpConfig,
+    SipConfig, TelemetryConfig,
+};
+pub use services::{ProviderConfig, TwilioConfig};
+
+use reader::{Reader, Section};
+
+/// The file that is read when none is named; the built-in defaults serve when it is absent.
+pub const DEFAULT_FILE: &str = "config/offhook.toml";
+
+/// The process's environment, as `Config::load` reads it.
+pub type Environment = BTreeMap<String, String>;
+
+/// Everything that can be configured, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Who this process is and how much it takes on.
+    pub node: NodeConfig,
+    /// API, Twilio and health.
+    pub http: HttpConfig,
+    /// Metrics and health for the operator.
+    pub metrics: MetricsConfig,
+    /// Where SIP is spoken.
+    pub sip: SipConfig,
+    /// The sockets of the calls' audio.
+    pub rtp: RtpConfig,
+    /// How long packets are held back.
+    pub jitter: JitterConfig,
+    /// What counts as speech.
+    pub vad: VadConfig,
+    /// Who speaks when; assistants carry their own copy with changes.
+    pub turn: TurnConfig,
+    /// What is offered and accepted.
+    pub codecs: CodecsConfig,
+    /// Whether and how calls are recorded.
+    pub recording: RecordingConfig,
+    /// Where records are kept.
+    pub database: DatabaseConfig,
+    /// The Twilio account.
+    pub twilio: TwilioConfig,
+    /// AI services by name.
+    pub providers: BTreeMap<String, ProviderConfig>,
+    /// Who answers a number that no row names; `None` (written ""): nobody, 404.
+    pub default_assistant: Option<String>,
+    /// Caps that protect the node.
+    pub limits: LimitsConfig,
+    /// What is logged and how.
+    pub telemetry: TelemetryConfig,
+    /// Who answers where.
+    pub numbers: Vec<NumberConfig>,
+    /// Who answers; `demo` is always among them.
+    pub assistants: Vec<AssistantConfig>,
+    /// Each key as it is in effect, secrets left out.
+    pub settings: Vec<Setting>,
+}
+
+impl Config {
+    /// Reads `file`, or `DEFAULT_FILE` when that exists, and the overrides in `environment`.
+    ///
+    /// # Errors
+    /// Every mistake found. A named file that is absent is one; an absent default file is none.
+    pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Self, Problems> {
+        let path = file.map_or(PathBuf::from(DEFAULT_FILE), Path::to_path_buf);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if file.is_none() && error.kind() == ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(unreadable(&path, error)),
+        };
+        let table = text.parse().map_err(|error: toml::de::Error| {
+            let start = error.span().map_or(0, |span| span.start);
+            let line = text[..start].lines().count().max(1);
+            let message = error.message().replace('\n', ", ");
+            unreadable(&path, format!("line {line}: {message}"))
+        })?;
+        Self::read(table, environment)
+    }
+
+    /// Reads the keys of `table`, overridden by `environment`.
+    fn read(table: Table, environment: &Environment) -> Result<Self, Problems> {
+        let overrides = environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let mut reader = Reader::new(overrides);
+        let mut root = reader.root(table);
+        let mut config = Self::read_sections(&mut root, environment);
+        config.cross_check(&mut root);
+        root.finish();
+        config.settings = reader.finish()?;
+        Ok(config)
+    }
+
+    fn read_sections(root: &mut Section<'_>, environment: &Environment) -> Self {
+        let key = |name: &str| {
+            let value = environment.get(name).filter(|value| !value.is_empty());
+            value.map(Secret::new)
+        };
+        root.section("security").finish();
+        let node = server::read_node(root.section("node"));
+        let turn = media::read_turn(root.section("turn"), &TurnConfig::default());
+        let providers = services::read_providers(root.section("providers"), key);
+        let assistants = assistant::read_assistants(root, &turn, &providers);
+        Self {
+            http: server::read_http(root.section("http")),
+            metrics: server::read_metrics(root.section("metrics")),
+            sip: server::read_sip(root.section("sip")),
+            rtp: server::read_rtp(root.section("rtp")),
+            jitter: media::read_jitter(root.section("jitter")),
+            vad: media::read_vad(root.section("vad")),
+            codecs: media::read_codecs(root.section("codecs")),
+            recording: server::read_recording(root.section("recording")),
+            database: server::read_database(root.section("database"), &node.data_dir),
+            twilio: services::read_twilio(root.section("twilio")),
+            default_assistant: read_routing(root.section("routing"), &assistants),
+            limits: server::read_limits(root.section("limits")),
+            telemetry: server::read_telemetry(root.section("telemetry")),
+            numbers: assistant::read_numbers(root, &assistants),
+            settings: Vec::new(),
+            assistants,
+            node,
+            providers,
+            turn,
+        }
+    }
+
+    /// Refuses what is right key by key and wrong together.
+    fn cross_check(&self, root: &mut Section<'_>) {
+        let pairs = self.rtp.ports.pairs();
+        if pairs < self.node.max_calls {
+            let (ports, calls) = (self.rtp.ports, self.node.max_calls);
+            root.refuse("rtp.port_range", format!("{ports} has room for {pairs} calls, fewer than node.max_calls, {calls}"));
+        }
+        if self.http.listen == self.metrics.listen && self.http.listen.port() != 0 {
+            root.refuse("metrics.listen", format!("{} is also http.listen", self.metrics.listen));
+        }
+        for (key, address) in [("http.listen", self.http.listen), ("metrics.listen", self.metrics.listen)] {
+            if address == self.sip.listen && address.port() != 0 {
+                root.refuse(key, format!("{address} is also sip.listen, which takes TCP too"));
+            }
+        }
+    }
+
+    /// The keys in effect, one line a section, for the start-up log.
+    pub fn effective(&self) -> Vec<String> {
+        let mut lines: Vec<(&str, String)> = Vec::new();
+        for setting in &self.settings {
+            let (section, key) = setting.key.rsplit_once('.').unwrap_or(("", &setting.key));
+            let text = match setting.value.contains(' ') {
+                true => format!(" {key}={:?}", setting.value),
+                false => format!(" {key}={}", setting.value),
+            };
+            match lines.iter_mut().find(|(name, _)| *name == section) {
+                Some((_, line)) => line.push_str(&text),
+                None => lines.push((section, format!("[{section}]{text}"))),
+            }
+        }
+        lines.into_iter().map(|(_, line)| line).collect()
+    }
+
+    /// The assistant called `name`.
+    #[cfg(test)]
+    fn assistant(&self, name: &str) -> Option<&AssistantConfig> {
+        self.assistants.iter().find(|assistant| assistant.name == name)
+    }
+}
+
+fn read_routing(mut section: Section<'_>, assistants: &[AssistantConfig]) -> Option<String> {
+    let name = section.free_text("default_assistant", DEMO);
+    if !name.is_empty() && !assistants.iter().any(|assistant| assistant.name == name) {
+        section.refuse("default_assistant", format!("there is no assistant {name:?}"));
+    }
+    section.finish();
+    Some(name).filter(|name| !name.is_empty())
+}
+
+fn unreadable(path: &Path, reason: impl ToString) -> Problems {
+    Problems(vec![Problem::new(path.display().to_string(), reason.to_string())])
+}
+
+/// The one line for a listener that could not be opened: `sip.listen: 127.0.0.1:5060 is in use`.
+pub fn bind_problem(key: &str, address: SocketAddr, error: &std::io::Error) -> Problem {
+    let reason = match error.kind() {
+        ErrorKind::AddrInUse => format!("{address} is in use"),
+        ErrorKind::AddrNotAvailable => format!("{address} is not an address of this machine"),
+        ErrorKind::PermissionDenied => format!("{address} needs more rights (ports below 1024)"),
+        _ => format!("{address} cannot be opened: {error}"),
+    };
+    Problem::new(key, reason)
+}

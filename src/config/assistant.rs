@@ -1,0 +1,194 @@
+//! `[[assistants]]` and `[[numbers]]`: who answers, and where.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use toml::Table;
+
+use super::engine::{EngineConfig, read_engine};
+use super::media::{TurnConfig, read_turn};
+use super::reader::Section;
+use super::services::ProviderConfig;
+
+/// The longest text that is spoken at once, in bytes: about two minutes.
+const SPOKEN_BYTES_MAX: usize = 2000;
+/// The assistant that is there without being written down.
+pub const DEMO: &str = "demo";
+const FIRST_MESSAGE: &str = "Hello, this is Offhook. Say something and I will answer.";
+const SYSTEM_PROMPT: &str = "You answer a phone call. Be friendly and brief: one or two sentences a turn.";
+const LANGUAGE: &str = "en";
+const VOICE: &str = "marin";
+const OFFLINE_VOICE: &str = "en-us";
+const OFFLINE_WORDS_PER_MINUTE: u32 = 160;
+
+/// `[[assistants]]`: one assistant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AssistantConfig {
+    /// What numbers and `routing.default_assistant` call it; unique.
+    pub name: String,
+    /// Spoken when the call is answered, at most 2000 bytes; empty: the caller speaks first.
+    pub first_message: String,
+    /// The model's instructions.
+    pub system_prompt: String,
+    /// ISO 639-1 code of the caller's language, a hint to the transcriber; default `en`.
+    pub language: String,
+    /// Whether the caller's speech stops the agent; default true.
+    pub interruptions_enabled: bool,
+    /// What thinks.
+    pub engine: EngineConfig,
+    /// What it sounds like.
+    pub voice: VoiceConfig,
+    /// `[turn]` with this assistant's changes.
+    pub turn: TurnConfig,
+}
+
+/// An assistant's `voice`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VoiceConfig {
+    /// The provider's voice, default `marin`.
+    pub voice_id: String,
+    /// The offline engine's espeak-ng voice, default `en-us`.
+    pub offline_voice: String,
+    /// How fast it speaks, 80-450 words a minute, default 160.
+    pub offline_words_per_minute: u32,
+}
+
+/// `[[numbers]]`: who answers a called number.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NumberConfig {
+    /// The number or SIP user as the caller dials it; unique.
+    pub number: PhoneNumber,
+    /// The name of the assistant.
+    pub assistant: String,
+    /// False: the number is refused as if it were unknown. Default true.
+    pub active: bool,
+}
+
+/// A phone number; `Debug` shows only its last two characters.
+#[derive(Clone, Eq, PartialEq)]
+pub struct PhoneNumber(String);
+
+impl PhoneNumber {
+    /// The number as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PhoneNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&redacted(&self.0))
+    }
+}
+
+/// A number as logs may show it: its last two characters.
+fn redacted(number: &str) -> String {
+    let tail: Vec<char> = number.chars().rev().take(2).collect();
+    format!("...{}", tail.iter().rev().collect::<String>())
+}
+
+/// Reads `[[assistants]]`; `demo` is added unless the file has its own.
+pub(super) fn read_assistants(
+    root: &mut Section<'_>,
+    turn: &TurnConfig,
+    providers: &BTreeMap<String, ProviderConfig>,
+) -> Vec<AssistantConfig> {
+    let mut tables = root.tables("assistants").unwrap_or_default();
+    let is_demo = |table: &Table| table.get("name").and_then(toml::Value::as_str) == Some(DEMO);
+    if !tables.iter().any(is_demo) {
+        tables.push(Table::from_iter([("name".to_owned(), DEMO.into())]));
+    }
+    let mut assistants: Vec<AssistantConfig> = Vec::new();
+    for (index, table) in tables.into_iter().enumerate() {
+        let section = root.row("assistants", index, table);
+        let assistant = read_assistant(section, turn, providers);
+        if assistants.iter().any(|other| other.name == assistant.name && !other.name.is_empty()) {
+            let reason = format!("{:?} is there twice", assistant.name);
+            root.refuse(&format!("assistants[{index}].name"), reason);
+        }
+        assistants.push(assistant);
+    }
+    assistants
+}
+
+fn read_assistant(mut section: Section<'_>, turn: &TurnConfig, providers: &BTreeMap<String, ProviderConfig>) -> AssistantConfig {
+    if !section.has("name") {
+        section.refuse("name", "must be set");
+    }
+    let assistant = AssistantConfig {
+        name: section.text("name", ""),
+        first_message: section.parsed("first_message", FIRST_MESSAGE.to_owned(), spoken),
+        system_prompt: section.free_text("system_prompt", SYSTEM_PROMPT),
+        language: section.parsed("language", LANGUAGE.to_owned(), language),
+        interruptions_enabled: section.flag("interruptions_enabled", true),
+        engine: read_engine(section.section("engine"), providers),
+        voice: read_voice(section.section("voice")),
+        turn: read_turn(section.section("turn"), turn),
+    };
+    section.finish();
+    assistant
+}
+
+/// Text that can be spoken, or none at all.
+pub(super) fn spoken(text: &str) -> Result<String, String> {
+    if text.len() <= SPOKEN_BYTES_MAX {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("{} bytes are above {SPOKEN_BYTES_MAX}", text.len()))
+    }
+}
+
+fn language(text: &str) -> Result<String, String> {
+    if text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("{text:?} is not an ISO 639-1 code (en)"))
+    }
+}
+
+fn read_voice(mut section: Section<'_>) -> VoiceConfig {
+    let words = 80..=450;
+    let voice = VoiceConfig {
+        voice_id: section.text("voice_id", VOICE),
+        offline_voice: section.text("offline_voice", OFFLINE_VOICE),
+        offline_words_per_minute: section.integer("offline_words_per_minute", OFFLINE_WORDS_PER_MINUTE, words),
+    };
+    section.finish();
+    voice
+}
+
+/// Reads `[[numbers]]`.
+pub(super) fn read_numbers(root: &mut Section<'_>, assistants: &[AssistantConfig]) -> Vec<NumberConfig> {
+    let mut numbers: Vec<NumberConfig> = Vec::new();
+    let tables = root.tables("numbers").unwrap_or_default();
+    for (index, table) in tables.into_iter().enumerate() {
+        let mut row = root.row("numbers", index, table);
+        for key in ["number", "assistant"] {
+            if !row.has(key) {
+                row.refuse(key, "must be set");
+            }
+        }
+        let number = row.value("number", String::new(), |given| phone_number(&given.text()?));
+        row.note("number", redacted(&number), true, None);
+        let assistant = row.text("assistant", DEMO);
+        let active = row.flag("active", true);
+        if !assistants.iter().any(|known| known.name == assistant) {
+            row.refuse("assistant", format!("there is no assistant {assistant:?}"));
+        }
+        if numbers.iter().any(|other| other.number.0 == number && !number.is_empty()) {
+            row.refuse("number", "is there twice");
+        }
+        row.finish();
+        numbers.push(NumberConfig { number: PhoneNumber(number), assistant, active });
+    }
+    numbers
+}
+
+fn phone_number(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_graphic() && c != '@' && c != ':';
+    if !text.is_empty() && text.len() <= 64 && text.chars().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("is not a number (+15551234567) or SIP user of 1-64 characters".to_owned())
+    }
+}

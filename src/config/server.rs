@@ -1,0 +1,302 @@
+//! The sections about the process: node, listeners, RTP ports, storage, recording, limits and logs.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::reader::Section;
+use super::secret::Secret;
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+const NODE_NAME: &str = "offhook";
+const DATA_DIR: &str = "data";
+const MAX_CALLS: u32 = 500;
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+const HTTP_LISTEN: SocketAddr = SocketAddr::new(LOOPBACK, 8080);
+const METRICS_LISTEN: SocketAddr = SocketAddr::new(LOOPBACK, 9464);
+const SIP_LISTEN: SocketAddr = SocketAddr::new(LOOPBACK, 5060);
+const RTP_PORTS: PortRange = PortRange { first: 20_000, last: 29_999 };
+const RTP_TIMEOUT: Duration = Duration::from_secs(30);
+const DATABASE_URL: &str = "sqlite://data/offhook.db";
+const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+const LOG_LEVEL: &str = "info";
+const CALL_DURATION: Duration = Duration::from_secs(7200);
+const TCP_CONNECTIONS: u32 = 1000;
+
+/// `[node]`: who this process is and how much it takes on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeConfig {
+    /// Name in logs and records; default `offhook`.
+    pub name: String,
+    /// Where database and recordings lie; default `data` under the working directory.
+    pub data_dir: PathBuf,
+    /// Calls at once, 1-20000, default 500; the next one gets 503 with Retry-After.
+    pub max_calls: usize,
+    /// How long a drain waits for calls to end before it ends them, 0-86400 s, default 30 s.
+    pub drain_timeout: Duration,
+}
+
+/// `[http]`: API, Twilio webhooks and streams, health.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpConfig {
+    /// TCP address, default 127.0.0.1:8080.
+    pub listen: SocketAddr,
+}
+
+/// `[metrics]`: Prometheus text and health for the operator.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricsConfig {
+    /// TCP address, default 127.0.0.1:9464.
+    pub listen: SocketAddr,
+}
+
+/// `[sip]`: where SIP is spoken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SipConfig {
+    /// UDP and TCP address, default 127.0.0.1:5060. RTP is bound to the same IP.
+    pub listen: SocketAddr,
+    /// The IP that peers are told in Contact, Via and SDP; default the IP of `listen`.
+    pub advertised_address: IpAddr,
+    /// How long a call rings before it is answered, 0-60000 ms, default 0.
+    pub ring: Duration,
+}
+
+/// `[rtp]`: the sockets of the calls' audio.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RtpConfig {
+    /// UDP ports, default 20000-29999: RTP on even ones, RTCP on the next.
+    pub ports: PortRange,
+    /// A call without any packet for so long is ended, 2-3600 s, default 30 s.
+    pub timeout: Duration,
+}
+
+/// UDP ports from `first` to `last`, both included.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PortRange {
+    /// The first port, even.
+    pub first: u16,
+    /// The last port, odd.
+    pub last: u16,
+}
+
+impl PortRange {
+    /// How many calls fit: each takes an even port and the odd one above it.
+    pub fn pairs(self) -> usize {
+        (usize::from(self.last) + 1 - usize::from(self.first)) / 2
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is not a port range (20000-29999)");
+        let (first, last) = text.split_once('-').ok_or_else(wrong)?;
+        let first: u16 = first.trim().parse().map_err(|_| wrong())?;
+        let last: u16 = last.trim().parse().map_err(|_| wrong())?;
+        if first < 1024 {
+            Err(format!("first port {first} is below 1024"))
+        } else if !first.is_multiple_of(2) {
+            Err(format!("first port {first} is odd: RTP takes even ports"))
+        } else if last.is_multiple_of(2) {
+            Err(format!("last port {last} is even: it must be an odd one, for RTCP"))
+        } else if last < first {
+            Err(format!("last port {last} is below first port {first}"))
+        } else {
+            Ok(Self { first, last })
+        }
+    }
+}
+
+impl fmt::Display for PortRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.first, self.last)
+    }
+}
+
+/// `[recording]`: whether and how calls are recorded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordingConfig {
+    /// Default `always`.
+    pub mode: RecordingMode,
+    /// Default `wav`.
+    pub format: RecordingFormat,
+}
+
+/// Which calls are recorded.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RecordingMode {
+    /// All of them.
+    Always,
+    /// None.
+    Off,
+}
+
+/// The file a recording becomes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RecordingFormat {
+    /// Stereo 16-bit WAV at 8 kHz: caller left, agent right.
+    Wav,
+}
+
+/// `[database]`: where records are kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DatabaseConfig {
+    /// `sqlite://PATH`, the path already placed under `data_dir` when relative, or `postgres://...`. Secret because
+    /// it may carry a password.
+    pub url: Secret,
+}
+
+/// `[limits]`: caps that protect the node from one peer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LimitsConfig {
+    /// The longest call, 10-86400 s, default 7200 s; then it is hung up.
+    pub call_duration: Duration,
+    /// SIP over TCP connections at once, 1-65535, default 1000; the next one is closed.
+    pub sip_tcp_connections: usize,
+}
+
+/// `[telemetry]`: what is logged and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TelemetryConfig {
+    /// Default `pretty`.
+    pub log_format: LogFormat,
+    /// A level, or directives such as `info,sip=debug`; default `info`.
+    pub log_level: String,
+}
+
+/// The shape of a log line.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// One line for people, coloured on a terminal.
+    Pretty,
+}
+
+pub(super) fn read_node(mut section: Section<'_>) -> NodeConfig {
+    let node = NodeConfig {
+        name: section.text("name", NODE_NAME),
+        data_dir: section.text("data_dir", DATA_DIR).into(),
+        max_calls: section.integer("max_calls", MAX_CALLS, 1..=20_000) as usize,
+        drain_timeout: section.seconds("drain_timeout_s", DRAIN_TIMEOUT, 0..=86_400),
+    };
+    section.finish();
+    node
+}
+
+pub(super) fn read_http(mut section: Section<'_>) -> HttpConfig {
+    let listen = section.address("listen", HTTP_LISTEN);
+    section.finish();
+    HttpConfig { listen }
+}
+
+pub(super) fn read_metrics(mut section: Section<'_>) -> MetricsConfig {
+    let listen = section.address("listen", METRICS_LISTEN);
+    section.finish();
+    MetricsConfig { listen }
+}
+
+pub(super) fn read_sip(mut section: Section<'_>) -> SipConfig {
+    let listen = section.address("listen", SIP_LISTEN);
+    let advertised: Option<IpAddr> =
+        section.optional("advertised_address", |text| text.parse().map_err(|_| format!("{text:?} is not an IP address")));
+    if advertised.is_none() && listen.ip().is_unspecified() {
+        section.refuse(
+            "advertised_address",
+            format!("must be set when sip.listen is {listen}: callers cannot send to {}", listen.ip()),
+        );
+    }
+    if let Some(address) = advertised.filter(IpAddr::is_unspecified) {
+        section.refuse("advertised_address", format!("callers cannot send to {address}"));
+    }
+    let ring = section.millis("ring_ms", Duration::ZERO, 0..=60_000);
+    section.finish();
+    SipConfig { listen, advertised_address: advertised.unwrap_or(listen.ip()), ring }
+}
+
+pub(super) fn read_rtp(mut section: Section<'_>) -> RtpConfig {
+    let rtp = RtpConfig {
+        ports: section.parsed("port_range", RTP_PORTS, PortRange::parse),
+        timeout: section.seconds("timeout_s", RTP_TIMEOUT, 2..=3600),
+    };
+    section.finish();
+    rtp
+}
+
+pub(super) fn read_recording(mut section: Section<'_>) -> RecordingConfig {
+    let modes = [("always", RecordingMode::Always), ("off", RecordingMode::Off)];
+    let recording = RecordingConfig {
+        mode: section.choice("mode", RecordingMode::Always, &modes),
+        format: section.choice("format", RecordingFormat::Wav, &[("wav", RecordingFormat::Wav)]),
+    };
+    section.finish();
+    recording
+}
+
+pub(super) fn read_database(mut section: Section<'_>, data_dir: &Path) -> DatabaseConfig {
+    let given = section.has("url");
+    let url = section.value("url", DATABASE_URL.to_owned(), |given| {
+        let url = given.text().map_err(|_| "is not text (\"...\")")?;
+        if url.starts_with("sqlite://") || url.starts_with("postgres://") {
+            Ok(url)
+        } else {
+            Err("must begin with sqlite:// or postgres://".to_owned())
+        }
+    });
+    let url = place_database(&url, data_dir);
+    let shown = if url.starts_with("sqlite:") { url.as_str() } else { "set" };
+    section.note("url", shown.to_owned(), given, None);
+    section.finish();
+    DatabaseConfig { url: Secret::new(url) }
+}
+
+/// Puts a relative SQLite path under `data_dir`; a leading `data/` stands for that folder itself.
+fn place_database(url: &str, data_dir: &Path) -> String {
+    match url.strip_prefix("sqlite://") {
+        Some(path) if !path.starts_with('/') => {
+            let inner = path.strip_prefix("data/").unwrap_or(path);
+            format!("sqlite://{}", data_dir.join(inner).display())
+        }
+        _ => url.to_owned(),
+    }
+}
+
+pub(super) fn read_limits(mut section: Section<'_>) -> LimitsConfig {
+    let limits = LimitsConfig {
+        call_duration: section.seconds("call_duration_s", CALL_DURATION, 10..=86_400),
+        sip_tcp_connections: section.integer("sip_tcp_connections", TCP_CONNECTIONS, 1..=65_535) as usize,
+    };
+    section.finish();
+    limits
+}
+
+pub(super) fn read_telemetry(mut section: Section<'_>) -> TelemetryConfig {
+    let formats = [("pretty", LogFormat::Pretty), ("json", LogFormat::Json)];
+    let telemetry = TelemetryConfig {
+        log_format: section.choice("log_format", LogFormat::Pretty, &formats),
+        log_level: section.parsed("log_level", LOG_LEVEL.to_owned(), |text| {
+            // The filter itself takes any word for the name of a module, and then logs nothing at all.
+            let level = |part: &str| LOG_LEVELS.contains(&part.rsplit('=').next().unwrap_or(part).trim());
+            match tracing_subscriber::EnvFilter::try_new(text) {
+                Ok(_) if text.split(',').all(level) => Ok(text.to_owned()),
+                _ => Err(format!("{text:?} is not a level (info) or a filter (info,sip=debug)")),
+            }
+        }),
+    };
+    section.finish();
+    telemetry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::place_database;
+    use std::path::Path;
+
+    #[test]
+    fn a_relative_database_lies_under_the_data_folder() {
+        let placed = |url| place_database(url, Path::new("other"));
+        assert_eq!(placed("sqlite://data/offhook.db"), "sqlite://other/offhook.db");
+        assert_eq!(placed("sqlite://calls.db"), "sqlite://other/calls.db");
+        assert_eq!(placed("sqlite:///var/calls.db"), "sqlite:///var/calls.db");
+        assert_eq!(placed("postgres://data/x"), "postgres://data/x");
+    }
+}

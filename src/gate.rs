@@ -1,0 +1,82 @@
+//! The HTTP front doors' view of the node: their questions become messages, with a deadline.
+
+use std::time::Duration;
+
+use actors::calls::{CallsMsg, Refusal, StreamRefusal as CallsStreamRefusal};
+use actors::leg::twilio::{StreamIo as LegStream, TwilioCall};
+use actors::node::NodeHandle;
+use api::{CallGate, IncomingTwilio, Readiness, StreamIo, StreamRefusal, StreamStart, TwilioAnswer, TwilioRefusal, TwilioStatus};
+use futures_util::future::BoxFuture;
+use store::Store;
+use tokio::sync::oneshot;
+
+/// A node that cannot answer within this is not well; Twilio waits 15 s at most for the whole webhook.
+const ANSWER_MAX: Duration = Duration::from_secs(4);
+
+/// The node behind the HTTP front doors.
+pub struct Gate {
+    /// The actors.
+    pub node: NodeHandle,
+    /// For readiness.
+    pub database: Store,
+}
+
+impl Gate {
+    /// Asks Calls; `None` when it cannot be asked or does not answer in time.
+    async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> CallsMsg) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.node.shared.calls.send(question(reply)).ok()?;
+        tokio::time::timeout(ANSWER_MAX, answer).await.ok()?.ok()
+    }
+}
+
+impl CallGate for Gate {
+    fn twilio_incoming(&self, call: IncomingTwilio) -> BoxFuture<'_, Result<TwilioAnswer, TwilioRefusal>> {
+        Box::pin(async move {
+            let call = TwilioCall { call_sid: call.call_sid, from: call.from, to: call.to };
+            match self.ask(|reply| CallsMsg::TwilioIncoming(call, reply)).await {
+                Some(Ok(call)) => Ok(TwilioAnswer { call }),
+                Some(Err(Refusal::AtCapacity)) => Err(TwilioRefusal::AtCapacity),
+                Some(Err(Refusal::Draining)) => Err(TwilioRefusal::Draining),
+                Some(Err(Refusal::UnknownNumber)) => Err(TwilioRefusal::UnknownNumber),
+                Some(Err(Refusal::Failed)) | None => Err(TwilioRefusal::Failed),
+            }
+        })
+    }
+
+    fn twilio_status(&self, status: TwilioStatus) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            if status.status.is_final() {
+                self.node.shared.calls.tell(CallsMsg::TwilioEnded(status.call_sid));
+            }
+        })
+    }
+
+    fn attach_stream(&self, start: StreamStart, io: StreamIo) -> BoxFuture<'_, Result<(), StreamRefusal>> {
+        Box::pin(async move {
+            let stream = LegStream { stream_sid: start.stream_sid, incoming: io.incoming, outgoing: io.outgoing };
+            match self.ask(|reply| CallsMsg::TwilioStream(start.call, stream, reply)).await {
+                Some(Ok(())) => Ok(()),
+                Some(Err(CallsStreamRefusal::AlreadyAttached)) => Err(StreamRefusal::AlreadyAttached),
+                Some(Err(CallsStreamRefusal::UnknownCall)) => Err(StreamRefusal::UnknownCall),
+                Some(Err(CallsStreamRefusal::Failed)) | None => Err(StreamRefusal::Failed),
+            }
+        })
+    }
+
+    fn readiness(&self) -> BoxFuture<'_, Readiness> {
+        Box::pin(async move {
+            let mut reasons = Vec::new();
+            if self.node.shared.draining() {
+                reasons.push("draining".to_owned());
+            }
+            if self.node.shared.sip.mailbox().is_none() {
+                reasons.push("sip: not listening".to_owned());
+            }
+            if let Err(error) = self.database.ping().await {
+                reasons.push(format!("database: {error}"));
+            }
+            Readiness { reasons }
+        })
+    }
+}

@@ -1,0 +1,158 @@
+//! Builds the running tree from the configuration: nothing is decided here, it is only handed on.
+
+mod assistants;
+mod node;
+
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actors::node::{NodeEnd, NodeHandle};
+use anyhow::Context as _;
+use metrics_exporter_prometheus::PrometheusHandle;
+use store::Store;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::{Config, bind_problem};
+use crate::gate::Gate;
+use crate::telemetry;
+
+/// Histograms are folded this often, so that they do not grow between scrapes.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// RTP, RTCP, recording, and a provider's socket.
+const FILES_PER_CALL: usize = 4;
+
+/// Listeners, database, HTTP and SIP connections.
+const FILES_BESIDE: usize = 512;
+
+/// A node that answers calls, and what belongs to it.
+pub struct Server {
+    /// The actors.
+    pub node: NodeHandle,
+    /// Its records.
+    pub database: Store,
+    end: NodeEnd,
+    _lock: File,
+}
+
+/// Opens everything. Each error is one line that names the key.
+pub async fn start(config: &Config) -> anyhow::Result<Server> {
+    // Someone else may have chosen the provider already, in tests; there is only ring.
+    let _chosen_before = rustls::crypto::ring::default_provider().install_default();
+    let metrics = telemetry::start(&config.telemetry)?;
+    let lock = take_data_dir(&config.node.data_dir)?;
+    let database = open_database(config).await?;
+    let http = listen("http.listen", config.http.listen).await?;
+    let operator = listen("metrics.listen", config.metrics.listen).await?;
+    let (node, end) = actors::node::start(node::node_config(config), database.clone()).await.map_err(anyhow::Error::msg)?;
+    let gate = Arc::new(Gate { node: node.clone(), database: database.clone() });
+    api::serve(http, api::router(node::api_config(config)?, gate.clone()));
+    keep_up(metrics.clone());
+    let runtime = tokio::runtime::Handle::current();
+    let render = move || {
+        metrics::gauge!("offhook_tasks").set(runtime.metrics().num_alive_tasks() as f64);
+        metrics.render()
+    };
+    api::serve(operator, api::operator_router(gate, render));
+    // Last, so that a start that fails prints its reason and nothing else.
+    for line in config.effective() {
+        tracing::info!("{line}");
+    }
+    raise_file_limit(config.node.max_calls);
+    Ok(Server { node, database, end, _lock: lock })
+}
+
+impl Server {
+    /// Waits until it has drained.
+    pub async fn ended(self) {
+        self.end.wait().await;
+    }
+
+    /// Serves until SIGTERM or Ctrl-C, then drains; a second signal ends it at once.
+    pub async fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
+        println!("offhook is ready");
+        println!("  SIP      sip:{} (UDP and TCP)", config.sip.listen);
+        println!("  HTTP     http://{}", config.http.listen);
+        println!("  metrics  http://{}/metrics", config.metrics.listen);
+        let node = self.node.clone();
+        let signals = tokio::spawn(drain_on_signal(node));
+        let drained = self.end.wait().await;
+        signals.abort();
+        self.database.close().await;
+        Ok(if drained { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+/// Lets the process open as many files as the system allows it: Debian's own limit of 1,024 is full at 300 calls.
+fn raise_file_limit(max_calls: usize) {
+    let wanted = (max_calls * FILES_PER_CALL + FILES_BESIDE) as u64;
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) if limit >= wanted => {}
+        Ok(limit) => tracing::warn!(limit, wanted, "too few open files are allowed for node.max_calls: raise `ulimit -n`"),
+        Err(error) => tracing::warn!(%error, "the limit of open files cannot be raised"),
+    }
+}
+
+/// Opens the database and brings it up to date.
+pub async fn open_database(config: &Config) -> anyhow::Result<Store> {
+    // The store's own words name the key and the cause: printed once, not once a link of the chain.
+    Store::open(config.database.url.expose()).await.map_err(|error| anyhow::Error::msg(error.to_string()))
+}
+
+/// Makes the data folder, and keeps other processes out for as long as the file lives: a second one would take the
+/// first one's calls for lost and close their records.
+fn take_data_dir(folder: &Path) -> anyhow::Result<File> {
+    make_data_dir(folder)?;
+    let lock = File::options().create(true).truncate(false).write(true).open(folder.join("offhook.lock"));
+    let lock = lock.with_context(|| format!("node.data_dir: {} cannot be written", folder.display()))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => anyhow::bail!("node.data_dir: {} is in use by another offhook", folder.display()),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("node.data_dir: {} cannot be locked", folder.display()))
+        }
+    }
+}
+
+/// Makes the data folder if it is not there, for its owner alone: it holds what people said on the telephone.
+pub fn make_data_dir(folder: &Path) -> anyhow::Result<()> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.with_context(|| format!("node.data_dir: {} cannot be made", folder.display()))
+}
+
+async fn listen(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| anyhow::Error::msg(bind_problem(key, address, &error).to_string()))
+}
+
+fn keep_up(metrics: PrometheusHandle) {
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(UPKEEP).await;
+            metrics.run_upkeep();
+        }
+    });
+}
+
+async fn drain_on_signal(node: NodeHandle) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    for times in 0.. {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        if times > 0 {
+            tracing::warn!("told twice to stop: calls are cut off");
+            std::process::exit(1);
+        }
+        node.drain();
+    }
+    Err(ErrorKind::Interrupted.into())
+}

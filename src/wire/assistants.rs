@@ -1,0 +1,123 @@
+//! Assistants of the file as the engines take them.
+
+use std::sync::Arc;
+
+use actors::config::{Assistant, EngineConfig, Interruptions, OfflineVoice, TurnConfig};
+use ai::offline::{Choice, Mailbox, Menu, Mode, OfflineConfig};
+use ai::openai::RealtimeEndpoint;
+use ai::realtime::{RealtimeConfig, Transcription};
+use ai::secret::Secret;
+use ai::tools::BuiltIn;
+
+use crate::config::{AssistantConfig, Config, EngineKind, MenuAction, OfflineMode, ProviderConfig};
+
+/// Said first when the offline engine stands in for a provider.
+const STAND_IN_GREETING: &str = "I am sorry, I cannot talk with you right now.";
+
+/// Every assistant, ready to answer.
+pub(super) fn assistants(config: &Config) -> Vec<Arc<Assistant>> {
+    config.assistants.iter().map(|assistant| Arc::new(make(config, assistant))).collect()
+}
+
+fn make(config: &Config, assistant: &AssistantConfig) -> Assistant {
+    let engine = match (assistant.engine.kind, config.providers.get(&assistant.engine.provider)) {
+        (EngineKind::Realtime, Some(provider)) => EngineConfig::Realtime {
+            provider: assistant.engine.provider.clone(),
+            endpoint: endpoint(assistant, provider),
+            session: Box::new(session(assistant, provider)),
+            fallback: fallback(assistant),
+        },
+        // The file was refused if a realtime assistant had no provider.
+        (EngineKind::Realtime, None) | (EngineKind::Offline, _) => EngineConfig::Offline(offline(assistant)),
+    };
+    Assistant {
+        name: assistant.name.clone(),
+        engine,
+        turn: turn(assistant),
+        offline_voice: OfflineVoice {
+            name: assistant.voice.offline_voice.clone(),
+            words_per_minute: u16::try_from(assistant.voice.offline_words_per_minute).unwrap_or(u16::MAX),
+        },
+    }
+}
+
+fn endpoint(assistant: &AssistantConfig, provider: &ProviderConfig) -> RealtimeEndpoint {
+    RealtimeEndpoint {
+        base_url: provider.base_url.as_str().to_owned(),
+        model: assistant.engine.model.clone(),
+        api_key: Secret::from(provider.api_key.as_ref().map_or("", |key| key.expose())),
+        connect_timeout: provider.connect_timeout,
+        ..RealtimeEndpoint::default()
+    }
+}
+
+fn session(assistant: &AssistantConfig, provider: &ProviderConfig) -> RealtimeConfig {
+    let transcription = assistant.engine.transcription_model.clone();
+    RealtimeConfig {
+        instructions: assistant.system_prompt.clone(),
+        first_message: Some(assistant.first_message.clone()).filter(|text| !text.is_empty()),
+        voice: assistant.voice.voice_id.clone(),
+        transcription: transcription
+            .map(|model| Transcription { model, language: Some(assistant.language.clone()).filter(|code| !code.is_empty()) }),
+        tools: BuiltIn::tools(),
+        connect_timeout: provider.connect_timeout,
+        first_audio_timeout: provider.first_audio_timeout,
+        ..RealtimeConfig::default()
+    }
+}
+
+fn offline(assistant: &AssistantConfig) -> OfflineConfig {
+    let mode = match assistant.engine.mode {
+        OfflineMode::Talkback => Mode::Talkback,
+        OfflineMode::Voicemail => Mode::Voicemail(mailbox(assistant)),
+        OfflineMode::Menu => Mode::Menu(menu(assistant)),
+    };
+    OfflineConfig { greeting: assistant.first_message.clone(), mode, ..OfflineConfig::default() }
+}
+
+/// What stands in when the provider is down: a menu or a voicemail if the assistant has one, else an apology. Talkback is a test, and
+/// no way to treat a caller.
+fn fallback(assistant: &AssistantConfig) -> OfflineConfig {
+    let own = offline(assistant);
+    match own.mode {
+        Mode::Menu(_) | Mode::Voicemail(_) => OfflineConfig { greeting: STAND_IN_GREETING.to_owned(), ..own },
+        _ => OfflineConfig { mode: Mode::default(), ..own },
+    }
+}
+
+fn mailbox(assistant: &AssistantConfig) -> Mailbox {
+    let mailbox = Mailbox::default();
+    Mailbox { prompt: assistant.engine.voicemail_prompt.clone().unwrap_or(mailbox.prompt), ..mailbox }
+}
+
+fn menu(assistant: &AssistantConfig) -> Menu {
+    let mailbox = mailbox(assistant);
+    let Some(menu) = &assistant.engine.menu else { return Menu { mailbox, ..Menu::default() } };
+    let choices = menu.rows.iter().map(|row| {
+        let choice = match &row.action {
+            MenuAction::HangUp => Choice::HangUp,
+            MenuAction::Repeat => Choice::Repeat,
+            MenuAction::Say(text) => Choice::Say(text.clone()),
+            MenuAction::Voicemail => Choice::Voicemail,
+        };
+        (row.key, choice)
+    });
+    Menu { prompt: menu.prompt.clone(), choices: choices.collect(), mailbox, ..Menu::default() }
+}
+
+fn turn(assistant: &AssistantConfig) -> TurnConfig {
+    let turn = &assistant.turn;
+    TurnConfig {
+        barge_in_commit: turn.barge_in_commit,
+        barge_in_pause: turn.barge_in_pause,
+        barge_in_resume: turn.barge_in_resume,
+        backchannel_min: turn.backchannel_min,
+        echo_return_loss_db: turn.echo_return_loss_db as f32,
+        endpoint_silence: turn.endpoint_silence,
+        interruptions: if assistant.interruptions_enabled { Interruptions::Enabled } else { Interruptions::Disabled },
+        max_utterance: turn.max_utterance,
+        speech_over_floor_db: turn.speech_over_floor_db as f32,
+        speech_probability: turn.speech_probability as f32,
+        start_speech: turn.start_speech,
+    }
+}

@@ -1,0 +1,70 @@
+//! Sections of the file as the plain values that the crates take.
+
+use actors::config::{Codec, Dbov, Directory, JitterConfig, NodeConfig, RecordingMode, RtpConfig, SipConfig, VadConfig};
+use anyhow::Context as _;
+use api::{ApiConfig, AuthToken, PublicUrl, SignatureCheck, TwilioConfig};
+
+use super::assistants;
+use crate::config::{self, Config};
+
+/// The node's part of the file.
+pub(super) fn node_config(config: &Config) -> NodeConfig {
+    NodeConfig {
+        name: config.node.name.clone(),
+        data_dir: config.node.data_dir.clone(),
+        max_calls: config.node.max_calls,
+        max_call: config.limits.call_duration,
+        drain_timeout: config.node.drain_timeout,
+        sip: SipConfig {
+            listen: config.sip.listen,
+            advertised: Some(config.sip.advertised_address.to_string()),
+            ring: config.sip.ring,
+            connections_max: config.limits.sip_tcp_connections,
+            codecs: config.codecs.order.iter().map(codec).collect(),
+        },
+        rtp: RtpConfig {
+            address: config.sip.listen.ip(),
+            advertised: config.sip.advertised_address,
+            ports: config.rtp.ports.first..=config.rtp.ports.last,
+            timeout: config.rtp.timeout,
+        },
+        jitter: JitterConfig { min: config.jitter.min, initial: config.jitter.initial, max: config.jitter.max },
+        vad: VadConfig { noise_floor_min: Dbov(config.vad.noise_floor_min_dbov as f32), noise_window: config.vad.noise_window },
+        recording: match config.recording.mode {
+            config::RecordingMode::Always => RecordingMode::Always,
+            config::RecordingMode::Off => RecordingMode::Off,
+        },
+        directory: directory(config),
+    }
+}
+
+fn codec(name: &config::CodecName) -> Codec {
+    match name {
+        config::CodecName::Pcma => Codec::Pcma,
+        config::CodecName::Pcmu => Codec::Pcmu,
+    }
+}
+
+fn directory(config: &Config) -> Directory {
+    let assistants = assistants::assistants(config);
+    let find = |name: &str| assistants.iter().find(|assistant| assistant.name == name).cloned();
+    let numbers = config.numbers.iter().map(|row| {
+        let answers = if row.active { find(&row.assistant) } else { None };
+        (row.number.as_str().to_owned(), answers)
+    });
+    Directory { numbers: numbers.collect(), default: config.default_assistant.as_deref().and_then(find) }
+}
+
+/// The HTTP side's part of the file.
+pub(super) fn api_config(config: &Config) -> anyhow::Result<ApiConfig> {
+    let twilio = &config.twilio;
+    let public_url = match &twilio.public_url {
+        Some(url) => Some(PublicUrl::parse(url.as_str()).context("twilio.public_url")?),
+        None => None,
+    };
+    let signature = match &twilio.auth_token {
+        Some(token) if twilio.validate_signature => SignatureCheck::Required(AuthToken::new(token.expose())),
+        _ => SignatureCheck::Off,
+    };
+    Ok(ApiConfig { twilio: TwilioConfig { public_url, signature } })
+}
