@@ -1,1 +1,22 @@
-//! Virtual callers and provider simulators.
+//! Virtual callers and provider simulators: what the binaries `offhook-load` and `offhook-sim` are made of.
+//!
+//! It never talks to anything but the target it was given, and to that only on loopback unless its owner says so. The
+//! wire formats of Twilio and OpenAI are written here a second time, from their facts, so that the server is not checked
+//! against itself. Start at [`openai::Simulator`].
+
+pub mod arrivals;
+pub mod caller;
+pub mod ear;
+pub mod impair;
+pub mod mark;
+pub mod mouth;
+pub mod narrate;
+pub mod openai;
+pub mod plan;
+pub mod process;
+pub mod quality;
+pub mod report;
+pub mod rtp;
+pub mod sip_caller;
+pub mod speech;
+pub mod twilio_caller;

@@ -1,0 +1,34 @@
+//! What the tests over real sockets share.
+#![allow(clippy::unwrap_used, dead_code)]
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use load_tests::caller::Caller;
+use load_tests::mouth::{Manner, Voice};
+use load_tests::plan::Plan;
+use load_tests::speech::{self, Recording};
+
+/// A run of `calls` calls of `hold` each, ten a second.
+pub fn plan(calls: u64, hold: Duration) -> Plan {
+    Plan { calls, concurrency: calls, rate: 10.0, hold, seed: 1, server_pid: None, narrate: false }
+}
+
+/// Callers with a recording of three seconds of a tone, a pause, and a second of a tone.
+pub fn caller(manner: Manner) -> Caller {
+    let voice = Arc::new(Voice::new(Recording::new(tone()).unwrap()));
+    Caller { voice, manner, marks: true, keys: String::new() }
+}
+
+/// The recording as a file, for the binaries.
+pub fn tone_file(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("load-tests-{}-{name}.wav", std::process::id()));
+    speech::write_wav(&path, &[&tone()]).unwrap();
+    path
+}
+
+fn tone() -> Vec<i16> {
+    let sound = |index: usize| ((index as f32 * 0.35).sin() * 8_000.0) as i16;
+    (0..40_000).map(|index| if (24_000..32_000).contains(&index) { 0 } else { sound(index) }).collect()
+}
