@@ -1,0 +1,202 @@
+//! SIPp's calls: its parser, its timers and its RTP are not ours, so it says whether others understand us.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use media::codec::Codec;
+use store::{CallRecord, HangupCause, RecordingState};
+use support::{Callers, Folder, Server, speech, stereo};
+
+/// One run of a scenario of `load-tests/sipp`.
+struct Sipp<'a> {
+    server: &'a Server,
+    user: &'a str,
+    /// As SIPp has it: `u1` is UDP, `t1` is one TCP connection for all calls.
+    transport: &'a str,
+}
+
+impl Sipp<'_> {
+    /// Runs `calls` calls at once and checks that each went as scripted, by SIPp's exit code and by its counts.
+    fn run(&self, scenario: &str, calls: u32) {
+        let folder = Folder::new();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("load-tests/sipp/{scenario}.xml"));
+        std::fs::write(folder.path().join("speech.ul"), speech_in_g711()).unwrap();
+        let calls = calls.to_string();
+        let output = Command::new("sipp")
+            .arg(self.server.sip.to_string())
+            .arg("-sf")
+            .arg(script)
+            .args(["-s", self.user, "-t", self.transport, "-m", &calls, "-l", &calls, "-r", "20"])
+            .args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-timeout", "60", "-timeout_error", "-nostdin"])
+            .args(["-trace_err", "-error_file", "errors", "-trace_stat", "-stf", "counts"])
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .output()
+            .expect("sipp is installed (Debian: sip-tester)");
+        let errors = std::fs::read_to_string(folder.path().join("errors")).unwrap_or_default();
+        assert_eq!(output.status.code(), Some(0), "{scenario}: {errors}\n{}", self.server.log());
+        let counts = std::fs::read_to_string(folder.path().join("counts")).unwrap();
+        let count = |column| last(&counts, column);
+        assert_eq!([count("SuccessfulCall(C)"), count("FailedCall(C)")], [calls.as_str(), "0"], "{scenario}");
+        assert_eq!(count("Retransmissions(C)"), "0", "{scenario}: nothing is lost on loopback, and nothing is late");
+    }
+}
+
+/// The last row's value of a column.
+fn last<'a>(counts: &'a str, column: &str) -> &'a str {
+    let place = counts.lines().next().unwrap().split(';').position(|name| name == column).unwrap();
+    counts.lines().last().unwrap().split(';').nth(place).unwrap()
+}
+
+/// The speech as SIPp streams it: PCMU without a header.
+fn speech_in_g711() -> Vec<u8> {
+    let wav = std::fs::read(speech()).unwrap();
+    let samples: Vec<i16> = wav[44..].chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
+    let mut octets = Vec::new();
+    Codec::Pcmu.encode(&samples, &mut octets);
+    octets
+}
+
+/// The records, when as many calls as these have ended.
+fn ended(server: &Server, calls: usize) -> Vec<CallRecord> {
+    let (runtime, database) = server.database();
+    support::wait_for(Duration::from_secs(10), "the records of all calls", || {
+        let records = runtime.block_on(database.list_calls(200, None)).unwrap();
+        (records.iter().filter(|record| record.cause.is_some()).count() == calls).then_some(records)
+    })
+}
+
+fn check_causes(server: &Server, calls: usize, cause: HangupCause) {
+    let records = ended(server, calls);
+    let causes: Vec<_> = records.iter().filter_map(|record| record.cause).collect();
+    assert_eq!(causes, vec![cause; calls]);
+    let answered = records.iter().filter(|record| record.answered_at.is_some()).count();
+    assert_eq!(answered, if cause == HangupCause::CallerHangup { calls } else { 0 });
+}
+
+#[test]
+fn calls_with_speech_are_answered_and_recorded() {
+    for transport in ["u1", "t1"] {
+        let server = Server::start("");
+        Sipp { server: &server, user: "demo", transport }.run("speech", 5);
+        check_causes(&server, 5, HangupCause::CallerHangup);
+        server.wait_metric("offhook_calls_total", "outcome=\"completed\"", 5.0);
+        server.wait_metric("offhook_sip_requests_total", "method=\"BYE\"", 5.0);
+        assert_eq!(server.metric("offhook_sip_requests_total", "method=\"INVITE\""), 5.0);
+        assert_eq!(server.metric("offhook_calls_active", ""), 0.0);
+        assert_eq!(server.metric("offhook_sip_retransmissions_total", ""), 0.0);
+        // Eleven seconds a call, 50 packets each, both ways; SIPp's clock may begin late and end early.
+        for direction in ["received", "sent"] {
+            let packets = server.metric("offhook_rtp_packets_total", direction);
+            assert!((2_500.0..=2_800.0).contains(&packets), "{packets} packets {direction}");
+        }
+        for name in ["offhook_rtp_lost_total", "offhook_rtp_rejected_total"] {
+            assert_eq!(server.metric(name, ""), 0.0, "{name}");
+        }
+        check_recordings(&server);
+    }
+}
+
+/// Each recording is whole, as long as the call, and has a voice on both sides.
+fn check_recordings(server: &Server) {
+    let (runtime, database) = server.database();
+    for record in ended(server, 5) {
+        let recordings = runtime.block_on(database.recordings(record.call.id)).unwrap();
+        let [recording] = recordings.as_slice() else { panic!("{recordings:?}") };
+        assert_eq!(recording.state, RecordingState::Complete, "{recording:?}");
+        let [caller, agent] = stereo::read(&server.folder.path().join("data").join(&recording.path));
+        assert!((10.0..12.0).contains(&caller.seconds()), "{} s", caller.seconds());
+        for side in [caller, agent] {
+            assert!(side.voiced_seconds() > 1.0, "{} s of voice", side.voiced_seconds());
+        }
+    }
+}
+
+#[test]
+fn a_caller_who_gives_up_while_it_rings_is_cancelled() {
+    for transport in ["u1", "t1"] {
+        let server = Server::start_with("", &[("OFFHOOK__SIP__RING_MS", "20000")]);
+        Sipp { server: &server, user: "demo", transport }.run("cancel", 10);
+        check_causes(&server, 10, HangupCause::Cancelled);
+        server.wait_metric("offhook_calls_total", "outcome=\"cancelled\"", 10.0);
+        server.wait_metric("offhook_sip_responses_total", "code=\"487\"", 10.0);
+    }
+}
+
+#[test]
+fn options_are_answered_without_a_call() {
+    for transport in ["u1", "t1"] {
+        let server = Server::start("");
+        Sipp { server: &server, user: "demo", transport }.run("options", 20);
+        server.wait_metric("offhook_sip_requests_total", "method=\"OPTIONS\"", 20.0);
+        assert!(ended(&server, 0).is_empty());
+    }
+}
+
+#[test]
+fn an_unknown_number_is_not_found() {
+    let toml = "[routing]\ndefault_assistant = \"\"\n[[numbers]]\nnumber = \"100\"\nassistant = \"demo\"\n\
+                [[numbers]]\nnumber = \"200\"\nassistant = \"demo\"\nactive = false";
+    let server = Server::start(toml);
+    for (user, transport) in [("demo", "u1"), ("200", "t1")] {
+        Sipp { server: &server, user, transport }.run("not_found", 5);
+    }
+    check_causes(&server, 10, HangupCause::UnknownNumber);
+    server.wait_metric("offhook_calls_rejected_total", "reason=\"unknown_number\"", 10.0);
+    Sipp { server: &server, user: "100", transport: "u1" }.run("late_bye", 1);
+    assert_eq!(ended(&server, 11).iter().filter(|record| record.cause == Some(HangupCause::CallerHangup)).count(), 1);
+}
+
+#[test]
+fn an_offer_without_a_codec_of_ours_is_not_acceptable() {
+    let server = Server::start("");
+    Sipp { server: &server, user: "demo", transport: "u1" }.run("no_codec", 5);
+    check_causes(&server, 5, HangupCause::NoCodec);
+    server.wait_metric("offhook_calls_rejected_total", "reason=\"no_codec\"", 5.0);
+}
+
+#[test]
+fn a_full_node_says_when_to_come_back() {
+    let server = Server::start("[node]\nmax_calls = 2");
+    let callers = Callers::place(&server, 2);
+    Sipp { server: &server, user: "demo", transport: "u1" }.run("busy", 5);
+    server.wait_metric("offhook_calls_rejected_total", "reason=\"at_capacity\"", 5.0);
+    callers.hang_up(&server);
+    Sipp { server: &server, user: "demo", transport: "u1" }.run("late_bye", 2);
+}
+
+#[test]
+fn a_call_is_held_and_taken_back() {
+    for transport in ["u1", "t1"] {
+        let server = Server::start("");
+        Sipp { server: &server, user: "demo", transport }.run("hold", 3);
+        check_causes(&server, 3, HangupCause::CallerHangup);
+        server.wait_metric("offhook_calls_total", "outcome=\"completed\"", 3.0);
+    }
+}
+
+#[test]
+fn an_invite_without_an_offer_gets_ours() {
+    let server = Server::start("");
+    Sipp { server: &server, user: "demo", transport: "u1" }.run("delayed_offer", 2);
+    check_causes(&server, 2, HangupCause::CallerHangup);
+    let (runtime, database) = server.database();
+    for record in ended(&server, 2) {
+        let turns = runtime.block_on(database.turns(record.call.id)).unwrap();
+        assert_eq!(turns.len(), 1, "the greeting was spoken to the address of the ACK");
+    }
+}
+
+#[test]
+fn a_bye_for_a_call_that_is_over_belongs_to_nothing() {
+    for transport in ["u1", "t1"] {
+        let server = Server::start("");
+        Sipp { server: &server, user: "demo", transport }.run("late_bye", 10);
+        check_causes(&server, 10, HangupCause::CallerHangup);
+        server.wait_metric("offhook_sip_responses_total", "code=\"481\"", 10.0);
+    }
+}
