@@ -1,0 +1,37 @@
+# Every command a person needs; `make help` lists them.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test demo bench load deny
+
+RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
+# espeak-ng is the offline engine's voice; the C compiler builds SQLite and ring.
+NEEDED := cc:build-essential espeak-ng:espeak-ng
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## install what is missing, build, start the server and answer calls
+	@scripts/packages.sh $(NEEDED)
+	cargo build --locked --release --bin offhook
+	$(RELEASE)/offhook serve
+
+test: ## install what the tests need and run all of them
+	@scripts/test.sh
+
+demo: ## one virtual caller talks with the server over SIP; prints the conversation and its latency
+	@scripts/packages.sh $(NEEDED)
+	cargo build --locked --release --workspace --bins
+	$(RELEASE)/offhook demo
+
+bench: ## measure the parts against their budgets
+	@scripts/packages.sh $(NEEDED)
+	cargo bench --locked --workspace
+
+load: ## many virtual callers at once, e.g. make load ARGS="sip --calls 100 --rate 10 --hold 20"
+	@scripts/packages.sh $(NEEDED)
+	cargo build --locked --release --workspace --bins
+	$(RELEASE)/offhook-load $(ARGS)
+
+deny: ## check licences and sources of the dependencies; installs cargo-deny once
+	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	cargo deny check bans licenses sources
