@@ -14,7 +14,6 @@ pub mod narrate;
 pub mod openai;
 pub mod plan;
 pub mod process;
-pub mod quality;
 pub mod report;
 pub mod rtp;
 pub mod sip_caller;

@@ -21,7 +21,8 @@ pub fn mos(loss: f64, delay: Duration) -> f64 {
     let percent = loss.clamp(0.0, 1.0) * 100.0;
     let by_loss = 95.0 * percent / (percent + LOSS_ROBUSTNESS);
     let rating = (RATING_BEST - by_delay - by_loss).clamp(0.0, 100.0);
-    1.0 + 0.035 * rating + rating * (rating - 60.0) * (100.0 - rating) * 7e-6
+    // The cubic dips below 1 near a rating of 0, where no opinion can lie.
+    (1.0 + 0.035 * rating + rating * (rating - 60.0) * (100.0 - rating) * 7e-6).clamp(1.0, 4.5)
 }
 
 #[cfg(test)]
@@ -39,6 +40,7 @@ mod tests {
         check(1.0, 60, "4.29");
         check(5.0, 60, "3.86");
         check(20.0, 60, "2.56");
+        check(100.0, 60, "1.14");
         check(100.0, 1_000, "1.00");
         check(0.0, 400, "3.05");
     }

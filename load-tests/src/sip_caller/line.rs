@@ -16,10 +16,10 @@ use crate::ear::{Ear, Moment};
 use crate::impair::Path;
 use crate::mouth::Mouth;
 use crate::narrate::Narrator;
-use crate::quality;
 use crate::report::Measures;
 use crate::rtp::{self, KeyEar, Sender};
 use crate::speech;
+use media::quality;
 
 /// Most packets read of one call at a time; more wait 20 ms. A stalled server catches up with a burst.
 const READS_MAX: usize = 64;
@@ -141,7 +141,7 @@ impl Line {
             measures.jitter_ms.record(self.arrivals.jitter());
             let late = self.arrivals.late as f64 / self.arrivals.received as f64;
             // A late frame is heard as a lost one. Loopback adds no delay but the listener's own buffer.
-            measures.mos.record(quality::mos(LISTENER_BUFFER, self.arrivals.loss() + late));
+            measures.mos.record(quality::mos(self.arrivals.loss() + late, LISTENER_BUFFER));
         }
     }
 
