@@ -8,6 +8,7 @@ pub mod align;
 pub mod clock;
 pub mod codec;
 pub mod conceal;
+mod double;
 pub mod dtmf;
 pub mod error;
 pub mod frame;

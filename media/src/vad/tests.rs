@@ -22,9 +22,9 @@ const WORDS: [std::ops::Range<usize>; 5] = [440..560, 800..1_240, 1_440..1_960, 
 
 /// White noise of an RMS in dBov.
 fn noise(count: usize, level: f32) -> Vec<i16> {
-    let mut dither = Dither(7);
+    let mut dither = Dither::new();
     let scale = 10_f32.powf(level / 20.0) * 3_f32.sqrt() / Dither::PEAK * 32_768.0;
-    (0..count).map(|_| (dither.next() * scale) as i16).collect()
+    (0..count.div_ceil(8)).flat_map(|_| dither.next()).map(|value| (value * scale) as i16).take(count).collect()
 }
 
 fn judge(samples: &[i16]) -> Vec<VadFrame> {
@@ -93,6 +93,22 @@ fn silence_is_not_speech() {
     let frames = judge(&[0; 8 * 3_000]);
     assert!(frames.iter().all(|f| f.speech_probability < 0.4), "{frames:?}");
     assert!(frames.iter().all(|f| (f.level, f.noise_floor) == (Dbov::SILENCE, Dbov(-60.0))));
+}
+
+#[test]
+fn after_quiet_of_any_length_an_onset_shows_as_soon() {
+    let all = speech();
+    for quiet_ms in [100, 280, 320, 2_000, 60_000] {
+        // Digital silence, and noise that is just below the lowest floor.
+        for level in [-120.0, -62.0] {
+            let mut samples = noise(8 * quiet_ms, level);
+            samples.extend(&all[8 * 5_420..8 * 6_000]);
+            let frames = judge(&samples);
+            let first = frames.iter().position(|f| f.speech_probability >= 0.55 && f.level.0 >= -54.0).unwrap();
+            let onset = quiet_ms / 20;
+            assert!((onset..=onset + 2).contains(&first), "{quiet_ms} ms at {level} dBov: frame {first}");
+        }
+    }
 }
 
 #[test]
