@@ -74,7 +74,7 @@ pub async fn connect(endpoint: &RealtimeEndpoint) -> Result<Socket, EngineError>
         .max_message_size(Some(MAX_MESSAGE))
         .max_frame_size(Some(MAX_MESSAGE));
     let limit = endpoint.connect_timeout;
-    // Frames of 40 ms must leave when they are due, so Nagle's algorithm is off.
+    // Pieces of 100 ms must leave when they are due, so Nagle's algorithm is off.
     let connecting = Box::pin(connect_async_with_config(request, Some(config), true));
     let (stream, _) = timeout(limit, connecting)
         .await

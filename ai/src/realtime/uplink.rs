@@ -3,7 +3,7 @@
 //! ```text
 //! frames   . . . . . . . . s s s s s s s s . . . . .
 //! ring     [<- 300 ms ->]  ^ at    ^ CallerStarted  ^ CallerFinished
-//! sent     [       at once        ][ 40 ms][ 40 ms] rest, commit
+//! sent     [       at once        ][ 100 ms ][ 100 ms ] rest, commit
 //! ```
 
 use std::time::{Duration, Instant};
@@ -24,9 +24,9 @@ const UTTERANCE: usize = 15_000 * OCTETS_PER_MS;
 /// How far a buffer may grow over its bound before it is cut: a second, so that cutting is rare.
 const SLACK: usize = 1_000 * OCTETS_PER_MS;
 
-/// Two frames an append: half the JSON, TLS records and system calls of one. It delays nothing that counts, since the
+/// Five frames an append: a fifth of the JSON, TLS records and system calls of one. It delays nothing that counts, since the
 /// rest is flushed before the commit, and the answer starts there.
-const BATCH: usize = 40 * OCTETS_PER_MS;
+const BATCH: usize = 100 * OCTETS_PER_MS;
 
 /// The caller's audio, G.711 octets.
 #[derive(Default)]

@@ -90,7 +90,6 @@ fn an_open_turn_is_sent_again_from_its_beginning() {
         audio 1
         finishes 0",
         "400 > append 2400
-        440 > append 320
         440 warning closed",
     );
     check(
@@ -104,7 +103,6 @@ fn an_open_turn_is_sent_again_from_its_beginning() {
         audio 2
         finishes 0",
         "400 > append 2400
-        440 > append 320
         440 warning closed
         569 connect
         740 > session.update

@@ -74,11 +74,9 @@ fn a_turn_is_sent_with_its_pre_roll_and_answered() {
         hears What
         understood item_1 What time is it?
         done r1 completed",
-        // 80 ms of speech and 300 ms before it; then 40 ms each; then the rest.
+        // 80 ms of speech and 300 ms before it; then 100 ms.
         "1000 > append 3040
-        1040 > append 320
-        1080 > append 320
-        1100 > append 160
+        1100 > append 800
         1100 > commit
         1100 > create response-1
         1400 audio 0 800
