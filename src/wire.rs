@@ -55,9 +55,10 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let gate = Arc::new(Gate { node: node.clone(), database: database.clone() });
     api::serve(http, api::router(node::api_config(config)?, gate.clone()));
     keep_up(metrics.clone());
-    let runtime = tokio::runtime::Handle::current();
+    let (runtime, shared) = (tokio::runtime::Handle::current(), Arc::clone(&node.shared));
     let render = move || {
-        metrics::gauge!("offhook_tasks").set(runtime.metrics().num_alive_tasks() as f64);
+        let tasks = runtime.metrics().num_alive_tasks() + shared.media_tasks();
+        metrics::gauge!("offhook_tasks").set(tasks as f64);
         metrics.render()
     };
     api::serve(operator, api::operator_router(gate, render));

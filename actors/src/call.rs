@@ -40,6 +40,7 @@ use crate::leg::LegMsg;
 use crate::leg::ports::RtpSockets;
 use crate::leg::twilio::{StreamIo, TwilioCall};
 use crate::mailbox::{Lane, Letter, Mailbox, Port};
+use crate::media_threads::Seat;
 use crate::recorder::{RecorderMsg, RecordingEvent};
 use crate::shared::Shared;
 use crate::sip_endpoint::SipMsg;
@@ -146,6 +147,8 @@ pub struct CallArgs {
     pub id: CallId,
     /// The node's.
     pub shared: Arc<Shared>,
+    /// Its media thread, on which it is started.
+    pub seat: Seat,
     /// How it came.
     pub arrival: Arrival,
     /// When.
@@ -221,6 +224,7 @@ impl Drop for Active {
 pub struct Call {
     id: CallId,
     shared: Arc<Shared>,
+    seat: Seat,
     party: Party,
     phase: Phase,
     arrived: Instant,
@@ -245,7 +249,7 @@ impl Worker for Call {
     type Args = CallArgs;
 
     async fn start(args: CallArgs, me: &Mailbox<CallMsg>) -> Result<Self, Failure> {
-        let CallArgs { id, shared, arrival, arrived } = args;
+        let CallArgs { id, shared, seat, arrival, arrived } = args;
         let party = match arrival {
             Arrival::Sip { dialog, invite, flow: _ } => {
                 Party::Sip { dialog, snapshot: None, invite, local: None, offered: None, open: true }
@@ -262,6 +266,7 @@ impl Worker for Call {
         Ok(Self {
             id,
             shared,
+            seat,
             party,
             phase: Phase::Arriving,
             arrived,

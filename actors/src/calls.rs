@@ -70,6 +70,8 @@ impl Letter for CallsMsg {
 pub enum Refusal {
     /// `node.max_calls` are up.
     AtCapacity,
+    /// The machine's cores are busier than `limits.cpu_percent`: one more call would be at the cost of all.
+    CpuBusy,
     /// The node takes no new calls.
     Draining,
     /// The call could not be set up.
@@ -83,6 +85,7 @@ impl Refusal {
     pub fn label(self) -> &'static str {
         match self {
             Self::AtCapacity => "at_capacity",
+            Self::CpuBusy => "cpu_busy",
             Self::Draining => "draining",
             Self::Failed => "failed",
             Self::UnknownNumber => "unknown_number",
@@ -92,7 +95,7 @@ impl Refusal {
     /// The SIP answer, and when to try again.
     fn status(self) -> (StatusCode, Option<Duration>) {
         match self {
-            Self::AtCapacity => (StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(5))),
+            Self::AtCapacity | Self::CpuBusy => (StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(5))),
             Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(60))),
             Self::Failed => (StatusCode::SERVER_INTERNAL_ERROR, None),
             Self::UnknownNumber => (StatusCode::NOT_FOUND, None),
@@ -226,6 +229,9 @@ impl Calls {
         if self.children.len() >= self.shared.config.max_calls {
             return Err(Refusal::AtCapacity);
         }
+        if self.shared.cpu_busy() > self.shared.config.cpu_max {
+            return Err(Refusal::CpuBusy);
+        }
         Ok(())
     }
 
@@ -235,8 +241,12 @@ impl Calls {
             Arrival::Sip { dialog, .. } => (Some(dialog.clone()), None),
             Arrival::Twilio(call) => (None, Some(call.call_sid.clone())),
         };
-        let args = CallArgs { id, shared: Arc::clone(&self.shared), arrival, arrived: Instant::now() };
-        let mailbox = spawn::<Call>(args, me.cell()).await.map_err(|reason| {
+        let seat = self.shared.media.seat();
+        let thread = seat.runtime.clone();
+        let args = CallArgs { id, shared: Arc::clone(&self.shared), seat, arrival, arrived: Instant::now() };
+        // What a call starts, starts where the call was started: its whole tree is on one media thread.
+        let started = thread.spawn(spawn::<Call>(args, me.cell())).await;
+        let mailbox = started.unwrap_or_else(|panic| Err(panic.to_string())).map_err(|reason| {
             tracing::error!(call = %id, reason, "a call could not be started");
             Refusal::Failed
         })?;

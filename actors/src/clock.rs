@@ -1,4 +1,4 @@
-//! The 20 ms clock of all legs: one thread, phases, no timer per call.
+//! The 20 ms clock of a media thread's legs: one kernel timer, phases, no timer per call.
 //!
 //! ```text
 //! phase 0   |tick 0 ..............|tick 1 ..............|      each call is in one phase, so the work of 200 calls
@@ -7,9 +7,10 @@
 //! phase 3                  |tick 0 ..............|
 //!           0    5    10   15   20   25   30   35   40 ms
 //! ```
-//! A timer for each call costs four times as much, and jitters ten times as much.
+//! A timer for each call costs four times as much, and jitters ten times as much. The runtime's own timers have steps of 1 ms; the
+//! kernel's wakes the thread's loop when it is due.
 //!
-//! Of one call, the JitterBuffer is ticked in its phase and the leg in the next, 5 ms later: what the caller's frame brings about,
+//! A leg is told twice a frame: in its phase to receive, and in the next, 5 ms later, to send. What the caller's frame brings about,
 //! a pause above all, is then in the frame that the leg sends, and not in the one after.
 
 use std::sync::Arc;
@@ -19,8 +20,10 @@ use std::time::{Duration, Instant};
 
 use media::clock::{PhasedClock, PhasedSchedule, Slot};
 use media::units::FRAME;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use tokio::io::unix::AsyncFd;
+use tokio::runtime::Handle;
 
-use crate::jitter_buffer::JitterMsg;
 use crate::leg::LegMsg;
 use crate::mailbox::Port;
 
@@ -36,13 +39,13 @@ pub struct Tick {
     pub due: Instant,
 }
 
-/// Who is ticked for one leg: first its JitterBuffer, if it has one, then, a phase later, the leg.
-#[derive(Debug)]
-pub struct Entry {
-    /// Plays one frame out.
-    pub jitter: Option<Port<JitterMsg>>,
-    /// Sends one frame out.
-    pub leg: Port<LegMsg>,
+/// What a leg is told each frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beats {
+    /// To receive, then to send: its packets wait in the kernel until it looks.
+    ReceiveAndSend,
+    /// To send: what it receives, someone brings.
+    Send,
 }
 
 /// A leg's place on the clock; dropping it ends the ticks.
@@ -56,11 +59,12 @@ impl Drop for Ticking {
 }
 
 struct Subscriber {
-    entry: Entry,
+    leg: Port<LegMsg>,
+    beats: Beats,
     wanted: Arc<AtomicBool>,
 }
 
-/// The handle of the clock thread, which ends when the last handle is dropped.
+/// The handle of a clock, which ends when its handle is dropped.
 #[derive(Debug)]
 pub struct Clock {
     newcomers: mpsc::Sender<Subscriber>,
@@ -71,23 +75,31 @@ pub struct Clock {
 const LATE: Duration = Duration::from_millis(2);
 
 impl Clock {
-    /// Starts the thread.
+    /// Starts the clock as a task of a media thread's runtime.
     ///
     /// # Errors
-    /// When the system has no thread to give.
-    pub fn start() -> std::io::Result<Self> {
+    /// When the system has no timer to give.
+    pub fn start(thread: &Handle) -> std::io::Result<Self> {
         let (newcomers, queue) = mpsc::channel();
         let late = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&late);
-        std::thread::Builder::new().name("offhook-clock".into()).spawn(move || Ticker::new(queue, counter).run())?;
+        let _registers_there = thread.enter();
+        let ticker = Ticker::new(queue, Arc::clone(&late));
+        // Started after the schedule, so that it fires when a slot is due and not just before.
+        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
+        timer.set(Expiration::Interval((FRAME / PHASES as u32).into()), TimerSetTimeFlags::empty())?;
+        #[expect(
+            deprecated,
+            reason = "unsound only for a type that lies about its descriptor; the sound one is unsafe, which is forbidden here"
+        )]
+        let timer = AsyncFd::new(timer)?;
+        thread.spawn(ticker.run(timer));
         Ok(Self { newcomers, late })
     }
 
-    /// Ticks an entry every 20 ms from now on, in the phase with the fewest legs.
-    pub fn subscribe(&self, entry: Entry) -> Ticking {
+    /// Tells a leg every 20 ms from now on, in the phase with the fewest legs. A clock that has ended tells nobody.
+    pub fn subscribe(&self, leg: Port<LegMsg>, beats: Beats) -> Ticking {
         let wanted = Arc::new(AtomicBool::new(true));
-        let subscriber = Subscriber { entry, wanted: Arc::clone(&wanted) };
-        self.newcomers.send(subscriber).expect("the clock thread outlives its handle");
+        let _ended_with_its_thread = self.newcomers.send(Subscriber { leg, beats, wanted: Arc::clone(&wanted) });
         Ticking(wanted)
     }
 
@@ -111,9 +123,11 @@ impl Ticker {
         Self { queue, late, schedule, clock: PhasedClock::new(schedule), phases: [const { Vec::new() }; PHASES] }
     }
 
-    fn run(mut self) {
-        loop {
-            std::thread::sleep(self.clock.poll_timeout().saturating_duration_since(Instant::now()));
+    async fn run(mut self, timer: AsyncFd<TimerFd>) {
+        while let Ok(mut due) = timer.readable().await {
+            // How often it fired meanwhile does not matter: the schedule knows what is due.
+            let _fired = timer.get_ref().wait();
+            due.clear_ready();
             if !self.admit() {
                 return;
             }
@@ -128,7 +142,7 @@ impl Ticker {
         }
     }
 
-    /// Takes in newcomers; false when every handle is gone.
+    /// Takes in newcomers; false when the handle is gone.
     fn admit(&mut self) -> bool {
         loop {
             match self.queue.try_recv() {
@@ -146,8 +160,8 @@ impl Ticker {
         let tick = Tick { number: slot.tick, due };
         self.phases[slot.phase as usize].retain(|subscriber| {
             let wanted = subscriber.wanted.load(Relaxed);
-            if let Some(jitter) = subscriber.entry.jitter.as_ref().filter(|_| wanted) {
-                jitter.tell(JitterMsg::Tick(tick));
+            if wanted && subscriber.beats == Beats::ReceiveAndSend {
+                subscriber.leg.tell(LegMsg::Receive(tick));
             }
             wanted
         });
@@ -155,7 +169,7 @@ impl Ticker {
             let tick = Tick { number: before.tick, due };
             let wanted = |subscriber: &&Subscriber| subscriber.wanted.load(Relaxed);
             for subscriber in self.phases[before.phase as usize].iter().filter(wanted) {
-                subscriber.entry.leg.tell(LegMsg::Tick(tick));
+                subscriber.leg.tell(LegMsg::Send(tick));
             }
         }
     }

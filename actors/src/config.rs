@@ -28,6 +28,8 @@ pub struct NodeConfig {
     pub max_calls: usize,
     /// Longest call; it is then ended with a goodbye on the record.
     pub max_call: Duration,
+    /// Busy share of the machine's cores above which new calls are refused, 0 to 1; 1 refuses none.
+    pub cpu_max: f64,
     /// How long calls may go on after a drain was asked for.
     pub drain_timeout: Duration,
     /// SIP.

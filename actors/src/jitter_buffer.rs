@@ -17,14 +17,14 @@ use crate::worker::{Failure, Worker};
 /// What the JitterBuffer is told.
 #[derive(Debug)]
 pub enum JitterMsg {
-    /// By the leg's reader: a packet came. The oldest waiting is dropped when full.
+    /// By the leg: a packet came. The oldest waiting is dropped when full.
     Packet {
-        /// When it was read from the socket.
+        /// When the kernel took it from the network.
         at: Instant,
         /// The packet, from the pinned source.
         packet: RtpPacket,
     },
-    /// By the clock: one frame is due.
+    /// By the leg, after the packets that came before it: one frame is due.
     Tick(Tick),
     /// By the leg: a re-INVITE changed the payload types.
     Renegotiated(PayloadTypes),

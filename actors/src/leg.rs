@@ -15,13 +15,14 @@ use media::turn::AgentAudio;
 use media::units::{Dbov, FRAME_SAMPLES};
 use sip::sdp::Negotiated;
 
-use self::rtp::RtpOut;
+use self::rtp::RtpLine;
 pub use self::rtp::RtpWire;
 pub(crate) use self::rtp::payload_types;
 use self::twilio::{StreamIo, TwilioOut};
 use crate::ai_session::AiMsg;
 use crate::call::{CallMsg, CallPorts, LegClosed};
 use crate::clock::Tick;
+use crate::jitter_buffer::JitterMsg;
 use crate::kind::ActorKind;
 use crate::mailbox::{Lane, Letter, Mailbox, Undelivered};
 use crate::metric::LocalHistogram;
@@ -32,8 +33,12 @@ use crate::worker::{Failure, Worker};
 /// What the Leg is told.
 #[derive(Debug)]
 pub enum LegMsg {
-    /// By the clock: one frame is due. The oldest is dropped when full: a leg that missed its tick has nothing to catch up.
-    Tick(Tick),
+    /// By the clock, on legs with a jitter buffer: read what has come, and have a frame of it played out. The oldest is dropped when
+    /// full: what it would have read, the next one reads.
+    Receive(Tick),
+    /// By the clock: one frame is due to the caller. The oldest is dropped when full: a leg that missed its tick has nothing to catch
+    /// up.
+    Send(Tick),
     /// By the wire's reader, on legs without a jitter buffer: octets of the caller. The oldest are dropped when full.
     CallerAudio(Bytes),
     /// By the call: the call is answered, audio may go out.
@@ -52,8 +57,6 @@ pub enum LegMsg {
     BargeIn,
     /// By the call, for a new Vad: say what the agent is doing.
     Announce,
-    /// By the wire's reader: media comes from here, so it goes there.
-    SourceLearned(std::net::SocketAddr),
     /// By the call: a re-INVITE agreed on this.
     Renegotiated(Box<Negotiated>),
     /// By the wire's reader: Twilio has played everything before this mark.
@@ -66,14 +69,14 @@ pub enum LegMsg {
 
 impl Letter for LegMsg {
     const KIND: ActorKind = ActorKind::Leg;
-    /// Half a second of ticks and caller frames.
+    /// Half a second of beats or caller frames.
     const AUDIO_MAX: u32 = 50;
     /// A minute of agent audio that a provider sends within one second, in pieces of 100 ms.
     const SIGNALS_MAX: u32 = 1024;
 
     fn lane(&self) -> Lane {
         match self {
-            Self::Tick(_) | Self::CallerAudio(_) => Lane::Audio,
+            Self::Receive(_) | Self::Send(_) | Self::CallerAudio(_) => Lane::Audio,
             _ => Lane::Signal,
         }
     }
@@ -88,8 +91,8 @@ pub enum Wire {
     Twilio(Box<StreamIo>),
 }
 
-enum Out {
-    Rtp(Box<RtpOut>),
+enum Line {
+    Rtp(Box<RtpLine>),
     Twilio(Box<TwilioOut>),
 }
 
@@ -117,7 +120,7 @@ const CALLER_AHEAD_MAX: u64 = 10;
 /// The actor.
 pub struct Leg {
     codec: Codec,
-    out: Out,
+    line: Line,
     sendout: Sendout,
     frame: [u8; FRAME_SAMPLES],
     pool: FramePool,
@@ -145,13 +148,13 @@ impl Worker for Leg {
 
     async fn start(args: LegArgs, me: &Mailbox<LegMsg>) -> Result<Self, Failure> {
         let LegArgs { codec, wire, ports, call } = args;
-        let out = match wire {
-            Wire::Rtp(wire) => Out::Rtp(Box::new(RtpOut::start(*wire, ports.clone(), me))),
-            Wire::Twilio(stream) => Out::Twilio(Box::new(TwilioOut::start(*stream, ports.clone(), me))),
+        let line = match wire {
+            Wire::Rtp(wire) => Line::Rtp(Box::new(RtpLine::new(*wire, ports.clone()))),
+            Wire::Twilio(stream) => Line::Twilio(Box::new(TwilioOut::start(*stream, ports.clone(), me))),
         };
         Ok(Self {
             codec,
-            out,
+            line,
             sendout: Sendout::new(codec),
             frame: [0; FRAME_SAMPLES],
             pool: FramePool::new(),
@@ -168,7 +171,8 @@ impl Worker for Leg {
 
     async fn handle(&mut self, message: LegMsg, me: &Mailbox<LegMsg>) -> Result<(), Failure> {
         match message {
-            LegMsg::Tick(tick) => self.handle_tick(tick),
+            LegMsg::Receive(tick) => self.receive(tick),
+            LegMsg::Send(tick) => self.send(tick),
             LegMsg::CallerAudio(octets) => self.handle_caller(&octets),
             LegMsg::Start => self.started = true,
             LegMsg::Audio(prompt, audio) => {
@@ -189,13 +193,8 @@ impl Worker for Leg {
                 self.speaking = false;
                 self.announce();
             }
-            LegMsg::SourceLearned(source) => {
-                if let Out::Rtp(rtp) = &mut self.out {
-                    rtp.handle_source(source);
-                }
-            }
             LegMsg::Renegotiated(negotiated) => {
-                if let Out::Rtp(rtp) = &mut self.out {
+                if let Line::Rtp(rtp) = &mut self.line {
                     rtp.renegotiate(&negotiated);
                     self.codec = codec_of(negotiated.codec);
                     self.sendout.renegotiate(self.codec);
@@ -220,7 +219,14 @@ impl Worker for Leg {
 }
 
 impl Leg {
-    fn handle_tick(&mut self, tick: Tick) {
+    fn receive(&mut self, tick: Tick) {
+        if let Line::Rtp(rtp) = &mut self.line {
+            rtp.receive(tick.number);
+            self.ports.jitter.tell(JitterMsg::Tick(tick));
+        }
+    }
+
+    fn send(&mut self, tick: Tick) {
         self.tick = tick.number;
         if !self.started {
             return;
@@ -228,9 +234,9 @@ impl Leg {
         let now = Instant::now();
         self.lateness.record(now.saturating_duration_since(tick.due));
         let sent = self.sendout.next_frame(&mut self.frame);
-        match &mut self.out {
-            Out::Rtp(rtp) => self.sent += u64::from(rtp.send(&self.frame)),
-            Out::Twilio(twilio) => {
+        match &mut self.line {
+            Line::Rtp(rtp) => self.sent += u64::from(rtp.send(&self.frame)),
+            Line::Twilio(twilio) => {
                 if matches!(sent, SentFrame::Audio(_)) {
                     twilio.send(&self.frame);
                     self.sent += 1;
@@ -261,13 +267,13 @@ impl Leg {
 
     fn drain(&mut self, now: Instant) {
         while let Some(event) = self.sendout.poll_event() {
-            match (event, &mut self.out) {
+            match (event, &mut self.line) {
                 (SendoutEvent::PromptStarted(prompt), _) => self.ports.ai.tell(AiMsg::PromptStarted(prompt, now)),
-                (SendoutEvent::PromptFinished(prompt), Out::Rtp(_)) => self.ports.ai.tell(AiMsg::PromptFinished(prompt)),
-                (SendoutEvent::PromptFinished(prompt), Out::Twilio(twilio)) => twilio.mark(prompt, now),
+                (SendoutEvent::PromptFinished(prompt), Line::Rtp(_)) => self.ports.ai.tell(AiMsg::PromptFinished(prompt)),
+                (SendoutEvent::PromptFinished(prompt), Line::Twilio(twilio)) => twilio.mark(prompt, now),
             }
         }
-        if let Out::Twilio(twilio) = &mut self.out
+        if let Line::Twilio(twilio) = &mut self.line
             && let Some(prompt) = twilio.overdue(now)
         {
             self.ports.ai.tell(AiMsg::PromptFinished(prompt));
@@ -294,7 +300,7 @@ impl Leg {
     /// Throws away what was to be said; what was being said, and how much of it was heard.
     fn cut(&mut self) -> Option<(PromptId, Duration)> {
         let cut = self.sendout.clear().map(|Heard { prompt, heard }| (prompt, heard));
-        if let Out::Twilio(twilio) = &mut self.out {
+        if let Line::Twilio(twilio) = &mut self.line {
             twilio.clear();
         }
         self.announce();
@@ -302,7 +308,7 @@ impl Leg {
     }
 
     fn handle_mark(&mut self, name: &str) {
-        if let Out::Twilio(twilio) = &mut self.out
+        if let Line::Twilio(twilio) = &mut self.line
             && let Some(prompt) = twilio.handle_mark(name)
         {
             self.ports.ai.tell(AiMsg::PromptFinished(prompt));
@@ -310,15 +316,15 @@ impl Leg {
     }
 
     fn send_dtmf(&mut self, digits: &[Digit]) {
-        match &mut self.out {
-            Out::Rtp(rtp) => {
+        match &mut self.line {
+            Line::Rtp(rtp) => {
                 let refused = digits.iter().filter(|digit| !rtp.push_dtmf(**digit)).count();
                 if refused > 0 {
                     tracing::warn!(refused, "digits beyond 32 waiting were not sent");
                 }
             }
             // Media Streams has no way to send a digit (its fact sheet, §3.2).
-            Out::Twilio(_) => tracing::warn!("a Twilio stream cannot send digits"),
+            Line::Twilio(_) => tracing::warn!("a Twilio stream cannot send digits"),
         }
     }
 
@@ -344,6 +350,9 @@ impl Leg {
     }
 
     fn flush(&mut self) {
+        if let Line::Rtp(rtp) = &mut self.line {
+            rtp.flush();
+        }
         self.lateness.flush();
         metrics::counter!("offhook_rtp_packets_total", "direction" => "sent").increment(std::mem::take(&mut self.sent));
     }

@@ -10,12 +10,14 @@ pub mod call;
 pub mod calls;
 pub mod clock;
 pub mod config;
+mod cpu;
 #[cfg(feature = "fault-injection")]
 pub mod fault;
 pub mod jitter_buffer;
 pub mod kind;
 pub mod leg;
 pub mod mailbox;
+pub mod media_threads;
 mod metric;
 pub mod node;
 pub mod recorder;

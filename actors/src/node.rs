@@ -9,10 +9,11 @@ use store::{HangupCause, Store as Database};
 use tokio::sync::oneshot;
 
 use crate::calls::{Calls, CallsMsg};
-use crate::clock::Clock;
 use crate::config::NodeConfig;
+use crate::cpu::CpuMeter;
 use crate::kind::ActorKind;
 use crate::mailbox::{Lane, Letter, Mailbox, flush_metrics};
+use crate::media_threads::MediaThreads;
 use crate::recovery;
 use crate::shared::Shared;
 use crate::sip_endpoint::{SipEndpoint, SipEndpointArgs, SipMsg};
@@ -90,9 +91,10 @@ impl NodeHandle {
 /// # Errors
 /// Names the configuration key and the reason, for the operator.
 pub async fn start(config: NodeConfig, database: Database) -> Result<(NodeHandle, NodeEnd), String> {
-    let clock = Clock::start().map_err(|error| format!("no thread for the media clock: {error}"))?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let media = MediaThreads::start(cores).map_err(|error| format!("no media threads: {error}"))?;
     recovery::close_lost(&config, &database, HangupCause::NodeLost).await?;
-    let shared = Arc::new(Shared::new(config, clock));
+    let shared = Arc::new(Shared::new(config, media));
     let (ended, end) = oneshot::channel();
     let args = NodeArgs { shared: Arc::clone(&shared), database, drained: ended };
     let (mailbox, task) = spawn_root::<Node>(args).await?;
@@ -111,6 +113,7 @@ struct Node {
     children: HashMap<ActorId, ActorKind>,
     budgets: HashMap<ActorKind, Budget>,
     drained: Option<oneshot::Sender<()>>,
+    cpu: CpuMeter,
 }
 
 impl Worker for Node {
@@ -119,7 +122,8 @@ impl Worker for Node {
 
     async fn start(args: NodeArgs, me: &Mailbox<NodeMsg>) -> Result<Self, Failure> {
         let NodeArgs { shared, database, drained } = args;
-        let mut node = Self { shared, database, children: HashMap::new(), budgets: HashMap::new(), drained: Some(drained) };
+        let (children, budgets) = (HashMap::new(), HashMap::new());
+        let mut node = Self { shared, database, children, budgets, drained: Some(drained), cpu: CpuMeter::default() };
         for child in [ActorKind::Store, ActorKind::Calls, ActorKind::SipEndpoint] {
             node.start_child(child, me).await?;
         }
@@ -270,9 +274,10 @@ impl Node {
         me.stop();
     }
 
-    fn flush(&self) {
+    fn flush(&mut self) {
         flush_metrics();
-        metrics::counter!("offhook_clock_late_total").increment(self.shared.clock.take_late());
+        self.shared.publish_cpu(self.cpu.look().unwrap_or(0.0));
+        metrics::counter!("offhook_clock_late_total").increment(self.shared.media.take_late());
         self.shared.sip.tell(SipMsg::FlushStats);
     }
 

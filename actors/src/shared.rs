@@ -1,15 +1,15 @@
 //! What all actors of a node read: configuration, and the ports of the process-wide actors.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use ai::espeak::Espeak;
 
 use crate::calls::CallsMsg;
-use crate::clock::Clock;
 use crate::config::{Assistant, NodeConfig};
 use crate::leg::ports::RtpPorts;
 use crate::mailbox::Port;
+use crate::media_threads::MediaThreads;
 use crate::sip_endpoint::SipMsg;
 use crate::store::StoreMsg;
 
@@ -17,8 +17,8 @@ use crate::store::StoreMsg;
 pub struct Shared {
     /// As the operator wrote it.
     pub config: NodeConfig,
-    /// The 20 ms clock of all legs.
-    pub clock: Clock,
+    /// The threads that carry calls.
+    pub media: MediaThreads,
     /// The offline voice, and what it said lately.
     pub espeak: Arc<Espeak>,
     /// UDP ports for RTP.
@@ -31,14 +31,16 @@ pub struct Shared {
     pub store: Port<StoreMsg>,
     draining: AtomicBool,
     calls_up: AtomicUsize,
+    /// In thousandths.
+    cpu_busy: AtomicU32,
 }
 
 impl Shared {
-    pub(crate) fn new(config: NodeConfig, clock: Clock) -> Self {
+    pub(crate) fn new(config: NodeConfig, media: MediaThreads) -> Self {
         let rtp_ports = RtpPorts::new(config.rtp.address, config.rtp.ports.clone());
         Self {
             config,
-            clock,
+            media,
             espeak: Arc::default(),
             rtp_ports,
             sip: Port::default(),
@@ -46,6 +48,7 @@ impl Shared {
             store: Port::default(),
             draining: AtomicBool::new(false),
             calls_up: AtomicUsize::new(0),
+            cpu_busy: AtomicU32::new(0),
         }
     }
 
@@ -64,9 +67,24 @@ impl Shared {
         self.calls_up.load(Relaxed)
     }
 
+    /// How busy the machine's cores were in the last two seconds, 0 to 1; 0 where it is not known.
+    pub fn cpu_busy(&self) -> f64 {
+        f64::from(self.cpu_busy.load(Relaxed)) / 1_000.0
+    }
+
+    /// Tasks alive on the media threads.
+    pub fn media_tasks(&self) -> usize {
+        self.media.tasks()
+    }
+
     pub(crate) fn publish_draining(&self) {
         self.draining.store(true, Relaxed);
         metrics::gauge!("offhook_node_draining").set(1.0);
+    }
+
+    pub(crate) fn publish_cpu(&self, busy: f64) {
+        self.cpu_busy.store((busy * 1_000.0) as u32, Relaxed);
+        metrics::gauge!("offhook_cpu_busy_ratio").set(busy);
     }
 
     pub(crate) fn publish_calls(&self, up: usize) {

@@ -24,6 +24,7 @@ const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"]
 const LOG_LEVEL: &str = "info";
 const CALL_DURATION: Duration = Duration::from_secs(7200);
 const TCP_CONNECTIONS: u32 = 1000;
+const CPU_PERCENT: u32 = 90;
 
 /// `[node]`: who this process is and how much it takes on.
 #[derive(Clone, Debug, PartialEq)]
@@ -150,6 +151,8 @@ pub struct DatabaseConfig {
 pub struct LimitsConfig {
     /// The longest call, 10-86400 s, default 7200 s; then it is hung up.
     pub call_duration: Duration,
+    /// How busy the machine's cores may be with new calls still taken, 10-100 %, default 90; 100 takes them always.
+    pub cpu_percent: u32,
     /// SIP over TCP connections at once, 1-65535, default 1000; the next one is closed.
     pub sip_tcp_connections: usize,
 }
@@ -263,6 +266,7 @@ fn place_database(url: &str, data_dir: &Path) -> String {
 pub(super) fn read_limits(mut section: Section<'_>) -> LimitsConfig {
     let limits = LimitsConfig {
         call_duration: section.seconds("call_duration_s", CALL_DURATION, 10..=86_400),
+        cpu_percent: section.integer("cpu_percent", CPU_PERCENT, 10..=100),
         sip_tcp_connections: section.integer("sip_tcp_connections", TCP_CONNECTIONS, 1..=65_535) as usize,
     };
     section.finish();

@@ -48,6 +48,7 @@ pub(super) const METRICS: &[Metric] = &[
     counter("offhook_calls_rejected_total", "Calls refused before they began, by reason"),
     counter("offhook_calls_total", "Calls that ended, by leg, direction and outcome"),
     counter("offhook_clock_late_total", "Bursts of frames that the media clock began more than 2 ms late"),
+    gauge("offhook_cpu_busy_ratio", "Busy share of all cores of the machine, 0 to 1, over two seconds; admission looks at it"),
     histogram("offhook_db_query_seconds", QUERY, "Time of a database query"),
     histogram("offhook_http_request_seconds", REQUEST, "Time of an HTTP request, by route"),
     histogram("offhook_jitter_buffer_depth_seconds", DEPTH, "Playout delay of the jitter buffer"),

@@ -14,6 +14,7 @@ pub(super) fn node_config(config: &Config) -> NodeConfig {
         data_dir: config.node.data_dir.clone(),
         max_calls: config.node.max_calls,
         max_call: config.limits.call_duration,
+        cpu_max: f64::from(config.limits.cpu_percent) / 100.0,
         drain_timeout: config.node.drain_timeout,
         sip: SipConfig {
             listen: config.sip.listen,

@@ -135,6 +135,7 @@ fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig) -> NodeConf
         data_dir: folder.path().to_owned(),
         max_calls: 64,
         max_call: Duration::from_secs(600),
+        cpu_max: 1.0,
         drain_timeout: Duration::from_secs(5),
         sip: SipConfig {
             listen,

@@ -10,7 +10,7 @@ use store::{HangupCause, RecordingState};
 
 use super::{Call, CallMsg, Phase};
 use crate::ai_session::{AiArgs, AiMsg, AiSession, EngineChoice};
-use crate::clock::Entry;
+use crate::clock::Beats;
 use crate::config::{Assistant, RecordingMode};
 use crate::jitter_buffer::{JitterArgs, JitterBuffer};
 use crate::kind::ActorKind;
@@ -36,17 +36,17 @@ impl Call {
         self.start_vad(me).await?;
         let assistant = self.assistant()?;
         self.start_ai(EngineChoice::Own(assistant), me).await?;
-        let jitter = match &wire {
+        let beats = match &wire {
             Wire::Rtp(_) => {
                 self.start_jitter_buffer(me).await?;
-                Some(self.ports.jitter.clone())
+                Beats::ReceiveAndSend
             }
-            Wire::Twilio(_) => None,
+            Wire::Twilio(_) => Beats::Send,
         };
         let args = LegArgs { codec, wire, ports: self.ports.clone(), call: me.clone() };
         let leg = self.spawn::<Leg>(args, me).await?;
         self.ports.leg.publish(Some(leg));
-        self.ticking = Some(self.shared.clock.subscribe(Entry { jitter, leg: self.ports.leg.clone() }));
+        self.ticking = Some(self.seat.clock.subscribe(self.ports.leg.clone(), beats));
         Ok(())
     }
 

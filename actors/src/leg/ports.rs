@@ -1,10 +1,11 @@
 //! UDP port pairs for RTP and RTCP.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
+use std::os::fd::AsRawFd as _;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use tokio::net::UdpSocket;
+use nix::sys::socket::{setsockopt, sockopt};
 
 /// Pairs tried before a call is refused: in a range half taken, 64 misses in a row do not happen.
 const ATTEMPTS_MAX: u32 = 64;
@@ -22,7 +23,7 @@ pub struct RtpPorts {
     next: AtomicU32,
 }
 
-/// The sockets of one leg: RTP on an even port, RTCP on the next (RFC 3550 §11).
+/// The sockets of one leg, which never block: RTP on an even port, RTCP on the next (RFC 3550 §11).
 #[derive(Debug)]
 pub struct RtpSockets {
     /// Media.
@@ -71,15 +72,17 @@ fn bind(address: SocketAddr) -> std::io::Result<UdpSocket> {
     socket.set_nonblocking(true)?;
     socket.set_recv_buffer_size(SOCKET_BUFFER)?;
     socket.bind(&address.into())?;
-    UdpSocket::from_std(socket.into())
+    // When a packet came, not when we looked: jitter is measured by it.
+    setsockopt(socket.as_raw_fd(), sockopt::ReceiveTimestampns, &true)?;
+    Ok(socket.into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn pairs_are_even_and_a_full_range_is_an_error() {
+    #[test]
+    fn pairs_are_even_and_a_full_range_is_an_error() {
         let ports = RtpPorts::new([127, 0, 0, 1].into(), 28_001..=28_005);
         let first = ports.open().expect("a free pair");
         let second = ports.open().expect("a free pair");

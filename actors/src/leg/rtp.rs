@@ -1,0 +1,92 @@
+//! The wire of a SIP leg: RTP and RTCP sockets, read once a frame and written once a frame, both in the leg's own hands.
+
+mod inbox;
+mod receiving;
+mod sending;
+
+use std::net::UdpSocket;
+use std::time::Instant;
+
+use media::dtmf::Digit;
+use media::rtp::PayloadTypes;
+use sip::sdp::Negotiated;
+
+use self::receiving::Receiving;
+use self::sending::Sending;
+use super::codec_of;
+use crate::call::CallPorts;
+use crate::leg::ports::RtpSockets;
+
+/// What a SIP leg is made of.
+#[derive(Debug)]
+pub struct RtpWire {
+    /// Open sockets.
+    pub sockets: RtpSockets,
+    /// What offer and answer agreed on.
+    pub negotiated: Negotiated,
+}
+
+/// The payload types that were agreed.
+pub(crate) fn payload_types(negotiated: &Negotiated) -> PayloadTypes {
+    PayloadTypes {
+        codec: codec_of(negotiated.codec),
+        audio: negotiated.payload_type,
+        telephone_event: negotiated.telephone_event,
+    }
+}
+
+/// RTCP is read and its reports are written this often, in ticks: half a second is nothing to reports that are seconds apart, and
+/// their arrival is the kernel's time, not ours.
+const TICKS_PER_RTCP: u64 = 25;
+
+/// The sockets and both directions over them.
+pub(super) struct RtpLine {
+    rtp: UdpSocket,
+    rtcp: UdpSocket,
+    receiving: Receiving,
+    sending: Sending,
+}
+
+impl RtpLine {
+    /// Nothing is sent before the first [`Self::send`].
+    pub(super) fn new(wire: RtpWire, ports: CallPorts) -> Self {
+        let RtpWire { sockets: RtpSockets { rtp, rtcp, port: _ }, negotiated } = wire;
+        let (receiving, sending) = (Receiving::new(&negotiated, ports), Sending::new(&negotiated));
+        Self { rtp, rtcp, receiving, sending }
+    }
+
+    /// One tick: takes what has come since the last one.
+    pub(super) fn receive(&mut self, tick: u64) {
+        let now = Instant::now();
+        self.receiving.read_rtp(now, &self.rtp);
+        if tick.is_multiple_of(TICKS_PER_RTCP) {
+            self.receiving.read_rtcp(now, &self.rtcp);
+            self.receiving.report(now, self.sending.report(), if self.receiving.rtcp_mux() { &self.rtp } else { &self.rtcp });
+        }
+        // Symmetric RTP (RFC 4961): media goes back to where media comes from.
+        if let Some(source) = self.receiving.take_learned() {
+            self.sending.aim_at(source);
+        }
+    }
+
+    /// One tick: a DTMF packet if a digit is being sent, else this audio. True when a packet went out.
+    pub(super) fn send(&mut self, audio: &[u8]) -> bool {
+        self.sending.send(&self.rtp, audio)
+    }
+
+    /// A digit to be sent after those before it. False when 32 wait already.
+    pub(super) fn push_dtmf(&mut self, digit: Digit) -> bool {
+        self.sending.push_dtmf(digit)
+    }
+
+    /// A re-INVITE changed hold, address or payload types.
+    pub(super) fn renegotiate(&mut self, negotiated: &Negotiated) {
+        self.sending.renegotiate(negotiated);
+        self.receiving.renegotiate(negotiated);
+    }
+
+    /// Writes out what was counted.
+    pub(super) fn flush(&mut self) {
+        self.receiving.flush();
+    }
+}

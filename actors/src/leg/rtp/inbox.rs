@@ -1,0 +1,112 @@
+//! Datagrams of a socket, a handful a system call, each with the kernel's time of arrival.
+
+use std::cell::RefCell;
+use std::io::IoSliceMut;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd as _;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::{Bytes, BytesMut};
+use media::rtp::MAX_DATAGRAM;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrStorage, recvmmsg};
+use nix::sys::time::TimeSpec;
+
+/// Datagrams a system call: what comes in 20 ms, and a little more.
+const BATCH: usize = 8;
+
+/// Datagrams taken at a time: 64 in 20 ms are 60 times a call's due. The rest waits, and then the kernel drops it.
+const READS_MAX: usize = 64;
+
+/// Room for datagrams is made in pieces of this: one allocation for about three quarters of a second of packets.
+const CHUNK: usize = 8 * 1024;
+
+/// One octet more than a datagram may have, so that a longer one shows.
+const SLOT: usize = MAX_DATAGRAM + 1;
+
+/// One datagram.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    /// When the kernel took it from the network.
+    pub(super) at: Instant,
+    pub(super) from: SocketAddr,
+    pub(super) datagram: Bytes,
+}
+
+/// Both clocks at one moment: the kernel's times are of the wall clock.
+#[derive(Clone, Copy, Debug)]
+struct Anchor {
+    instant: Instant,
+    wall: SystemTime,
+}
+
+/// Reads what waits on `socket`, in order of arrival. An error of the network is no end: what was received waits behind it.
+pub(super) fn read(socket: &UdpSocket, now: Instant, room: &mut BytesMut, mut take: impl FnMut(Arrived)) {
+    let anchor = Anchor { instant: now, wall: SystemTime::now() };
+    SCRATCH.with_borrow_mut(|scratch| {
+        for _ in 0..READS_MAX / BATCH {
+            let count = scratch.read(socket, anchor, room, &mut take);
+            if count < BATCH {
+                return;
+            }
+        }
+    });
+}
+
+thread_local! {
+    /// The headers of a batch hold pointers, so they stay on their thread: one for all its legs.
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::new());
+}
+
+struct Scratch {
+    headers: MultiHeaders<SockaddrStorage>,
+    slots: Box<[[u8; SLOT]; BATCH]>,
+}
+
+impl Scratch {
+    fn new() -> Self {
+        let control = nix::cmsg_space!(TimeSpec);
+        Self { headers: MultiHeaders::preallocate(BATCH, Some(control)), slots: Box::new([[0; SLOT]; BATCH]) }
+    }
+
+    fn read(&mut self, socket: &UdpSocket, anchor: Anchor, room: &mut BytesMut, take: &mut impl FnMut(Arrived)) -> usize {
+        let slots = self.slots.each_mut().map(|slot| [IoSliceMut::new(slot)]);
+        let read = recvmmsg(socket.as_raw_fd(), &mut self.headers, slots.iter(), MsgFlags::MSG_DONTWAIT, None);
+        // Nothing waits, or an ICMP error of an earlier send was reported in its place.
+        let Ok(messages) = read else { return 0 };
+        let mut count = 0;
+        for message in messages {
+            count += 1;
+            let (Some(octets), Some(from)) = (message.iovs().next(), message.address.as_ref().and_then(address)) else {
+                continue;
+            };
+            if room.capacity() < octets.len() {
+                room.reserve(CHUNK);
+            }
+            room.extend_from_slice(octets);
+            take(Arrived { at: anchor.arrival(&message), from, datagram: room.split().freeze() });
+        }
+        count
+    }
+}
+
+fn address(address: &SockaddrStorage) -> Option<SocketAddr> {
+    if let Some(v4) = address.as_sockaddr_in() {
+        return Some(SocketAddr::new(IpAddr::V4(v4.ip().into()), v4.port()));
+    }
+    address.as_sockaddr_in6().map(|v6| SocketAddr::new(IpAddr::V6(v6.ip()), v6.port()))
+}
+
+impl Anchor {
+    /// When a message came; a wall clock that was set meanwhile makes it now.
+    fn arrival<S>(self, message: &RecvMsg<'_, '_, S>) -> Instant {
+        let stamp = message.cmsgs().find_map(|control| match control {
+            ControlMessageOwned::ScmTimestampns(time) => Some(SystemTime::UNIX_EPOCH + Duration::from(time)),
+            _ => None,
+        });
+        let ago = stamp.and_then(|stamp| self.wall.duration_since(stamp).ok()).filter(|ago| *ago < LONGEST_WAIT);
+        ago.and_then(|ago| self.instant.checked_sub(ago)).unwrap_or(self.instant)
+    }
+}
+
+/// A datagram that waited longer than this waited for a clock that was set: the media thread looks every 20 ms.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);

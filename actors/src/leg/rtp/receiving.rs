@@ -1,0 +1,165 @@
+//! The receiving direction of a SIP leg: what is not media of our peer is dropped here and counted, and goes no further.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::time::Instant;
+
+use bytes::BytesMut;
+use media::dtmf::{DtmfEvent, DtmfReceiver};
+use media::rtcp::{Reception, Report, report_interval};
+use media::rtp::{PayloadKind, PayloadTypes, RtpPacket, is_rtcp};
+use media::source::{Source, SourcePin, SourceRule};
+use media::units::SampleRate;
+use sip::sdp::Negotiated;
+
+use super::inbox::{self, Arrived};
+use super::payload_types;
+use super::sending::Sent;
+use crate::ai_session::AiMsg;
+use crate::call::CallPorts;
+use crate::jitter_buffer::JitterMsg;
+
+/// One stream of the peer.
+pub(super) struct Receiving {
+    rtcp_remote: SocketAddr,
+    rtcp_mux: bool,
+    types: PayloadTypes,
+    pin: SourcePin,
+    learned: Option<SocketAddr>,
+    dtmf: DtmfReceiver,
+    reception: Reception,
+    next_report: Instant,
+    room: BytesMut,
+    /// Datagrams that were not taken, by reason, since the last flush; there are few reasons.
+    rejected: Vec<(&'static str, u64)>,
+    ports: CallPorts,
+}
+
+impl Receiving {
+    pub(super) fn new(negotiated: &Negotiated, ports: CallPorts) -> Self {
+        Self {
+            rtcp_remote: negotiated.remote_rtcp,
+            rtcp_mux: negotiated.rtcp_mux,
+            types: payload_types(negotiated),
+            pin: SourcePin::new(SourceRule::Any),
+            learned: None,
+            dtmf: DtmfReceiver::new(),
+            reception: Reception::new(SampleRate::HZ_8000),
+            next_report: Instant::now() + report_interval(&mut rand::rng()),
+            room: BytesMut::new(),
+            rejected: Vec::new(),
+            ports,
+        }
+    }
+
+    /// Whether RTP and RTCP share a port.
+    pub(super) fn rtcp_mux(&self) -> bool {
+        self.rtcp_mux
+    }
+
+    /// The source that was pinned since the last call.
+    pub(super) fn take_learned(&mut self) -> Option<SocketAddr> {
+        self.learned.take()
+    }
+
+    /// A re-INVITE changed the payload types; the source may then be a new one too.
+    pub(super) fn renegotiate(&mut self, negotiated: &Negotiated) {
+        self.types = payload_types(negotiated);
+        self.rtcp_remote = negotiated.remote_rtcp;
+        self.ports.jitter.tell(JitterMsg::Renegotiated(self.types));
+        self.pin.relearn(SourceRule::Any);
+    }
+
+    /// Hands on the media that has come.
+    pub(super) fn read_rtp(&mut self, now: Instant, socket: &UdpSocket) {
+        let mut room = std::mem::take(&mut self.room);
+        inbox::read(socket, now, &mut room, |arrived| self.handle_rtp(arrived));
+        self.room = room;
+        if self.dtmf.poll_timeout().is_some_and(|due| due <= now) {
+            self.dtmf.handle_timeout(now);
+        }
+        while let Some(event) = self.dtmf.poll_event() {
+            if let DtmfEvent::Pressed(digit) = event {
+                self.ports.ai.tell(AiMsg::Dtmf(digit));
+            }
+        }
+    }
+
+    /// Takes the reports that have come on their own port.
+    pub(super) fn read_rtcp(&mut self, now: Instant, socket: &UdpSocket) {
+        let mut room = std::mem::take(&mut self.room);
+        inbox::read(socket, now, &mut room, |arrived| self.handle_rtcp(arrived));
+        self.room = room;
+    }
+
+    /// Sends a report when one is due.
+    pub(super) fn report(&mut self, now: Instant, sent: Sent, socket: &UdpSocket) {
+        if now < self.next_report {
+            return;
+        }
+        self.next_report = now + report_interval(&mut rand::rng());
+        let receptions = self.reception.report(now).into_iter().collect();
+        let report = Report { ssrc: sent.ssrc, sender: sent.info, receptions, bye: false };
+        let mut bytes = Vec::with_capacity(128);
+        report.write("offhook", &mut bytes);
+        if let Err(error) = socket.send_to(&bytes, self.rtcp_remote) {
+            tracing::trace!(%error, "an RTCP report was not sent");
+        }
+    }
+
+    /// Writes out what was counted.
+    pub(super) fn flush(&mut self) {
+        for (reason, count) in self.rejected.drain(..) {
+            metrics::counter!("offhook_rtp_rejected_total", "reason" => reason).increment(count);
+        }
+    }
+
+    fn handle_rtp(&mut self, arrived: Arrived) {
+        // Where RTP and RTCP share a port, the packet type tells them apart (RFC 5761 §4).
+        if self.rtcp_mux && is_rtcp(&arrived.datagram) {
+            return self.handle_rtcp(arrived);
+        }
+        let Arrived { at, from, datagram } = arrived;
+        let packet = match RtpPacket::parse(datagram) {
+            Ok(packet) => packet,
+            Err(error) => return self.reject(error.reason()),
+        };
+        let kind = self.types.kind(packet.payload_type);
+        if kind == PayloadKind::Unknown {
+            return self.reject("payload_type");
+        }
+        match self.pin.handle_packet(from) {
+            Source::Stranger => return self.reject("source"),
+            Source::Learned => self.learned = Some(from),
+            Source::Known => {}
+        }
+        self.reception.handle_packet(at, &packet);
+        if kind == PayloadKind::TelephoneEvent {
+            self.dtmf.handle_packet(at, &packet);
+        }
+        // Events and comfort noise too: the jitter buffer must know that nothing was lost.
+        self.ports.jitter.tell(JitterMsg::Packet { at, packet });
+    }
+
+    fn handle_rtcp(&mut self, arrived: Arrived) {
+        let Arrived { at, from, datagram } = arrived;
+        // Reports come from the peer's host; a stranger's would only spoil our figures.
+        if self.pin.pinned().is_some_and(|source| source.ip() != from.ip()) {
+            return self.reject("source");
+        }
+        match Report::parse(&datagram) {
+            Ok(report) => {
+                self.rtcp_remote = from;
+                self.reception.handle_report(at, &report);
+            }
+            Err(_) => self.reject("rtcp"),
+        }
+    }
+
+    /// Counts a packet that goes no further.
+    fn reject(&mut self, reason: &'static str) {
+        match self.rejected.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, count)) => *count += 1,
+            None => self.rejected.push((reason, 1)),
+        }
+    }
+}
