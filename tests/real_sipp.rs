@@ -5,11 +5,13 @@ mod support;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use media::codec::Codec;
 use store::{CallRecord, HangupCause, RecordingState};
-use support::{Callers, Folder, Server, speech, stereo};
+use support::{Callers, Folder, Server, http, speech, stereo};
 
 /// One run of a scenario of `load-tests/sipp`.
 struct Sipp<'a> {
@@ -167,6 +169,32 @@ fn a_full_node_says_when_to_come_back() {
     server.wait_metric("offhook_calls_rejected_total", "reason=\"at_capacity\"", 5.0);
     callers.hang_up(&server);
     Sipp { server: &server, user: "demo", transport: "u1" }.run("late_bye", 2);
+}
+
+#[test]
+fn a_busy_machine_takes_no_new_calls() {
+    let server = Server::start_with("", &[("OFFHOOK__LIMITS__CPU_PERCENT", "10")]);
+    let busy = Arc::new(AtomicBool::new(true));
+    let cores = std::thread::available_parallelism().unwrap().get();
+    // A third of the cores at least, whatever else runs.
+    let workers: Vec<_> = (0..cores.div_ceil(3))
+        .map(|_| Arc::clone(&busy))
+        .map(|busy| std::thread::spawn(move || while busy.load(Relaxed) {}))
+        .collect();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while server.metric("offhook_cpu_busy_ratio", "") <= 0.1 {
+        assert!(Instant::now() < deadline, "a core is busy and the server does not know");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Sipp { server: &server, user: "demo", transport: "u1" }.run("busy", 5);
+    server.wait_metric("offhook_calls_rejected_total", "reason=\"cpu_busy\"", 5.0);
+    let form = "CallSid=CA0&AccountSid=AC0&From=%2B15550100&To=%2B15550101&CallStatus=ringing";
+    let head = format!("Host: {}\r\nContent-Type: application/x-www-form-urlencoded\r\nConnection: close", server.http);
+    let request = format!("POST /twilio/voice HTTP/1.1\r\n{head}\r\nContent-Length: {}\r\n\r\n{form}", form.len());
+    let (status, twiml) = http(server.http, &request).unwrap();
+    busy.store(false, Relaxed);
+    workers.into_iter().for_each(|worker| worker.join().unwrap());
+    assert!(status == 200 && twiml.contains("all our lines are busy"), "{status} {twiml}");
 }
 
 #[test]

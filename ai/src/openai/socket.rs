@@ -35,8 +35,9 @@ pub const EVENT_QUEUE: usize = 256;
 /// model's context limits to about half a megabyte.
 pub const MAX_MESSAGE: usize = 2 << 20;
 
-/// Bytes read from the socket at once, per connection; a delta fits. The library's default is 128 KiB a call.
-const READ_BUFFER: usize = 16 * 1024;
+/// Bytes read from the socket at once, per connection: a delta of 300 ms. Each read fills them with zeros first; the library's
+/// default is 128 KiB a call.
+const READ_BUFFER: usize = 4 * 1024;
 
 /// Bytes a write may wait in: a history told anew, many times over.
 const WRITE_BUFFER: usize = 4 << 20;
