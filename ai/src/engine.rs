@@ -168,6 +168,8 @@ pub enum Output {
         outcome: TurnOutcome,
         /// When what happened.
         timings: TurnTimings,
+        /// What the provider counted for it; nothing of a response that was cut, which it counts later or never.
+        usage: Usage,
     },
     /// What the provider counted since the last `Usage`.
     Usage(Usage),

@@ -25,7 +25,7 @@ use bytes::Bytes;
 use media::sendout::PromptId;
 use media::units::SampleRate;
 
-use crate::engine::{Engine, EngineError, Input, Output, Role, TurnOutcome, TurnTimings, Words};
+use crate::engine::{Engine, EngineError, Input, Output, Role, TurnOutcome, TurnTimings, Usage, Words};
 pub use config::{Choice, Mailbox, Menu, Mode, OfflineConfig};
 use hearing::Hearing;
 use recording::Recording;
@@ -220,7 +220,7 @@ impl OfflineSession {
                     None => TurnOutcome::Completed,
                 };
                 let timings = TurnTimings { done: Some(now), ..timings };
-                self.outputs.push_back(Output::TurnDone { outcome, timings });
+                self.outputs.push_back(Output::TurnDone { outcome, timings, usage: Usage::default() });
                 true
             }
             other => {

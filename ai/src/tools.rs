@@ -140,6 +140,14 @@ impl BuiltIn {
         BUILT_IN.iter().map(describe).collect()
     }
 
+    /// Its name, as the model calls it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::HangUp { .. } => "hang_up",
+            Self::SendDtmf { .. } => "send_dtmf",
+        }
+    }
+
     /// Reads a call as the model wrote it.
     ///
     /// # Errors

@@ -136,6 +136,7 @@ impl RealtimeSession {
         if ended == Ended::Cancelled {
             return;
         }
+        self.responses.used(done.usage);
         match done.status {
             Status::Cancelled => self.close_turn(now, TurnOutcome::Interrupted),
             Status::Completed => {

@@ -9,7 +9,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::engine::{Output, TurnOutcome, TurnTimings};
+use crate::engine::{Output, TurnOutcome, TurnTimings, Usage};
 
 /// Calls of one response that are carried out; a model asks for one to three. More are answered with an error.
 pub(super) const MAX_CALLS: usize = 16;
@@ -84,6 +84,8 @@ pub(super) struct Responses {
     wanted: Option<Wanted>,
     /// The turn that is not done.
     turn: Option<TurnTimings>,
+    /// What the responses of that turn have used.
+    used: Usage,
     calls: Vec<PendingCall>,
 }
 
@@ -101,6 +103,7 @@ impl Responses {
             not_before: None,
             wanted: None,
             turn: None,
+            used: Usage::default(),
             calls: Vec::new(),
         }
     }
@@ -117,7 +120,7 @@ impl Responses {
     pub(super) fn forget_wanted(&mut self, now: Instant) -> Option<Output> {
         self.not_before = None;
         let turn = self.wanted.take()?.turn;
-        turn.requested.map(|_| turn_done(now, TurnOutcome::Interrupted, turn))
+        turn.requested.map(|_| self.turn_done(now, TurnOutcome::Interrupted, turn))
     }
 
     pub(super) fn is_wanted(&self) -> bool {
@@ -271,7 +274,12 @@ impl Responses {
 
     /// The turn is done; nothing if it was already.
     pub(super) fn close_turn(&mut self, now: Instant, outcome: TurnOutcome) -> Option<Output> {
-        self.turn.take().map(|turn| turn_done(now, outcome, turn))
+        self.turn.take().map(|turn| self.turn_done(now, outcome, turn))
+    }
+
+    /// A response of the turn was counted.
+    pub(super) fn used(&mut self, usage: Usage) {
+        self.used += usage;
     }
 
     /// A tool call was made.
@@ -331,6 +339,11 @@ impl Responses {
         [self.deadline, self.not_before].into_iter().flatten().min()
     }
 
+    fn turn_done(&mut self, now: Instant, outcome: TurnOutcome, timings: TurnTimings) -> Output {
+        let usage = std::mem::take(&mut self.used);
+        Output::TurnDone { outcome, timings: TurnTimings { done: Some(now), ..timings }, usage }
+    }
+
     fn idle(&mut self) {
         self.phase = Phase::Idle;
         self.deadline = None;
@@ -342,10 +355,6 @@ impl Responses {
             self.wanted = self.turn.take().map(|turn| Wanted { purpose: self.purpose, turn });
         }
     }
-}
-
-fn turn_done(now: Instant, outcome: TurnOutcome, timings: TurnTimings) -> Output {
-    Output::TurnDone { outcome, timings: TurnTimings { done: Some(now), ..timings } }
 }
 
 /// Whether there is room for a tool call.

@@ -153,10 +153,14 @@ impl Run {
                 let prompt = prompt.map_or(String::new(), |prompt| format!(" {}", prompt.0));
                 format!("{role:?}{prompt} {}{}", if is_final { "=" } else { "+" }, text.as_str())
             }
-            Output::TurnDone { outcome, timings } => {
+            Output::TurnDone { outcome, timings, usage } => {
                 let TurnTimings { last_speech_at, committed, requested, created, first_audio, done } = timings;
                 let marks = [last_speech_at, committed, requested, created, first_audio, done].map(at);
-                format!("turn {outcome:?} {}", marks.join(" "))
+                let used = match usage {
+                    Usage { input_audio: 0, output_audio: 0, .. } => String::new(),
+                    Usage { input_audio, output_audio, .. } => format!(" used {input_audio} {output_audio}"),
+                };
+                format!("turn {outcome:?} {}{used}", marks.join(" "))
             }
             Output::Usage(usage) => format!(
                 "usage {} {} {} {} {} {} {}",

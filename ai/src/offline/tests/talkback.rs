@@ -122,7 +122,7 @@ fn transcripts_tell_what_was_heard_and_turns_how_they_ended() {
             if let Output::Transcript { prompt, text, .. } = &output {
                 seen.push(format!("{prompt:?} {}", text.as_str()));
             }
-            if let Output::TurnDone { outcome, timings } = &output {
+            if let Output::TurnDone { outcome, timings, .. } = &output {
                 seen.push(format!("{outcome:?} {:?}", timings.done.map(|done| done - start)));
             }
         }

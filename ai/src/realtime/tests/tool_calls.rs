@@ -39,6 +39,42 @@ fn a_call_goes_out_and_its_result_comes_back_in_one_turn() {
     );
 }
 
+/// `response.done` of a response that used audio tokens.
+fn counted(response: &str, status: &str, calls: &str, input: u64, output: u64) -> String {
+    let mut event = done(response, status, calls);
+    event["response"]["usage"] = json!({ "input_tokens": input, "output_tokens": output,
+        "input_token_details": { "audio_tokens": input }, "output_token_details": { "audio_tokens": output } });
+    event.to_string()
+}
+
+#[test]
+fn a_turn_has_used_what_all_its_responses_have() {
+    let (first, second) = (counted("r1", "completed", "call_x", 10, 1), counted("r2", "completed", "", 20, 3));
+    asked(
+        &format!("{first}\nresult call_x 1\ncreated r2\n{second}"),
+        r#"400 usage 10 0 0 1 0 0 0
+        400 tool call_x lookup {"q":1}
+        400 > output call_x 1
+        400 > create response-2
+        400 usage 20 0 0 3 0 0 0
+        400 turn Completed 400 400 400 400 - 400 used 30 4"#,
+    );
+}
+
+#[test]
+fn what_a_cut_response_has_used_is_not_the_next_turns() {
+    let cut = counted("r1", "cancelled", "turn_detected", 10, 1);
+    asked(
+        &format!("starts 400\n{cut}\nfinishes 400\ncreated r2\n{}", counted("r2", "completed", "", 20, 3)),
+        "400 > cancel r1
+        400 turn Interrupted 400 400 400 400 - 400
+        400 usage 10 0 0 1 0 0 0
+        400 > create response-2
+        400 usage 20 0 0 3 0 0 0
+        400 turn Completed 0 - 400 400 - 400 used 20 3",
+    );
+}
+
 #[test]
 fn a_call_told_only_at_the_end_is_made_too() {
     asked("done r1 completed call_x", "400 tool call_x lookup {\"q\":1}");

@@ -325,7 +325,7 @@ fn usage_is_told_and_added_up() {
     run.play("understood item_1 ");
     run.expect(
         "400 usage 13 64 119 91 30 0 0
-        400 turn Completed 400 400 400 400 - 400
+        400 turn Completed 400 400 400 400 - 400 used 13 91
         400 usage 0 0 0 0 0 0 1500",
     );
     let total = run.session.usage();
