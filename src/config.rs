@@ -39,6 +39,9 @@ use reader::{Reader, Section};
 /// The file that is read when none is named; the built-in defaults serve when it is absent.
 pub const DEFAULT_FILE: &str = "config/offhook.toml";
 
+/// Where the OTLP exporter finds the headers of its requests, such as a collector's token; the names are OpenTelemetry's.
+const OTLP_HEADERS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"];
+
 /// The process's environment, as `Config::load` reads it.
 pub type Environment = BTreeMap<String, String>;
 
@@ -123,6 +126,8 @@ impl Config {
             let value = environment.get(name).filter(|value| !value.is_empty());
             value.map(Secret::new)
         };
+        // The specific one wins, as in the exporter.
+        let otlp_headers = OTLP_HEADERS.into_iter().find_map(|name| Some((name, key(name)?)));
         root.section("security").finish();
         let node = server::read_node(root.section("node"));
         let turn = media::read_turn(root.section("turn"), &TurnConfig::default());
@@ -141,7 +146,7 @@ impl Config {
             twilio: services::read_twilio(root.section("twilio")),
             default_assistant: read_routing(root.section("routing"), &assistants),
             limits: server::read_limits(root.section("limits")),
-            telemetry: server::read_telemetry(root.section("telemetry")),
+            telemetry: server::read_telemetry(root.section("telemetry"), otlp_headers),
             numbers: assistant::read_numbers(root, &assistants),
             settings: Vec::new(),
             assistants,

@@ -1,13 +1,16 @@
-//! Logs and metrics of the process: how a line looks, which buckets a histogram has, what each metric means.
+//! Logs, metrics and traces of the process: how a line looks, which buckets a histogram has, what a span of a call holds.
 
 mod catalogue;
 mod logs;
+mod spans;
+mod traces;
 
 use anyhow::Context as _;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use crate::config::TelemetryConfig;
 use catalogue::{Kind, METRICS};
+pub use traces::Traces;
 
 /// Starts logs and metrics for the process; `render` of the handle is the text of `/metrics`. The caller runs
 /// `run_upkeep` of it every few seconds, or histograms grow with each sample until the next scrape.

@@ -21,7 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, bind_problem};
 use crate::gate::Gate;
-use crate::telemetry;
+use crate::telemetry::{self, Traces};
 
 /// Histograms are folded this often, so that they do not grow between scrapes.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -39,6 +39,7 @@ pub struct Server {
     /// Its records.
     pub database: Store,
     end: NodeEnd,
+    traces: Option<Traces>,
     _lock: File,
 }
 
@@ -51,7 +52,9 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let database = open_database(config).await?;
     let http = listen("http.listen", config.http.listen).await?;
     let operator = listen("metrics.listen", config.metrics.listen).await?;
-    let (node, end) = actors::node::start(node::node_config(config), database.clone()).await.map_err(anyhow::Error::msg)?;
+    let traces = Traces::start(&config.telemetry, &config.node.name)?;
+    let node_config = node::node_config(config, traces.as_ref().map(Traces::sink));
+    let (node, end) = actors::node::start(node_config, database.clone()).await.map_err(anyhow::Error::msg)?;
     let gate = Arc::new(Gate { node: node.clone(), database: database.clone() });
     api::serve(http, api::router(node::api_config(config)?, gate.clone()));
     keep_up(metrics.clone());
@@ -67,13 +70,18 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
         tracing::info!("{line}");
     }
     raise_file_limit(config.node.max_calls);
-    Ok(Server { node, database, end, _lock: lock })
+    Ok(Server { node, database, end, traces, _lock: lock })
 }
 
 impl Server {
-    /// Waits until it has drained.
-    pub async fn ended(self) {
-        self.end.wait().await;
+    /// Waits until the node has ended, and ends what belongs to it; true after a drain.
+    pub async fn ended(self) -> bool {
+        let drained = self.end.wait().await;
+        self.database.close().await;
+        if let Some(traces) = self.traces {
+            traces.stop().await;
+        }
+        drained
     }
 
     /// Serves until SIGTERM or Ctrl-C, then drains; a second signal ends it at once.
@@ -84,9 +92,8 @@ impl Server {
         println!("  metrics  http://{}/metrics", config.metrics.listen);
         let node = self.node.clone();
         let signals = tokio::spawn(drain_on_signal(node));
-        let drained = self.end.wait().await;
+        let drained = self.ended().await;
         signals.abort();
-        self.database.close().await;
         Ok(if drained { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

@@ -28,6 +28,9 @@ const IMPURE: &[&str] = &["anyhow", "axum", "metrics", "ractor", "serde", "socke
 const BANNED_IN_PURE: &[&str] =
     &["std::time::Instant::now", "std::time::SystemTime::now", "std::net::UdpSocket", "std::fs::File", "std::sync::Mutex"];
 
+/// Files and folders of `actors/src` that are about one call.
+const PER_CALL: &[&str] = &["ai_session", "call", "calls", "jitter_buffer", "leg", "recorder", "vad"];
+
 const FILE_LINES_MAX: usize = 800;
 const LIB_LINES_MAX: usize = 120;
 const FUNCTION_LINES_MAX: usize = 70;
@@ -171,6 +174,27 @@ fn tests_do_not_sleep() {
     let stepped = sources().into_iter().filter(|source| !waits(&source.path));
     let sleeps = |line: &str| ["::sleep(", " sleep(", "sleep_until("].iter().any(|name| line.contains(name));
     refuse(stepped, Part::Tests, |line| sleeps(line).then_some("a sleep; step the time, or make it a real_* test"));
+}
+
+#[test]
+fn lines_about_a_call_name_it() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let part = source.path.strip_prefix("actors/src/").and_then(|path| path.split(['/', '.']).next());
+        if !part.is_some_and(|part| PER_CALL.contains(&part)) {
+            continue;
+        }
+        // A trace line is about a packet.
+        for level in ["error", "warn", "info", "debug"] {
+            for (at, _) in source.code.match_indices(&format!("tracing::{level}!(")) {
+                let line = source.code[..at].matches('\n').count();
+                if !source.tests[line] && !source.code[at..].split(';').next().unwrap().contains("call = %") {
+                    wrong.push(format!("{}:{}: a line of the log without `call = %...`", source.path, line + 1));
+                }
+            }
+        }
+    }
+    none(&wrong);
 }
 
 #[test]

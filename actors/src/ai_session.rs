@@ -25,6 +25,7 @@ use crate::kind::ActorKind;
 use crate::leg::LegMsg;
 use crate::mailbox::{Lane, Letter, Mailbox};
 use crate::metric::LocalHistogram;
+use crate::trace::Generation;
 use crate::worker::{Failure, Worker};
 
 /// What the AiSession is told.
@@ -123,8 +124,6 @@ pub struct AiSession {
     call_id: CallId,
     session: u64,
     engine: Box<dyn Core>,
-    /// `engine` label of metrics.
-    label: &'static str,
     provider: Option<provider::Provider>,
     speaker: provider::Speaker,
     turns: turns::Turns,
@@ -154,10 +153,9 @@ impl Worker for AiSession {
             call_id,
             session,
             engine: made.core,
-            label: made.label,
             provider: made.provider,
             speaker: made.speaker,
-            turns: turns::Turns::default(),
+            turns: turns::Turns::new(made.label),
             ports,
             call,
             alarm: Alarm::default(),
@@ -178,7 +176,7 @@ impl Worker for AiSession {
             AiMsg::Answered => self.engine.handle_input(now, Input::Started),
             AiMsg::Turn(event) => self.handle_turn(now, event, me),
             AiMsg::Dtmf(digit) => self.handle_digit(now, digit, me),
-            AiMsg::PromptStarted(prompt, at) => self.turns.prompt_started(prompt, at, self.label),
+            AiMsg::PromptStarted(prompt, at) => self.turns.prompt_started(prompt, at),
             AiMsg::PromptFinished(prompt) => {
                 self.turns.prompt_ended(prompt, now, None);
                 self.engine.handle_input(now, Input::PromptFinished { prompt });
@@ -314,9 +312,13 @@ impl AiSession {
                 self.tell_call(CallMsg::TurnTaken(Box::new(report)));
             }
             Output::ToolCall { call_id, name, arguments } => self.run_tool(call_id, &name, &arguments, me),
-            Output::TurnDone { outcome: _, timings } => {
-                if let (Some(provider), Some(asked), Some(first)) = (&self.provider, timings.requested, timings.first_audio) {
-                    provider.record_request(first.saturating_duration_since(asked));
+            Output::TurnDone { outcome, timings, usage } => {
+                if let (Some(provider), Some(requested), Some(first_audio)) =
+                    (&self.provider, timings.requested, timings.first_audio)
+                {
+                    provider.record_request(first_audio.saturating_duration_since(requested));
+                    let (done, usage) = (timings.done.unwrap_or(now), turns::usage_of(&usage));
+                    self.turns.generated(Generation { requested, first_audio, done, outcome, usage });
                 }
             }
             Output::Usage(used) => self.tell_call(CallMsg::UsageCounted(turns::usage_of(&used))),
@@ -332,6 +334,7 @@ impl AiSession {
         let result = BuiltIn::parse(name, arguments.as_str());
         let outcome = if result.is_ok() { "ok" } else { "refused" };
         metrics::counter!("offhook_tool_calls_total", "outcome" => outcome).increment(1);
+        self.tell_call(CallMsg::ToolCalled(result.as_ref().ok().map(BuiltIn::name)));
         let output = match result {
             // No output: it would make the model speak again, after its goodbye.
             Ok(BuiltIn::HangUp { .. }) => return self.hang_up("tool", me),

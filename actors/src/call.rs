@@ -11,6 +11,7 @@ mod children;
 mod draft;
 pub(crate) mod finish;
 mod negotiate;
+mod trace;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use store::{CallId, HangupCause};
 use crate::ai_session::AiMsg;
 use crate::alarm::Owned;
 use crate::call::draft::Draft;
+use crate::call::trace::CallTracer;
 use crate::clock::Ticking;
 use crate::config::Assistant;
 use crate::jitter_buffer::JitterMsg;
@@ -45,6 +47,7 @@ use crate::recorder::{RecorderMsg, RecordingEvent};
 use crate::shared::Shared;
 use crate::sip_endpoint::SipMsg;
 use crate::supervision::Budget;
+use crate::trace::CallEvent;
 use crate::turn::TurnReport;
 use crate::vad::VadMsg;
 use crate::worker::{Ended, Failure, Worker};
@@ -81,6 +84,8 @@ pub enum CallMsg {
     MediaTimedOut,
     /// By the AiSession: a turn is over.
     TurnTaken(Box<TurnReport>),
+    /// By the AiSession: the model used a tool; `None`: one that there is not, or not as it was used.
+    ToolCalled(Option<&'static str>),
     /// By the AiSession: tokens that a response used.
     UsageCounted(store::Usage),
     /// By the AiSession: the agent ends the call.
@@ -156,8 +161,10 @@ pub struct CallArgs {
 }
 
 /// Where the actors of one call reach each other, whichever is running today.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct CallPorts {
+    /// The call's id, which each line of the log about it carries.
+    pub id: CallId,
     /// The engine.
     pub ai: Port<AiMsg>,
     /// Only RTP legs have one.
@@ -171,6 +178,18 @@ pub struct CallPorts {
 }
 
 impl CallPorts {
+    /// Of a call whose actors are not started yet.
+    pub fn new(id: CallId) -> Self {
+        Self {
+            id,
+            ai: Port::default(),
+            jitter: Port::default(),
+            leg: Port::default(),
+            recorder: Port::default(),
+            vad: Port::default(),
+        }
+    }
+
     /// Hands one frame of the caller to all who listen. `due` is when it should have been handed on.
     pub(crate) fn caller_frame(&self, tick: u64, due: Instant, frame: &SharedFrame) {
         self.vad.tell(VadMsg::Caller(Arc::clone(frame)));
@@ -262,7 +281,8 @@ impl Worker for Call {
         }
         me.send(CallMsg::Begin).map_err(|_| "a new mailbox is empty")?;
         let assistant = shared.assistant_for(&party.called());
-        let draft = Draft::new(id, &shared.config.name, assistant.as_deref());
+        let trace = CallTracer::new(id, party.leg_kind(), assistant.clone(), arrived, &shared);
+        let draft = Draft::new(id, &shared.config.name, assistant.as_deref(), trace);
         Ok(Self {
             id,
             shared,
@@ -273,7 +293,7 @@ impl Worker for Call {
             assistant,
             codec: Codec::Pcmu,
             types: PayloadTypes::of(Codec::Pcmu),
-            ports: CallPorts::default(),
+            ports: CallPorts::new(id),
             ticking: None,
             fell_back: false,
             sessions: 0,
@@ -300,6 +320,7 @@ impl Worker for Call {
             CallMsg::LegClosed(LegClosed::Lost(reason)) => self.end(HangupCause::MediaTimeout, Some(reason), me),
             CallMsg::MediaTimedOut => self.end(HangupCause::MediaTimeout, None, me),
             CallMsg::TurnTaken(turn) => self.draft.turn_taken(*turn, &self.shared),
+            CallMsg::ToolCalled(name) => self.draft.trace.event(CallEvent::ToolCalled(name)),
             CallMsg::UsageCounted(usage) => self.draft.usage_counted(&usage, &self.shared),
             CallMsg::AgentHungUp => self.end(HangupCause::AgentHangup, None, me),
             CallMsg::ProviderFailed(error) => self.draft.provider_failed(&error, &self.shared),

@@ -17,6 +17,8 @@ pub use media::vad::VadConfig;
 use sip::endpoint::EndpointConfig;
 pub use sip::sdp::Codec;
 
+use crate::trace::TraceSink;
+
 /// One node.
 #[derive(Debug)]
 pub struct NodeConfig {
@@ -44,6 +46,8 @@ pub struct NodeConfig {
     pub recording: RecordingMode,
     /// Who answers which number.
     pub directory: Directory,
+    /// Where the traces of calls go; `None`: nowhere.
+    pub traces: Option<Arc<dyn TraceSink>>,
 }
 
 /// SIP sockets and names.

@@ -106,7 +106,9 @@ impl Worker for JitterBuffer {
             JitterMsg::Renegotiated(types) => self.core.renegotiate(types),
             JitterMsg::Finish => {
                 let totals = self.flush(Instant::now());
-                record_mos(&totals);
+                if let Some(score) = mos_of(&totals) {
+                    metrics::histogram!("offhook_call_mos", "direction" => "received").record(score);
+                }
                 let _call_ended_already = self.call.send(CallMsg::ReceivedTotals(Box::new(totals)));
                 me.stop();
             }
@@ -143,11 +145,8 @@ impl JitterBuffer {
     }
 }
 
-/// How the caller sounded to us, on the whole.
-fn record_mos(totals: &JitterStats) {
+/// How the caller sounded to us, on the whole; `None` when nothing came.
+pub(crate) fn mos_of(totals: &JitterStats) -> Option<f64> {
     let frames = totals.received + totals.lost;
-    if frames > 0 {
-        let score = mos(totals.concealed as f64 / frames as f64, totals.delay + FRAME);
-        metrics::histogram!("offhook_call_mos", "direction" => "received").record(score);
-    }
+    (frames > 0).then(|| mos(totals.concealed as f64 / frames as f64, totals.delay + FRAME))
 }

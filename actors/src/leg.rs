@@ -178,7 +178,7 @@ impl Worker for Leg {
             LegMsg::Audio(prompt, audio) => {
                 let refused = self.sendout.push(prompt, &audio);
                 if refused > 0 {
-                    tracing::warn!(refused, "agent audio beyond 120 s was not taken");
+                    tracing::warn!(call = %self.ports.id, refused, "agent audio beyond 120 s was not taken");
                 }
             }
             LegMsg::PromptEnd(prompt) => self.sendout.finish(prompt),
@@ -320,11 +320,11 @@ impl Leg {
             Line::Rtp(rtp) => {
                 let refused = digits.iter().filter(|digit| !rtp.push_dtmf(**digit)).count();
                 if refused > 0 {
-                    tracing::warn!(refused, "digits beyond 32 waiting were not sent");
+                    tracing::warn!(call = %self.ports.id, refused, "digits beyond 32 waiting were not sent");
                 }
             }
             // Media Streams has no way to send a digit (its fact sheet, §3.2).
-            Line::Twilio(_) => tracing::warn!("a Twilio stream cannot send digits"),
+            Line::Twilio(_) => tracing::warn!(call = %self.ports.id, "a Twilio stream cannot send digits"),
         }
     }
 

@@ -26,6 +26,7 @@ pub mod shared;
 pub mod sip_endpoint;
 pub mod store;
 pub mod supervision;
+pub mod trace;
 pub mod turn;
 pub mod vad;
 pub mod worker;

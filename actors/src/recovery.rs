@@ -45,7 +45,7 @@ pub(crate) fn close_recording(shared: &Arc<Shared>, call: CallId) {
         let data_dir = shared.config.data_dir.clone();
         match tokio::task::spawn_blocking(move || repaired(&data_dir, call, path_of(call))).await {
             Ok(write) => shared.store.tell(StoreMsg::Write(write)),
-            Err(error) => tracing::error!(%call, %error, "a recording stays open until the next start"),
+            Err(error) => tracing::error!(call = %call, %error, "a recording stays open until the next start"),
         }
     });
 }

@@ -5,19 +5,27 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use store::{CallId, Role, Transcript, Turn, WallTime};
 
+use crate::trace::Generation;
+
 /// One turn of the conversation.
 #[derive(Debug)]
 pub struct TurnReport {
     /// Who spoke.
     pub role: Role,
+    /// `engine` label of metrics: what spoke, or was spoken to.
+    pub engine: &'static str,
     /// What was said, as far as anybody knows.
     pub text: Transcript,
     /// When the speech began and ended.
     pub spoken: (Instant, Instant),
     /// How much the caller heard of a prompt that was cut short.
     pub interrupted: Option<Duration>,
+    /// When the first audio of a prompt came from the engine.
+    pub first_audio: Option<Instant>,
     /// Where the response gap went; only on an agent's turn that answers the caller.
     pub waterfall: Option<Waterfall>,
+    /// How the provider made it, as far as that is known.
+    pub generation: Option<Generation>,
 }
 
 /// The response gap of one turn, stage by stage. The stages sum to the gap.

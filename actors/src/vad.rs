@@ -96,7 +96,7 @@ impl Worker for Vad {
 
 impl Vad {
     fn tell(&self, event: TurnEvent) {
-        tracing::debug!(?event, "turn");
+        tracing::debug!(call = %self.ports.id, ?event, "turn");
         // The session first: after a barge-in it waits for the leg's report, which must not overtake the news of the barge-in.
         self.ports.ai.tell(AiMsg::Turn(event));
         match event {

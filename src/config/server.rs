@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::reader::Section;
 use super::secret::Secret;
+use super::services::HttpUrl;
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -22,6 +23,7 @@ const RTP_TIMEOUT: Duration = Duration::from_secs(30);
 const DATABASE_URL: &str = "sqlite://data/offhook.db";
 const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 const LOG_LEVEL: &str = "info";
+const TRACES_PATH: &str = "/v1/traces";
 const CALL_DURATION: Duration = Duration::from_secs(7200);
 const TCP_CONNECTIONS: u32 = 1000;
 const CPU_PERCENT: u32 = 90;
@@ -164,6 +166,10 @@ pub struct TelemetryConfig {
     pub log_format: LogFormat,
     /// A level, or directives such as `info,sip=debug`; default `info`.
     pub log_level: String,
+    /// The collector that traces go to, by OTLP over HTTP, without `/v1/traces`; unset: no traces.
+    pub otlp_endpoint: Option<HttpUrl>,
+    /// The share of calls that are traced, 0-1, default 1.
+    pub trace_ratio: f64,
 }
 
 /// The shape of a log line.
@@ -273,7 +279,8 @@ pub(super) fn read_limits(mut section: Section<'_>) -> LimitsConfig {
     limits
 }
 
-pub(super) fn read_telemetry(mut section: Section<'_>) -> TelemetryConfig {
+/// `headers` is what the collector's variable of that name holds, when it is set.
+pub(super) fn read_telemetry(mut section: Section<'_>, headers: Option<(&str, Secret)>) -> TelemetryConfig {
     let formats = [("pretty", LogFormat::Pretty), ("json", LogFormat::Json)];
     let telemetry = TelemetryConfig {
         log_format: section.choice("log_format", LogFormat::Pretty, &formats),
@@ -285,9 +292,28 @@ pub(super) fn read_telemetry(mut section: Section<'_>) -> TelemetryConfig {
                 _ => Err(format!("{text:?} is not a level (info) or a filter (info,sip=debug)")),
             }
         }),
+        otlp_endpoint: section.optional("otlp_endpoint", |text| match HttpUrl::parse(text)? {
+            url if url.as_str().ends_with(TRACES_PATH) => Err(format!("{TRACES_PATH} is added by itself: leave it out")),
+            url => Ok(url),
+        }),
+        trace_ratio: section.number("trace_ratio", 1.0, 0.0..=1.0),
     };
+    if let Some((variable, headers)) = headers
+        && !are_headers(headers.expose())
+    {
+        section.reader.refuse(variable, "is not a list of headers (name=value,name=value)");
+    }
     section.finish();
     telemetry
+}
+
+/// Whether a text is `name=value,...`. The exporter reads it by itself and would leave out what it does not understand.
+fn are_headers(text: &str) -> bool {
+    let name = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    text.split(',').filter(|item| !item.trim().is_empty()).all(|item| {
+        let parts = item.split_once('=').map(|(key, value)| (key.trim(), value.trim()));
+        parts.is_some_and(|(key, value)| !key.is_empty() && key.chars().all(name) && !value.is_empty())
+    })
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ impl HttpUrl {
         &self.0
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         let rest = text.strip_prefix("https://").or(text.strip_prefix("http://"));
         let host = rest.and_then(|rest| rest.split(['/', '?', '#']).next());
         let plain = !text.contains(|c: char| c.is_whitespace() || c == '@' || c == '?' || c == '#');

@@ -131,6 +131,37 @@ fn words_are_chosen_from_a_list() {
 }
 
 #[test]
+fn traces_go_to_a_collector_or_nowhere() {
+    let telemetry = load("[telemetry]\notlp_endpoint = \"http://127.0.0.1:4318/\"\ntrace_ratio = 0.25", &[]).telemetry;
+    assert_eq!(telemetry.otlp_endpoint.unwrap().as_str(), "http://127.0.0.1:4318");
+    assert_eq!(telemetry.trace_ratio, 0.25);
+    assert_eq!(load("", &[]).telemetry.otlp_endpoint, None);
+    check(
+        "[telemetry]\notlp_endpoint = \"127.0.0.1:4318\"\ntrace_ratio = 2",
+        "telemetry.otlp_endpoint: \"127.0.0.1:4318\" is not an http(s) URL (https://host/path)\n\
+         telemetry.trace_ratio: 2 is outside 0-1",
+    );
+    check(
+        "[telemetry]\notlp_endpoint = \"http://127.0.0.1:4318/v1/traces\"",
+        "telemetry.otlp_endpoint: /v1/traces is added by itself: leave it out",
+    );
+}
+
+#[test]
+fn headers_for_the_collector_are_checked_and_not_repeated() {
+    let refused = |variable: &str, headers: &str| mistakes("", &[(variable, headers)]);
+    for headers in ["authorization=Bearer abc,x-tenant=7", "a=b=c", ""] {
+        assert_eq!(refused("OTEL_EXPORTER_OTLP_HEADERS", headers), "", "{headers}");
+    }
+    for headers in ["hunter2", "=hunter2", "a b=hunter2", "a=hunter2,b"] {
+        let expected = "OTEL_EXPORTER_OTLP_HEADERS: is not a list of headers (name=value,name=value)";
+        assert_eq!(refused("OTEL_EXPORTER_OTLP_HEADERS", headers), expected);
+    }
+    let expected = "OTEL_EXPORTER_OTLP_TRACES_HEADERS: is not a list of headers (name=value,name=value)";
+    assert_eq!(refused("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "hunter2"), expected);
+}
+
+#[test]
 fn port_ranges_carry_pairs() {
     let ports = |range: &str| mistakes(&format!("[rtp]\nport_range = \"{range}\""), &[]);
     assert_eq!(ports("20000"), "rtp.port_range: \"20000\" is not a port range (20000-29999)");

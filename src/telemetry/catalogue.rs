@@ -76,6 +76,10 @@ pub(super) const METRICS: &[Metric] = &[
     counter("offhook_sip_retransmissions_total", "SIP messages sent or received again"),
     gauge("offhook_tasks", "Tasks of the runtime that are alive: actors, sockets, timers"),
     counter("offhook_tool_calls_total", "Tool calls of the model, by outcome"),
+    counter(
+        "offhook_trace_spans_total",
+        "Spans of traced calls: sent, queue_full (too many waited) or failed (the collector did not take them)",
+    ),
     counter("offhook_turns_total", "Turns that ended, of either side"),
 ];
 

@@ -1,6 +1,9 @@
 //! Sections of the file as the plain values that the crates take.
 
+use std::sync::Arc;
+
 use actors::config::{Codec, Dbov, Directory, JitterConfig, NodeConfig, RecordingMode, RtpConfig, SipConfig, VadConfig};
+use actors::trace::TraceSink;
 use anyhow::Context as _;
 use api::{ApiConfig, AuthToken, PublicUrl, SignatureCheck, TwilioConfig};
 
@@ -8,7 +11,7 @@ use super::assistants;
 use crate::config::{self, Config};
 
 /// The node's part of the file.
-pub(super) fn node_config(config: &Config) -> NodeConfig {
+pub(super) fn node_config(config: &Config, traces: Option<Arc<dyn TraceSink>>) -> NodeConfig {
     NodeConfig {
         name: config.node.name.clone(),
         data_dir: config.node.data_dir.clone(),
@@ -36,6 +39,7 @@ pub(super) fn node_config(config: &Config) -> NodeConfig {
             config::RecordingMode::Off => RecordingMode::Off,
         },
         directory: directory(config),
+        traces,
     }
 }
 

@@ -16,6 +16,12 @@ impl CallId {
         Self(Uuid::now_v7())
     }
 
+    /// The id as a number; its 32 hexadecimal digits are also the id of the call's trace.
+    #[must_use]
+    pub const fn to_bits(self) -> u128 {
+        self.0.as_u128()
+    }
+
     /// The id that sorts after every other: where a list that has no cursor begins.
     pub(crate) const LAST: Self = Self(Uuid::max());
 }

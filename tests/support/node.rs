@@ -13,6 +13,7 @@ use actors::config::{
 use actors::fault::Fault;
 use actors::kind::ActorKind;
 use actors::node::{NodeEnd, NodeHandle};
+use actors::trace::TraceSink;
 use ai::offline::OfflineConfig;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use store::{CallId, CallRecord, Incident, Recording, Store, Turn};
@@ -38,6 +39,11 @@ pub fn talkback() -> EngineConfig {
 
 impl Node {
     pub fn start(engine: EngineConfig) -> Self {
+        Self::start_traced(engine, None)
+    }
+
+    /// Starts one that tells this sink what a trace is drawn from.
+    pub fn start_traced(engine: EngineConfig, traces: Option<Arc<dyn TraceSink>>) -> Self {
         static ALONE: Mutex<()> = Mutex::new(());
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         metrics();
@@ -45,7 +51,7 @@ impl Node {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let url = format!("sqlite://{}", folder.path().join("offhook.db").display());
         let database = runtime.block_on(Store::open(&url)).unwrap();
-        let config = config(&folder, sip, engine);
+        let config = NodeConfig { traces, ..config(&folder, sip, engine) };
         let (handle, end) = runtime.block_on(actors::node::start(config, database.clone())).unwrap();
         Self { sip, folder, handle, database, end: Some(end), runtime, _alone: alone }
     }
@@ -154,5 +160,6 @@ fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig) -> NodeConf
         vad: VadConfig::default(),
         recording: RecordingMode::Always,
         directory: Directory { default: Some(Arc::new(assistant)), ..Directory::default() },
+        traces: None,
     }
 }

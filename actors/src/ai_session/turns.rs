@@ -7,6 +7,7 @@ use ai::engine::{Role, Usage, Words};
 use media::sendout::PromptId;
 use store::Transcript;
 
+use crate::trace::Generation;
 use crate::turn::{TurnReport, Waterfall};
 
 /// Prompts remembered at once: an engine is at most a few ahead of what is heard.
@@ -22,11 +23,14 @@ struct Spoken {
     started: Option<Instant>,
     ended: Option<Instant>,
     interrupted: Option<Duration>,
+    generation: Option<Generation>,
 }
 
 /// Times of the conversation.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Turns {
+    /// `engine` label of metrics.
+    engine: &'static str,
     prompts: VecDeque<Spoken>,
     caller: Option<(Instant, Instant)>,
     /// The caller's finished turn that no prompt has answered yet.
@@ -34,6 +38,10 @@ pub(super) struct Turns {
 }
 
 impl Turns {
+    pub(super) fn new(engine: &'static str) -> Self {
+        Self { engine, prompts: VecDeque::new(), caller: None, unanswered: None }
+    }
+
     pub(super) fn caller_started(&mut self, at: Instant) {
         self.caller = Some((at, at));
         self.unanswered = None;
@@ -54,10 +62,19 @@ impl Turns {
             self.prompts.pop_front();
         }
         let answers = self.unanswered.take();
-        self.prompts.push_back(Spoken { prompt, answers, first_audio: now, started: None, ended: None, interrupted: None });
+        let (started, ended, interrupted, generation) = (None, None, None, None);
+        self.prompts.push_back(Spoken { prompt, answers, first_audio: now, started, ended, interrupted, generation });
     }
 
-    pub(super) fn prompt_started(&mut self, prompt: PromptId, at: Instant, engine: &'static str) {
+    /// The provider has made a turn: the prompt whose audio came first of it.
+    pub(super) fn generated(&mut self, generation: Generation) {
+        if let Some(spoken) = self.prompts.iter_mut().find(|spoken| spoken.first_audio == generation.first_audio) {
+            spoken.generation = Some(generation);
+        }
+    }
+
+    pub(super) fn prompt_started(&mut self, prompt: PromptId, at: Instant) {
+        let engine = self.engine;
         let Some(spoken) = self.find(prompt) else { return };
         spoken.started = Some(at);
         let added = at.saturating_duration_since(spoken.first_audio);
@@ -92,24 +109,27 @@ impl Turns {
             }
             _ => None,
         };
+        let bare = TurnReport {
+            role: store::Role::Agent,
+            engine: self.engine,
+            text,
+            spoken: (now, now),
+            interrupted: None,
+            first_audio: None,
+            waterfall: None,
+            generation: None,
+        };
         match (role, spoken) {
             (Role::Agent, Some(spoken)) => TurnReport {
-                role: store::Role::Agent,
-                text,
                 spoken: (spoken.started.unwrap_or(spoken.first_audio), spoken.ended.unwrap_or(now)),
                 interrupted: spoken.interrupted,
+                first_audio: Some(spoken.first_audio),
                 waterfall: spoken.waterfall(),
+                generation: spoken.generation,
+                ..bare
             },
-            (Role::Agent, None) => {
-                TurnReport { role: store::Role::Agent, text, spoken: (now, now), interrupted: None, waterfall: None }
-            }
-            (Role::Caller, _) => TurnReport {
-                role: store::Role::Caller,
-                text,
-                spoken: self.caller.unwrap_or((now, now)),
-                interrupted: None,
-                waterfall: None,
-            },
+            (Role::Agent, None) => bare,
+            (Role::Caller, _) => TurnReport { role: store::Role::Caller, spoken: self.caller.unwrap_or((now, now)), ..bare },
         }
     }
 

@@ -74,6 +74,7 @@ impl Call {
                     return;
                 }
                 self.phase = Phase::Ringing { recorded: false, rung: false };
+                self.draft.trace.reached(|setup| &mut setup.ringing);
                 self.shared.sip.tell(SipMsg::Ring(dialog));
                 self.after(RECORD_WAIT_MAX, CallMsg::Recorded, me);
                 match self.shared.config.sip.ring {
@@ -83,6 +84,7 @@ impl Call {
             }
             Party::Twilio { .. } => {
                 self.phase = Phase::Ringing { recorded: true, rung: true };
+                self.draft.trace.reached(|setup| &mut setup.ringing);
                 self.after(STREAM_WAIT_MAX, CallMsg::StreamLate, me);
             }
         }
@@ -122,6 +124,7 @@ impl Call {
         let (true, true, Party::Sip { dialog, local: Some(local), .. }) = (*recorded, *rung, &self.party) else { return };
         let answer = local.previous.clone().unwrap_or_default();
         self.shared.sip.tell(SipMsg::Answer(dialog.clone(), answer));
+        self.draft.trace.reached(|setup| &mut setup.answered);
         let leg = self.party.leg_kind().as_str();
         metrics::histogram!("offhook_call_setup_seconds", "leg" => leg).record(self.arrived.elapsed());
     }
@@ -151,6 +154,7 @@ impl Call {
     pub(super) fn go_up(&mut self) {
         let leg = self.party.leg_kind().as_str();
         self.phase = Phase::Up { answered: std::time::Instant::now(), _counted: Active::new(leg) };
+        self.draft.trace.reached(|setup| &mut setup.up);
         self.shared.store.tell(StoreMsg::Write(StoreWrite::CallAnswered { call: self.id, at: WallTime::now() }));
         self.ports.leg.tell(LegMsg::Start);
         self.ports.ai.tell(AiMsg::Answered);

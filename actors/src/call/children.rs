@@ -28,6 +28,7 @@ impl Call {
     /// Starts all actors of the call around its wire. The leg comes last: what it receives finds its readers there.
     pub(super) async fn start_children(&mut self, codec: Codec, wire: Wire, me: &Mailbox<CallMsg>) -> Result<(), String> {
         self.codec = codec;
+        self.draft.trace.media(codec);
         self.types = match &wire {
             Wire::Rtp(rtp) => payload_types(&rtp.negotiated),
             Wire::Twilio(_) => PayloadTypes::of(codec),
@@ -219,7 +220,7 @@ impl Call {
             ActorKind::Leg => strike(&self.ports.leg, fault),
             ActorKind::Recorder => strike(&self.ports.recorder, fault),
             ActorKind::Vad => strike(&self.ports.vad, fault),
-            other => tracing::warn!(actor = other.name(), "not an actor of a call"),
+            other => tracing::warn!(call = %self.id, actor = other.name(), "not an actor of a call"),
         }
     }
 }

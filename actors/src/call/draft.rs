@@ -10,7 +10,10 @@ use crate::kind::ActorKind;
 use crate::recorder::RecordingEvent;
 use crate::shared::Shared;
 use crate::store::StoreMsg;
+use crate::trace::CallEvent;
 use crate::turn::TurnReport;
+
+use super::trace::CallTracer;
 
 /// Turns kept for an engine that must be started again with what was said: about ten minutes of talk.
 const HISTORY_MAX: usize = 64;
@@ -31,10 +34,11 @@ pub(super) struct Draft {
     recording: bool,
     pub(super) received: Option<Box<JitterStats>>,
     pub(super) ended: Option<(HangupCause, Option<String>, WallTime)>,
+    pub(super) trace: CallTracer,
 }
 
 impl Draft {
-    pub(super) fn new(id: CallId, node: &str, assistant: Option<&Assistant>) -> Self {
+    pub(super) fn new(id: CallId, node: &str, assistant: Option<&Assistant>, trace: CallTracer) -> Self {
         Self {
             id,
             node: node.to_owned(),
@@ -46,6 +50,7 @@ impl Draft {
             recording: false,
             received: None,
             ended: None,
+            trace,
         }
     }
 
@@ -54,6 +59,7 @@ impl Draft {
     }
 
     pub(super) fn turn_taken(&mut self, report: TurnReport, shared: &Shared) {
+        self.trace.turn(self.turns, &report);
         let turn = report.into_turn(self.id, self.turns);
         self.turns += 1;
         if self.history.len() == HISTORY_MAX {
@@ -72,23 +78,27 @@ impl Draft {
         total.cached_tokens += used.cached_tokens;
         total.output_text_tokens += used.output_text_tokens;
         total.output_audio_tokens += used.output_audio_tokens;
+        self.trace.used(self.usage);
         shared.store.tell(StoreMsg::Write(StoreWrite::UsageCounted { call: self.id, usage: self.usage }));
     }
 
-    pub(super) fn provider_failed(&self, error: &EngineError, shared: &Shared) {
+    pub(super) fn provider_failed(&mut self, error: &EngineError, shared: &Shared) {
         tracing::warn!(call = %self.id, %error, "provider failed");
+        self.trace.event(CallEvent::ProviderFailed(error.kind()));
         let provider = self.provider.clone();
         metrics::counter!("offhook_provider_errors_total", "provider" => provider, "kind" => error.kind()).increment(1);
         self.incident(IncidentKind::ProviderFailed, &self.provider, error.to_string(), shared);
     }
 
-    pub(super) fn fell_back(&self, reason: String, shared: &Shared) {
+    pub(super) fn fell_back(&mut self, reason: String, shared: &Shared) {
+        self.trace.event(CallEvent::FellBack);
         metrics::counter!("offhook_provider_fallbacks_total").increment(1);
         self.incident(IncidentKind::FellBack, "offline", reason, shared);
     }
 
-    pub(super) fn restarted(&self, actor: ActorKind, reason: &str, shared: &Shared) {
+    pub(super) fn restarted(&mut self, actor: ActorKind, reason: &str, shared: &Shared) {
         tracing::warn!(call = %self.id, actor = actor.name(), reason, "actor restarted");
+        self.trace.event(CallEvent::ActorRestarted(actor));
         self.incident(IncidentKind::ActorRestarted, actor.name(), reason.to_owned(), shared);
     }
 
@@ -104,6 +114,7 @@ impl Draft {
             }
             RecordingEvent::Faulted { reason } => {
                 tracing::warn!(call = %self.id, reason, "recording fault");
+                self.trace.event(CallEvent::RecordingFault);
                 self.incident(IncidentKind::RecordingFault, ActorKind::Recorder.name(), reason, shared);
                 return;
             }

@@ -6,7 +6,7 @@ use store::{HangupCause, LegKind, StoreWrite, WallTime};
 
 use super::{Call, CallMsg, Party, Phase};
 use crate::ai_session::AiMsg;
-use crate::jitter_buffer::JitterMsg;
+use crate::jitter_buffer::{JitterMsg, mos_of};
 use crate::leg::LegMsg;
 use crate::mailbox::Mailbox;
 use crate::recorder::RecorderMsg;
@@ -30,6 +30,7 @@ impl Call {
             metrics::histogram!("offhook_call_duration_seconds").record(answered.elapsed());
         }
         self.draft.ended = Some((cause, detail, WallTime::now()));
+        self.draft.trace.ended(cause);
         self.phase = Phase::Ending;
         self.tell_peer(cause);
         self.ports.jitter.tell(JitterMsg::Finish);
@@ -68,6 +69,7 @@ impl Call {
             close_recording(&self.shared, self.id);
         }
         let stats = self.draft.stats();
+        self.draft.trace.finish(self.draft.received.as_deref().and_then(mos_of));
         self.shared.store.tell(StoreMsg::Write(StoreWrite::CallEnded { call: self.id, at, cause, detail, stats }));
         me.stop();
     }

@@ -116,7 +116,7 @@ async fn read(mut incoming: mpsc::Receiver<String>, ports: CallPorts, leg: Mailb
             Ok(Heard::Nothing) => {}
             Err(error) => {
                 metrics::counter!("offhook_rtp_rejected_total", "reason" => "media_streams").increment(1);
-                tracing::debug!(%error, "a Media Streams message was not understood");
+                tracing::debug!(call = %ports.id, %error, "a Media Streams message was not understood");
             }
         }
     }
