@@ -281,7 +281,7 @@ impl Worker for Call {
         }
         me.send(CallMsg::Begin).map_err(|_| "a new mailbox is empty")?;
         let assistant = shared.assistant_for(&party.called());
-        let trace = CallTracer::new(id, party.leg_kind(), assistant.clone(), arrived, &shared);
+        let trace = CallTracer::new(shared.config.traces.as_ref(), id, party.leg_kind(), assistant.clone(), arrived);
         let draft = Draft::new(id, &shared.config.name, assistant.as_deref(), trace);
         Ok(Self {
             id,

@@ -202,6 +202,12 @@ impl Complaints {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::time::SystemTime;
+
+    use actors::trace::{TracePart, TracedCall, TurnTrace};
+    use metrics_exporter_prometheus::PrometheusBuilder;
+    use store::{LegKind, Role};
+
     use super::*;
 
     fn wanted(ratio: f64) -> usize {
@@ -218,6 +224,29 @@ mod tests {
             let wanted = wanted(ratio);
             assert!(wanted.abs_diff(share) < 500, "{wanted} of 10,000 at {ratio}");
         }
+    }
+
+    #[test]
+    fn when_full_the_newest_is_dropped_and_its_spans_are_counted() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let (waiting, mut queue) = mpsc::channel(1);
+        let full = Queue { threshold: threshold(1.0), waiting };
+        let (id, now) = (CallId::generate(), Instant::now());
+        let (leg, arrived_at) = (LegKind::Sip, SystemTime::now());
+        let call = Arc::new(TracedCall { id, leg, assistant: None, arrived: now, arrived_at });
+        metrics::with_local_recorder(&recorder, || {
+            for number in 0..3 {
+                // An agent's turn that was heard: itself, its sendout and its playing.
+                let (role, first_audio, spoken) = (Role::Agent, Some(now), (now, now));
+                let (interrupted, waterfall, generation) = (None, None, None);
+                let turn = TurnTrace { number, role, engine: "offline", spoken, interrupted, first_audio, waterfall, generation };
+                full.take(Trace { call: Arc::clone(&call), part: TracePart::Turn(Box::new(turn)) });
+            }
+        });
+        let text = recorder.handle().render();
+        assert!(text.contains("offhook_trace_spans_total{outcome=\"queue_full\"} 6"), "{text}");
+        let Trace { part: TracePart::Turn(kept), .. } = queue.try_recv().unwrap() else { panic!("want a turn") };
+        assert_eq!((kept.number, queue.try_recv().is_err()), (0, true));
     }
 
     #[test]

@@ -7,7 +7,6 @@ use media::codec::Codec;
 use store::{CallId, HangupCause, LegKind, Usage};
 
 use crate::config::Assistant;
-use crate::shared::Shared;
 use crate::trace::{CallEvent, CallTrace, EVENTS_MAX, SetupTrace, Trace, TracePart, TraceSink, TracedCall, TurnTrace};
 use crate::turn::TurnReport;
 
@@ -21,9 +20,15 @@ struct Open {
 }
 
 impl CallTracer {
-    pub(super) fn new(id: CallId, leg: LegKind, assistant: Option<Arc<Assistant>>, arrived: Instant, shared: &Shared) -> Self {
-        let sink = shared.config.traces.as_ref().filter(|sink| sink.wants(id));
-        Self(sink.map(|sink| {
+    /// `arrived` is when the INVITE or the webhook came.
+    pub(super) fn new(
+        sink: Option<&Arc<dyn TraceSink>>,
+        id: CallId,
+        leg: LegKind,
+        assistant: Option<Arc<Assistant>>,
+        arrived: Instant,
+    ) -> Self {
+        Self(sink.filter(|sink| sink.wants(id)).map(|sink| {
             let arrived_at = SystemTime::now() - arrived.elapsed();
             let call = Arc::new(TracedCall { id, leg, assistant, arrived, arrived_at });
             Box::new(Open { sink: Arc::clone(sink), call, trace: CallTrace::new(arrived) })
@@ -93,5 +98,83 @@ impl CallTracer {
 impl Drop for CallTracer {
     fn drop(&mut self) {
         self.finish(None);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Keeps what it is told, of every call or of none.
+    #[derive(Debug, Default)]
+    struct Kept {
+        refuses: bool,
+        traces: Mutex<Vec<Trace>>,
+    }
+
+    impl TraceSink for Kept {
+        fn wants(&self, _: CallId) -> bool {
+            !self.refuses
+        }
+
+        fn take(&self, trace: Trace) {
+            self.traces.lock().unwrap().push(trace);
+        }
+    }
+
+    /// The end that a call tells after `run`.
+    fn end_of(run: impl FnOnce(&mut CallTracer)) -> CallTrace {
+        let kept = Arc::new(Kept::default());
+        let sink = Arc::clone(&kept) as Arc<dyn TraceSink>;
+        let mut tracer = CallTracer::new(Some(&sink), CallId::generate(), LegKind::Sip, None, Instant::now());
+        run(&mut tracer);
+        drop(tracer);
+        let mut traces = std::mem::take(&mut *kept.traces.lock().unwrap());
+        let (Some(Trace { part: TracePart::Call(end), .. }), None) = (traces.pop(), traces.pop()) else { panic!("want one end") };
+        *end
+    }
+
+    #[test]
+    fn the_end_is_told_once_whether_it_was_finished_or_dropped() {
+        let dropped = end_of(|_| {});
+        assert_eq!((dropped.ended, dropped.mos), (None, None));
+        let finished = end_of(|tracer| {
+            tracer.ended(HangupCause::AgentHangup);
+            tracer.finish(Some(4.2));
+        });
+        assert_eq!(finished.ended.map(|(_, cause)| cause), Some(HangupCause::AgentHangup));
+        assert_eq!(finished.mos, Some(4.2));
+    }
+
+    #[test]
+    fn a_step_that_is_reached_twice_counts_the_first_time() {
+        let mut first = None;
+        let end = end_of(|tracer| {
+            tracer.reached(|setup| &mut setup.up);
+            first = tracer.0.as_ref().unwrap().trace.setup.up;
+            tracer.reached(|setup| &mut setup.up);
+        });
+        assert!(first.is_some() && end.setup.up == first, "{end:?}");
+    }
+
+    #[test]
+    fn events_beyond_the_bound_are_not_told() {
+        let end = end_of(|tracer| {
+            tracer.event(CallEvent::FellBack);
+            (0..EVENTS_MAX).for_each(|_| tracer.event(CallEvent::RecordingFault));
+        });
+        assert_eq!((end.events.len(), end.events[0].1), (EVENTS_MAX, CallEvent::FellBack));
+        assert_eq!(end.events[EVENTS_MAX - 1].1, CallEvent::RecordingFault);
+    }
+
+    #[test]
+    fn a_call_that_nobody_wants_to_trace_tells_nothing() {
+        let kept = Arc::new(Kept { refuses: true, ..Kept::default() });
+        let sink = Arc::clone(&kept) as Arc<dyn TraceSink>;
+        CallTracer::new(Some(&sink), CallId::generate(), LegKind::Sip, None, Instant::now()).finish(None);
+        assert!(kept.traces.lock().unwrap().is_empty());
     }
 }
