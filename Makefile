@@ -1,14 +1,14 @@
 # Every command a person needs; `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test demo bench load deny
+.PHONY: help run test demo bench bench-accept load deny
 
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 # espeak-ng is the offline engine's voice; the C compiler builds SQLite and ring.
 NEEDED := cc:build-essential espeak-ng:espeak-ng
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## install what is missing, build, start the server and answer calls
 	@scripts/packages.sh $(NEEDED)
@@ -25,7 +25,13 @@ demo: ## one virtual caller talks with the server over SIP; prints the conversat
 
 bench: ## measure the parts against their budgets
 	@scripts/packages.sh $(NEEDED)
-	cargo bench --locked --workspace
+	cargo run --locked --release -p benches
+
+# Built as the tests build it, or the counts would be of something else.
+bench-accept: ## make the instructions that the parts take now those that the tests hold them to
+	@scripts/packages.sh $(NEEDED) valgrind:valgrind
+	CARGO_INCREMENTAL=0 cargo build --locked --workspace --all-targets
+	$(dir $(RELEASE))debug/benches accept
 
 load: ## many virtual callers at once, e.g. make load ARGS="sip --calls 100 --rate 10 --hold 20"
 	@scripts/packages.sh $(NEEDED)

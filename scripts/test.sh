@@ -11,6 +11,7 @@ readonly PACKAGES=(
     sipp:sip-tester
     baresip:baresip-core
     sox:sox
+    valgrind:valgrind
     "/usr/lib/postgresql/*/bin/initdb:postgresql"
     python3:python3
     "/usr/lib/python3*/ensurepip:python3-venv"
@@ -85,9 +86,10 @@ OFFHOOK_TEST_PYTHON=$(scripts/python.sh)
 export OFFHOOK_TEST_PYTHON
 stage "format" 60 cargo fmt --all --check
 stage "clippy" 900 cargo clippy --locked --workspace --all-targets -- -D warnings
-# With the benches; the programs too, which the real calls start.
+# The programs too, which the real calls and the gate start.
 stage "build" 1200 cargo build --locked --workspace --all-targets
 stage "tests" 600 cargo test --locked --workspace --no-fail-fast "${plain[@]}"
+stage "instructions" 300 "${CARGO_TARGET_DIR:-target}/debug/benches" check
 stage "documentation examples" 300 cargo test --locked --workspace --doc
 stage "documentation" 600 env RUSTDOCFLAGS=-Dwarnings cargo doc --locked --workspace --no-deps
 if command -v cargo-deny >/dev/null; then

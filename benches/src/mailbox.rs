@@ -1,18 +1,33 @@
-//! What a message costs between two actors.
+//! What a message costs between two actors, on one thread without other work: waking a second core is not in it.
 
-#![allow(missing_docs)]
+use std::time::Duration;
 
 use actors::kind::ActorKind;
 use actors::mailbox::{Lane, Letter, Mailbox};
 use actors::worker::{Failure, Worker, spawn_root};
-use divan::Bencher;
-use divan::counter::ItemsCount;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-fn main() {
-    divan::main();
-}
+use crate::workload::{Step, Workload};
+
+pub const WORKLOADS: &[Workload] = &[
+    // 400 ns each, counted in and out.
+    Workload {
+        name: "mailbox_hop_1000",
+        what: "1,000 letters to one actor",
+        budget: Duration::from_micros(400),
+        counted: 20,
+        start: mailbox_hop,
+    },
+    // 1 us each with its wake-up, as one tick of 100 calls is.
+    Workload {
+        name: "tick_of_400_actors",
+        what: "a letter each to 400 actors",
+        budget: Duration::from_micros(400),
+        counted: 20,
+        start: tick_of_actors,
+    },
+];
 
 /// What the measured actor is told.
 #[derive(Debug)]
@@ -86,16 +101,12 @@ impl Readers {
     }
 }
 
-// Budget: 1,000 letters to one actor, counted in and out, one core: 400 us, 400 ns each.
-#[divan::bench]
-fn mailbox_hop_1000(bencher: Bencher) {
+fn mailbox_hop() -> Step {
     let mut readers = Readers::start(1);
-    bencher.counter(ItemsCount::new(1_000_usize)).bench_local(|| readers.tell(999));
+    Box::new(move || readers.tell(999))
 }
 
-// Budget: one letter each to 400 actors, as one tick of 100 calls is, one core: 400 us, 1 us each with its wake-up.
-#[divan::bench]
-fn tick_of_400_actors(bencher: Bencher) {
+fn tick_of_actors() -> Step {
     let mut readers = Readers::start(400);
-    bencher.counter(ItemsCount::new(400_usize)).bench_local(|| readers.tell(0));
+    Box::new(move || readers.tell(0))
 }

@@ -1,11 +1,9 @@
 //! What moving audio costs a leg.
 
-#![allow(missing_docs, clippy::disallowed_methods)]
-
-use std::time::Instant;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use divan::{AllocProfiler, Bencher};
 use media::codec::Codec;
 use media::frame::SharedFrame;
 use media::jitter::{JitterBuffer, JitterConfig};
@@ -16,48 +14,82 @@ use media::units::{FRAME, FRAME_SAMPLES};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-// Shows that a warm frame allocates nothing.
-#[global_allocator]
-static ALLOC: AllocProfiler = AllocProfiler::system();
+use crate::speech;
+use crate::workload::{Step, Workload};
 
-fn main() {
-    divan::main();
-}
+pub const WORKLOADS: &[Workload] = &[
+    Workload {
+        name: "pcmu_encode",
+        what: "one frame to mu-law",
+        budget: Duration::from_nanos(150),
+        counted: 1_000,
+        start: || encode(Codec::Pcmu),
+    },
+    Workload {
+        name: "pcma_encode",
+        what: "one frame to A-law",
+        budget: Duration::from_nanos(150),
+        counted: 1_000,
+        start: || encode(Codec::Pcma),
+    },
+    Workload {
+        name: "pcmu_decode",
+        what: "one frame of mu-law",
+        budget: Duration::from_nanos(150),
+        counted: 1_000,
+        start: || decode(Codec::Pcmu),
+    },
+    Workload {
+        name: "pcma_decode",
+        what: "one frame of A-law",
+        budget: Duration::from_nanos(150),
+        counted: 1_000,
+        start: || decode(Codec::Pcma),
+    },
+    // 2 us a packet: parsed, pinned, pushed and played.
+    Workload {
+        name: "jitter_push_and_pop_11_s",
+        what: "550 packets of a leg in and out",
+        budget: Duration::from_micros(1_100),
+        counted: 4,
+        start: jitter_push_and_pop,
+    },
+    // A concealed frame may take 22 us.
+    Workload {
+        name: "jitter_with_10_percent_loss_11_s",
+        what: "the same, every tenth lost",
+        budget: Duration::from_micros(2_200),
+        counted: 4,
+        start: jitter_with_loss,
+    },
+    // 4 us a leg, 0.02 % of a core a call.
+    Workload {
+        name: "leg_tick_of_100_legs",
+        what: "one tick of 100 legs, both directions",
+        budget: Duration::from_micros(400),
+        counted: 100,
+        start: leg_tick,
+    },
+];
 
-/// Octets of real speech, a frame each: 550, 11 s.
-fn speech() -> Vec<Vec<u8>> {
-    let wav = include_bytes!("../tests/data/jfk_8k.wav");
-    let samples: Vec<i16> = wav[44..].chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
-    let frames = samples.chunks_exact(FRAME_SAMPLES);
-    frames
-        .map(|samples| {
-            let mut octets = Vec::new();
-            Codec::Pcmu.encode(samples, &mut octets);
-            octets
-        })
-        .collect()
-}
-
-// Budget: one G.711 frame encoded: 150 ns.
-#[divan::bench(args = [Codec::Pcma, Codec::Pcmu])]
-fn g711_encode(bencher: Bencher, codec: &Codec) {
+fn encode(codec: Codec) -> Step {
     let samples: Vec<i16> = (0..FRAME_SAMPLES as i16).map(|index| index * 200).collect();
     let mut octets = Vec::with_capacity(FRAME_SAMPLES);
-    bencher.bench_local(|| {
+    Box::new(move || {
         octets.clear();
-        codec.encode(divan::black_box(&samples), &mut octets);
-    });
+        codec.encode(black_box(&samples), &mut octets);
+        black_box(&octets);
+    })
 }
 
-// Budget: one G.711 frame decoded: 150 ns.
-#[divan::bench(args = [Codec::Pcma, Codec::Pcmu])]
-fn g711_decode(bencher: Bencher, codec: &Codec) {
+fn decode(codec: Codec) -> Step {
     let octets: Vec<u8> = (0..FRAME_SAMPLES).map(|index| index as u8).collect();
     let mut samples = Vec::with_capacity(FRAME_SAMPLES);
-    bencher.bench_local(|| {
+    Box::new(move || {
         samples.clear();
-        codec.decode(divan::black_box(&octets), &mut samples);
-    });
+        codec.decode(black_box(&octets), &mut samples);
+        black_box(&samples);
+    })
 }
 
 /// One leg as the actors drive it, without sockets.
@@ -118,49 +150,43 @@ impl Leg {
     }
 }
 
-// Budget: 11 s of one leg, 550 packets parsed, pinned, pushed and played: 1.1 ms, 2 us each.
-#[divan::bench]
-fn jitter_push_and_pop_11_s(bencher: Bencher) {
-    let frames = speech();
+fn jitter_push_and_pop() -> Step {
+    let frames = speech::octets();
     let mut leg = Leg::new();
-    bencher.bench_local(|| {
+    Box::new(move || {
         for frame in &frames {
-            divan::black_box(leg.receive(frame));
+            black_box(leg.receive(frame));
         }
-    });
+    })
 }
 
-// Budget: 11 s of one leg with every tenth packet lost: 2.2 ms, so a concealed frame may take 22 us.
-#[divan::bench]
-fn jitter_with_10_percent_loss_11_s(bencher: Bencher) {
-    let frames = speech();
+fn jitter_with_loss() -> Step {
+    let frames = speech::octets();
     let mut leg = Leg::new();
-    bencher.bench_local(|| {
+    Box::new(move || {
         for (index, frame) in frames.iter().enumerate() {
             match index % 10 {
-                9 => divan::black_box(leg.lose()),
-                _ => divan::black_box(leg.receive(frame)),
+                9 => black_box(leg.lose()),
+                _ => black_box(leg.receive(frame)),
             };
         }
-    });
+    })
 }
 
-// Budget: 100 legs, one 20 ms tick, both directions, one core: 400 us, 4 us a leg, 0.02 % of a core a call.
-#[divan::bench]
-fn leg_tick_of_100_legs(bencher: Bencher) {
-    let frames = speech();
+fn leg_tick() -> Step {
+    let frames = speech::octets();
     let mut legs: Vec<Leg> = (0..100).map(|_| Leg::new()).collect();
     let mut tick = 0;
-    bencher.bench_local(|| {
+    Box::new(move || {
         for leg in &mut legs {
             let frame = &frames[tick % frames.len()];
             if leg.sendout.waiting() < FRAME * 2 {
                 let _ = leg.sendout.push(PromptId(1), frame);
                 let _ = leg.sendout.push(PromptId(1), frame);
             }
-            divan::black_box(leg.receive(frame));
-            divan::black_box(leg.send());
+            black_box(leg.receive(frame));
+            black_box(leg.send());
         }
         tick += 1;
-    });
+    })
 }
