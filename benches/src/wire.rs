@@ -1,7 +1,7 @@
 //! The hot frames of one AI call: what the caller's and the agent's audio cost as JSON.
 //!
-//! 100 calls make 1,000 appends and 600 to 5,000 deltas a second, and 5,000 Media Streams frames each way on a
-//! Twilio leg. At 2 us each that is 1.5 % of a core, 0.015 % a call.
+//! 100 calls make 1,000 appends of five frames and up to 5,000 deltas a second: at these budgets 1.5 % of a core, 0.015 % a
+//! call. On Twilio legs 5,000 Media Streams messages each way are 0.75 % more.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
