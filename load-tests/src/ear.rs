@@ -11,10 +11,10 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::mark::MarkDetector;
-use crate::speech::{FRAME_SAMPLES, level};
+use crate::speech::{FRAME_SAMPLES, mean_square};
 
-/// Agent audio above this level is heard, dBov; below lies comfort noise.
-const AUDIBLE_DBOV: f32 = -50.0;
+/// Agent audio above this mean square, -50 dBov, is heard; below lies comfort noise.
+const AUDIBLE: f64 = (1 << 30) as f64 / 1e5;
 /// The agent's end is told to this many samples: 5 ms, since a fade may end within its frame.
 const GRAIN: usize = FRAME_SAMPLES / 4;
 /// Silence after which the agent's turn is over; shorter pauses belong to its speech.
@@ -58,7 +58,8 @@ pub struct Ear {
     partial: Vec<i16>,
     partial_at: Option<Instant>,
     arrivals: VecDeque<Instant>,
-    marks: MarkDetector,
+    /// Looked for only where callers send some: it is most of an ear's cost.
+    marks: Option<MarkDetector>,
     marks_waiting: VecDeque<(u8, Instant)>,
     agent: Option<AgentTurn>,
     agent_turns: u32,
@@ -75,6 +76,11 @@ struct AgentTurn {
 }
 
 impl Ear {
+    /// An ear that has not heard anything, and whether it looks for marks.
+    pub fn new(marks: bool) -> Self {
+        Self { marks: marks.then(MarkDetector::default), ..Self::default() }
+    }
+
     /// Takes agent audio whose first sample is heard at `at`; any number of samples.
     pub fn handle_audio(&mut self, at: Instant, samples: &[i16]) {
         if self.partial.is_empty() && samples.len() == FRAME_SAMPLES {
@@ -158,14 +164,14 @@ impl Ear {
             self.arrivals.pop_front();
         }
         self.arrivals.push_back(at);
-        if let Some(mark) = self.marks.handle_frame(frame) {
+        if let Some(mark) = self.marks.as_mut().and_then(|marks| marks.handle_frame(frame)) {
             self.handle_mark(mark.number, mark.samples_ago);
         }
-        if level(frame) <= AUDIBLE_DBOV {
+        if mean_square(frame) <= AUDIBLE {
             return;
         }
         let end =
-            frame.chunks(GRAIN).rposition(|grain| level(grain) > AUDIBLE_DBOV).map_or(FRAME_SAMPLES, |last| (last + 1) * GRAIN);
+            frame.chunks(GRAIN).rposition(|grain| mean_square(grain) > AUDIBLE).map_or(FRAME_SAMPLES, |last| (last + 1) * GRAIN);
         let last_heard = at + Duration::from_micros(end as u64 * 125);
         match &mut self.agent {
             Some(agent) => agent.last_heard = last_heard,
@@ -276,7 +282,7 @@ mod tests {
     #[test]
     fn a_mark_measures_the_way_there_and_back() {
         let start = Instant::now();
-        let mut ear = Ear::default();
+        let mut ear = Ear::new(true);
         ear.handle_spoken(start, false, Some(2));
         let mut audio = vec![0_i16; 36];
         audio.extend(mark::samples(2));

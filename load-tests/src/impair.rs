@@ -29,6 +29,13 @@ pub struct Path {
     overtaken: Option<Vec<u8>>,
 }
 
+impl Impairments {
+    /// Whether nothing is impaired.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl Path {
     /// The path of call `call`; what happens to its n-th packet depends on the seed, the call and n alone.
     pub fn new(impairments: Impairments, seed: u64, call: u64) -> Self {
@@ -38,7 +45,7 @@ impl Path {
 
     /// Whether packets can be sent past this path.
     pub fn is_perfect(&self) -> bool {
-        self.impairments == Impairments::default()
+        self.impairments.is_none()
     }
 
     /// Takes the next packet that the caller sends.

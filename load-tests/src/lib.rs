@@ -6,16 +6,28 @@
 
 pub mod arrivals;
 pub mod caller;
+mod crowd;
+pub mod datagrams;
 pub mod ear;
+mod http;
 pub mod impair;
 pub mod mark;
+pub mod monitor;
 pub mod mouth;
 pub mod narrate;
 pub mod openai;
+mod pace;
 pub mod plan;
+pub mod player;
+mod prepared;
 pub mod process;
 pub mod report;
 pub mod rtp;
+pub mod schedule;
 pub mod sip_caller;
+pub mod slo;
 pub mod speech;
+mod talk;
+pub mod tally;
 pub mod twilio_caller;
+pub mod ws_caller;

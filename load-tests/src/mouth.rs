@@ -62,6 +62,19 @@ pub struct Spoken<'a> {
     pub speech: bool,
     /// The mark whose chirp begins with this frame.
     pub mark: Option<u8>,
+    /// Which piece of the voice it is.
+    pub piece: Piece,
+}
+
+/// A piece of a voice, 20 ms.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Piece {
+    /// A frame of the recording.
+    Frame(usize),
+    /// Part of a mark.
+    Mark(u8, usize),
+    /// Nothing said.
+    Silence,
 }
 
 /// The pure core. Ask for one frame every 20 ms.
@@ -103,6 +116,11 @@ impl Voice {
         Self { recording, pcmu, pcma }
     }
 
+    /// What was recorded.
+    pub fn recording(&self) -> &Recording {
+        &self.recording
+    }
+
     fn encoded(&self, codec: Codec) -> &Encoded {
         match codec {
             Codec::Pcma => &self.pcma,
@@ -124,22 +142,22 @@ impl Mouth {
         let encoded = self.voice.encoded(self.codec);
         let State::Speaking { frame, end } = &mut self.state else {
             ear.handle_spoken(now, false, None);
-            return Spoken { payload: &encoded.silence, speech: false, mark: None };
+            return Spoken { payload: &encoded.silence, speech: false, mark: None, piece: Piece::Silence };
         };
         let index = *frame;
         *frame += 1;
         let speech = self.voice.recording.speech(index);
         let room = *end - index;
-        let (payload, mark) = match self.marks.as_mut().and_then(|marks| marks.next(now, room)) {
+        let (payload, mark, piece) = match self.marks.as_mut().and_then(|marks| marks.next(now, room)) {
             Some((number, part)) => {
                 let mark = &encoded.marks[usize::from(number)];
                 let begins = part * FRAME_SAMPLES == mark::MARK_OFFSET;
-                (&mark[part * FRAME_SAMPLES..][..FRAME_SAMPLES], begins.then_some(number))
+                (&mark[part * FRAME_SAMPLES..][..FRAME_SAMPLES], begins.then_some(number), Piece::Mark(number, part))
             }
-            None => (&encoded.frames[index * FRAME_SAMPLES..][..FRAME_SAMPLES], None),
+            None => (&encoded.frames[index * FRAME_SAMPLES..][..FRAME_SAMPLES], None, Piece::Frame(index)),
         };
         ear.handle_spoken(now, speech, mark);
-        Spoken { payload, speech, mark }
+        Spoken { payload, speech, mark, piece }
     }
 
     fn decide(&mut self, now: Instant, ear: &Ear) {

@@ -1,30 +1,25 @@
-//! What a load run found: spreads of the measures, counts, and the cost on the server's side.
+//! What a load run found: spreads of the measures, counts, its course over time, and what it cost.
 
+mod markdown;
+mod plots;
+mod spread;
 mod text;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use hdrhistogram::Histogram;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::ear::Moment;
+use crate::monitor::{Point, Slopes, StepRow};
+use crate::process::Cost;
+use crate::slo::Verdict;
 
-/// Longest time that a spread tells apart; longer ones count as this.
-const SPREAD_MAX: Duration = Duration::from_secs(600);
-
-/// A distribution of times, in microseconds with three significant digits. Memory is bounded by that, not by the count.
-#[derive(Clone, Debug)]
-pub struct Spread(Histogram<u64>);
-
-/// Scores of calls, of which the low ones are the bad ones.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Scores(Vec<f64>);
+pub use spread::{Scores, Spread};
 
 /// The result of a run; `--json` writes it as it is, times in milliseconds.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
-    /// `sip` or `twilio`.
+    /// `sip`, `twilio` or `ws`.
     pub kind: String,
     /// Who was called.
     pub target: String,
@@ -32,7 +27,7 @@ pub struct Report {
     pub seed: u64,
     /// Length of the run.
     pub seconds: f64,
-    /// Calls that were to be placed.
+    /// Calls that were placed.
     pub asked: u64,
     /// Calls that were answered.
     pub answered: u64,
@@ -40,17 +35,40 @@ pub struct Report {
     pub failed: u64,
     /// Why they did, and how many of each.
     pub failures: BTreeMap<String, u64>,
+    /// Calls that the server turned away as it should when it is full: neither answered nor failed.
+    pub rejected: Rejected,
     /// Most calls up at once.
     pub concurrent: u64,
     /// Seconds of all answered calls together.
     pub call_seconds: f64,
-    /// INVITE (or webhook) to answer (or stream start).
+    /// INVITE (or webhook, or POST) to answer (or stream start).
     pub setup_ms: Spread,
     /// What the callers heard.
     #[serde(flatten)]
     pub measures: Measures,
     /// Cost at the server, with `--server-pid`.
-    pub server: Option<Server>,
+    pub server: Option<Cost>,
+    /// Cost of the provider simulator, with `--sim-pid`.
+    pub simulator: Option<Cost>,
+    /// The steps of a ramp.
+    pub steps: Vec<StepRow>,
+    /// What grew over a soak.
+    pub slopes: Option<Slopes>,
+    /// The objectives of `--slo`, met or missed.
+    pub objectives: Vec<Verdict>,
+    /// The course of the run.
+    pub timeline: Vec<Point>,
+}
+
+/// Calls turned away with 503 and, in SIP, Retry-After.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Rejected {
+    /// How many.
+    pub calls: u64,
+    /// Those that were not told when to try again.
+    pub without_retry_after: u64,
+    /// INVITE (or webhook, or POST) to the refusal.
+    pub answer_ms: Spread,
 }
 
 /// What the callers of a run heard, all together.
@@ -108,81 +126,23 @@ pub struct Packets {
 pub struct Stream {
     /// Marks that were echoed.
     pub marks: u64,
-    /// Times the playback buffer was cleared.
+    /// Times the playback buffer was cleared, or the agent said that it was interrupted.
     pub clears: u64,
 }
 
-/// The generator's own punctuality.
+/// The generator's own punctuality, losses and cost.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Generator {
     /// How much later than due each frame was sent.
     pub send_lateness_ms: Spread,
-}
-
-/// What the server process used.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Server {
-    /// CPU seconds per call second, in percent of one core, while the run was at its height.
-    pub cpu_percent_per_call: f64,
-    /// Calls up on average in that time.
-    pub calls: f64,
-    /// Length of that time, seconds.
-    pub seconds: f64,
-    /// Resident memory before the first call, KiB.
-    pub rss_idle_kib: u64,
-    /// Resident memory at most, KiB.
-    pub rss_peak_kib: u64,
-    /// Slope of resident memory over concurrent calls, KiB a call.
-    pub rss_kib_per_call: f64,
-}
-
-impl Default for Spread {
-    fn default() -> Self {
-        let most = SPREAD_MAX.as_micros() as u64;
-        Self(Histogram::new_with_bounds(1, most, 3).expect("bounds are in order and three digits are allowed"))
-    }
-}
-
-impl Spread {
-    /// Adds one time.
-    pub fn record(&mut self, time: Duration) {
-        self.0.saturating_record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
-    }
-
-    /// Adds all times of another spread.
-    pub fn add(&mut self, other: &Self) {
-        self.0.add(&other.0).expect("all spreads have the same bounds");
-    }
-
-    /// How many times were recorded.
-    pub fn count(&self) -> u64 {
-        self.0.len()
-    }
-
-    /// The time that `percent` of all do not exceed.
-    pub fn percentile(&self, percent: f64) -> Duration {
-        Duration::from_micros(self.0.value_at_percentile(percent))
-    }
-
-    /// The longest time.
-    pub fn max(&self) -> Duration {
-        Duration::from_micros(self.0.max())
-    }
-}
-
-impl Scores {
-    /// Adds one score.
-    pub fn record(&mut self, score: f64) {
-        self.0.push(score);
-    }
-
-    /// The score that `percent` of all reach; 100 gives the worst.
-    pub fn percentile(&self, percent: f64) -> Option<f64> {
-        let mut sorted = self.0.clone();
-        sorted.sort_by(|a, b| b.total_cmp(a));
-        let rank = (percent / 100.0 * sorted.len() as f64).ceil() as usize;
-        sorted.get(rank.saturating_sub(1)).copied()
-    }
+    /// How much later than due each call was placed.
+    pub launch_lateness_ms: Spread,
+    /// Datagrams that came and found this generator's buffers full: they count as lost, and are not the server's loss.
+    pub overflow: u64,
+    /// Datagrams that the kernel would not send.
+    pub unsent: u64,
+    /// What this process used.
+    pub cost: Option<Cost>,
 }
 
 impl Measures {
@@ -206,79 +166,16 @@ impl Report {
     }
 }
 
-impl Serialize for Spread {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Line {
-            count: u64,
-            p50: f64,
-            p95: f64,
-            p99: f64,
-            max: f64,
-        }
-        let ms = |time: Duration| time.as_micros() as f64 / 1_000.0;
-        let line = Line {
-            count: self.count(),
-            p50: ms(self.percentile(50.0)),
-            p95: ms(self.percentile(95.0)),
-            p99: ms(self.percentile(99.0)),
-            max: ms(self.max()),
-        };
-        line.serialize(serializer)
-    }
-}
-
-impl Serialize for Scores {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Line {
-            count: usize,
-            p50: Option<f64>,
-            p95: Option<f64>,
-            p99: Option<f64>,
-            min: Option<f64>,
-        }
-        let [p50, p95, p99, min] = [50.0, 95.0, 99.0, 100.0].map(|percent| self.percentile(percent));
-        Line { count: self.0.len(), p50, p95, p99, min }.serialize(serializer)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
-
-    fn check(times: impl Iterator<Item = u64>, want: &str) {
-        let mut spread = Spread::default();
-        times.for_each(|ms| spread.record(Duration::from_millis(ms)));
-        assert_eq!(serde_json::to_string(&spread).unwrap(), want);
-    }
-
-    #[test]
-    fn a_spread_tells_percentiles_to_three_digits() {
-        check(std::iter::empty(), r#"{"count":0,"p50":0.0,"p95":0.0,"p99":0.0,"max":0.0}"#);
-        check(1..=100, r#"{"count":100,"p50":50.015,"p95":95.039,"p99":99.007,"max":100.031}"#);
-    }
-
-    #[test]
-    fn times_beyond_the_spread_count_as_its_longest() {
-        check([10_000_000].into_iter(), r#"{"count":1,"p50":600309.759,"p95":600309.759,"p99":600309.759,"max":600309.759}"#);
-    }
-
-    #[test]
-    fn percentiles_of_scores_lean_to_the_bad_side() {
-        let mut scores = Scores::default();
-        (1..=100).for_each(|score| scores.record(f64::from(score) / 25.0));
-        let line = serde_json::to_string(&scores).unwrap();
-        assert_eq!(line, r#"{"count":100,"p50":2.04,"p95":0.24,"p99":0.08,"min":0.04}"#);
-    }
 
     #[test]
     fn failures_are_counted_by_cause() {
         let mut report = Report::default();
-        for cause in ["refused 503", "timed out", "refused 503"] {
+        for cause in ["refused 486", "timed out", "refused 486"] {
             report.fail(cause);
         }
-        assert_eq!(format!("{} {:?}", report.failed, report.failures), r#"3 {"refused 503": 2, "timed out": 1}"#);
+        assert_eq!(format!("{} {:?}", report.failed, report.failures), r#"3 {"refused 486": 2, "timed out": 1}"#);
     }
 }

@@ -23,6 +23,7 @@ pub struct Sender {
     time: u32,
     payload_type: u8,
     key: Option<Key>,
+    packet: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +48,7 @@ pub struct Received<'a> {
 impl Sender {
     /// A stream with these random starts (RFC 3550 §5.1).
     pub fn new(payload_type: u8, ssrc: u32, sequence: u16, time: u32) -> Self {
-        Self { ssrc, sequence, time, payload_type, key: None }
+        Self { ssrc, sequence, time, payload_type, key: None, packet: Vec::new() }
     }
 
     /// Starts a DTMF key; it takes the place of audio for 160 ms. False while another is held or for no DTMF character.
@@ -60,40 +61,37 @@ impl Sender {
     }
 
     /// The packet for the next 20 ms.
-    pub fn next_packet(&mut self, audio: &[u8]) -> Vec<u8> {
-        let packet = match self.key.take() {
-            Some(key) => self.key_packet(key),
+    pub fn next_packet(&mut self, audio: &[u8]) -> &[u8] {
+        match self.key.take() {
+            Some(key) => self.write_key(key),
             None => {
-                let mut packet = self.header(self.payload_type, false, self.time);
-                packet.extend_from_slice(audio);
-                packet
+                self.write_header(self.payload_type, false, self.time);
+                self.packet.extend_from_slice(audio);
             }
-        };
+        }
         self.sequence = self.sequence.wrapping_add(1);
         self.time = self.time.wrapping_add(FRAME_TICKS);
-        packet
+        &self.packet
     }
 
-    fn key_packet(&mut self, mut key: Key) -> Vec<u8> {
+    fn write_key(&mut self, mut key: Key) {
         key.frames += 1;
         let end = key.frames > KEY_FRAMES;
-        let mut packet = self.header(key.payload_type, key.frames == 1, key.started);
+        self.write_header(key.payload_type, key.frames == 1, key.started);
         let ticks = key.frames.min(KEY_FRAMES) * FRAME_TICKS as u16;
-        packet.extend_from_slice(&[key.event, u8::from(end) << 7 | KEY_VOLUME]);
-        packet.extend_from_slice(&ticks.to_be_bytes());
+        self.packet.extend_from_slice(&[key.event, u8::from(end) << 7 | KEY_VOLUME]);
+        self.packet.extend_from_slice(&ticks.to_be_bytes());
         if key.frames < KEY_FRAMES + KEY_END_COPIES {
             self.key = Some(key);
         }
-        packet
     }
 
-    fn header(&self, payload_type: u8, marker: bool, time: u32) -> Vec<u8> {
-        let mut packet = Vec::with_capacity(HEADER + FRAME_TICKS as usize);
-        packet.extend_from_slice(&[0x80, u8::from(marker) << 7 | payload_type]);
-        packet.extend_from_slice(&self.sequence.to_be_bytes());
-        packet.extend_from_slice(&time.to_be_bytes());
-        packet.extend_from_slice(&self.ssrc.to_be_bytes());
-        packet
+    fn write_header(&mut self, payload_type: u8, marker: bool, time: u32) {
+        self.packet.clear();
+        self.packet.extend_from_slice(&[0x80, u8::from(marker) << 7 | payload_type]);
+        self.packet.extend_from_slice(&self.sequence.to_be_bytes());
+        self.packet.extend_from_slice(&time.to_be_bytes());
+        self.packet.extend_from_slice(&self.ssrc.to_be_bytes());
     }
 }
 
@@ -174,8 +172,8 @@ mod tests {
     #[test]
     fn audio_packets_count_up() {
         let mut sender = Sender::new(8, 0x0102_0304, 0xFFFF, 0xFFFF_FFFF);
-        check(&sender.next_packet(&[0xD5]), "8008ffffffffffff01020304d5");
-        check(&sender.next_packet(&[0xD5]), "800800000000009f01020304d5");
+        check(sender.next_packet(&[0xD5]), "8008ffffffffffff01020304d5");
+        check(sender.next_packet(&[0xD5]), "800800000000009f01020304d5");
     }
 
     #[test]
@@ -185,9 +183,9 @@ mod tests {
         let ends = ["0b0a00a0", "0b0a0140", "0b0a01e0", "0b0a0280", "0b0a0320", "0b8a0320", "0b8a0320", "0b8a0320"];
         for (index, event) in ends.iter().enumerate() {
             let kind = if index == 0 { "e5" } else { "65" };
-            check(&sender.next_packet(&[]), &format!("80{kind}{index:04x}0000000000000001{event}"));
+            check(sender.next_packet(&[]), &format!("80{kind}{index:04x}0000000000000001{event}"));
         }
-        check(&sender.next_packet(&[7]), "80000008000005000000000107");
+        check(sender.next_packet(&[7]), "80000008000005000000000107");
         assert!(!sender.press('x', 101));
     }
 
@@ -198,7 +196,7 @@ mod tests {
             assert!(sender.press(key, 101));
             for _ in 0..8 {
                 let packet = sender.next_packet(&[]);
-                ear.handle_event(&read(Instant::now(), &packet, Some(101)).unwrap());
+                ear.handle_event(&read(Instant::now(), packet, Some(101)).unwrap());
             }
         }
         assert_eq!(ear.keys(), "55#");

@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! tokio loop:    sip::Endpoint over one socket, places calls, hangs up        -- Start, Stop -->
-//! media thread:  every 5 ms a quarter of the calls: send 20 ms, read what came --- Outcome ---->
+//! media thread:  every 5 ms: read what came, a quarter of the calls send 20 ms --- Window, Outcome ---->
 //! ```
-//! One thread paces all RTP, so the generator costs little beside the server on the same machine. What came is read once
-//! in 20 ms, and its arrival is told by the kernel's receive time, not by when it was read.
+//! One thread paces all RTP over a few sockets in batches, so the generator costs little beside the server on the same
+//! machine. The arrival of what came is told by the kernel's receive time, not by when it was read.
 
 mod line;
+mod lines;
 mod media;
+mod ports;
 mod signalling;
 mod wire;
 
@@ -21,9 +23,14 @@ use anyhow::{Context, ensure};
 
 use crate::caller::Caller;
 use crate::impair::Impairments;
+use crate::monitor::{Monitor, Watching};
 use crate::plan::Plan;
-use crate::process::Watch;
 use crate::report::Report;
+
+/// Calls on one RTP socket by default: its buffer holds what they get in 170 ms and more, should this process stall.
+pub const CALLS_PER_SOCKET: usize = 64;
+/// Most calls on one RTP socket: more gain nothing.
+const CALLS_PER_SOCKET_MAX: usize = 1_024;
 
 /// A run of SIP calls.
 #[derive(Clone, Debug)]
@@ -42,6 +49,10 @@ pub struct SipLoad {
     pub caller: Caller,
     /// The path of what they send.
     pub impairments: Impairments,
+    /// What is watched beside them.
+    pub watching: Watching,
+    /// Calls on one RTP socket; 1 gives each its own, which a server needs that sends from one port to all.
+    pub calls_per_socket: usize,
     /// Where one call's audio is written: left what the caller sent, right what came back, from the answer on.
     pub save_wav: Option<PathBuf>,
 }
@@ -65,19 +76,26 @@ impl SipLoad {
     pub async fn run(self) -> anyhow::Result<Report> {
         self.plan.check()?;
         self.caller.check()?;
-        ensure!(self.save_wav.is_none() || self.plan.calls == 1, "save-wav is for one call, not {}", self.plan.calls);
-        let watch = self.plan.server_pid.map(Watch::start).transpose()?;
-        let wire = wire::Wire::open(self.target, self.transport).await?;
+        let one = self.plan.asked() == Some(1);
+        ensure!(self.save_wav.is_none() || one, "save-wav is for one call");
+        let most = CALLS_PER_SOCKET_MAX;
+        ensure!((1..=most).contains(&self.calls_per_socket), "{} calls a socket are not 1 to {most}", self.calls_per_socket);
         let start = Instant::now();
+        let monitor = Monitor::start(start, &self.plan, &self.watching)?;
+        let wire = wire::Wire::open(self.target, self.transport).await?;
         let (commands, inbox) = mpsc::channel();
-        let media = media::Media::new(start, &self);
+        let (windows, heard) = mpsc::channel();
+        let media = media::Media::new(start, &self, windows);
         let thread = std::thread::Builder::new().name("media".to_owned()).spawn(move || media.run(&inbox))?;
-        let mut report = signalling::Signalling::new(&self, wire, commands, watch).run().await?;
+        let media = signalling::MediaEnds { commands, heard };
+        let mut over = signalling::Signalling::new(&self, start, wire, media, monitor).run().await?;
         let outcome = thread.join().ok().context("the media thread panicked")??;
-        report.measures = outcome.measures;
+        let launches = std::mem::take(&mut over.report.measures.generator.launch_lateness_ms);
+        over.report.measures = outcome.measures;
+        over.report.measures.generator.launch_lateness_ms = launches;
         for _ in 0..outcome.silent {
-            report.fail("answered, but no audio came");
+            over.report.fail("answered, but no audio came");
         }
-        Ok(report)
+        Ok(over.finish())
     }
 }

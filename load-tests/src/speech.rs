@@ -8,8 +8,8 @@ use media::codec::Codec;
 
 /// Samples in one frame: 20 ms at 8 kHz.
 pub const FRAME_SAMPLES: usize = 160;
-/// Longest recording taken: ten minutes, since all of it is kept in memory.
-const RECORDING_SAMPLES_MAX: usize = 10 * 60 * 8_000;
+/// Longest recording taken: an hour, since all of it is kept in memory, 29 MB in each of four forms.
+const RECORDING_SAMPLES_MAX: usize = 3_600 * 8_000;
 /// A frame this far below the loudest one of its recording is a pause.
 const PAUSE_BELOW_PEAK_DB: f32 = 24.0;
 /// A pause of this many frames (400 ms) parts two utterances; a shorter one belongs to the sentence.
@@ -79,10 +79,16 @@ impl Recording {
     }
 }
 
+/// Mean of the squares of some samples; 2^30 is the loudest square wave.
+pub fn mean_square(samples: &[i16]) -> f64 {
+    // In integers, which add up many at a time.
+    let energy: i64 = samples.iter().map(|&sample| i64::from(i32::from(sample) * i32::from(sample))).sum();
+    energy as f64 / samples.len().max(1) as f64
+}
+
 /// Root mean square level of some samples, dBov (0 is the loudest square wave); -96 for digital silence.
 pub fn level(samples: &[i16]) -> f32 {
-    let energy: f64 = samples.iter().map(|&sample| f64::from(sample).powi(2)).sum();
-    let mean = energy / samples.len().max(1) as f64;
+    let mean = mean_square(samples);
     if mean < 1.0 { SILENCE_DBOV } else { (10.0 * (mean / f64::from(1 << 30)).log10()) as f32 }
 }
 
@@ -100,7 +106,7 @@ pub fn decode(codec: Codec, octets: &[u8]) -> Vec<i16> {
     samples
 }
 
-/// Samples of a WAV file: 8 kHz, mono, 16 bit; at most ten minutes.
+/// Samples of a WAV file: 8 kHz, mono, 16 bit; at most an hour.
 ///
 /// # Errors
 /// Names the file and what is wrong with it.

@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
@@ -11,8 +12,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use load_tests::impair::Impairments;
+use load_tests::monitor::Watching;
 use load_tests::mouth::Manner;
-use load_tests::report::Report;
+use load_tests::plan::Shape;
+use load_tests::report::{Rejected, Report};
 use load_tests::sip_caller::{SipLoad, SipTransport};
 use sip::endpoint::{Endpoint, EndpointConfig, Event, Flow, Transmit, Transport};
 use sip::message::{Framing, StatusCode, frame};
@@ -22,12 +25,31 @@ use sip::sdp::{self, LocalMedia, SessionDescription};
 #[derive(Clone, Copy, PartialEq)]
 enum Phone {
     Echoes,
+    /// Echoes each call from a port of its own, as a server does.
+    EchoesApart,
     Busy,
+    /// Has no room, and says when to try again or does not.
+    Full {
+        retry_after: bool,
+    },
     HangsUp,
     Mute,
 }
 
-/// A telephone on its own thread; all calls share one echoing RTP socket.
+/// The ports that calls are given in turn.
+struct Ports {
+    ports: Vec<u16>,
+    next: Cell<usize>,
+}
+
+impl Ports {
+    fn take(&self) -> u16 {
+        let next = self.next.replace(self.next.get() + 1);
+        self.ports[next % self.ports.len()]
+    }
+}
+
+/// A telephone on its own thread; all calls share one echoing RTP socket unless told otherwise.
 struct Far {
     address: SocketAddr,
     stop: Arc<AtomicBool>,
@@ -37,23 +59,29 @@ struct Far {
 impl Far {
     fn start(phone: Phone, transport: SipTransport) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let rtp_socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let rtp_port = rtp_socket.local_addr().unwrap().port();
-        let (ended, also_ended) = (Arc::clone(&stop), Arc::clone(&stop));
+        let apart = if phone == Phone::EchoesApart { 3 } else { 1 };
+        let sockets: Vec<_> = (0..apart).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+        let ports =
+            Ports { ports: sockets.iter().map(|socket| socket.local_addr().unwrap().port()).collect(), next: Cell::new(0) };
+        let ended = Arc::clone(&stop);
         let (address, signalling) = match transport {
             SipTransport::Udp => {
                 let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
                 let address = socket.local_addr().unwrap();
-                (address, std::thread::spawn(move || signal(&socket, rtp_port, phone, &ended)))
+                (address, std::thread::spawn(move || signal(&socket, &ports, phone, &ended)))
             }
             SipTransport::Tcp => {
                 let listener = TcpListener::bind("127.0.0.1:0").unwrap();
                 let address = listener.local_addr().unwrap();
-                (address, std::thread::spawn(move || signal_by_tcp(&listener, rtp_port, phone, &ended)))
+                (address, std::thread::spawn(move || signal_by_tcp(&listener, &ports, phone, &ended)))
             }
         };
-        let echo = std::thread::spawn(move || echo(&rtp_socket, phone, &also_ended));
-        Self { address, stop, threads: vec![signalling, echo] }
+        let mut threads = vec![signalling];
+        for socket in sockets {
+            let ended = Arc::clone(&stop);
+            threads.push(std::thread::spawn(move || echo(&socket, phone, &ended)));
+        }
+        Self { address, stop, threads }
     }
 }
 
@@ -66,7 +94,7 @@ impl Drop for Far {
     }
 }
 
-fn signal(socket: &UdpSocket, rtp_port: u16, phone: Phone, stop: &AtomicBool) {
+fn signal(socket: &UdpSocket, ports: &Ports, phone: Phone, stop: &AtomicBool) {
     socket.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
     let local = socket.local_addr().unwrap();
     let mut endpoint = Endpoint::new(EndpointConfig::default(), 7);
@@ -76,14 +104,14 @@ fn signal(socket: &UdpSocket, rtp_port: u16, phone: Phone, stop: &AtomicBool) {
             let flow = Flow { transport: Transport::Udp, local, remote };
             endpoint.handle_receive(Instant::now(), flow, &buffer[..length]);
         }
-        for transmit in act(&mut endpoint, rtp_port, phone) {
+        for transmit in act(&mut endpoint, ports, phone) {
             socket.send_to(&transmit.bytes, transmit.flow.remote).unwrap();
         }
     }
 }
 
 /// The same over the first connection that comes.
-fn signal_by_tcp(listener: &TcpListener, rtp_port: u16, phone: Phone, stop: &AtomicBool) {
+fn signal_by_tcp(listener: &TcpListener, ports: &Ports, phone: Phone, stop: &AtomicBool) {
     let (mut stream, remote) = listener.accept().unwrap();
     stream.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
     let flow = Flow { transport: Transport::Tcp, local: stream.local_addr().unwrap(), remote };
@@ -96,37 +124,41 @@ fn signal_by_tcp(listener: &TcpListener, rtp_port: u16, phone: Phone, stop: &Ato
         while let Framing::Message(length) = frame(&received) {
             let message: Vec<u8> = received.drain(..length).collect();
             endpoint.handle_receive(Instant::now(), flow, &message);
-            for transmit in drain(&mut endpoint, rtp_port, phone) {
+            for transmit in drain(&mut endpoint, ports, phone) {
                 stream.write_all(&transmit.bytes).unwrap();
             }
         }
-        for transmit in act(&mut endpoint, rtp_port, phone) {
+        for transmit in act(&mut endpoint, ports, phone) {
             stream.write_all(&transmit.bytes).unwrap();
         }
     }
 }
 
 /// Does what is due and answers what happened; gives what is to be sent.
-fn act(endpoint: &mut Endpoint, rtp_port: u16, phone: Phone) -> Vec<Transmit> {
+fn act(endpoint: &mut Endpoint, ports: &Ports, phone: Phone) -> Vec<Transmit> {
     let now = Instant::now();
-    let mut transmits = drain(endpoint, rtp_port, phone);
+    let mut transmits = drain(endpoint, ports, phone);
     if endpoint.poll_timeout().is_some_and(|due| due <= now) {
         endpoint.handle_timeout(now);
-        transmits.extend(drain(endpoint, rtp_port, phone));
+        transmits.extend(drain(endpoint, ports, phone));
     }
     transmits
 }
 
-fn drain(endpoint: &mut Endpoint, rtp_port: u16, phone: Phone) -> Vec<Transmit> {
+fn drain(endpoint: &mut Endpoint, ports: &Ports, phone: Phone) -> Vec<Transmit> {
     let now = Instant::now();
     while let Some(event) = endpoint.poll_event() {
         match event {
             Event::Invited { dialog, .. } if phone == Phone::Busy => {
                 endpoint.refuse(now, &dialog, StatusCode::BUSY_HERE, None);
             }
+            Event::Invited { dialog, .. } if matches!(phone, Phone::Full { .. }) => {
+                let after = (phone == Phone::Full { retry_after: true }).then_some(Duration::from_secs(5));
+                endpoint.refuse(now, &dialog, StatusCode::SERVICE_UNAVAILABLE, after);
+            }
             Event::Invited { dialog, invite, .. } => {
                 let offer = SessionDescription::parse(&invite.body).unwrap();
-                let local = LocalMedia::new([127, 0, 0, 1].into(), rtp_port, 1);
+                let local = LocalMedia::new([127, 0, 0, 1].into(), ports.take(), 1);
                 endpoint.answer(now, &dialog, sdp::answer(&offer, &local).unwrap().0);
             }
             Event::Confirmed { dialog, .. } if phone == Phone::HangsUp => {
@@ -163,6 +195,9 @@ async fn run_by(transport: SipTransport, phone: Phone, change: impl FnOnce(&mut 
         from: "caller".to_owned(),
         plan: common::plan(3, Duration::from_secs(3)),
         caller: common::caller(Manner::Continuous),
+        watching: Watching::default(),
+        // The telephone echoes all calls from one socket.
+        calls_per_socket: 1,
         impairments: Impairments::default(),
         save_wav: None,
     };
@@ -208,7 +243,7 @@ async fn both_sides_of_one_call_are_saved() {
     let path = common::tone_file("saved");
     let saved = path.clone();
     run(Phone::Echoes, |load| {
-        load.plan.calls = 1;
+        load.plan.shape = Shape::Calls { calls: 1, concurrency: 1 };
         load.save_wav = Some(saved);
     })
     .await;
@@ -225,4 +260,75 @@ async fn failures_are_told_by_cause() {
     check(run(Phone::Busy, |_| {}).await, r#"{"refused: 486 Busy Here": 3}"#);
     check(run(Phone::HangsUp, |_| {}).await, r#"{"the server hung up early": 3}"#);
     check(run(Phone::Mute, |_| {}).await, r#"{"answered, but no audio came": 3}"#);
+}
+
+#[tokio::test]
+async fn calls_on_one_socket_are_told_apart_by_their_peers() {
+    let report = run(Phone::EchoesApart, |load| load.calls_per_socket = 64).await;
+    let measures = &report.measures;
+    assert_eq!((report.answered, report.failed), (3, 0), "{report}");
+    assert_eq!((measures.packets.lost, measures.packets.duplicates, measures.packets.reordered), (0, 0, 0), "{report}");
+    // Each call begins with another utterance and hears its own: a mark of another would come back in no time.
+    assert_eq!(measures.mouth_to_ear_ms.count(), 3, "{report}");
+    assert!(measures.packets.received + 3 >= measures.packets.sent, "{report}");
+}
+
+#[tokio::test]
+async fn one_port_for_several_calls_is_refused_on_a_shared_socket() {
+    let report = run(Phone::Echoes, |load| load.calls_per_socket = 64).await;
+    assert_eq!((report.answered, report.failed), (1, 2), "{report}");
+    let told = report.failures.keys().next().unwrap();
+    assert!(told.contains("--calls-per-socket 1"), "{told}");
+}
+
+#[tokio::test]
+async fn who_is_turned_away_has_not_failed() {
+    for (retry_after, without) in [(true, 0), (false, 3)] {
+        let report = run(Phone::Full { retry_after }, |_| {}).await;
+        assert_eq!((report.rejected.calls, report.failed, report.answered), (3, 0, 0), "{report}");
+        let Rejected { without_retry_after, answer_ms, .. } = &report.rejected;
+        assert_eq!((*without_retry_after, answer_ms.count()), (without, 3), "{report}");
+    }
+}
+
+#[tokio::test]
+async fn a_ramp_gives_a_row_a_step() {
+    let report = run(Phone::Echoes, |load| {
+        load.plan.shape = Shape::Ramp { steps: vec![1, 3], length: Duration::from_millis(1_500) };
+        load.watching.server_pid = Some(std::process::id());
+        load.watching.slos = vec!["lost=0".parse().unwrap(), "failed=0".parse().unwrap(), "setup_p99=0ms".parse().unwrap()];
+    })
+    .await;
+    assert_eq!((report.answered, report.failed, report.concurrent), (3, 0, 3), "{report}");
+    let rows: Vec<_> = report.steps.iter().map(|step| (step.calls, step.lost, step.cpu_percent_per_call.is_some())).collect();
+    assert_eq!(rows, [(1, 0, true), (3, 0, true)], "{report}");
+    let missed: Vec<_> =
+        report.steps.iter().map(|step| step.missed.iter().map(|verdict| &*verdict.name).collect::<Vec<_>>()).collect();
+    assert_eq!(missed, [["setup_p99"], ["setup_p99"]], "{report}");
+    assert_eq!(report.objectives.iter().map(|verdict| verdict.met).collect::<Vec<_>>(), [true, true, false]);
+}
+
+#[tokio::test]
+async fn a_ramp_ends_at_a_missed_objective() {
+    let report = run(Phone::Echoes, |load| {
+        load.plan.shape = Shape::Ramp { steps: vec![1, 2, 3], length: Duration::from_millis(600) };
+        load.watching.slos = vec!["setup_p99=0ms".parse().unwrap()];
+        load.watching.stop_on_miss = true;
+    })
+    .await;
+    assert_eq!((report.steps.len(), report.answered, report.failed), (1, 1, 0), "{report}");
+}
+
+#[tokio::test]
+async fn a_soak_keeps_calls_up_until_its_time_is_over() {
+    let report = run(Phone::Echoes, |load| {
+        load.plan.shape = Shape::Soak { up: 2, length: Duration::from_secs(5) };
+        load.plan.hold = Duration::from_secs(1);
+        load.watching.server_pid = Some(std::process::id());
+    })
+    .await;
+    assert_eq!((report.failed, report.concurrent), (0, 2), "{report}");
+    assert!(report.answered > 4, "two at a time of 0.5 to 1.5 s each: {report}");
+    let slopes = report.slopes.unwrap();
+    assert!(slopes.rss_mb_per_hour.is_some() && slopes.files_per_hour.is_some(), "{slopes:?}");
 }

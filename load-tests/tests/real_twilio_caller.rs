@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use load_tests::monitor::Watching;
 use load_tests::mouth::Manner;
 use load_tests::report::Report;
 use load_tests::twilio_caller::TwilioLoad;
@@ -94,6 +95,7 @@ async fn run(server: Server, calls: u64) -> (Report, Vec<String>) {
         auth_token: Some("12345".to_owned()),
         plan: common::plan(calls, Duration::from_secs(3)),
         caller,
+        watching: Watching::default(),
     };
     let report = load.run().await.unwrap();
     let told = std::iter::from_fn(|| heard.try_recv().ok()).collect();
@@ -131,7 +133,13 @@ async fn failures_are_told_by_cause() {
         let told = format!("{:?}", report.failures);
         assert!(told.contains(want) && report.failed == 1, "{told} lacks {want}");
     };
-    check(run(Server::Apologises, 1).await, "the TwiML connects no stream");
     check(run(Server::EndsStream, 1).await, "the server ended the stream early");
     check(run(Server::SendsNonsense, 1).await, "bad message: missing field `event`");
+}
+
+#[tokio::test]
+async fn who_is_turned_away_by_a_voice_has_not_failed() {
+    let (report, _) = run(Server::Apologises, 2).await;
+    assert_eq!((report.rejected.calls, report.failed, report.answered), (2, 0, 0), "{report}");
+    assert_eq!((report.rejected.answer_ms.count(), report.rejected.without_retry_after), (2, 0), "{report}");
 }

@@ -1,39 +1,20 @@
 //! Twilio's webhooks: a form POST over a fresh connection, signed.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
-/// Twilio gives a webhook this long.
-const TIMEOUT: Duration = Duration::from_secs(15);
-/// Largest answer read: TwiML is at most 64 KiB.
-const ANSWER_MAX: u64 = 80 << 10;
+use crate::http::{self, Answer};
 
 /// Names and values of a form, in the order they are sent.
 pub(super) type Form<'a> = [(&'a str, &'a str)];
 
-/// Posts a form to `url`, over a connection to `target`; gives the body of a 2xx answer.
-pub(super) async fn post(target: SocketAddr, url: &str, form: &Form<'_>, token: Option<&str>) -> anyhow::Result<String> {
-    let request = request(url, form, token)?;
-    let exchange = async {
-        let mut stream = TcpStream::connect(target).await?;
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = Vec::new();
-        stream.take(ANSWER_MAX).read_to_end(&mut answer).await?;
-        anyhow::Ok(String::from_utf8_lossy(&answer).into_owned())
-    };
-    let answer = tokio::time::timeout(TIMEOUT, exchange).await.context("no answer in 15 s")??;
-    let (head, body) = answer.split_once("\r\n\r\n").context("the answer is not HTTP")?;
-    let status = head.split(' ').nth(1).unwrap_or_default();
-    ensure!(status.starts_with('2'), "status {status}");
-    let chunked = head.to_ascii_lowercase().contains("\r\ntransfer-encoding: chunked");
-    Ok(if chunked { unchunk(body) } else { body.to_owned() })
+/// Posts a form to `url`, over a connection to `target`.
+pub(super) async fn post(target: SocketAddr, url: &str, form: &Form<'_>, token: Option<&str>) -> anyhow::Result<Answer> {
+    http::exchange(target, &request(url, form, token)?).await
 }
 
 /// `X-Twilio-Signature`: HMAC-SHA1 over the URL and the sorted form.
@@ -82,22 +63,6 @@ fn escape(value: &str) -> String {
     escaped
 }
 
-fn unchunk(body: &str) -> String {
-    let mut rest = body;
-    let mut whole = String::new();
-    while let Some((size, data)) = rest.split_once("\r\n") {
-        let size = usize::from_str_radix(size.split(';').next().unwrap_or_default().trim(), 16).unwrap_or(0);
-        match data.split_at_checked(size) {
-            Some((chunk, after)) if size > 0 => {
-                whole += chunk;
-                rest = after.trim_start_matches("\r\n");
-            }
-            _ => break,
-        }
-    }
-    whole
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -125,11 +90,5 @@ mod tests {
         assert!(request.starts_with("POST /a HTTP/1.1\r\nHost: h:1\r\n"), "{request}");
         assert!(request.ends_with("Content-Length: 11\r\n\r\nFrom=%2B1+2"), "{request}");
         assert!(request.contains("\r\nX-Twilio-Signature: "), "{request}");
-    }
-
-    #[test]
-    fn chunks_are_put_together() {
-        assert_eq!(unchunk("3\r\nabc\r\n2;x=1\r\nde\r\n0\r\n\r\n"), "abcde");
-        assert_eq!(unchunk("nonsense"), "");
     }
 }

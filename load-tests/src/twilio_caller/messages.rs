@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -18,7 +19,7 @@ pub(super) struct Writer {
 /// What a server sends.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) enum FromServer {
-    Media(Vec<u8>),
+    Media(Bytes),
     Mark(String),
     Clear,
 }
@@ -62,12 +63,12 @@ impl Writer {
         self.numbered("start", &start)
     }
 
-    /// Twenty milliseconds of audio.
-    pub(super) fn media(&mut self, audio: &[u8]) -> String {
+    /// Twenty milliseconds of audio, as base64.
+    pub(super) fn media(&mut self, payload: &str) -> String {
         self.sequence += 1;
         self.chunk += 1;
         let Self { stream_sid, sequence, chunk, .. } = self;
-        let (timestamp, payload) = ((*chunk - 1) * 20, BASE64_STANDARD.encode(audio));
+        let timestamp = (*chunk - 1) * 20;
         format!(
             "{{\"event\":\"media\",\"sequenceNumber\":\"{sequence}\",\"media\":{{\"track\":\"inbound\",\"chunk\":\"{chunk}\",\
              \"timestamp\":\"{timestamp}\",\"payload\":\"{payload}\"}},\"streamSid\":\"{stream_sid}\"}}"
@@ -101,7 +102,7 @@ impl Writer {
         match (envelope.event.as_ref(), envelope.media, envelope.mark) {
             ("media", Some(media), _) => BASE64_STANDARD
                 .decode(media.payload.as_bytes())
-                .map(FromServer::Media)
+                .map(|audio| FromServer::Media(audio.into()))
                 .map_err(|_| "media with bad base64".to_owned()),
             ("mark", _, Some(mark)) => Ok(FromServer::Mark(mark.name)),
             ("clear", ..) => Ok(FromServer::Clear),
@@ -133,9 +134,9 @@ mod tests {
                 "accountSid": "AC1", "callSid": "CA1", "tracks": ["inbound"], "customParameters": {"call": "7"},
                 "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}}}),
         );
-        writer.media(&[0xFF]);
+        writer.media("/w==");
         check(
-            &writer.media(&[0xFF, 0x7F]),
+            &writer.media("/38="),
             json!({"event": "media", "sequenceNumber": "3", "streamSid": "MZ1",
                 "media": {"track": "inbound", "chunk": "2", "timestamp": "20", "payload": "/38="}}),
         );
@@ -158,7 +159,10 @@ mod tests {
         let check = |text: &str, want: Result<FromServer, &str>| {
             assert_eq!(writer().read(text), want.map_err(str::to_owned), "{text}");
         };
-        check(r#"{"event":"media","streamSid":"MZ1","media":{"payload":"/38="}}"#, Ok(FromServer::Media(vec![0xFF, 0x7F])));
+        check(
+            r#"{"event":"media","streamSid":"MZ1","media":{"payload":"/38="}}"#,
+            Ok(FromServer::Media(vec![0xFF, 0x7F].into())),
+        );
         check(r#"{"event":"mark","streamSid":"MZ1","mark":{"name":"a\"b"}}"#, Ok(FromServer::Mark("a\"b".to_owned())));
         check(r#"{"event":"clear","streamSid":"MZ1"}"#, Ok(FromServer::Clear));
         check(r#"{"event":"clear","streamSid":"MZ2"}"#, Err("clear with a wrong streamSid"));

@@ -21,6 +21,11 @@ pub(super) fn stream(document: &str) -> Option<StreamVerb> {
     Some(StreamVerb { url: attribute(tag, "url")?, parameters: parameters.collect() })
 }
 
+/// Whether the document speaks to the caller, or rejects the call, instead of connecting it.
+pub(super) fn is_spoken(document: &str) -> bool {
+    ["<Say", "<Play", "<Reject"].iter().any(|verb| document.contains(verb))
+}
+
 fn attribute(tag: &str, name: &str) -> Option<String> {
     let (_, value) = tag.split_once(&format!(" {name}="))?;
     let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
@@ -53,5 +58,6 @@ mod tests {
         check("<Response><Say>Sorry</Say><Hangup/></Response>", "none");
         check("<Response><Connect><Stream url=", "none");
         check("", "none");
+        assert!(is_spoken("<Response><Say>Sorry</Say><Hangup/></Response>") && !is_spoken("<Response><Hangup/></Response>"));
     }
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use load_tests::caller::Caller;
 use load_tests::mouth::{Manner, Voice};
-use load_tests::plan::Plan;
+use load_tests::plan::{Plan, Shape};
 use load_tests::speech::{self, Recording};
 
 /// A run of `calls` calls of `hold` each, ten a second.
 pub fn plan(calls: u64, hold: Duration) -> Plan {
-    Plan { calls, concurrency: calls, rate: 10.0, hold, seed: 1, server_pid: None, narrate: false }
+    Plan { shape: Shape::Calls { calls, concurrency: calls }, rate: 10.0, hold, seed: 1, narrate: false }
 }
 
 /// Callers with a recording of three seconds of a tone, a pause, and a second of a tone.

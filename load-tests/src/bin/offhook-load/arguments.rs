@@ -1,5 +1,6 @@
 //! The command line and what it asks for.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +9,14 @@ use anyhow::{Context, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use load_tests::caller::Caller;
 use load_tests::impair::Impairments;
+use load_tests::monitor::Watching;
 use load_tests::mouth::{Manner, Voice};
-use load_tests::plan::{Plan, Reach};
-use load_tests::sip_caller::{SipLoad, SipTransport};
+use load_tests::plan::{CONCURRENCY_MAX, Plan, Reach, Shape};
+use load_tests::sip_caller::{CALLS_PER_SOCKET, SipLoad, SipTransport};
+use load_tests::slo::Slo;
 use load_tests::speech::Recording;
 use load_tests::twilio_caller::TwilioLoad;
+use load_tests::ws_caller::WsLoad;
 
 /// Places virtual calls and measures what comes back. Bounded, and for servers on this machine only.
 #[derive(Parser)]
@@ -28,6 +32,8 @@ pub enum Command {
     Sip(Sip),
     /// Calls over Twilio's webhooks and Media Streams
     Twilio(Twilio),
+    /// Calls over the session WebSocket
+    Ws(Ws),
 }
 
 #[derive(Args)]
@@ -55,6 +61,9 @@ pub struct Sip {
     /// Share of sent RTP packets that are overtaken by the next, percent
     #[arg(long, default_value_t = 0.0)]
     reorder: f64,
+    /// Calls on one RTP socket; 1 for a server that sends from one port to all
+    #[arg(long, default_value_t = CALLS_PER_SOCKET)]
+    calls_per_socket: usize,
     /// Write the audio of the one call: left what the caller sent, right what came back
     #[arg(long)]
     save_wav: Option<PathBuf>,
@@ -81,20 +90,47 @@ pub struct Twilio {
     from: String,
 }
 
+#[derive(Args)]
+pub struct Ws {
+    #[command(flatten)]
+    pub common: Common,
+    /// The server's HTTP address, as http://HOST:PORT
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    target: String,
+    /// Assistant to talk to
+    #[arg(long)]
+    assistant: Option<String>,
+    /// Environment variable that holds the API key
+    #[arg(long)]
+    api_key_env: Option<String>,
+}
+
 #[derive(Args, Clone)]
 pub struct Common {
-    /// Calls to place
+    /// Calls to place; with --soak: calls to keep up
     #[arg(long, default_value_t = 1)]
     calls: u64,
-    /// Calls up at once; further ones wait [default: as many as calls, at most 2000]
+    /// Calls up at once; further ones wait [default: as many as calls, at most 10000]
     #[arg(long)]
     concurrency: Option<u64>,
     /// New calls a second
     #[arg(long, default_value_t = 10.0)]
     rate: f64,
-    /// How long a call lasts after its answer, seconds
+    /// How long a call lasts after its answer, seconds; with --soak: half to one and a half times this
     #[arg(long, default_value_t = 20.0)]
     hold: f64,
+    /// A ramp: so many calls up in each step, as 1,10,50,100; one row of figures a step
+    #[arg(long, value_delimiter = ',', conflicts_with_all = ["concurrency", "soak"])]
+    ramp: Vec<u64>,
+    /// Length of each step of a ramp
+    #[arg(long, default_value_t = 30.0)]
+    step_seconds: f64,
+    /// End a ramp at the first step that misses an objective
+    #[arg(long, requires = "ramp")]
+    stop_on_miss: bool,
+    /// A soak: calls up all the time for so long (90s, 30m, 2h), one that ends is followed by another
+    #[arg(long, value_parser = duration, conflicts_with = "concurrency")]
+    soak: Option<Duration>,
     /// What the callers say: a WAV file, 8 kHz mono 16 bit [default: a sentence in four parts]
     #[arg(long)]
     audio: Option<PathBuf>,
@@ -116,15 +152,33 @@ pub struct Common {
     /// Measure CPU and memory of this process of the server
     #[arg(long)]
     server_pid: Option<u32>,
+    /// Measure CPU and memory of this process of the provider simulator
+    #[arg(long)]
+    sim_pid: Option<u32>,
+    /// Where the server's metrics are, HOST:PORT: its tasks are watched
+    #[arg(long, requires = "server_pid")]
+    metrics: Option<String>,
+    /// An objective, NAME=VALUE, as response_gap_p95=520ms, failed=0, mos_p50=4.2; may be repeated. A missed one makes the exit code 3
+    #[arg(long = "slo")]
+    slos: Vec<Slo>,
     /// Write the report as JSON
     #[arg(long)]
     pub json: Option<PathBuf>,
+    /// Write the report as Markdown, with plots as SVG files beside it
+    #[arg(long)]
+    pub report: Option<PathBuf>,
+    /// Do not tell on the terminal how the run goes
+    #[arg(long)]
+    quiet: bool,
     /// Tell the one call as it happens
     #[arg(long)]
     narrate: bool,
     /// Exit with 0 even when calls failed
     #[arg(long)]
     pub allow_failures: bool,
+    /// Exit with 0 even when the server turned calls away because it is full
+    #[arg(long)]
+    pub allow_rejected: bool,
     /// Call a server that is not on this machine: only one of your own
     #[arg(long)]
     i_own_the_target: bool,
@@ -163,6 +217,8 @@ impl Sip {
             from: self.from,
             plan: self.common.plan()?,
             caller: self.common.caller()?,
+            watching: self.common.watching().await?,
+            calls_per_socket: self.calls_per_socket,
             impairments: Impairments {
                 loss: share("loss", self.loss)?,
                 jitter: Duration::from_millis(self.jitter_ms),
@@ -177,34 +233,68 @@ impl Twilio {
     /// What to run.
     pub async fn load(self) -> anyhow::Result<TwilioLoad> {
         let url = self.target.trim_end_matches('/');
-        let host = url.strip_prefix("http://").with_context(|| format!("target {url}: want http://HOST:PORT"))?;
         Ok(TwilioLoad {
-            target: self.common.reach().resolve(host).await?,
+            target: self.common.resolve_url(url).await?,
             public_url: self.public_url.as_deref().unwrap_or(url).trim_end_matches('/').to_owned(),
             to: self.to,
             from: self.from,
             auth_token: self.auth_token,
             plan: self.common.plan()?,
             caller: self.common.caller()?,
+            watching: self.common.watching().await?,
+        })
+    }
+}
+
+impl Ws {
+    /// What to run.
+    pub async fn load(self) -> anyhow::Result<WsLoad> {
+        let key = |name: &String| std::env::var(name).with_context(|| format!("api-key-env: {name} is not in the environment"));
+        Ok(WsLoad {
+            target: self.common.resolve_url(&self.target).await?,
+            assistant_id: self.assistant,
+            api_key: self.api_key_env.as_ref().map(key).transpose()?,
+            plan: self.common.plan()?,
+            caller: self.common.caller()?,
+            watching: self.common.watching().await?,
         })
     }
 }
 
 impl Common {
+    async fn resolve_url(&self, url: &str) -> anyhow::Result<SocketAddr> {
+        let host = url.trim_end_matches('/').strip_prefix("http://");
+        self.reach().resolve(host.with_context(|| format!("target {url}: want http://HOST:PORT"))?).await
+    }
+
     fn reach(&self) -> Reach {
         if self.i_own_the_target { Reach::OwnedTarget } else { Reach::Loopback }
     }
 
     fn plan(&self) -> anyhow::Result<Plan> {
-        let hold = Duration::try_from_secs_f64(self.hold).with_context(|| format!("hold {} is no time", self.hold))?;
-        Ok(Plan {
-            calls: self.calls,
-            concurrency: self.concurrency.unwrap_or(self.calls.min(load_tests::plan::CONCURRENCY_MAX)),
-            rate: self.rate,
-            hold,
-            seed: self.seed,
+        let hold = seconds("hold", self.hold)?;
+        let shape = match self.soak {
+            Some(length) => Shape::Soak { up: self.calls, length },
+            None if !self.ramp.is_empty() => {
+                Shape::Ramp { steps: self.ramp.clone(), length: seconds("step-seconds", self.step_seconds)? }
+            }
+            None => Shape::Calls { calls: self.calls, concurrency: self.concurrency.unwrap_or(self.calls.min(CONCURRENCY_MAX)) },
+        };
+        Ok(Plan { shape, rate: self.rate, hold, seed: self.seed, narrate: self.narrate })
+    }
+
+    async fn watching(&self) -> anyhow::Result<Watching> {
+        let metrics = match &self.metrics {
+            Some(address) => Some(self.reach().resolve(address).await?),
+            None => None,
+        };
+        Ok(Watching {
             server_pid: self.server_pid,
-            narrate: self.narrate,
+            sim_pid: self.sim_pid,
+            metrics,
+            progress: !self.quiet && !self.narrate,
+            slos: self.slos.clone(),
+            stop_on_miss: self.stop_on_miss,
         })
     }
 
@@ -221,6 +311,17 @@ impl Common {
         let voice = Arc::new(Voice::new(recording));
         Ok(Caller { voice, manner, marks: self.marks, keys: self.dtmf.clone() })
     }
+}
+
+fn seconds(name: &str, value: f64) -> anyhow::Result<Duration> {
+    Duration::try_from_secs_f64(value).with_context(|| format!("{name} {value} is no time"))
+}
+
+/// `90s`, `30m`, `2h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let units = [("s", 1.0), ("m", 60.0), ("h", 3_600.0)];
+    let found = units.iter().find_map(|(unit, seconds)| Some(text.strip_suffix(unit)?.parse::<f64>().ok()? * seconds));
+    found.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).ok_or_else(|| "want a time as 90s, 30m or 2h".to_owned())
 }
 
 fn share(name: &str, percent: f64) -> anyhow::Result<f64> {

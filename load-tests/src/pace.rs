@@ -12,13 +12,13 @@ const PHASE: Duration = Duration::from_millis(20 / PHASES as u64);
 const TICKS_KEPT: usize = 8;
 
 /// The clock; it stops when dropped.
-pub(super) struct Pace {
+pub(crate) struct Pace {
     phases: [broadcast::Sender<Instant>; PHASES],
     task: JoinHandle<()>,
 }
 
 impl Pace {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let phases = [(); PHASES].map(|()| broadcast::Sender::new(TICKS_KEPT));
         let senders = phases.clone();
         let task = tokio::spawn(async move {
@@ -34,7 +34,7 @@ impl Pace {
     }
 
     /// The ticks of call `number`: when each was due.
-    pub(super) fn ticks(&self, number: u64) -> broadcast::Receiver<Instant> {
+    pub(crate) fn ticks(&self, number: u64) -> broadcast::Receiver<Instant> {
         self.phases[number as usize % PHASES].subscribe()
     }
 }

@@ -9,6 +9,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
 /// Audio is told in pieces of 20 ms.
 const FRAME_BYTES: usize = 160;
 /// Most audio waiting: five minutes. More is refused, as Twilio refuses it with error 31931.
@@ -22,7 +24,7 @@ pub enum Played {
         /// When its first sample was heard.
         at: Instant,
         /// G.711 mu-law.
-        bytes: Vec<u8>,
+        bytes: Bytes,
     },
     /// A mark to echo.
     Mark(String),
@@ -37,14 +39,16 @@ pub struct Player {
 
 impl Player {
     /// Takes audio. False when the buffer is full: nothing of it is played.
-    pub fn handle_media(&mut self, now: Instant, audio: &[u8]) -> bool {
+    pub fn handle_media(&mut self, now: Instant, mut audio: Bytes) -> bool {
         let mut start = self.busy_until.map_or(now, |busy| busy.max(now));
         if start > now + WAITING_MAX {
             return false;
         }
-        for bytes in audio.chunks(FRAME_BYTES) {
-            self.waiting.push_back((start, Played::Audio { at: start, bytes: bytes.to_vec() }));
-            start += length(bytes);
+        while !audio.is_empty() {
+            let bytes = audio.split_to(audio.len().min(FRAME_BYTES));
+            let before = start;
+            start += length(&bytes);
+            self.waiting.push_back((before, Played::Audio { at: before, bytes }));
         }
         self.busy_until = Some(start);
         true
@@ -93,7 +97,7 @@ mod tests {
                     continue;
                 }
                 match what.strip_prefix('m').and_then(|length| length.parse::<usize>().ok()) {
-                    Some(length) => assert!(player.handle_media(now, &vec![0xFF; length * 8])),
+                    Some(length) => assert!(player.handle_media(now, vec![0xFF; length * 8].into())),
                     None if what == "clear" => player.handle_clear(now),
                     None => player.handle_mark(now, what.to_owned()),
                 }
@@ -127,10 +131,11 @@ mod tests {
     #[test]
     fn a_full_buffer_refuses_more() {
         let (mut player, now) = (Player::default(), Instant::now());
-        let minute = vec![0xFF; 8_000 * 60];
-        assert!((0..6).all(|_| player.handle_media(now, &minute)));
-        assert!(!player.handle_media(now, &[0xFF; 160]));
+        let minute = Bytes::from(vec![0xFF; 8_000 * 60]);
+        let frame = Bytes::from_static(&[0xFF; 160]);
+        assert!((0..6).all(|_| player.handle_media(now, minute.clone())));
+        assert!(!player.handle_media(now, frame.clone()));
         player.handle_clear(now);
-        assert!(player.handle_media(now, &[0xFF; 160]));
+        assert!(player.handle_media(now, frame.clone()));
     }
 }
