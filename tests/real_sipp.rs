@@ -188,7 +188,7 @@ fn a_busy_machine_takes_no_new_calls() {
         .map(|busy| {
             std::thread::spawn(move || {
                 while busy.load(Relaxed) {
-                    work_and_rest()
+                    work_and_rest();
                 }
             })
         })

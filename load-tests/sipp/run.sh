@@ -1,14 +1,15 @@
 #!/bin/sh
 # SIPp calls as a second opinion: its parser, its timers and its RTP are not ours.
-# usage: run.sh HOST:PORT SPEECH.wav [CALLS] [USER] [TRANSPORT: u1 UDP, t1 TCP]
+# usage: run.sh HOST:PORT SPEECH.wav [CALLS] [USER] [TRANSPORT: u1 UDP, t1 TCP] [RATE: new calls a second]
 # Exits with 0 when every call of every scenario went as scripted. Loopback only.
 set -eu
 
-target=${1:?usage: run.sh HOST:PORT SPEECH.wav [CALLS] [USER] [TRANSPORT]}
+target=${1:?usage: run.sh HOST:PORT SPEECH.wav [CALLS] [USER] [TRANSPORT] [RATE]}
 speech=$(realpath "${2:?a speech recording, WAV 8 kHz mono}")
 calls=${3:-5}
 user=${4:-demo}
 transport=${5:-u1}
+rate=${6:-5}
 scenarios=$(dirname "$(realpath "$0")")
 
 case $target in
@@ -35,7 +36,7 @@ cd "$work"
 for scenario in speech hold late_bye options; do
     status=0
     timeout 300 sipp "$target" -sf "$scenarios/$scenario.xml" -s "$user" -t "$transport" -i 127.0.0.1 -mi 127.0.0.1 \
-        -m "$calls" -l "$calls" -r 5 \
+        -m "$calls" -l "$calls" -r "$rate" \
         -timeout 200 -timeout_error -nostdin -trace_err -error_file "$scenario.errors" \
         >"$scenario.out" 2>&1 </dev/null || status=$?
     if [ "$status" -ne 0 ]; then
@@ -43,5 +44,5 @@ for scenario in speech hold late_bye options; do
         tail -n 40 "$scenario.errors" >&2 2>/dev/null || tail -n 40 "$scenario.out" >&2
         exit 1
     fi
-    echo "sipp $scenario: $calls calls as scripted"
+    echo "sipp $scenario: $calls calls as scripted, $rate new ones a second"
 done

@@ -52,9 +52,12 @@ pub enum Unit {
     Score,
 }
 
+/// One of a report's spreads.
+type SpreadOf = fn(&Report) -> &Spread;
+
 const PERCENTILES: [(&str, f64); 4] = [("p50", 50.0), ("p95", 95.0), ("p99", 99.0), ("max", 100.0)];
 /// Figures that are a spread: each has the four percentiles.
-const SPREADS: [(&str, fn(&Report) -> &Spread); 10] = [
+const SPREADS: [(&str, SpreadOf); 10] = [
     ("setup", |report| &report.setup_ms),
     ("first_audio", |report| &report.measures.first_audio_ms),
     ("response_gap", |report| &report.measures.response_gap_ms),
@@ -164,7 +167,7 @@ fn short(number: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-fn spread_of(name: &str) -> Option<(fn(&Report) -> &Spread, f64)> {
+fn spread_of(name: &str) -> Option<(SpreadOf, f64)> {
     let (spread, percentile) = name.rsplit_once('_')?;
     let (_, percent) = PERCENTILES.iter().find(|(known, _)| *known == percentile)?;
     let (_, get) = SPREADS.iter().find(|(known, _)| *known == spread)?;

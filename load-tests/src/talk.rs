@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use media::codec::Codec;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use crate::caller::{Caller, Keys};
 use crate::crowd::Crowd;
@@ -14,6 +15,17 @@ use crate::player::{Played, Player};
 
 /// A call that its server ends this shortly before its time has not failed.
 pub(crate) const EARLY: Duration = Duration::from_millis(200);
+
+/// Buffer that a socket is read into, which is filled with zeros before every read: the default of 128 KiB is far too much
+/// for messages of 20 ms.
+const READ_BUFFER: usize = 4 << 10;
+
+/// How callers set up their sockets.
+pub(crate) fn socket_config() -> WebSocketConfig {
+    let mut config = WebSocketConfig::default();
+    config.read_buffer_size = READ_BUFFER;
+    config
+}
 
 /// One call's mouth, ear and playback buffer.
 pub(crate) struct Talk {

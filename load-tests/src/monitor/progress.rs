@@ -86,7 +86,7 @@ mod tests {
                 window.lateness.record(Duration::from_micros(1_500));
                 (window.lost, window.received) = (1, 399);
             },
-            "1:15/1:01:40  9 up  12 answered  1 failed  2 rejected  gap p95 901 ms  lateness p95 1.5 ms  loss 0.25 %",
+            "1:15/1:01:40  9 up  12 answered  1 failed  2 rejected  gap p95 900 ms  lateness p95 1.5 ms  loss 0.25 %",
         );
     }
 }

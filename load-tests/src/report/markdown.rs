@@ -16,6 +16,9 @@ const CURVE: u32 = 200;
 /// The slowest part of a distribution that its plot leaves out: one outlier would squeeze all others to the margin.
 const PLOTTED_PERCENT: f64 = 99.9;
 
+/// A line of a plot: its name, and its value at a point of the run.
+type Named<T> = (&'static str, fn(&T) -> Option<f64>);
+
 /// Where and when the figures were measured.
 #[derive(Debug)]
 struct Place {
@@ -161,10 +164,9 @@ impl Report {
     }
 
     fn plots(&self) -> Vec<(&'static str, Plot)> {
-        let share = "calls or answers, %";
         let mut plots = vec![
-            ("response-gap", distribution("Response gap", ["response gap, ms", share], &self.measures.response_gap_ms)),
-            ("setup", distribution("Set-up", ["INVITE to 200 OK, ms", share], &self.setup_ms)),
+            ("response-gap", distribution("Response gap", ["response gap, ms", "answers, %"], &self.measures.response_gap_ms)),
+            ("setup", distribution("Set-up", ["set-up, ms", "calls, %"], &self.setup_ms)),
             (
                 "lateness",
                 self.over_time(
@@ -231,14 +233,14 @@ impl Report {
         plots
     }
 
-    fn over_time(&self, title: &str, y: &'static str, series: &[(&'static str, fn(&Point) -> Option<f64>)]) -> Plot {
+    fn over_time(&self, title: &str, y: &'static str, series: &[Named<Point>]) -> Plot {
         let points =
             |get: fn(&Point) -> Option<f64>| self.timeline.iter().filter_map(|point| Some((point.at_s, get(point)?))).collect();
         let series = series.iter().map(|(name, get)| Series { name, points: points(*get) }).collect();
         Plot { title: title.to_owned(), axes: ["time since the start, s", y], series, dots: false }
     }
 
-    fn by_calls(&self, title: &str, y: &'static str, series: &[(&'static str, fn(&StepRow) -> Option<f64>)]) -> Plot {
+    fn by_calls(&self, title: &str, y: &'static str, series: &[Named<StepRow>]) -> Plot {
         let points = |get: fn(&StepRow) -> Option<f64>| {
             self.steps.iter().filter_map(|step| Some((step.calls as f64, get(step)?))).collect()
         };

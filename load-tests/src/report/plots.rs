@@ -52,8 +52,9 @@ impl Plot {
             [(x.0.min(point.0), x.1.max(point.0)), (y.0.min(point.1), y.1.max(point.1))]
         });
         let [(left, right), (bottom, top)] = ends;
-        // Nothing may touch the upper edge, and a line that is zero all along still needs a height.
-        let top = if top > bottom { top + (top - bottom) * 0.08 } else { bottom + 1.0 };
+        // Room above for the legend, and a line that is zero all along still needs a height.
+        let room = if self.series.len() > 1 { 0.1 + 0.08 * self.series.len() as f64 } else { 0.08 };
+        let top = if top > bottom { top + (top - bottom) * room } else { bottom + 1.0 };
         let mut chart = ChartBuilder::on(&above)
             .caption(&self.title, ("sans-serif", 18))
             .margin(12)

@@ -21,7 +21,7 @@ use crate::http::Answer;
 use crate::narrate::Narrator;
 use crate::prepared::Prepared;
 use crate::schedule::Launch;
-use crate::talk::{EARLY, Talk, tell};
+use crate::talk::{EARLY, Talk, socket_config, tell};
 
 /// The account that all simulated calls belong to.
 const ACCOUNT_SID: &str = "AC00000000000000000000000000000000";
@@ -112,7 +112,7 @@ async fn connect(load: &TwilioLoad, url: &str) -> anyhow::Result<WebSocketStream
     }
     let stream = TcpStream::connect(load.target).await?;
     stream.set_nodelay(true)?;
-    let (socket, _) = tokio_tungstenite::client_async(request, stream).await?;
+    let (socket, _) = tokio_tungstenite::client_async_with_config(request, stream, Some(socket_config())).await?;
     Ok(socket)
 }
 

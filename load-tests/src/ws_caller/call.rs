@@ -17,7 +17,7 @@ use crate::http::{self, Answer};
 use crate::narrate::Narrator;
 use crate::prepared::Prepared;
 use crate::schedule::Launch;
-use crate::talk::{EARLY, Talk, tell};
+use crate::talk::{EARLY, Talk, socket_config, tell};
 
 /// A server that takes longer to accept a WebSocket has not answered.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -78,7 +78,7 @@ async fn connect(load: &WsLoad, session: &Session) -> anyhow::Result<WebSocketSt
     let connect = async {
         let stream = TcpStream::connect(load.target).await?;
         stream.set_nodelay(true)?;
-        anyhow::Ok(tokio_tungstenite::client_async(url, stream).await?.0)
+        anyhow::Ok(tokio_tungstenite::client_async_with_config(url, stream, Some(socket_config())).await?.0)
     };
     tokio::time::timeout(CONNECT_TIMEOUT, connect).await.context("WebSocket: no answer in 10 s")?.context("WebSocket")
 }

@@ -20,7 +20,7 @@ const EXIT_MISSED: u8 = 3;
 async fn main() -> ExitCode {
     // A call over a WebSocket is an open file; so are the sockets that SIP calls share.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
-    match run(Arguments::parse()).await {
+    match Box::pin(run(Arguments::parse())).await {
         Ok(code) => code,
         Err(error) => {
             eprintln!("offhook-load: {error:#}");

@@ -43,6 +43,8 @@ enum FaultName {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
+    // A session is an open file.
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

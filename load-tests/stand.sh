@@ -1,0 +1,142 @@
+# The test stand of measure.sh: server, simulator and generator on this machine. Sourced, not run.
+# shellcheck shell=bash disable=SC2034
+
+readonly PROVIDER_MS=300 ENDPOINT_MS=600
+# Four ports that are free now.
+read -r SIP HTTP METRICS PROVIDER < <(python3 -c '
+import socket
+held = [socket.create_server(("127.0.0.1", 0)) for _ in range(4)]
+print(*("127.0.0.1:%d" % one.getsockname()[1] for one in held))')
+readonly SIP HTTP METRICS PROVIDER
+# Programs of your own choice are not built.
+readonly BUILD=${BIN:+no}
+readonly BIN=${BIN:-${CARGO_TARGET_DIR:-target}/release}
+# Above this load average somebody else uses the machine.
+readonly QUIET_LOAD=0.5
+
+folder=$(mktemp -d)
+server=
+simulator=
+# Row 8 pins them: `taskset -c 0`.
+server_pin=()
+load_pin=()
+
+# Only what was started here is ended, and the folder goes with it.
+cleanup() {
+    stop_server
+    stop_simulator
+    rm -rf "$folder"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+build() { [[ $BUILD == no ]] || cargo build --locked --release --bins -p offhook -p load-tests; }
+
+# Figures of a busy machine are of its other work.
+warn_if_busy() {
+    local load
+    load=$(cut -d' ' -f1 /proc/loadavg)
+    if awk "BEGIN { exit !($load > $QUIET_LOAD) }"; then
+        echo "measure.sh: load average $load: this machine is not quiet, so the figures are too high" >&2
+    fi
+}
+
+# start_server [NAME=VALUE...]: a new server, ready to take calls; sets `server` and `started_ms`.
+start_server() {
+    stop_server
+    rm -rf "$folder/data" "$folder/ready"
+    touch "$folder/ready"
+    local begin
+    begin=$(now_ms)
+    env OPENAI_API_KEY=none OFFHOOK__PROVIDERS__OPENAI__BASE_URL="http://$PROVIDER/v1" \
+        OFFHOOK__SIP__LISTEN="$SIP" OFFHOOK__HTTP__LISTEN="$HTTP" OFFHOOK__METRICS__LISTEN="$METRICS" \
+        OFFHOOK__NODE__DATA_DIR="$folder/data" OFFHOOK__NODE__MAX_CALLS="${MAX_CALLS:-2000}" \
+        OFFHOOK__TELEMETRY__LOG_LEVEL=warn "$@" \
+        "${server_pin[@]}" "$BIN/offhook" serve >"$folder/ready" 2>>"$folder/server.log" &
+    server=$!
+    until grep -q "is ready" "$folder/ready"; do
+        kill -0 "$server" 2>/dev/null || { cat "$folder/server.log" >&2; exit 1; }
+        sleep 0.002
+    done
+    started_ms=$(($(now_ms) - begin))
+}
+
+stop_server() {
+    [[ -n $server ]] || return 0
+    kill -KILL "$server" 2>/dev/null || true
+    wait "$server" 2>/dev/null || true
+    server=
+}
+
+# start_simulator [ARGUMENT...]
+start_simulator() {
+    stop_simulator
+    "${load_pin[@]}" "$BIN/offhook-sim" --listen "$PROVIDER" --delay-ms "$PROVIDER_MS" "$@" >/dev/null &
+    simulator=$!
+}
+
+stop_simulator() {
+    [[ -n $simulator ]] || return 0
+    kill "$simulator" 2>/dev/null || true
+    wait "$simulator" 2>/dev/null || true
+    simulator=
+}
+
+now_ms() { echo $(($(date +%s%N) / 1000000)); }
+
+rss_kib() { awk '/^VmRSS/ { print $2 }' "/proc/$server/status"; }
+
+# load KIND ARGUMENT...: runs the generator; its report is $folder/report.json, and $REPORT as Markdown with plots where that
+# is set. Failed calls and missed objectives are told in it; a generator that left no report ends everything, so that no row
+# can show the figures of the one before.
+load() {
+    local kind=$1 target=$SIP status=0
+    shift
+    [[ $kind == sip ]] || target=http://$HTTP
+    rm -f "$folder/report.json"
+    "${load_pin[@]}" "$BIN/offhook-load" "$kind" --target "$target" --server-pid "$server" --sim-pid "$simulator" \
+        --metrics "$METRICS" --json "$folder/report.json" ${REPORT:+--report "$REPORT"} --allow-failures --allow-rejected \
+        "$@" >"$folder/report.txt" || status=$?
+    if ((status != 0 && status != 3)) || [[ ! -s $folder/report.json ]]; then
+        cat "$folder/report.txt" >&2
+        echo "offhook-load did not come to its end: no figures" >&2
+        exit 1
+    fi
+}
+
+# get EXPRESSION: a value of the report `r`.
+get() { python3 -c "import json; r = json.load(open('$folder/report.json')); print($1)"; }
+
+# verdict: whether the objectives were held, and those that were not.
+verdict() {
+    get "'every objective held' if all(o['met'] for o in r['objectives']) else 'missed: ' + ', '.join(
+        '%s %s (limit %g)' % (o['name'], 'none' if o['value'] is None else '%.4g' % o['value'], o['limit'])
+        for o in r['objectives'] if not o['met'])"
+}
+
+# quantile METRIC Q [LABEL="VALUE"]: the upper edge of the bucket of the running server in which the quantile lies, in ms.
+quantile() {
+    python3 - "$METRICS" "$1" "$2" "${3:-}" <<'PYTHON'
+import re, sys, urllib.request
+address, name, q, label = sys.argv[1], sys.argv[2], float(sys.argv[3]), sys.argv[4]
+buckets = {}
+for line in urllib.request.urlopen(f"http://{address}/metrics").read().decode().splitlines():
+    found = re.match(name + r'_bucket\{(.*)le="([^"]+)"\} (\S+)', line)
+    if found and label in found[1]:
+        edge = float(found[2])
+        buckets[edge] = buckets.get(edge, 0) + float(found[3])
+total = max(buckets.values(), default=0)
+print(next((f"<= {edge * 1000:g}" for edge in sorted(buckets) if total and buckets[edge] >= q * total), "none"))
+PYTHON
+}
+
+row() { printf '| %s | %s | %s | %s |\n' "$1" "$2" "$3" "$4"; }
+
+# Where and when, and the head of the table of rows.
+head_of_table() {
+    echo
+    echo "$(uname -sr), $(nproc) cores, $(date +%F), commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
+    echo
+    row "#" what measured "by the way"
+    row --- --- --- ---
+}
