@@ -153,11 +153,13 @@ fn a_target_elsewhere_is_refused() {
     };
     let sip = run(&["sip", "--target", "192.0.2.1:5060"]);
     let twilio = run(&["twilio", "--target", "http://192.0.2.1:80"]);
-    let plan = run(&["sip", "--calls", "100001"]);
+    let unknown = run(&["sip", "--slo", "speed_p95=1ms"]);
+    assert!(unknown.0 == Some(2) && unknown.1.contains("known are setup_p50|p95|p99|max"), "{unknown:?}");
+    let plan = run(&["sip", "--calls", "1000001"]);
     std::fs::remove_file(&audio).unwrap();
     for (code, stderr) in [sip, twilio] {
         assert_eq!(code, Some(2));
         assert!(stderr.contains("--i-own-the-target") && stderr.lines().count() == 1, "{stderr}");
     }
-    assert_eq!(plan, (Some(2), "offhook-load: calls 100001 is not within 1 to 100000\n".to_owned()));
+    assert_eq!(plan, (Some(2), "offhook-load: calls 1000001 is not within 1 to 1000000\n".to_owned()));
 }
