@@ -33,10 +33,10 @@ bench-accept: ## make the instructions that the parts take now those that the te
 	CARGO_INCREMENTAL=0 cargo build --locked --workspace --all-targets
 	$(dir $(RELEASE))debug/benches accept
 
-load: ## many virtual callers at once, e.g. make load ARGS="sip --calls 100 --rate 10 --hold 20"
+load: ## the headline figures in two minutes; or a load of your own, e.g. make load ARGS="sip --calls 100 --rate 10 --hold 20"
 	@scripts/packages.sh $(NEEDED)
 	cargo build --locked --release --workspace --bins
-	$(RELEASE)/offhook-load $(ARGS)
+	$(if $(ARGS),$(RELEASE)/offhook-load $(ARGS),BIN=$(RELEASE) load-tests/measure.sh headline)
 
 deny: ## check licences and sources of the dependencies; installs cargo-deny once
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
