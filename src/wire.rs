@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use actors::node::{NodeEnd, NodeHandle};
 use anyhow::Context as _;
+use api::CallGate as _;
 use metrics_exporter_prometheus::PrometheusHandle;
 use store::Store;
 use tokio::net::TcpListener;
@@ -21,9 +22,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, bind_problem};
 use crate::gate::Gate;
-use crate::telemetry::{self, Traces};
+use crate::telemetry::{self, Process, Traces};
 
-/// Histograms are folded this often, so that they do not grow between scrapes.
+/// Histograms are folded this often, so that they do not grow between scrapes, and the node is asked whether it is ready.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// RTP, RTCP, recording, and a provider's socket.
@@ -47,7 +48,10 @@ pub struct Server {
 pub async fn start(config: &Config) -> anyhow::Result<Server> {
     // Someone else may have chosen the provider already, in tests; there is only ring.
     let _chosen_before = rustls::crypto::ring::default_provider().install_default();
+    let process = Process::new();
     let metrics = telemetry::start(&config.telemetry)?;
+    telemetry::preset(&assistants::providers(config));
+    metrics::gauge!("offhook_calls_max").set(config.node.max_calls as f64);
     let lock = take_data_dir(&config.node.data_dir)?;
     let database = open_database(config).await?;
     let http = listen("http.listen", config.http.listen).await?;
@@ -57,12 +61,12 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let (node, end) = actors::node::start(node_config, database.clone()).await.map_err(anyhow::Error::msg)?;
     let gate = Arc::new(Gate { node: node.clone(), database: database.clone() });
     api::serve(http, api::router(node::api_config(config)?, gate.clone()));
-    keep_up(metrics.clone());
+    keep_up(metrics.clone(), Arc::clone(&gate));
     let (runtime, shared) = (tokio::runtime::Handle::current(), Arc::clone(&node.shared));
     let render = move || {
         let tasks = runtime.metrics().num_alive_tasks() + shared.media_tasks();
         metrics::gauge!("offhook_tasks").set(tasks as f64);
-        metrics.render()
+        metrics.render() + &process.render()
     };
     api::serve(operator, api::operator_router(gate, render));
     // Last, so that a start that fails prints its reason and nothing else.
@@ -139,9 +143,12 @@ async fn listen(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| anyhow::Error::msg(bind_problem(key, address, &error).to_string()))
 }
 
-fn keep_up(metrics: PrometheusHandle) {
+fn keep_up(metrics: PrometheusHandle, gate: Arc<Gate>) {
     tokio::spawn(async move {
         loop {
+            let readiness = tokio::time::timeout(UPKEEP, gate.readiness()).await;
+            let ready = readiness.is_ok_and(|readiness| readiness.reasons.is_empty());
+            metrics::gauge!("offhook_node_ready").set(f64::from(u8::from(ready)));
             tokio::time::sleep(UPKEEP).await;
             metrics.run_upkeep();
         }

@@ -192,6 +192,7 @@ impl Recorder {
         self.waiting.clear();
         match written {
             Ok(()) => {
+                metrics::counter!("offhook_recordings_bytes_total").increment(self.audio - self.written);
                 self.written = self.audio;
                 self.file = Some(file);
             }

@@ -1,11 +1,12 @@
-//! Every metric: its name, kind, buckets and meaning. `tests/tidy.rs` holds code and dashboards to this list.
+//! Every metric: its name, kind, buckets, labels and meaning. Tests hold code, dashboards and alert rules to this list.
 
 /// One metric.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Metric {
     pub(super) name: &'static str,
     pub(super) kind: Kind,
-    /// One line, with the labels' meaning where it is not plain.
+    pub(super) labels: Labels,
+    /// One line.
     pub(super) help: &'static str,
 }
 
@@ -16,6 +17,80 @@ pub(super) enum Kind {
     Gauge,
     Histogram(&'static [f64]),
 }
+
+/// The labels of a metric, each with every value it can have; none when that is not known before: then a series appears with
+/// its first event. All others are there from the start, so that their first event is seen as a rise and zero as zero.
+pub(super) type Labels = &'static [(&'static str, &'static [&'static str])];
+
+/// No labels: one series a node.
+const NONE: Labels = &[];
+/// The values are not known before.
+const OPEN: &[&str] = &[];
+/// Kinds of actors.
+const ACTOR: Labels =
+    &[("actor", &["ai_session", "call", "calls", "jitter_buffer", "leg", "node", "recorder", "sip_endpoint", "store", "vad"])];
+/// Which way media goes, seen from here.
+const DIRECTION: Labels = &[("direction", &["received", "sent"])];
+/// Engines that answer callers.
+const ENGINE: Labels = &[("engine", &["offline", "realtime"])];
+/// What a caller's leg speaks.
+const LEG: (&str, &[&str]) = ("leg", &["sip", "twilio"]);
+/// Why a datagram on an RTP port, or a message of a media stream, is not taken.
+const NOT_MEDIA: Labels = &[(
+    "reason",
+    &["media_streams", "padding", "payload_type", "rtcp", "source", "too_long", "too_short", "truncated", "version"],
+)];
+/// Why a call is refused: by the HTTP doors, by `Calls`, by `Call`, by the SIP endpoint.
+const REFUSAL: Labels = &[(
+    "reason",
+    &[
+        "at_capacity",
+        "bad_signature",
+        "bad_stream",
+        "bad_token",
+        "busy",
+        "cpu_busy",
+        "draining",
+        "failed",
+        "no_codec",
+        "rejected_busy",
+        "sip_malformed",
+        "sip_merged",
+        "sip_overloaded",
+        "sip_unmatched",
+        "sip_unsupported",
+        "stream_refused",
+        "tcp_connections",
+        "unknown_number",
+    ],
+)];
+/// How a provider fails. The provider is whatever the configuration names; those it names are preset.
+const FAILURE: Labels = &[
+    ("provider", OPEN),
+    (
+        "kind",
+        &[
+            "closed",
+            "configuration",
+            "connect_timeout",
+            "first_audio_timeout",
+            "half_open",
+            "key",
+            "network",
+            "next_audio_timeout",
+            "overloaded",
+            "protocol",
+            "quota",
+            "rate_limited",
+            "reported",
+            "session_expired",
+            "synthesizer",
+            "transcription",
+            "url",
+            "write_timeout",
+        ],
+    ),
+];
 
 /// A call from a wrong number to a long consultation.
 const CALL: &[f64] = &[1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0];
@@ -36,61 +111,93 @@ const QUERY: &[f64] = &[0.0001, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.
 /// A request; the service level is 100 ms at p95.
 const REQUEST: &[f64] = &[0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
-/// All of them, by name.
+/// All that go through the recorder, by name.
 pub(super) const METRICS: &[Metric] = &[
-    counter("offhook_actor_restarts_total", "Actors restarted by their supervisor"),
-    counter("offhook_barge_ins_total", "Caller speech over the agent: committed (answer dropped) or resumed (it went on)"),
-    gauge("offhook_build_info", "Always 1; the version is a label"),
-    histogram("offhook_call_duration_seconds", CALL, "Answer to end of a call"),
-    histogram("offhook_call_mos", MOS, "How a call sounded by the E-model, 1 to 4.4, by direction"),
-    histogram("offhook_call_setup_seconds", SETUP, "Incoming call to our answer, by kind of leg"),
-    gauge("offhook_calls_active", "Calls up now, by kind of leg"),
-    counter("offhook_calls_rejected_total", "Calls refused before they began, by reason"),
-    counter("offhook_calls_total", "Calls that ended, by leg, direction and outcome"),
-    counter("offhook_clock_late_total", "Bursts of frames that the media clock began more than 2 ms late"),
-    gauge("offhook_cpu_busy_ratio", "Busy share of all cores of the machine, 0 to 1, over two seconds; admission looks at it"),
-    histogram("offhook_db_query_seconds", QUERY, "Time of a database query"),
-    histogram("offhook_http_request_seconds", REQUEST, "Time of an HTTP request, by route"),
-    histogram("offhook_jitter_buffer_depth_seconds", DEPTH, "Playout delay of the jitter buffer"),
-    gauge("offhook_mailbox_depth", "Messages waiting in the fullest mailbox of a kind of actor"),
-    counter("offhook_mailbox_dropped_total", "Messages dropped or refused because a mailbox was full"),
+    counter("offhook_actor_restarts_total", ACTOR, "Actors restarted by their supervisor"),
+    counter(
+        "offhook_barge_ins_total",
+        &[("outcome", &["committed", "resumed"])],
+        "Caller speech over the agent: committed (answer dropped) or resumed (it went on)",
+    ),
+    gauge("offhook_build_info", &[("version", OPEN)], "Always 1; the version is a label"),
+    histogram("offhook_call_duration_seconds", CALL, NONE, "Answer to end of a call"),
+    histogram("offhook_call_mos", MOS, DIRECTION, "How a call sounded by the E-model, 1 to 4.4"),
+    histogram("offhook_call_setup_seconds", SETUP, &[LEG], "Incoming call to our answer"),
+    gauge("offhook_calls_active", &[LEG], "Calls up now"),
+    gauge("offhook_calls_max", NONE, "Calls that may be up at once: node.max_calls"),
+    counter("offhook_calls_rejected_total", REFUSAL, "Calls and messages refused before a call began"),
+    counter(
+        "offhook_calls_total",
+        &[LEG, ("direction", &["inbound"]), ("outcome", &["cancelled", "completed", "failed", "rejected"])],
+        "Calls that ended",
+    ),
+    counter("offhook_clock_late_total", NONE, "Bursts of frames that the media clock began more than 2 ms late"),
+    gauge("offhook_cpu_busy_ratio", NONE, "Busy share of all cores of the machine, 0 to 1, over two seconds; admission looks at it"),
+    histogram("offhook_db_query_seconds", QUERY, &[("query", OPEN)], "Time of a database query"),
+    histogram(
+        "offhook_http_request_seconds",
+        REQUEST,
+        &[("route", OPEN), ("method", OPEN), ("status", OPEN)],
+        "Time of an HTTP request",
+    ),
+    histogram("offhook_jitter_buffer_depth_seconds", DEPTH, NONE, "Playout delay of the jitter buffer, once a second and leg"),
+    gauge("offhook_mailbox_depth", ACTOR, "Most messages that waited in one mailbox of a kind of actor in the last second"),
+    counter("offhook_mailbox_dropped_total", ACTOR, "Messages dropped or refused because a mailbox was full"),
     histogram(
         "offhook_media_added_delay_seconds",
         FRAME,
+        DIRECTION,
         "Delay that Offhook adds: caller's frame due to engine, agent's audio to wire",
     ),
-    gauge("offhook_node_draining", "1 while the node takes no new calls"),
-    counter("offhook_provider_errors_total", "Failed provider connections and requests, by kind of failure"),
-    counter("offhook_provider_fallbacks_total", "Calls whose provider failed and which the offline engine took over"),
-    histogram("offhook_provider_request_seconds", PROVIDER, "Time from asking a provider for an answer to its first audio"),
-    counter("offhook_recordings_bytes_total", "Bytes of audio written to recordings"),
-    histogram("offhook_response_gap_seconds", GAP, "Caller's last speech to the agent's first sent sample, by engine"),
-    counter("offhook_rtp_concealed_total", "Frames invented for lost or late packets"),
-    counter("offhook_rtp_late_total", "Packets that arrived after their playout time"),
-    counter("offhook_rtp_lost_total", "Packets that never arrived"),
-    counter("offhook_rtp_packets_total", "RTP packets, by direction"),
-    counter("offhook_rtp_rejected_total", "Datagrams on RTP ports that were not taken, by reason"),
-    histogram("offhook_sendout_lateness_seconds", FRAME, "How late an agent frame left after its due time"),
-    counter("offhook_sip_requests_total", "SIP requests, retransmissions apart, by method and direction"),
-    counter("offhook_sip_responses_total", "SIP responses, retransmissions apart, by code and direction"),
-    counter("offhook_sip_retransmissions_total", "SIP messages sent or received again"),
-    gauge("offhook_tasks", "Tasks of the runtime that are alive: actors, sockets, timers"),
-    counter("offhook_tool_calls_total", "Tool calls of the model, by outcome"),
+    gauge("offhook_node_draining", NONE, "1 while the node takes no new calls"),
+    gauge("offhook_node_ready", NONE, "1 while /readyz answers 200, asked every 5 s"),
+    counter("offhook_provider_errors_total", FAILURE, "Failed provider connections and requests"),
+    counter("offhook_provider_fallbacks_total", NONE, "Calls whose provider failed and which the offline engine took over"),
+    histogram(
+        "offhook_provider_request_seconds",
+        PROVIDER,
+        &[("provider", OPEN), ("stage", &["connect", "response"])],
+        "Time of a provider: to open the connection, or from asking for an answer to its first audio",
+    ),
+    counter("offhook_recording_faults_total", NONE, "Recordings that lost audio or ended before their call"),
+    counter("offhook_recordings_bytes_total", NONE, "Bytes of audio written to recordings"),
+    histogram("offhook_response_gap_seconds", GAP, ENGINE, "Caller's last speech to the agent's first sent sample"),
+    counter("offhook_rtp_concealed_total", NONE, "Frames invented for lost or late packets"),
+    counter("offhook_rtp_late_total", NONE, "Packets that arrived after their playout time"),
+    counter("offhook_rtp_lost_total", NONE, "Packets that never arrived"),
+    counter("offhook_rtp_packets_total", DIRECTION, "RTP packets; of Twilio's streams only what was sent"),
+    counter("offhook_rtp_rejected_total", NOT_MEDIA, "Datagrams on RTP ports and messages of media streams that were not taken"),
+    histogram("offhook_sendout_lateness_seconds", FRAME, NONE, "How late an agent frame left after its due time"),
+    counter("offhook_sip_requests_total", &[("method", OPEN), ("direction", OPEN)], "SIP requests, repeated ones included"),
+    counter("offhook_sip_responses_total", &[("code", OPEN), ("direction", OPEN)], "SIP responses, repeated ones included"),
+    counter("offhook_sip_retransmissions_total", NONE, "SIP messages sent again: an answer was missing, or the peer asked again"),
+    gauge("offhook_tasks", NONE, "Tasks of the runtime that are alive: actors, sockets, timers"),
+    counter("offhook_tool_calls_total", &[("outcome", &["ok", "refused"])], "Tool calls of the model"),
     counter(
         "offhook_trace_spans_total",
+        &[("outcome", &["sent", "queue_full", "failed"])],
         "Spans of traced calls: sent, queue_full (too many waited) or failed (the collector did not take them)",
     ),
-    counter("offhook_turns_total", "Turns that ended, of either side"),
+    counter("offhook_turns_total", NONE, "Turns that ended, of either side"),
 ];
 
-const fn counter(name: &'static str, help: &'static str) -> Metric {
-    Metric { name, kind: Kind::Counter, help }
+/// What `process` writes itself; no part of [`METRICS`].
+pub(super) const PROCESS: &[Metric] = &[
+    counter("offhook_process_cpu_seconds_total", NONE, "CPU time of the process, user and system"),
+    gauge("offhook_process_open_files", NONE, "Files and sockets that the process has open"),
+    gauge("offhook_process_open_files_max", NONE, "Files and sockets that the process may have open"),
+    gauge("offhook_process_resident_bytes", NONE, "Memory of the process that is not swapped out"),
+    gauge("offhook_process_start_seconds", NONE, "When the process started, in seconds since 1970"),
+];
+
+const fn counter(name: &'static str, labels: Labels, help: &'static str) -> Metric {
+    Metric { name, kind: Kind::Counter, labels, help }
 }
 
-const fn gauge(name: &'static str, help: &'static str) -> Metric {
-    Metric { name, kind: Kind::Gauge, help }
+const fn gauge(name: &'static str, labels: Labels, help: &'static str) -> Metric {
+    Metric { name, kind: Kind::Gauge, labels, help }
 }
 
-const fn histogram(name: &'static str, buckets: &'static [f64], help: &'static str) -> Metric {
-    Metric { name, kind: Kind::Histogram(buckets), help }
+const fn histogram(name: &'static str, buckets: &'static [f64], labels: Labels, help: &'static str) -> Metric {
+    Metric { name, kind: Kind::Histogram(buckets), labels, help }
 }

@@ -1,5 +1,6 @@
 //! Assistants of the file as the engines take them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use actors::config::{Assistant, EngineConfig, Interruptions, OfflineVoice, TurnConfig};
@@ -17,6 +18,13 @@ const STAND_IN_GREETING: &str = "I am sorry, I cannot talk with you right now.";
 /// Every assistant, ready to answer.
 pub(super) fn assistants(config: &Config) -> Vec<Arc<Assistant>> {
     config.assistants.iter().map(|assistant| Arc::new(make(config, assistant))).collect()
+}
+
+/// The providers that assistants speak through, each once.
+pub(super) fn providers(config: &Config) -> Vec<&str> {
+    let realtime = config.assistants.iter().filter(|assistant| assistant.engine.kind == EngineKind::Realtime);
+    let names: BTreeSet<&str> = realtime.map(|assistant| assistant.engine.provider.as_str()).collect();
+    names.into_iter().collect()
 }
 
 fn make(config: &Config, assistant: &AssistantConfig) -> Assistant {

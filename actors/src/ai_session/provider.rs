@@ -98,17 +98,21 @@ impl Provider {
 
     /// From asking to the first audio.
     pub(super) fn record_request(&self, took: Duration) {
-        let provider = self.name.clone();
-        metrics::histogram!("offhook_provider_request_seconds", "provider" => provider, "stage" => "response").record(took);
+        record(&self.name, "response", took);
     }
 
     /// Opens a new socket; the one before is closed.
     fn open(&mut self, me: &Mailbox<AiMsg>) {
         self.number += 1;
         self.outgoing = None;
-        let (endpoint, number, me) = (self.endpoint.clone(), self.number, me.clone());
+        let (name, endpoint, number, me) = (self.name.clone(), self.endpoint.clone(), self.number, me.clone());
         self.task = Some(Owned(tokio::spawn(async move {
-            let _ended_meanwhile = me.send(AiMsg::Socket(number, socket::connect(&endpoint).await));
+            let asked = Instant::now();
+            let opened = socket::connect(&endpoint).await;
+            if opened.is_ok() {
+                record(&name, "connect", asked.elapsed());
+            }
+            let _ended_meanwhile = me.send(AiMsg::Socket(number, opened));
         })));
     }
 
@@ -128,6 +132,11 @@ impl Provider {
             }
         })));
     }
+}
+
+/// What a provider took for a stage of its work.
+fn record(provider: &str, stage: &'static str, took: Duration) {
+    metrics::histogram!("offhook_provider_request_seconds", "provider" => provider.to_owned(), "stage" => stage).record(took);
 }
 
 impl AiSession {

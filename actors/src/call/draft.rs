@@ -115,12 +115,12 @@ impl Draft {
             RecordingEvent::Faulted { reason } => {
                 tracing::warn!(call = %self.id, reason, "recording fault");
                 self.trace.event(CallEvent::RecordingFault);
+                metrics::counter!("offhook_recording_faults_total").increment(1);
                 self.incident(IncidentKind::RecordingFault, ActorKind::Recorder.name(), reason, shared);
                 return;
             }
             RecordingEvent::Closed { path, state, duration, bytes, note } => {
                 self.recording = false;
-                metrics::counter!("offhook_recordings_bytes_total").increment(bytes);
                 StoreWrite::RecordingClosed { call: self.id, path, state, duration, bytes, note }
             }
         };
