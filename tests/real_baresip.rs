@@ -130,6 +130,12 @@ fn check(codec: &str, transport: &str) {
     }
     assert_eq!(server.metric("offhook_rtp_rejected_total", ""), 0.0);
     assert_eq!(server.metric("offhook_rtp_lost_total", ""), 0.0);
+    // Scored both ways: what we heard, and what the softphone's reports say that it heard.
+    for direction in ["received", "sent"] {
+        let score = |part: &str| server.metric(&format!("offhook_call_mos_{part}"), &format!("direction=\"{direction}\""));
+        assert_eq!(score("count"), 1.0, "{direction}");
+        assert!(score("sum") > 4.2, "{direction}: {}", score("sum"));
+    }
 }
 
 #[test]

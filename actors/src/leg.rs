@@ -1,5 +1,6 @@
 //! Leg: the caller's side of a call. Owns the wire, and paces the agent's audio onto it, one frame a tick.
 
+mod peer_reports;
 pub mod ports;
 mod rtp;
 pub mod twilio;

@@ -13,7 +13,8 @@ use sip::sdp::Negotiated;
 
 use super::inbox::{self, Arrived};
 use super::payload_types;
-use super::sending::Sent;
+use super::sending::{Sent, wall_clock};
+use crate::leg::peer_reports::PeerReports;
 use crate::ai_session::AiMsg;
 use crate::call::CallPorts;
 use crate::jitter_buffer::JitterMsg;
@@ -27,6 +28,9 @@ pub(super) struct Receiving {
     learned: Option<SocketAddr>,
     dtmf: DtmfReceiver,
     reception: Reception,
+    peer: PeerReports,
+    /// What we had sent at the last beat of RTCP.
+    sent: Option<Sent>,
     next_report: Instant,
     room: BytesMut,
     /// Datagrams that were not taken, by reason, since the last flush; there are few reasons.
@@ -44,6 +48,8 @@ impl Receiving {
             learned: None,
             dtmf: DtmfReceiver::new(),
             reception: Reception::new(SampleRate::HZ_8000),
+            peer: PeerReports::default(),
+            sent: None,
             next_report: Instant::now() + report_interval(&mut rand::rng()),
             room: BytesMut::new(),
             rejected: Vec::new(),
@@ -93,6 +99,7 @@ impl Receiving {
 
     /// Sends a report when one is due.
     pub(super) fn report(&mut self, now: Instant, sent: Sent, socket: &UdpSocket) {
+        self.sent = Some(sent);
         if now < self.next_report {
             return;
         }
@@ -150,6 +157,10 @@ impl Receiving {
             Ok(report) => {
                 self.rtcp_remote = from;
                 self.reception.handle_report(at, &report);
+                let ours = |sent: Sent| Some((report.receptions.iter().find(|block| block.ssrc == sent.ssrc)?, sent.info?.packets));
+                if let Some((block, packets)) = self.sent.and_then(ours) {
+                    self.peer.handle(block, packets, wall_clock(at));
+                }
             }
             Err(_) => self.reject("rtcp"),
         }

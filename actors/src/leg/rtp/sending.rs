@@ -1,7 +1,7 @@
 //! The sending direction of a SIP leg: one packet a tick to where media comes from.
 
 use std::net::{SocketAddr, UdpSocket};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use media::dtmf::{Digit, DtmfSender, DtmfTick};
 use media::rtcp::{NtpTime, SenderInfo};
@@ -20,6 +20,7 @@ pub(super) struct Sending {
 }
 
 /// What our reports say of what we send.
+#[derive(Clone, Copy)]
 pub(super) struct Sent {
     pub(super) ssrc: u32,
     pub(super) info: Option<SenderInfo>,
@@ -68,7 +69,7 @@ impl Sending {
     pub(super) fn report(&self) -> Sent {
         let (packets, octets) = self.sender.sent();
         let info = (packets > 0).then(|| SenderInfo {
-            ntp: NtpTime::from_unix(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()),
+            ntp: wall_clock(Instant::now()),
             time: self.sender.time(),
             packets,
             octets,
@@ -81,6 +82,12 @@ impl Sending {
         let reachable = !negotiated.remote_rtp.ip().is_unspecified() && negotiated.remote_rtp.port() != 0;
         self.open = negotiated.direction.sends() && reachable;
     }
+}
+
+/// The time of day that it was then.
+pub(super) fn wall_clock(then: Instant) -> NtpTime {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    NtpTime::from_unix(now.saturating_sub(then.elapsed()))
 }
 
 /// Sends at once. What the kernel cannot take is lost, like anything on the way; waiting would make the next frame late too.
