@@ -1,7 +1,7 @@
 # Every command a person needs; `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test demo bench bench-accept load deny
+.PHONY: help run test demo bench bench-accept load observe deny
 
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 # espeak-ng is the offline engine's voice; the C compiler builds SQLite and ring.
@@ -37,6 +37,9 @@ load: ## the headline figures in two minutes; or a load of your own, e.g. make l
 	@scripts/packages.sh $(NEEDED)
 	cargo build --locked --release --workspace --bins
 	$(if $(ARGS),$(RELEASE)/offhook-load $(ARGS),BIN=$(RELEASE) load-tests/measure.sh headline)
+
+observe: ## a Prometheus that reads the running server and knows its alerts, on 127.0.0.1:9090 until Ctrl-C
+	@scripts/observe.sh
 
 deny: ## check licences and sources of the dependencies; installs cargo-deny once
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny

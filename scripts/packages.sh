@@ -32,6 +32,23 @@ if ((EUID != 0)); then
     as_root=(sudo)
 fi
 echo "installing ${missing[*]}"
+
+# A package with a daemon would start it at once (PostgreSQL, Prometheus); what needs one here starts its own.
+readonly POLICY=/usr/sbin/policy-rc.d
+if [[ ! -e $POLICY ]]; then
+    trap '"${as_root[@]}" rm -f "$POLICY"' EXIT
+    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$POLICY" >/dev/null
+    "${as_root[@]}" chmod 755 "$POLICY"
+fi
 apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive timeout "$APT_SECONDS" apt-get -qq -o Acquire::Retries=3)
 "${apt[@]}" update
 "${apt[@]}" install --yes --no-install-recommends "${missing[@]}"
+
+# Nor at the next boot.
+if [[ -d /run/systemd/system ]]; then
+    for package in "${missing[@]}"; do
+        for unit in $(dpkg-query --listfiles "$package" | grep -oE '[^/@]+\.service$' | sort -u); do
+            "${as_root[@]}" systemctl disable --quiet "$unit"
+        done
+    done
+fi

@@ -12,6 +12,7 @@ readonly PACKAGES=(
     baresip:baresip-core
     sox:sox
     valgrind:valgrind
+    promtool:prometheus
     "/usr/lib/postgresql/*/bin/initdb:postgresql"
     python3:python3
     "/usr/lib/python3*/ensurepip:python3-venv"
