@@ -132,7 +132,11 @@ pub(super) const METRICS: &[Metric] = &[
         "Calls that ended",
     ),
     counter("offhook_clock_late_total", NONE, "Bursts of frames that the media clock began more than 2 ms late"),
-    gauge("offhook_cpu_busy_ratio", NONE, "Busy share of all cores of the machine, 0 to 1, over two seconds; admission looks at it"),
+    gauge(
+        "offhook_cpu_busy_ratio",
+        NONE,
+        "Busy share of all cores of the machine, 0 to 1, over two seconds; admission looks at it",
+    ),
     histogram("offhook_db_query_seconds", QUERY, &[("query", OPEN)], "Time of a database query"),
     histogram(
         "offhook_http_request_seconds",

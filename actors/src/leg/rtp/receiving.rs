@@ -14,10 +14,10 @@ use sip::sdp::Negotiated;
 use super::inbox::{self, Arrived};
 use super::payload_types;
 use super::sending::{Sent, wall_clock};
-use crate::leg::peer_reports::PeerReports;
 use crate::ai_session::AiMsg;
 use crate::call::CallPorts;
 use crate::jitter_buffer::JitterMsg;
+use crate::leg::peer_reports::PeerReports;
 
 /// One stream of the peer.
 pub(super) struct Receiving {
@@ -157,7 +157,8 @@ impl Receiving {
             Ok(report) => {
                 self.rtcp_remote = from;
                 self.reception.handle_report(at, &report);
-                let ours = |sent: Sent| Some((report.receptions.iter().find(|block| block.ssrc == sent.ssrc)?, sent.info?.packets));
+                let ours =
+                    |sent: Sent| Some((report.receptions.iter().find(|block| block.ssrc == sent.ssrc)?, sent.info?.packets));
                 if let Some((block, packets)) = self.sent.and_then(ours) {
                     self.peer.handle(block, packets, wall_clock(at));
                 }

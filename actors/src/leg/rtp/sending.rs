@@ -68,12 +68,8 @@ impl Sending {
     /// What a report of this moment says.
     pub(super) fn report(&self) -> Sent {
         let (packets, octets) = self.sender.sent();
-        let info = (packets > 0).then(|| SenderInfo {
-            ntp: wall_clock(Instant::now()),
-            time: self.sender.time(),
-            packets,
-            octets,
-        });
+        let info =
+            (packets > 0).then(|| SenderInfo { ntp: wall_clock(Instant::now()), time: self.sender.time(), packets, octets });
         Sent { ssrc: self.sender.ssrc(), info }
     }
 
