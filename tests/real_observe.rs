@@ -164,7 +164,7 @@ fn scatter(ports: &str) {
 }
 
 /// What may be zero on a node that works, by a part of the query, and why; everything else must have moved.
-const QUIET: [(&str, &str); 10] = [
+const QUIET: [(&str, &str); 11] = [
     ("offhook_actor_restarts_total", "no actor dies"),
     ("offhook_mailbox_dropped_total", "no mailbox is full, unless the machine is"),
     ("1 - offhook_node_ready", "it is ready"),
@@ -174,6 +174,7 @@ const QUIET: [(&str, &str); 10] = [
     ("offhook_rtp_late_total", "the jitter buffer waits long enough, perhaps"),
     ("at_capacity", "it has room"),
     ("outcome=\"failed\"", "no call breaks"),
+    ("offhook_trace_spans_total", "no collector is told of"),
     ("[56]..", "it makes no mistake"),
 ];
 

@@ -82,11 +82,7 @@ impl Receiving {
         self.room = room;
         if self.dtmf.poll_timeout().is_some_and(|due| due <= now) {
             self.dtmf.handle_timeout(now);
-        }
-        while let Some(event) = self.dtmf.poll_event() {
-            if let DtmfEvent::Pressed(digit) = event {
-                self.ports.ai.tell(AiMsg::Dtmf(digit));
-            }
+            self.tell_digits();
         }
     }
 
@@ -142,6 +138,7 @@ impl Receiving {
         self.reception.handle_packet(at, &packet);
         if kind == PayloadKind::TelephoneEvent {
             self.dtmf.handle_packet(at, &packet);
+            self.tell_digits();
         }
         // Events and comfort noise too: the jitter buffer must know that nothing was lost.
         self.ports.jitter.tell(JitterMsg::Packet { at, packet });
@@ -167,11 +164,74 @@ impl Receiving {
         }
     }
 
+    fn tell_digits(&mut self) {
+        while let Some(event) = self.dtmf.poll_event() {
+            if let DtmfEvent::Pressed(digit) = event {
+                self.ports.ai.tell(AiMsg::Dtmf(digit));
+            }
+        }
+    }
+
     /// Counts a packet that goes no further.
     fn reject(&mut self, reason: &'static str) {
         match self.rejected.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, count)) => *count += 1,
             None => self.rejected.push((reason, 1)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sip::sdp::{Codec, Direction};
+    use store::CallId;
+
+    use super::*;
+
+    fn receiving() -> Receiving {
+        let remote = SocketAddr::from(([127, 0, 0, 1], 4_000));
+        let negotiated = Negotiated {
+            codec: Codec::Pcmu,
+            payload_type: 0,
+            telephone_event: Some(101),
+            ptime: Duration::from_millis(20),
+            remote_rtp: remote,
+            remote_rtcp: remote,
+            rtcp_mux: false,
+            direction: Direction::SendRecv,
+        };
+        Receiving::new(&negotiated, CallPorts::new(CallId::generate()))
+    }
+
+    /// An event packet (RFC 4733): sequence, RTP time and key.
+    fn key(sequence: u8, time: u8, event: u8) -> Arrived {
+        let octets = [0x80, 101, 0, sequence, 0, 0, time, 0, 1, 2, 3, 4, event, 0x0A, 0, 160];
+        let from = SocketAddr::from(([127, 0, 0, 1], 4_000));
+        Arrived { at: Instant::now(), from, datagram: octets.to_vec().into() }
+    }
+
+    #[test]
+    fn keys_that_come_in_one_batch_are_told_one_by_one() {
+        let mut receiving = receiving();
+        for arrived in [key(1, 1, 5), key(2, 9, 11), key(3, 17, 5)] {
+            receiving.handle_rtp(arrived);
+            assert_eq!(receiving.dtmf.poll_event(), None);
+        }
+        assert!(receiving.dtmf.is_pressed() && receiving.rejected.is_empty());
+    }
+
+    #[test]
+    fn what_is_not_taken_is_counted_by_reason() {
+        let mut receiving = receiving();
+        receiving.handle_rtp(key(1, 1, 5));
+        let stranger = Arrived { from: SocketAddr::from(([127, 0, 0, 2], 4_000)), ..key(2, 1, 5) };
+        let short = Arrived { datagram: vec![0x80].into(), ..key(3, 1, 5) };
+        for arrived in [stranger, short, Arrived { datagram: vec![0x80].into(), ..key(4, 1, 5) }] {
+            receiving.handle_rtp(arrived);
+        }
+        assert_eq!(receiving.rejected, [("source", 1), ("too_short", 2)]);
+        assert_eq!(receiving.take_learned(), Some(SocketAddr::from(([127, 0, 0, 1], 4_000))));
     }
 }
