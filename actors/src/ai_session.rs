@@ -22,7 +22,7 @@ use crate::alarm::{Alarm, Owned};
 use crate::call::{CallMsg, CallPorts};
 use crate::config::Assistant;
 use crate::kind::ActorKind;
-use crate::leg::LegMsg;
+use crate::leg::{FirstFrame, LegMsg};
 use crate::mailbox::{Lane, Letter, Mailbox};
 use crate::metric::LocalHistogram;
 use crate::trace::Generation;
@@ -41,7 +41,7 @@ pub enum AiMsg {
     /// By the leg: the caller pressed a key.
     Dtmf(Digit),
     /// By the leg: the first frame of a prompt went out.
-    PromptStarted(PromptId, Instant),
+    PromptStarted(PromptId, FirstFrame),
     /// By the leg: a prompt was heard to its end.
     PromptFinished(PromptId),
     /// By the leg, after a barge-in: what was cut, and how much of it was heard; `None` when nothing was being said.
@@ -176,7 +176,7 @@ impl Worker for AiSession {
             AiMsg::Answered => self.engine.handle_input(now, Input::Started),
             AiMsg::Turn(event) => self.handle_turn(now, event, me),
             AiMsg::Dtmf(digit) => self.handle_digit(now, digit, me),
-            AiMsg::PromptStarted(prompt, at) => self.turns.prompt_started(prompt, at),
+            AiMsg::PromptStarted(prompt, first) => self.turns.prompt_started(prompt, first),
             AiMsg::PromptFinished(prompt) => {
                 self.turns.prompt_ended(prompt, now, None);
                 self.engine.handle_input(now, Input::PromptFinished { prompt });

@@ -13,7 +13,7 @@ use media::dtmf::Digit;
 use media::frame::{FrameOrigin, FramePool, SharedFrame};
 use media::sendout::{Heard, PromptId, Sendout, SendoutEvent, SentFrame};
 use media::turn::AgentAudio;
-use media::units::{Dbov, FRAME_SAMPLES};
+use media::units::{Dbov, FRAME, FRAME_SAMPLES};
 use sip::sdp::Negotiated;
 
 use self::rtp::RtpLine;
@@ -80,6 +80,24 @@ impl Letter for LegMsg {
             Self::Receive(_) | Self::Send(_) | Self::CallerAudio(_) => Lane::Audio,
             _ => Lane::Signal,
         }
+    }
+}
+
+/// The first frame of a prompt.
+#[derive(Clone, Copy, Debug)]
+pub struct FirstFrame {
+    /// The beat it was for.
+    pub due: Instant,
+    /// When it went out.
+    pub sent: Instant,
+}
+
+impl FirstFrame {
+    /// What Offhook added between audio that came at `came` and this: all but the wait for the next beat, which is what cutting a
+    /// stream into packets costs.
+    pub(crate) fn added(self, came: Instant) -> Duration {
+        let waited = self.due.saturating_duration_since(came);
+        self.sent.saturating_duration_since(came) - waited.min(FRAME)
     }
 }
 
@@ -247,7 +265,7 @@ impl Leg {
         let frame = self.pcm(sent);
         self.tell_level(sent, &frame);
         self.ports.recorder.tell(RecorderMsg::Agent(tick.number, frame));
-        self.drain(now);
+        self.drain(tick.due, now);
         if tick.number.is_multiple_of(TICKS_PER_FLUSH) {
             self.flush();
         }
@@ -266,10 +284,12 @@ impl Leg {
         })
     }
 
-    fn drain(&mut self, now: Instant) {
+    fn drain(&mut self, due: Instant, now: Instant) {
         while let Some(event) = self.sendout.poll_event() {
             match (event, &mut self.line) {
-                (SendoutEvent::PromptStarted(prompt), _) => self.ports.ai.tell(AiMsg::PromptStarted(prompt, now)),
+                (SendoutEvent::PromptStarted(prompt), _) => {
+                    self.ports.ai.tell(AiMsg::PromptStarted(prompt, FirstFrame { due, sent: now }))
+                }
                 (SendoutEvent::PromptFinished(prompt), Line::Rtp(_)) => self.ports.ai.tell(AiMsg::PromptFinished(prompt)),
                 (SendoutEvent::PromptFinished(prompt), Line::Twilio(twilio)) => twilio.mark(prompt, now),
             }
@@ -376,5 +396,20 @@ pub(crate) fn codec_of(codec: sip::sdp::Codec) -> Codec {
     match codec {
         sip::sdp::Codec::Pcma => Codec::Pcma,
         sip::sdp::Codec::Pcmu => Codec::Pcmu,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_for_the_next_beat_is_not_added_and_waiting_longer_is() {
+        let came = Instant::now();
+        let check = |due: u64, sent: u64| {
+            let at = |ms| came + Duration::from_millis(ms);
+            FirstFrame { due: at(due), sent: at(sent) }.added(came).as_millis()
+        };
+        assert_eq!((check(0, 1), check(15, 15), check(15, 17), check(20, 20), check(35, 36)), (1, 0, 2, 0, 16));
     }
 }

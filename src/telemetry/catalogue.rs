@@ -151,7 +151,7 @@ pub(super) const METRICS: &[Metric] = &[
         "offhook_media_added_delay_seconds",
         FRAME,
         DIRECTION,
-        "Delay that Offhook adds: caller's frame due to engine, agent's audio to wire",
+        "Delay that Offhook adds: caller's frame due to engine, agent's audio to wire but for the wait for the next beat",
     ),
     gauge("offhook_node_draining", NONE, "1 while the node takes no new calls"),
     gauge("offhook_node_ready", NONE, "1 while /readyz answers 200, asked every 5 s"),

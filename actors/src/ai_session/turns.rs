@@ -7,6 +7,7 @@ use ai::engine::{Role, Usage, Words};
 use media::sendout::PromptId;
 use store::Transcript;
 
+use crate::leg::FirstFrame;
 use crate::trace::Generation;
 use crate::turn::{TurnReport, Waterfall};
 
@@ -73,11 +74,11 @@ impl Turns {
         }
     }
 
-    pub(super) fn prompt_started(&mut self, prompt: PromptId, at: Instant) {
+    pub(super) fn prompt_started(&mut self, prompt: PromptId, first: FirstFrame) {
         let engine = self.engine;
         let Some(spoken) = self.find(prompt) else { return };
-        spoken.started = Some(at);
-        let added = at.saturating_duration_since(spoken.first_audio);
+        spoken.started = Some(first.sent);
+        let added = first.added(spoken.first_audio);
         metrics::histogram!("offhook_media_added_delay_seconds", "direction" => "sent").record(added);
         if let Some(waterfall) = spoken.waterfall() {
             metrics::histogram!("offhook_response_gap_seconds", "engine" => engine).record(waterfall.response_gap());
