@@ -288,7 +288,7 @@ impl Leg {
         while let Some(event) = self.sendout.poll_event() {
             match (event, &mut self.line) {
                 (SendoutEvent::PromptStarted(prompt), _) => {
-                    self.ports.ai.tell(AiMsg::PromptStarted(prompt, FirstFrame { due, sent: now }))
+                    self.ports.ai.tell(AiMsg::PromptStarted(prompt, FirstFrame { due, sent: now }));
                 }
                 (SendoutEvent::PromptFinished(prompt), Line::Rtp(_)) => self.ports.ai.tell(AiMsg::PromptFinished(prompt)),
                 (SendoutEvent::PromptFinished(prompt), Line::Twilio(twilio)) => twilio.mark(prompt, now),

@@ -197,6 +197,7 @@ mod tests {
             payload_type: 0,
             telephone_event: Some(101),
             ptime: Duration::from_millis(20),
+            send_ptime: Duration::from_millis(20),
             remote_rtp: remote,
             remote_rtcp: remote,
             rtcp_mux: false,
