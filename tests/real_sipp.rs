@@ -112,9 +112,9 @@ fn check_recordings(server: &Server) {
         assert_eq!(recording.state, RecordingState::Complete, "{recording:?}");
         let [caller, agent] = stereo::read(&server.folder.path().join("data").join(&recording.path));
         assert!((10.0..12.0).contains(&caller.seconds()), "{} s", caller.seconds());
-        for side in [caller, agent] {
-            assert!(side.voiced_seconds() > 1.0, "{} s of voice", side.voiced_seconds());
-        }
+        // The speech has seven seconds of voice; how much of the agent's is heard between depends on who interrupts whom.
+        assert!(caller.voiced_seconds() > 5.0, "{} s of the caller's voice", caller.voiced_seconds());
+        assert!(agent.voiced_seconds() > 0.5, "{} s of the agent's voice", agent.voiced_seconds());
     }
 }
 

@@ -266,7 +266,7 @@ impl Source {
 
     fn is_test_file(&self) -> bool {
         let folder = |name: &str| self.path.split('/').any(|part| part == name);
-        folder("tests") || folder("benches") || self.path.ends_with("/tests.rs")
+        folder("tests") || self.path.ends_with("/tests.rs")
     }
 
     fn crate_is(&self, member: &str) -> bool {
@@ -276,7 +276,7 @@ impl Source {
 
 /// Every .rs file of the workspace.
 fn sources() -> Vec<Source> {
-    let folders = ["src", "tests", "benches"];
+    let folders = ["src", "tests"];
     let members = ARROWS.iter().flat_map(|(member, _)| folders.map(|folder| root().join(member).join(folder)));
     let paths = members.flat_map(|folder| files(&folder, "rs"));
     paths.map(|path| Source::read(&path.components().collect::<PathBuf>())).collect()

@@ -10,6 +10,7 @@ use sip::endpoint::Flow;
 use sip::message::{Request, StatusCode};
 use store::{CallId, HangupCause, LegKind, StoreWrite, WallTime};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::call::finish::{count_end, reason_of};
 use crate::call::{Arrival, Call, CallArgs, CallMsg};
@@ -64,6 +65,9 @@ impl Letter for CallsMsg {
         Lane::Signal
     }
 }
+
+/// What the start of a call may take; it is a matter of microseconds, unless its media thread stands still. Other calls wait meanwhile.
+const START_MAX: Duration = Duration::from_secs(1);
 
 /// Why a new call is not taken. It is counted under its label, and explained to the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,8 +249,10 @@ impl Calls {
         let thread = seat.runtime.clone();
         let args = CallArgs { id, shared: Arc::clone(&self.shared), seat, arrival, arrived: Instant::now() };
         // What a call starts, starts where the call was started: its whole tree is on one media thread.
-        let started = thread.spawn(spawn::<Call>(args, me.cell())).await;
-        let mailbox = started.unwrap_or_else(|panic| Err(panic.to_string())).map_err(|reason| {
+        let started = timeout(START_MAX, thread.spawn(spawn::<Call>(args, me.cell()))).await;
+        let started =
+            started.map_or_else(|late| Err(late.to_string()), |ended| ended.unwrap_or_else(|panic| Err(panic.to_string())));
+        let mailbox = started.map_err(|reason| {
             tracing::error!(call = %id, reason, "a call could not be started");
             Refusal::Failed
         })?;

@@ -276,7 +276,10 @@ impl Node {
 
     fn flush(&mut self) {
         flush_metrics();
-        self.shared.publish_cpu(self.cpu.look().unwrap_or(0.0));
+        // What cannot be read now is as it was.
+        if let Some(busy) = self.cpu.look() {
+            self.shared.publish_cpu(busy);
+        }
         metrics::counter!("offhook_clock_late_total").increment(self.shared.media.take_late());
         self.shared.sip.tell(SipMsg::FlushStats);
     }

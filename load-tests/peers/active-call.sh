@@ -109,7 +109,7 @@ start_offhook() {
     listens "$provider"
     env OPENAI_API_KEY=none OFFHOOK__PROVIDERS__OPENAI__BASE_URL="http://$provider/v1" OFFHOOK__SIP__LISTEN="$sip" \
         OFFHOOK__HTTP__LISTEN="$http" OFFHOOK__METRICS__LISTEN="$metrics" OFFHOOK__NODE__DATA_DIR="$folder/data" \
-        OFFHOOK__TELEMETRY__LOG_LEVEL=warn "$@" \
+        OFFHOOK__TELEMETRY__LOG_LEVEL=warn OFFHOOK__LIMITS__CPU_PERCENT=100 "$@" \
         "${server_pin[@]}" "$BIN/offhook" serve --config "$HERE/offhook.toml" >"$folder/ready.log" 2>"$folder/server.log" &
     server=$!
     until_ready "$folder/ready.log" "is ready"

@@ -88,8 +88,10 @@ impl Crowd {
                 }
                 Some(ended) = calls.join_next() => {
                     schedule.handle_end(start.elapsed());
-                    if let Ok(Err(ended)) = ended {
-                        crowd.count(ended);
+                    match ended {
+                        Ok(Err(ended)) => crowd.count(ended),
+                        Err(error) if error.is_panic() => crowd.count(error.into()),
+                        Ok(Ok(())) | Err(_) => {}
                     }
                 }
                 _ = &mut interrupted, if !schedule.is_over(start.elapsed()) || !calls.is_empty() => {

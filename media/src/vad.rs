@@ -104,7 +104,7 @@ impl Vad {
     /// Judges the next frame of a leg, 20 ms at 8 kHz.
     ///
     /// Concealed and silent frames are judged too, to keep the model's time, but do not move the noise floor. After 300 ms below
-    /// the lowest noise floor the probability stays as it is until something is heard again.
+    /// the lowest noise floor the probability is zero until something is heard again.
     pub fn handle_frame(&mut self, frame: &PcmFrame) -> VadFrame {
         debug_assert_eq!(frame.rate, SampleRate::HZ_8000, "wide-band legs need a resampler of their own rate");
         let level = Dbov::of(&frame.samples);
@@ -114,6 +114,8 @@ impl Vad {
         self.quiet_frames = if level.0 <= self.quiet.0 { self.quiet_frames + 1 } else { 0 };
         if self.quiet_frames <= QUIET_FRAMES_MAX {
             self.ask_model(&frame.samples);
+        } else {
+            self.probability = 0.0;
         }
         VadFrame { speech_probability: self.probability, level, noise_floor: self.floor.level() }
     }

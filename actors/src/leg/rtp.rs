@@ -35,9 +35,9 @@ pub(crate) fn payload_types(negotiated: &Negotiated) -> PayloadTypes {
     }
 }
 
-/// RTCP is read and its reports are written this often, in ticks: half a second is nothing to reports that are seconds apart, and
-/// their arrival is the kernel's time, not ours.
-const TICKS_PER_RTCP: u64 = 25;
+/// RTCP is read and its reports are written this often, in ticks: 100 ms is nothing to reports that are seconds apart, and their
+/// arrival is the kernel's time, not ours.
+const TICKS_PER_RTCP: u64 = 5;
 
 /// The sockets and both directions over them.
 pub(super) struct RtpLine {
