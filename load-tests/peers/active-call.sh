@@ -5,9 +5,9 @@
 #   SECONDS_UP=15 CALLS=20 load-tests/peers/active-call.sh
 #   PIN=yes load-tests/peers/active-call.sh              the server on core 0, all else on the others
 #
-# Both take the same G.711 calls from the same generator, detect speech, and send the caller's audio over a WebSocket to an
-# application that sends it back; server CPU and memory are the generator's readings of /proc/PID. They take turns at each
-# number of calls. What is not the same is printed below the table. active-call is built once, of the version below, which
+# Both take G.711 calls from the same generator, detect speech, and exchange audio over a WebSocket with an application: the peer
+# with a bot that echoes, Offhook with a simulated realtime provider that answers. Server CPU and memory are the generator's
+# readings of /proc/PID. They take turns at each number of calls. What is not the same is printed below the table. active-call is built once, of the version below, which
 # takes up to half an hour; PEERS is where it is kept.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -104,22 +104,24 @@ start_offhook() {
     local http metrics provider
     sip=$(address) http=$(address) metrics=$(address) provider=$(address)
     rm -rf "$folder/data"
-    "${others_pin[@]}" "$BIN/offhook-sim" --listen "$provider" --script "$HERE/echo.toml" >/dev/null 2>"$folder/sim.log" &
+    "${others_pin[@]}" "$BIN/offhook-sim" --listen "$provider" >/dev/null 2>"$folder/sim.log" &
     application=$!
     listens "$provider"
     env OPENAI_API_KEY=none OFFHOOK__PROVIDERS__OPENAI__BASE_URL="http://$provider/v1" OFFHOOK__SIP__LISTEN="$sip" \
         OFFHOOK__HTTP__LISTEN="$http" OFFHOOK__METRICS__LISTEN="$metrics" OFFHOOK__NODE__DATA_DIR="$folder/data" \
         OFFHOOK__TELEMETRY__LOG_LEVEL=warn OFFHOOK__LIMITS__CPU_PERCENT=100 "$@" \
-        "${server_pin[@]}" "$BIN/offhook" serve --config "$HERE/offhook.toml" >"$folder/ready.log" 2>"$folder/server.log" &
+        "${server_pin[@]}" "$BIN/offhook" serve >"$folder/ready.log" 2>"$folder/server.log" &
     server=$!
     until_ready "$folder/ready.log" "is ready"
 }
 
-# load COUNT: calls the running server and leaves the report in $folder/report.json.
+# load COUNT ARGUMENT...: calls the running server and leaves the report in $folder/report.json.
 load() {
+    local count=$1
+    shift
     rm -f "$folder/report.json"
-    "${others_pin[@]}" "$BIN/offhook-load" sip --target "$sip" --server-pid "$server" --calls "$1" --rate 10 \
-        --hold "$((SECONDS_UP + $1 / 10))" --say continuous --marks --allow-failures --json "$folder/report.json" \
+    "${others_pin[@]}" "$BIN/offhook-load" sip --target "$sip" --server-pid "$server" --calls "$count" --rate 10 \
+        --hold "$((SECONDS_UP + count / 10))" "$@" --allow-failures --json "$folder/report.json" \
         >"$folder/report.log" 2>&1 || {
         cat "$folder"/*.log >&2
         echo "offhook-load did not come to its end: no figures" >&2
@@ -138,7 +140,7 @@ received = max(packets["received"], 1)
 print(
     f"| {system} | {count} | {work} | {cost['cpu_percent_per_call']:.2f} % | {cost['rss_kib_per_call'] / 1024:.2f} MB "
     f"| {setup['p50']:.1f}, {setup['p99']:.1f} ms | {packets['late']} ({100 * packets['late'] / received:.2f} %) "
-    f"| {packets['lost']} | {echo['p50']:.0f} ms | {r['failed']} | {r['generator']['send_lateness_ms']['p99']:.1f} ms |"
+    f"| {packets['lost']} | {'%.0f ms' % echo['p50'] if echo['count'] else '-'} | {r['failed']} | {r['generator']['send_lateness_ms']['p99']:.1f} ms |"
 )
 PYTHON
 }
@@ -154,12 +156,12 @@ echo "| system | calls | work | CPU of a core a call | RSS a call | set-up p50, 
 echo "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
 for count in $CALLS; do
     start_peer
-    load "$count"
+    load "$count" --say continuous --marks
     row active-call "$count" "VAD, WebSocket echo"
     stop
     start_offhook OFFHOOK__RECORDING__MODE=off
     load "$count"
-    row Offhook "$count" "VAD, turn-taking, WebSocket echo"
+    row Offhook "$count" "VAD, turn-taking, realtime provider"
     stop
     start_offhook
     load "$count"
@@ -168,9 +170,9 @@ for count in $CALLS; do
 done
 cat <<NOTES
 
-The work differs. active-call: Silero VAD, raw 16 kHz samples to a Python bot and back in messages of $FRAME_MS ms; packets are
-played in the order they come, without a jitter buffer; no turn-taking and no record of the call. Offhook: OpenAI Realtime's
-JSON with base64 G.711 in pieces of 100 ms up and 160 ms down, which is most of its echo's delay; adaptive jitter buffer, VAD,
-turn-taking, a record of each call in SQLite and, where it says so, a stereo recording. CPU and memory are of the server process
-alone: bot and simulator are not in them, but share the machine with it, as the generator does.
+The work differs. active-call: Silero VAD, raw 16 kHz samples to a Python bot and back in messages of $FRAME_MS ms all the time; packets
+are played in the order they come, without a jitter buffer; no turn-taking and no record of the call. Offhook: adaptive jitter buffer,
+VAD, turn-taking, OpenAI Realtime's JSON with base64 G.711 while the caller or the agent speaks, a record of each call and of its turns in
+SQLite and, where it says so, a stereo recording. Its callers speak in turns, the peer's without end. CPU and memory are of the server
+process alone: bot and simulator are not in them, but share the machine with it, as the generator does.
 NOTES

@@ -113,3 +113,55 @@ impl Anchor {
 
 /// A datagram that waited longer than this waited for a clock that was set: the media thread looks every 20 ms.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::leg::ports::RtpPorts;
+
+    /// A leg's socket, and a stranger who has sent it these.
+    fn sent(port: u16, datagrams: impl Iterator<Item = Vec<u8>>) -> (UdpSocket, UdpSocket) {
+        let socket = RtpPorts::new(IpAddr::from([127, 0, 0, 1]), port..=port + 1).open().expect("a free pair").rtp;
+        let peer = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+        let target = socket.local_addr().expect("it is bound");
+        for datagram in datagrams {
+            peer.send_to(&datagram, target).expect("loopback takes it");
+        }
+        (socket, peer)
+    }
+
+    fn read_all(socket: &UdpSocket) -> Vec<Arrived> {
+        let mut arrived = Vec::new();
+        read(socket, Instant::now(), &mut BytesMut::new(), |one| arrived.push(one));
+        arrived
+    }
+
+    #[test]
+    fn what_waits_is_read_in_order_with_its_time_and_its_source() {
+        let before = Instant::now();
+        let (socket, peer) = sent(28_100, (0..20).map(|number| vec![number; 172]));
+        let arrived = read_all(&socket);
+        assert_eq!(arrived.iter().map(|one| one.datagram[0]).collect::<Vec<_>>(), (0..20).collect::<Vec<_>>());
+        let source = peer.local_addr().expect("it is bound");
+        assert!(arrived.iter().all(|one| one.from == source && one.datagram.len() == 172));
+        assert!(arrived.is_sorted_by_key(|one| one.at));
+        // The kernel's clock and ours are read one after the other.
+        let slack = Duration::from_millis(5);
+        assert!(arrived[0].at + slack >= before && arrived[19].at <= Instant::now(), "{:?}", arrived[0].at);
+        assert!(read_all(&socket).is_empty());
+    }
+
+    #[test]
+    fn a_flood_is_read_in_portions() {
+        let (socket, _peer) = sent(28_102, (0..100).map(|number| vec![number; 20]));
+        let portions: Vec<usize> = (0..4).map(|_| read_all(&socket).len()).collect();
+        assert_eq!(portions, [READS_MAX, READS_MAX, 100 - 2 * READS_MAX, 0]);
+    }
+
+    #[test]
+    fn empty_and_overlong_datagrams_are_handed_on_to_be_refused() {
+        let (socket, _peer) = sent(28_104, [vec![], vec![7; 9_000], vec![1]].into_iter());
+        let lengths: Vec<usize> = read_all(&socket).iter().map(|one| one.datagram.len()).collect();
+        assert_eq!(lengths, [0, MAX_DATAGRAM + 1, 1]);
+    }
+}
