@@ -13,7 +13,7 @@ use load_tests::report::Report;
 use load_tests::ws_caller::WsLoad;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
@@ -30,20 +30,11 @@ enum Server {
 
 /// Serves sessions; tells each request, each URL and each message that is not audio.
 async fn serve(server: Server) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
     let (told, heard) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            let mut start = [0; 4];
-            stream.peek(&mut start).await.unwrap();
-            match &start {
-                b"POST" => tokio::spawn(create(stream, server, told.clone())),
-                _ => tokio::spawn(talk(stream, server, told.clone())),
-            };
-        }
-    });
+    let told_again = told.clone();
+    let address =
+        common::serve(move |stream| create(stream, server, told.clone()), move |stream| talk(stream, server, told_again.clone()))
+            .await;
     (address, heard)
 }
 
