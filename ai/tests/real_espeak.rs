@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,8 +15,11 @@ struct Fake(PathBuf);
 impl Fake {
     fn new(name: &str, script: &str) -> Self {
         let path = std::env::temp_dir().join(format!("offhook-espeak-{}-{name}", std::process::id()));
-        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+        // Written by a process of its own: a child that another test forks meanwhile would inherit our descriptor,
+        // and what somebody has open for writing cannot be run.
+        let write = ["-c", "umask 077; printf '#!/bin/sh\\n%s\\n' \"$1\" > \"$0\" && chmod 700 \"$0\""];
+        let written = std::process::Command::new("sh").args(write).arg(&path).arg(script).status().unwrap();
+        assert!(written.success(), "{} was not written", path.display());
         Self(path)
     }
 
