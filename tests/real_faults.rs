@@ -148,10 +148,15 @@ fn an_engine_that_dies_too_often_apologises_and_hangs_up() {
 fn a_new_session_tells_the_provider_what_was_said() {
     let simulator = Simulator::start(&[]);
     let tap = Wiretap::start(&simulator.base_url);
-    let endpoint = RealtimeEndpoint { base_url: tap.base_url.clone(), api_key: "sk-test".into(), ..RealtimeEndpoint::default() };
-    let session = Box::new(RealtimeConfig { first_message: Some("Hello.".to_owned()), ..RealtimeConfig::default() });
+    let endpoint = RealtimeEndpoint {
+        provider: "acme".into(),
+        base_url: tap.base_url.clone(),
+        api_key: "sk-test".into(),
+        ..RealtimeEndpoint::default()
+    };
+    let session = Box::new(RealtimeConfig { endpoint, first_message: Some("Hello.".to_owned()), ..RealtimeConfig::default() });
     let fallback = OfflineConfig { mode: Mode::default(), ..OfflineConfig::default() };
-    let node = Node::start(EngineConfig::Realtime { provider: "acme".to_owned(), endpoint, session, fallback });
+    let node = Node::start(EngineConfig::Realtime { session, fallback });
     let caller = callers(&node, "caller", 1, 22);
     let call = node.call_from("caller");
     let answers = || node.turns(call).iter().filter(|turn| turn.role == Role::Agent).count();

@@ -1,14 +1,17 @@
 //! AiSession: the AI side of one call. Feeds its engine, carries out what the engine wants, and reports each turn with its times.
 
-mod provider;
+mod links;
+mod made;
 mod turns;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ai::engine::{Engine as Core, EngineError, Input, Output, ProviderInput, Words};
+use ai::engine::{Engine as Core, EngineError, Input, Output, Words};
 use ai::espeak::Espeak;
+use ai::link::socket::Socket;
+use ai::link::{LinkId, LinkInput};
 use ai::tools::{self, BuiltIn};
 use bytes::Bytes;
 use media::codec::Codec;
@@ -46,10 +49,10 @@ pub enum AiMsg {
     PromptFinished(PromptId),
     /// By the leg, after a barge-in: what was cut, and how much of it was heard; `None` when nothing was being said.
     Interrupted(Option<(PromptId, Duration)>),
-    /// By the provider's socket: it is open, or failed to open. The number tells sockets apart.
-    Socket(u64, Result<ai::openai::socket::Socket, EngineError>),
-    /// By the provider's socket; a full mailbox makes it wait, and the provider with it.
-    Provider(u64, ProviderInput),
+    /// By the opener of a link: it is open, or failed to open.
+    Socket(LinkId, Result<Socket, EngineError>),
+    /// By a link; a full mailbox makes it wait, and the provider with it.
+    Link(LinkId, LinkInput),
     /// By the speech synthesizer.
     Synthesized(u64, Result<Bytes, EngineError>),
     /// By the alarm: an engine deadline is due.
@@ -124,8 +127,10 @@ pub struct AiSession {
     call_id: CallId,
     session: u64,
     engine: Box<dyn Core>,
-    provider: Option<provider::Provider>,
-    speaker: provider::Speaker,
+    links: links::Links,
+    /// The provider of a speech-to-speech engine, for metrics.
+    provider: Option<Arc<str>>,
+    speaker: made::Speaker,
     turns: turns::Turns,
     ports: CallPorts,
     call: Mailbox<CallMsg>,
@@ -147,12 +152,13 @@ impl Worker for AiSession {
     type Args = AiArgs;
 
     async fn start(args: AiArgs, _: &Mailbox<AiMsg>) -> Result<Self, Failure> {
-        let made = provider::make_engine(&args);
+        let made = made::make_engine(&args);
         let AiArgs { call_id, session, ports, call, .. } = args;
         Ok(Self {
             call_id,
             session,
             engine: made.core,
+            links: links::Links::default(),
             provider: made.provider,
             speaker: made.speaker,
             turns: turns::Turns::new(made.label),
@@ -182,10 +188,14 @@ impl Worker for AiSession {
                 self.engine.handle_input(now, Input::PromptFinished { prompt });
             }
             AiMsg::Interrupted(cut) => self.handle_interrupted(now, cut, me),
-            AiMsg::Socket(number, result) => self.handle_socket(now, number, result, me),
-            AiMsg::Provider(number, input) => {
-                if self.provider.as_ref().is_some_and(|provider| provider.is_current(number)) {
-                    self.engine.handle_input(now, Input::Provider(input));
+            AiMsg::Socket(link, result) => {
+                if let Some(input) = self.links.adopt(link, result, me) {
+                    self.engine.handle_input(now, Input::Link { link, input });
+                }
+            }
+            AiMsg::Link(link, input) => {
+                if self.links.is_wanted(link, &input) {
+                    self.engine.handle_input(now, Input::Link { link, input });
                 }
             }
             AiMsg::Synthesized(request, result) => self.engine.handle_input(now, Input::Synthesized { request, result }),
@@ -303,8 +313,13 @@ impl AiSession {
                 self.ports.leg.tell(LegMsg::Audio(prompt, audio));
             }
             Output::PromptEnd { prompt } => self.ports.leg.tell(LegMsg::PromptEnd(prompt)),
-            Output::Connect => self.connect(me),
-            Output::Send(text) => self.send(text),
+            Output::Open { link, target } => self.links.open(link, target, me),
+            Output::Send { link, frame } => {
+                if let Err(error) = self.links.send(link, frame) {
+                    self.next.push_back(Input::Link { link, input: LinkInput::Closed { error } });
+                }
+            }
+            Output::Close(link) => self.links.close(link),
             Output::Synthesize { request, text } => self.speaker.say(request, text, me),
             Output::Transcript { is_final: false, .. } => {}
             Output::Transcript { role, prompt, text, is_final: true } => {
@@ -316,7 +331,7 @@ impl AiSession {
                 if let (Some(provider), Some(requested), Some(first_audio)) =
                     (&self.provider, timings.requested, timings.first_audio)
                 {
-                    provider.record_request(first_audio.saturating_duration_since(requested));
+                    links::record(provider, "response", first_audio.saturating_duration_since(requested));
                     let (done, usage) = (timings.done.unwrap_or(now), turns::usage_of(&usage));
                     self.turns.generated(Generation { requested, first_audio, done, outcome, usage });
                 }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ai::offline::OfflineConfig;
-use ai::openai::RealtimeEndpoint;
 use ai::realtime::RealtimeConfig;
 pub use media::jitter::JitterConfig;
 pub use media::turn::{Interruptions, TurnConfig};
@@ -121,11 +120,7 @@ pub struct OfflineVoice {
 pub enum EngineConfig {
     /// A speech-to-speech provider; when it fails, `fallback` takes over.
     Realtime {
-        /// Its name in the configuration, in metrics and on records.
-        provider: String,
-        /// Where and as whom to connect.
-        endpoint: RealtimeEndpoint,
-        /// Instructions, voice, tools.
+        /// Where to connect, instructions, voice, tools.
         session: Box<RealtimeConfig>,
         /// What the caller gets when the provider is down.
         fallback: OfflineConfig,
@@ -139,7 +134,7 @@ impl EngineConfig {
     pub fn provider(&self) -> &str {
         match self {
             Self::Offline(_) => self.label(),
-            Self::Realtime { provider, .. } => provider,
+            Self::Realtime { session, .. } => &session.endpoint.provider,
         }
     }
 

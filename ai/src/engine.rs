@@ -9,6 +9,8 @@ use bytes::Bytes;
 use media::frame::SharedFrame;
 use media::sendout::PromptId;
 
+use crate::link::{Frame, LinkId, LinkInput, Target};
+
 pub use error::{EngineError, Fault, Stage};
 pub use words::Words;
 
@@ -53,6 +55,14 @@ pub enum Input {
         /// How much of the turn was speech.
         speech: Duration,
     },
+    /// The caller has probably finished; what may be begun early may begin. [`CallerResumed`](Self::CallerResumed) or
+    /// [`CallerFinished`](Self::CallerFinished) follows.
+    CallerPaused {
+        /// When the caller was last heard.
+        last_speech_at: Instant,
+    },
+    /// The caller goes on after a [`CallerPaused`](Self::CallerPaused): what was begun early is void.
+    CallerResumed,
     /// The caller's turn began. Frames from `at` on belong to it, though they came before this input.
     CallerStarted {
         /// When the speech began.
@@ -70,8 +80,13 @@ pub enum Input {
         /// Which.
         prompt: PromptId,
     },
-    /// From the provider's socket.
-    Provider(ProviderInput),
+    /// From a connection opened for [`Output::Open`].
+    Link {
+        /// Which.
+        link: LinkId,
+        /// What came.
+        input: LinkInput,
+    },
     /// The call is answered and audio flows. Comes first, once.
     Started,
     /// The end of an [`Output::Synthesize`].
@@ -90,20 +105,6 @@ pub enum Input {
     },
 }
 
-/// From the provider's socket, opened for [`Output::Connect`].
-#[derive(Debug)]
-pub enum ProviderInput {
-    /// The connection failed, or was lost. The last input of a socket.
-    Closed {
-        /// Why.
-        error: EngineError,
-    },
-    /// The socket is open.
-    Connected,
-    /// One text frame.
-    Text(Words),
-}
-
 /// What an engine wants done.
 #[derive(Debug)]
 pub enum Output {
@@ -114,9 +115,8 @@ pub enum Output {
         /// G.711 of the leg, of any length.
         audio: Bytes,
     },
-    /// Open a socket to the provider, in place of the one before if there was one. Answered by
-    /// [`ProviderInput::Connected`] or [`ProviderInput::Closed`].
-    Connect,
+    /// Close a link; nothing more of it is handed over.
+    Close(LinkId),
     /// The engine cannot go on; nothing follows.
     Failed {
         /// Why, and whose fault.
@@ -127,13 +127,25 @@ pub enum Output {
         /// Why; a label of low cardinality.
         reason: &'static str,
     },
+    /// Open a connection. Answered by [`LinkInput::Opened`] or [`LinkInput::Closed`].
+    Open {
+        /// Its number, new.
+        link: LinkId,
+        /// Where to.
+        target: Box<Target>,
+    },
     /// No more audio will come for this prompt. A prompt that was interrupted has no end.
     PromptEnd {
         /// Which.
         prompt: PromptId,
     },
-    /// Send one text frame to the provider.
-    Send(Words),
+    /// Send one frame over an open socket.
+    Send {
+        /// Which.
+        link: LinkId,
+        /// What.
+        frame: Frame,
+    },
     /// Make speech of text, and answer with [`Input::Synthesized`].
     Synthesize {
         /// Number of this request, unique in the engine.

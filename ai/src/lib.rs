@@ -1,7 +1,8 @@
 //! The ports to AI providers and one module per vendor.
 //!
 //! An [`engine::Engine`] is the agent's side of one call as a pure core: [`engine::Input`] in, [`engine::Output`] out,
-//! time as an argument. [`realtime`] speaks OpenAI Realtime; its socket is [`openai`]'s. [`media_streams`] is the wire
+//! time as an argument. [`realtime`] speaks OpenAI Realtime. What an engine needs from outside goes over [`link`]s.
+//! [`transcriber`], [`responder`] and [`synthesizer`] are the ports of a cascade's stages. [`media_streams`] is the wire
 //! protocol of Twilio Media Streams, and [`tools`] what the model may do besides talking.
 //!
 //! Nothing here decides whose turn it is (that is `media::turn`), paces audio (`media::sendout`) or transcodes the
@@ -10,9 +11,13 @@
 pub mod engine;
 pub mod espeak;
 mod json;
+pub mod link;
 pub mod media_streams;
 pub mod offline;
 pub mod openai;
 pub mod realtime;
+pub mod responder;
 pub mod secret;
+pub mod synthesizer;
 pub mod tools;
+pub mod transcriber;

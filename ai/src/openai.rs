@@ -1,15 +1,17 @@
 //! OpenAI's servers, or others that speak as they do.
 
-pub mod socket;
-
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::EngineError;
+use crate::link::{Protocol, Target, percent_encoded, socket_url};
 use crate::secret::Secret;
 
 /// Where a Realtime session is to be had.
 #[derive(Clone, Debug)]
 pub struct RealtimeEndpoint {
+    /// The provider's name in the configuration; a label of metrics and records. Default `openai`.
+    pub provider: Arc<str>,
     /// `https://api.openai.com/v1`, or `http://` for a simulator: the key would cross the network in the clear.
     pub base_url: String,
     /// As `gpt-realtime`.
@@ -25,6 +27,7 @@ pub struct RealtimeEndpoint {
 impl Default for RealtimeEndpoint {
     fn default() -> Self {
         Self {
+            provider: Arc::from("openai"),
             base_url: "https://api.openai.com/v1".to_owned(),
             model: "gpt-realtime".to_owned(),
             api_key: Secret::default(),
@@ -35,39 +38,25 @@ impl Default for RealtimeEndpoint {
 }
 
 impl RealtimeEndpoint {
-    /// URL of the WebSocket: `https://host/v1` gives `wss://host/v1/realtime?model=...`.
+    /// The socket of a session: `https://host/v1` gives `wss://host/v1/realtime?model=...`.
     ///
     /// # Errors
-    /// [`EngineError::Url`] when the base is not an absolute http(s) or ws(s) URL without query.
-    pub fn url(&self) -> Result<String, EngineError> {
-        let wrong = |reason| EngineError::Url { url: crate::json::line(&self.base_url), reason };
-        let (scheme, rest) = self.base_url.split_once("://").ok_or_else(|| wrong("has no scheme"))?;
-        let scheme = match scheme.to_ascii_lowercase().as_str() {
-            "http" | "ws" => "ws",
-            "https" | "wss" => "wss",
-            _ => return Err(wrong("is not http or https")),
-        };
-        let rest = rest.trim_end_matches('/');
-        if rest.is_empty() || rest.starts_with([':', '/']) {
-            return Err(wrong("has no host"));
+    /// [`EngineError::Url`] when the base is not an absolute http(s) or ws(s) URL without query, [`EngineError::Key`] without a key.
+    pub fn target(&self) -> Result<Target, EngineError> {
+        let root = socket_url(&self.base_url)?;
+        let key = self.api_key.expose();
+        if key.is_empty() {
+            return Err(EngineError::Key { code: "unset".to_owned() });
         }
-        if rest.contains(['?', '#', '@']) {
-            return Err(wrong("must not have a query, a fragment or a user"));
-        }
-        Ok(format!("{scheme}://{rest}/realtime?model={}", percent_encoded(&self.model)))
+        Ok(Target {
+            provider: Arc::clone(&self.provider),
+            stage: "realtime",
+            url: format!("{root}/realtime?model={}", percent_encoded(&self.model)),
+            headers: vec![("authorization", Secret::from(format!("Bearer {key}")))],
+            connect_timeout: self.connect_timeout,
+            protocol: Protocol::WebSocket { ping_every: self.ping_every },
+        })
     }
-}
-
-/// Everything but unreserved characters as `%XX` (RFC 3986 §2.1).
-fn percent_encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(byte.into()),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -75,8 +64,10 @@ mod tests {
     use super::*;
 
     fn check(base_url: &str, model: &str, expected: &str) {
-        let endpoint = RealtimeEndpoint { base_url: base_url.into(), model: model.into(), ..RealtimeEndpoint::default() };
-        assert_eq!(endpoint.url().unwrap_or_else(|error| error.to_string()), expected);
+        let api_key = "sk-1".into();
+        let endpoint =
+            RealtimeEndpoint { base_url: base_url.into(), model: model.into(), api_key, ..RealtimeEndpoint::default() };
+        assert_eq!(endpoint.target().map_or_else(|error| error.to_string(), |target| target.url), expected);
     }
 
     #[test]
@@ -98,6 +89,8 @@ mod tests {
     #[test]
     fn the_key_stays_out_of_logs() {
         let endpoint = RealtimeEndpoint { api_key: "sk-1".into(), ..RealtimeEndpoint::default() };
-        assert!(!format!("{endpoint:?}").contains("sk-1"));
+        assert!(!format!("{endpoint:?} {:?}", endpoint.target()).contains("sk-1"));
+        let keyless = RealtimeEndpoint::default().target().map_err(|error| error.to_string());
+        assert_eq!(keyless.err().as_deref(), Some("provider refuses the key (unset)"));
     }
 }

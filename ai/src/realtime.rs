@@ -36,7 +36,8 @@ use media::sendout::PromptId;
 
 pub use config::{RealtimeConfig, Transcription, TurnDetection};
 
-use crate::engine::{Engine, EngineError, Input, Output, ProviderInput, Role, Stage, TurnTimings, Usage, Words};
+use crate::engine::{Engine, EngineError, Input, Output, Role, Stage, TurnTimings, Usage, Words};
+use crate::link::{Frame, LinkId, LinkInput};
 use history::{Entry, History};
 use keypad::Keypad;
 use link::{Link, LinkEvent, Lost};
@@ -59,6 +60,7 @@ pub struct RealtimeSession {
     /// How long the provider wants no more requests, as it last said.
     rate_limit: Duration,
     responses: Responses,
+    socket: LinkId,
     stats: RealtimeStats,
     uplink: Uplink,
     usage: Usage,
@@ -88,12 +90,13 @@ impl RealtimeSession {
         Self {
             history: History::default(),
             keypad: Keypad::default(),
-            link: Link::new(config.connect_timeout, seed),
+            link: Link::new(config.endpoint.connect_timeout, seed),
             outputs: VecDeque::new(),
             phase: Phase::New,
             prompts: Prompts::new(config.first_prompt),
             rate_limit: Duration::ZERO,
             responses: Responses::new(config.first_audio_timeout),
+            socket: LinkId(0),
             stats: RealtimeStats::default(),
             uplink: Uplink::default(),
             usage: Usage::default(),
@@ -130,7 +133,18 @@ impl RealtimeSession {
             self.want(now, Purpose::Greeting, TurnTimings::default());
         }
         self.link.connect(now);
-        self.outputs.push_back(Output::Connect);
+        self.open();
+    }
+
+    /// Opens a new socket in place of the one before.
+    fn open(&mut self) {
+        match self.config.endpoint.target() {
+            Ok(target) => {
+                self.socket = LinkId(self.socket.0 + 1);
+                self.outputs.push_back(Output::Open { link: self.socket, target: Box::new(target) });
+            }
+            Err(error) => self.fail(error),
+        }
     }
 
     fn handle_live(&mut self, now: Instant, input: Input) {
@@ -161,13 +175,9 @@ impl RealtimeSession {
                     self.agent_said(&prompt, text);
                 }
             }
-            Input::Provider(ProviderInput::Closed { error }) => self.lost(now, error),
-            Input::Provider(ProviderInput::Connected) => self.connected(),
-            Input::Provider(ProviderInput::Text(text)) => {
-                if self.link.is_up() {
-                    self.handle_text(now, text.as_str());
-                }
-            }
+            Input::Link { link, input } if link == self.socket => self.handle_socket(now, input),
+            // A late word of a socket before.
+            Input::Link { .. } => {}
             Input::ToolResult { call_id, output } => {
                 if self.responses.answer(&call_id) {
                     let mut output = output.into_string();
@@ -175,8 +185,21 @@ impl RealtimeSession {
                     self.add_item(Entry::CallOutput { call_id, output });
                 }
             }
-            // The provider speaks for itself, and starts once.
+            // Nothing is begun early; the provider speaks for itself, and starts once.
+            Input::CallerPaused { .. } | Input::CallerResumed => {}
             Input::Started | Input::Synthesized { .. } => {}
+        }
+    }
+
+    fn handle_socket(&mut self, now: Instant, input: LinkInput) {
+        match input {
+            LinkInput::Closed { error } => self.lost(now, error),
+            LinkInput::Ended => self.lost(now, EngineError::Closed { code: None, reason: "end of stream".to_owned() }),
+            LinkInput::Opened => self.connected(),
+            LinkInput::Text(text) if self.link.is_up() => self.handle_text(now, text.as_str()),
+            // Not of this protocol; if it is text all the same, it is welcome.
+            LinkInput::Binary(octets) if self.link.is_up() => self.handle_text(now, &String::from_utf8_lossy(&octets)),
+            LinkInput::Text(_) | LinkInput::Binary(_) => {}
         }
     }
 
@@ -187,7 +210,7 @@ impl RealtimeSession {
         }
         while let Some(audio) = self.uplink.take_append() {
             let frame = frames::append(audio);
-            self.outputs.push_back(Output::Send(frame.into()));
+            self.send(frame);
         }
         if self.uplink.take_commit() {
             self.responses.committed(now);
@@ -315,7 +338,7 @@ impl RealtimeSession {
     }
 
     fn send(&mut self, frame: String) {
-        self.outputs.push_back(Output::Send(Words::from(frame)));
+        self.outputs.push_back(Output::Send { link: self.socket, frame: Frame::Text(Words::from(frame)) });
     }
 
     fn fail(&mut self, error: EngineError) {
@@ -345,9 +368,9 @@ impl Engine for RealtimeSession {
             return;
         }
         match self.link.handle_timeout(now) {
-            Some(LinkEvent::Connect) => self.outputs.push_back(Output::Connect),
+            Some(LinkEvent::Connect) => self.open(),
             Some(LinkEvent::TooLate) => {
-                return self.fail(EngineError::Late { stage: Stage::Connect, limit: self.config.connect_timeout });
+                return self.fail(EngineError::Late { stage: Stage::Connect, limit: self.config.endpoint.connect_timeout });
             }
             None => {}
         }

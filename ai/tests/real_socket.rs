@@ -4,9 +4,10 @@
 
 use std::time::Duration;
 
-use ai::engine::ProviderInput;
+use ai::engine::EngineError;
+use ai::link::socket::{EVENT_QUEUE, MAX_MESSAGE, Socket};
+use ai::link::{Frame, LinkInput, socket};
 use ai::openai::RealtimeEndpoint;
-use ai::openai::socket::{EVENT_QUEUE, MAX_MESSAGE, Socket, connect};
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -38,6 +39,11 @@ fn greeted(
     Ok(response)
 }
 
+/// Opens the socket of an endpoint.
+async fn connect(endpoint: &RealtimeEndpoint) -> Result<Socket, EngineError> {
+    socket::connect(&endpoint.target()?).await
+}
+
 async fn pair(endpoint: &RealtimeEndpoint, listener: &TcpListener) -> (Socket, WebSocketStream<TcpStream>) {
     let accept = async { accept_hdr_async(listener.accept().await.unwrap().0, greeted).await.unwrap() };
     let (socket, server) = tokio::join!(connect(endpoint), accept);
@@ -48,7 +54,7 @@ async fn pair(endpoint: &RealtimeEndpoint, listener: &TcpListener) -> (Socket, W
 async fn closed(mut socket: Socket) -> String {
     loop {
         match socket.events.recv().await {
-            Some(ProviderInput::Closed { error }) => return error.to_string(),
+            Some(LinkInput::Closed { error }) => return error.to_string(),
             Some(_) => {}
             None => return "no reason".to_owned(),
         }
@@ -74,17 +80,17 @@ async fn frames_go_both_ways_in_order() {
     let (listener, endpoint) = listener().await;
     let (mut socket, mut server) = pair(&endpoint, &listener).await;
     for index in 0..100 {
-        socket.send.send(format!("up {index}").into()).await.unwrap();
+        socket.send.send(Frame::Text(format!("up {index}").into())).await.unwrap();
         server.feed(Message::text(format!("down {index}"))).await.unwrap();
     }
     server.send(Message::binary("down as bytes")).await.unwrap();
     for index in 0..100 {
         assert_eq!(server.next().await.unwrap().unwrap().to_text().unwrap(), format!("up {index}"));
-        let Some(ProviderInput::Text(text)) = socket.events.recv().await else { panic!("closed") };
+        let Some(LinkInput::Text(text)) = socket.events.recv().await else { panic!("closed") };
         assert_eq!(text.as_str(), format!("down {index}"));
     }
-    let Some(ProviderInput::Text(text)) = socket.events.recv().await else { panic!("closed") };
-    assert_eq!(text.as_str(), "down as bytes");
+    let Some(LinkInput::Binary(octets)) = socket.events.recv().await else { panic!("closed") };
+    assert_eq!(octets, "down as bytes");
 }
 
 #[tokio::test]
@@ -96,7 +102,7 @@ async fn an_owner_who_does_not_read_loses_nothing() {
         server.send(Message::text(index.to_string())).await.unwrap();
     }
     for index in 0..count {
-        let Some(ProviderInput::Text(text)) = socket.events.recv().await else { panic!("closed") };
+        let Some(LinkInput::Text(text)) = socket.events.recv().await else { panic!("closed") };
         assert_eq!(text.as_str(), index.to_string());
     }
 }
@@ -178,7 +184,7 @@ async fn a_peer_that_takes_nothing_is_late() {
     endpoint.ping_every = Duration::from_millis(200);
     let (socket, server) = pair(&endpoint, &listener).await;
     let send = socket.send.clone();
-    let flood = async move { while send.send("x".repeat(1 << 20).into()).await.is_ok() {} };
+    let flood = async move { while send.send(Frame::Text("x".repeat(1 << 20).into())).await.is_ok() {} };
     let (told, ()) = tokio::join!(closed(socket), flood);
     assert_eq!(told, "Write took longer than 200 ms");
     drop(server);

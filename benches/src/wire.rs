@@ -6,8 +6,10 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use ai::engine::{Engine, Input, Output, ProviderInput};
+use ai::engine::{Engine, Input, Output};
+use ai::link::{LinkId, LinkInput};
 use ai::media_streams::{CommandWriter, StreamEvent};
+use ai::openai::RealtimeEndpoint;
 use ai::realtime::{RealtimeConfig, RealtimeSession};
 use media::codec::Codec;
 use media::frame::{PcmFrame, SharedFrame};
@@ -56,15 +58,20 @@ pub const WORKLOADS: &[Workload] = &[
 
 /// A session whose response is active.
 fn session(now: Instant) -> RealtimeSession {
-    let config = RealtimeConfig { first_message: Some("Hello.".into()), ..RealtimeConfig::default() };
+    let endpoint = RealtimeEndpoint { api_key: "sk-test".into(), ..RealtimeEndpoint::default() };
+    let config = RealtimeConfig { endpoint, first_message: Some("Hello.".into()), ..RealtimeConfig::default() };
     let mut session = RealtimeSession::new(config, 1);
     let created = r#"{"type":"response.created","response":{"id":"resp_1"}}"#;
-    let connected = Input::Provider(ProviderInput::Connected);
-    for input in [Input::Started, connected, Input::Provider(ProviderInput::Text(created.into()))] {
+    for input in [Input::Started, socket(LinkInput::Opened), socket(LinkInput::Text(created.into()))] {
         session.handle_input(now, input);
         while session.poll_output().is_some() {}
     }
     session
+}
+
+/// From the session's first socket.
+fn socket(input: LinkInput) -> Input {
+    Input::Link { link: LinkId(1), input }
 }
 
 /// `octets` of audio as base64.
@@ -85,7 +92,7 @@ fn delta_to_audio(octets: usize) -> Step {
     let now = Instant::now();
     let mut session = session(now);
     Box::new(move || {
-        session.handle_input(now, Input::Provider(ProviderInput::Text(text.as_str().into())));
+        session.handle_input(now, socket(LinkInput::Text(text.as_str().into())));
         while let Some(output) = session.poll_output() {
             black_box(output);
         }
@@ -100,7 +107,7 @@ fn frame_to_append() -> Step {
     Box::new(move || {
         session.handle_input(now, Input::Audio(SharedFrame::clone(&frame)));
         while let Some(output) = session.poll_output() {
-            if let Output::Send(frame) = output {
+            if let Output::Send { frame, .. } = output {
                 black_box(frame);
             }
         }

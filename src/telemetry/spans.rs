@@ -116,9 +116,10 @@ impl Pencil<'_> {
     /// What the provider did, from the request to the last of the answer; most of that is made while the beginning is being heard.
     fn generation(&mut self, parent: SpanId, generation: &Generation, (begun, ended): (Instant, Instant)) {
         let call = self.call;
-        let Some(EngineConfig::Realtime { provider, endpoint, .. }) = call.assistant.as_deref().map(|it| &it.engine) else {
+        let Some(EngineConfig::Realtime { session, .. }) = call.assistant.as_deref().map(|it| &it.engine) else {
             return;
         };
+        let endpoint = &session.endpoint;
         let name = format!("{OPERATION} {}", endpoint.model);
         let span = self.span(parent, name, (generation.requested.max(begun), generation.done.min(ended)));
         span.span_kind = SpanKind::Client;
@@ -131,7 +132,7 @@ impl Pencil<'_> {
             KeyValue::new("gen_ai.output.type", "speech"),
             KeyValue::new("gen_ai.conversation.id", call.id.to_string()),
             KeyValue::new("gen_ai.response.time_to_first_chunk", wait.as_secs_f64()),
-            KeyValue::new("offhook.provider", provider.clone()),
+            KeyValue::new("offhook.provider", endpoint.provider.to_string()),
         ];
         if generation.usage != Usage::default() {
             span.attributes.extend(usage("gen_ai.usage", &generation.usage));

@@ -29,12 +29,9 @@ pub(super) fn providers(config: &Config) -> Vec<&str> {
 
 fn make(config: &Config, assistant: &AssistantConfig) -> Assistant {
     let engine = match (assistant.engine.kind, config.providers.get(&assistant.engine.provider)) {
-        (EngineKind::Realtime, Some(provider)) => EngineConfig::Realtime {
-            provider: assistant.engine.provider.clone(),
-            endpoint: endpoint(assistant, provider),
-            session: Box::new(session(assistant, provider)),
-            fallback: fallback(assistant),
-        },
+        (EngineKind::Realtime, Some(provider)) => {
+            EngineConfig::Realtime { session: Box::new(session(assistant, provider)), fallback: fallback(assistant) }
+        }
         // The file was refused if a realtime assistant had no provider.
         (EngineKind::Realtime, None) | (EngineKind::Offline, _) => EngineConfig::Offline(offline(assistant)),
     };
@@ -51,6 +48,7 @@ fn make(config: &Config, assistant: &AssistantConfig) -> Assistant {
 
 fn endpoint(assistant: &AssistantConfig, provider: &ProviderConfig) -> RealtimeEndpoint {
     RealtimeEndpoint {
+        provider: assistant.engine.provider.as_str().into(),
         base_url: provider.base_url.as_str().to_owned(),
         model: assistant.engine.model.clone(),
         api_key: Secret::from(provider.api_key.as_ref().map_or("", |key| key.expose())),
@@ -62,13 +60,13 @@ fn endpoint(assistant: &AssistantConfig, provider: &ProviderConfig) -> RealtimeE
 fn session(assistant: &AssistantConfig, provider: &ProviderConfig) -> RealtimeConfig {
     let transcription = assistant.engine.transcription_model.clone();
     RealtimeConfig {
+        endpoint: endpoint(assistant, provider),
         instructions: assistant.system_prompt.clone(),
         first_message: Some(assistant.first_message.clone()).filter(|text| !text.is_empty()),
         voice: assistant.voice.voice_id.clone(),
         transcription: transcription
             .map(|model| Transcription { model, language: Some(assistant.language.clone()).filter(|code| !code.is_empty()) }),
         tools: BuiltIn::tools(),
-        connect_timeout: provider.connect_timeout,
         first_audio_timeout: provider.first_audio_timeout,
         ..RealtimeConfig::default()
     }

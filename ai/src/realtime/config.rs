@@ -5,11 +5,14 @@ use std::time::Duration;
 use media::codec::Codec;
 use media::sendout::PromptId;
 
+use crate::openai::RealtimeEndpoint;
 use crate::tools::Tool;
 
-/// Settings of one [`RealtimeSession`](super::RealtimeSession). The model is part of the socket's URL.
+/// Settings of one [`RealtimeSession`](super::RealtimeSession).
 #[derive(Clone, Debug)]
 pub struct RealtimeConfig {
+    /// Where and as whom to connect, and the model.
+    pub endpoint: RealtimeEndpoint,
     /// What the leg speaks; audio passes through untranscoded, both ways.
     pub codec: Codec,
     /// The system prompt.
@@ -26,8 +29,6 @@ pub struct RealtimeConfig {
     pub tools: Vec<Tool>,
     /// The first prompt to use; above all of an engine before this one.
     pub first_prompt: PromptId,
-    /// From `Connect` to `Connected`; the session fails when it is late. Default 5 s.
-    pub connect_timeout: Duration,
     /// From `response.create` to the first audio, and from each piece of audio to the next or the end; the session fails when it is late.
     /// Default 8 s.
     pub first_audio_timeout: Duration,
@@ -54,6 +55,7 @@ pub enum TurnDetection {
 impl Default for RealtimeConfig {
     fn default() -> Self {
         Self {
+            endpoint: RealtimeEndpoint::default(),
             codec: Codec::Pcmu,
             instructions: String::new(),
             first_message: None,
@@ -62,7 +64,6 @@ impl Default for RealtimeConfig {
             turn_detection: TurnDetection::Local,
             tools: Vec::new(),
             first_prompt: PromptId(0),
-            connect_timeout: Duration::from_secs(5),
             first_audio_timeout: Duration::from_secs(8),
         }
     }

@@ -21,15 +21,17 @@ use media::frame::PcmFrame;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::openai::RealtimeEndpoint;
 
 /// With a first message and a transcript of the caller.
 fn config() -> RealtimeConfig {
-    RealtimeConfig { first_message: Some("Hello, this is Ada.".into()), ..RealtimeConfig::default() }
+    RealtimeConfig { first_message: Some("Hello, this is Ada.".into()), ..silent() }
 }
 
 /// Without a first message.
 fn silent() -> RealtimeConfig {
-    RealtimeConfig::default()
+    let endpoint = RealtimeEndpoint { api_key: "sk-test".into(), ..RealtimeEndpoint::default() };
+    RealtimeConfig { endpoint, ..RealtimeConfig::default() }
 }
 
 /// Runs `script` from the start of a session that has connected, and compares what came out after that.
@@ -43,6 +45,8 @@ fn check(script: &str, expected: &str) {
 
 struct Run {
     session: RealtimeSession,
+    /// The socket that was opened last.
+    link: LinkId,
     start: Instant,
     ms: u64,
     log: Vec<String>,
@@ -52,7 +56,7 @@ impl Run {
     fn new(config: RealtimeConfig) -> Self {
         // Far from the clock's zero, so that instants before the start exist.
         let start = Instant::now() + Duration::from_secs(3_600);
-        Self { session: RealtimeSession::new(config, 7), start, ms: 0, log: Vec::new() }
+        Self { session: RealtimeSession::new(config, 7), link: LinkId(0), start, ms: 0, log: Vec::new() }
     }
 
     fn now(&self) -> Instant {
@@ -87,12 +91,12 @@ impl Run {
             "audio" => return (0..number(0)).for_each(|_| self.frame()),
             "wait" => return self.wait(number(0)),
             "started" => Input::Started,
-            "connected" => Input::Provider(ProviderInput::Connected),
+            "connected" => self.socket(LinkInput::Opened),
             "closed" => {
                 let code = word(0).parse().ok();
-                Input::Provider(ProviderInput::Closed { error: EngineError::Closed { code, reason: String::new() } })
+                self.socket(LinkInput::Closed { error: EngineError::Closed { code, reason: String::new() } })
             }
-            "refused" => Input::Provider(ProviderInput::Closed { error: EngineError::Key { code: "401".into() } }),
+            "refused" => self.socket(LinkInput::Closed { error: EngineError::Key { code: "401".into() } }),
             "starts" => Input::CallerStarted { at: self.now() - ms(0) },
             "finishes" => Input::CallerFinished { last_speech_at: self.now() - ms(0), speech: Duration::ZERO },
             "barge" => Input::BargeInCommitted { prompt: prompt(), heard: ms(1) },
@@ -100,9 +104,14 @@ impl Run {
             "ended" => Input::Ended { heard: (!rest.is_empty()).then(|| (prompt(), ms(1))) },
             "key" => Input::Dtmf(word(0).chars().next().unwrap()),
             "result" => Input::ToolResult { call_id: word(0).to_owned(), output: word(1).into() },
-            _ => Input::Provider(ProviderInput::Text(event(command).into())),
+            _ => self.socket(LinkInput::Text(event(command).into())),
         };
         self.handle(input);
+    }
+
+    /// From the present socket.
+    fn socket(&self, input: LinkInput) -> Input {
+        Input::Link { link: self.link, input }
     }
 
     fn frame(&mut self) {
@@ -133,21 +142,25 @@ impl Run {
 
     fn drain(&mut self) {
         while let Some(output) = self.session.poll_output() {
-            let line = format!("{} {}", self.ms, self.show(output));
+            let shown = self.show(output);
+            let line = format!("{} {shown}", self.ms);
             self.log.push(line);
         }
     }
 
-    fn show(&self, output: Output) -> String {
+    fn show(&mut self, output: Output) -> String {
         let at = |instant: Option<Instant>| {
             instant.map_or("-".to_owned(), |at| (at.saturating_duration_since(self.start).as_millis()).to_string())
         };
         match output {
             Output::Audio { prompt, audio } => format!("audio {} {}", prompt.0, audio.len()),
-            Output::Connect => "connect".to_owned(),
+            Output::Open { link, .. } => {
+                self.link = link;
+                "connect".to_owned()
+            }
             Output::Failed { error } => format!("failed {}", error.kind()),
             Output::PromptEnd { prompt } => format!("end {}", prompt.0),
-            Output::Send(frame) => format!("> {}", frame_line(frame.as_str())),
+            Output::Send { frame: Frame::Text(frame), .. } => format!("> {}", frame_line(frame.as_str())),
             Output::ToolCall { call_id, name, arguments } => format!("tool {call_id} {name} {}", arguments.as_str()),
             Output::Transcript { role, prompt, text, is_final } => {
                 let prompt = prompt.map_or(String::new(), |prompt| format!(" {}", prompt.0));

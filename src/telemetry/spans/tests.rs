@@ -24,9 +24,10 @@ fn ms(millis: u64) -> Duration {
 
 fn realtime() -> EngineConfig {
     EngineConfig::Realtime {
-        provider: "acme".to_owned(),
-        endpoint: RealtimeEndpoint { model: "gpt-realtime".to_owned(), ..RealtimeEndpoint::default() },
-        session: Box::new(RealtimeConfig::default()),
+        session: Box::new(RealtimeConfig {
+            endpoint: RealtimeEndpoint { provider: "acme".into(), ..RealtimeEndpoint::default() },
+            ..RealtimeConfig::default()
+        }),
         fallback: OfflineConfig::default(),
     }
 }

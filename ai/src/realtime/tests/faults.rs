@@ -183,12 +183,12 @@ fn rubbish_is_counted_and_told_once() {
         r#"{"type":"error","error":7}"#,
         r#"{"type":"rate_limits.updated","rate_limits":{}}"#,
     ] {
-        run.handle(Input::Provider(ProviderInput::Text(rubbish.into())));
+        run.handle(run.socket(LinkInput::Text(rubbish.into())));
     }
     run.expect("400 warning protocol");
     assert_eq!(run.session.take_stats().malformed_events, 10);
     for unknown in ["{}", r#"{"type":5}"#, r#"{"type":"response.sung","delta":[1],"response_id":{}}"#] {
-        run.handle(Input::Provider(ProviderInput::Text(unknown.into())));
+        run.handle(run.socket(LinkInput::Text(unknown.into())));
     }
     run.expect("400 warning protocol");
     assert_eq!(run.session.take_stats().unknown_events, 3);
@@ -236,7 +236,7 @@ proptest! {
     fn any_text_leaves_the_session_whole(text in "\\PC*") {
         let mut run = Run::new(config());
         run.play(ASKED);
-        run.handle(Input::Provider(ProviderInput::Text(text.into())));
+        run.handle(run.socket(LinkInput::Text(text.into())));
         run.wait(20_000);
     }
 
@@ -251,7 +251,7 @@ proptest! {
         let mut run = Run::new(config());
         run.play(ASKED);
         run.play("created r1");
-        run.handle(Input::Provider(ProviderInput::Text(String::from_utf8(bytes).unwrap().into())));
+        run.handle(run.socket(LinkInput::Text(String::from_utf8(bytes).unwrap().into())));
         run.wait(20_000);
     }
 

@@ -6,17 +6,22 @@ use crate::tools::Tool;
 fn sent(session: &mut RealtimeSession) -> Vec<Value> {
     let mut frames = Vec::new();
     while let Some(output) = session.poll_output() {
-        if let Output::Send(frame) = output {
+        if let Output::Send { frame: Frame::Text(frame), .. } = output {
             frames.push(serde_json::from_str(frame.as_str()).unwrap());
         }
     }
     frames
 }
 
+/// From the first socket.
+fn socket(input: LinkInput) -> Input {
+    Input::Link { link: LinkId(1), input }
+}
+
 fn session_update(config: RealtimeConfig) -> Value {
     let now = Instant::now();
     let mut session = RealtimeSession::new(config, 1);
-    for input in [Input::Started, Input::Provider(ProviderInput::Connected)] {
+    for input in [Input::Started, socket(LinkInput::Opened)] {
         while session.poll_output().is_some() {}
         session.handle_input(now, input);
     }
@@ -68,9 +73,9 @@ fn frames_are_the_sheets() {
         session.handle_input(now, input);
         sent(&mut session)
     };
-    let text = |line: &str| Input::Provider(ProviderInput::Text(event(line).into()));
+    let text = |line: &str| socket(LinkInput::Text(event(line).into()));
     run(Input::Started);
-    run(Input::Provider(ProviderInput::Connected));
+    run(socket(LinkInput::Opened));
     let mut frame = PcmFrame::silence(Codec::Pcmu);
     frame.encoded = vec![0xFF, 0xFF, 0x7F];
     run(Input::Audio(Arc::new(frame)));
@@ -140,7 +145,7 @@ fn every_event_of_the_sheet_that_asks_for_nothing_is_known() {
 
 #[test]
 fn what_was_said_stays_out_of_logs() {
-    let input = Input::Provider(ProviderInput::Text("my card is 4111".into()));
+    let input = socket(LinkInput::Text("my card is 4111".into()));
     assert!(!format!("{input:?}").contains("4111"));
     let output = Output::ToolCall { call_id: "c".into(), name: "f".into(), arguments: "4111".into() };
     assert!(!format!("{output:?}").contains("4111"));

@@ -321,7 +321,7 @@ fn usage_is_told_and_added_up() {
     let usage = r#"{"type":"response.done","response":{"id":"r1","status":"completed","output":[],"usage":{"total_tokens":253,
         "input_tokens":132,"output_tokens":121,"input_token_details":{"text_tokens":119,"audio_tokens":13,"cached_tokens":64},
         "output_token_details":{"text_tokens":30,"audio_tokens":91}}}}"#;
-    run.handle(Input::Provider(ProviderInput::Text(usage.into())));
+    run.handle(run.socket(LinkInput::Text(usage.into())));
     run.play("understood item_1 ");
     run.expect(
         "400 usage 13 64 119 91 30 0 0

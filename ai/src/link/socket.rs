@@ -1,8 +1,8 @@
-//! The WebSocket of one Realtime session: a task between two bounded channels.
+//! One WebSocket: a task between two bounded channels.
 //!
 //! ```text
 //! Output::Send -> send (256) -> [task] -> TLS -> provider
-//!                 ProviderInput <- events (256) <- [task] <-
+//!                 LinkInput <- events (256) <- [task] <-
 //! ```
 
 use std::time::Duration;
@@ -15,14 +15,14 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
-use tokio_tungstenite::tungstenite::http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
+use tokio_tungstenite::tungstenite::http::header::{HeaderValue, RETRY_AFTER};
 use tokio_tungstenite::tungstenite::http::{HeaderMap, StatusCode};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-use super::RealtimeEndpoint;
-use crate::engine::{EngineError, ProviderInput, Stage, Words};
+use super::{Frame, LinkInput, Protocol, Target};
+use crate::engine::{EngineError, Stage};
 use crate::json::line;
 
 /// Frames waiting for the network: 10 s of audio. When full, the connection does not keep up; its owner drops it.
@@ -51,30 +51,33 @@ type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
 #[derive(Debug)]
 pub struct Socket {
     /// Frames to send, [`SEND_QUEUE`] at most.
-    pub send: mpsc::Sender<Words>,
+    pub send: mpsc::Sender<Frame>,
     /// Frames received, [`EVENT_QUEUE`] at most, and `Closed` as the last.
-    pub events: mpsc::Receiver<ProviderInput>,
+    pub events: mpsc::Receiver<LinkInput>,
 }
 
-/// Opens a Realtime session's socket.
+/// Opens a WebSocket.
 ///
 /// # Errors
 /// What cannot be mended by trying again ([`EngineError::is_temporary`] is false): a bad URL, a key the provider
 /// refuses, a model it does not have, and being late. Else that the network, the provider or its rate limit is in
 /// the way.
-pub async fn connect(endpoint: &RealtimeEndpoint) -> Result<Socket, EngineError> {
+pub async fn connect(target: &Target) -> Result<Socket, EngineError> {
     if CryptoProvider::get_default().is_none() {
         // Someone else may have been faster, with the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
     }
-    let request = request(endpoint)?;
+    let request = request(target)?;
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
         .max_write_buffer_size(WRITE_BUFFER)
         .max_message_size(Some(MAX_MESSAGE))
         .max_frame_size(Some(MAX_MESSAGE));
-    let limit = endpoint.connect_timeout;
+    let Protocol::WebSocket { ping_every } = target.protocol else {
+        return Err(EngineError::Url { url: line(&target.url), reason: "is not of a WebSocket" });
+    };
+    let limit = target.connect_timeout;
     // Pieces of 100 ms must leave when they are due, so Nagle's algorithm is off.
     let connecting = Box::pin(connect_async_with_config(request, Some(config), true));
     let (stream, _) = timeout(limit, connecting)
@@ -83,29 +86,22 @@ pub async fn connect(endpoint: &RealtimeEndpoint) -> Result<Socket, EngineError>
         .map_err(engine_error)?;
     let (send, outgoing) = mpsc::channel(SEND_QUEUE);
     let (incoming, events) = mpsc::channel(EVENT_QUEUE);
-    tokio::spawn(run(stream, outgoing, incoming, endpoint.ping_every));
+    tokio::spawn(run(stream, outgoing, incoming, ping_every));
     Ok(Socket { send, events })
 }
 
-fn request(endpoint: &RealtimeEndpoint) -> Result<Request, EngineError> {
-    let mut request = endpoint.url()?.into_client_request().map_err(engine_error)?;
-    let key = endpoint.api_key.expose();
-    if key.is_empty() {
-        return Err(EngineError::Key { code: "unset".to_owned() });
+fn request(target: &Target) -> Result<Request, EngineError> {
+    let mut request = target.url.as_str().into_client_request().map_err(engine_error)?;
+    for (name, value) in &target.headers {
+        let value = HeaderValue::try_from(value.expose());
+        let mut value = value.map_err(|_| EngineError::Key { code: "not a header value".to_owned() })?;
+        value.set_sensitive(true);
+        request.headers_mut().insert(*name, value);
     }
-    let mut bearer =
-        HeaderValue::try_from(format!("Bearer {key}")).map_err(|_| EngineError::Key { code: "not a header value".to_owned() })?;
-    bearer.set_sensitive(true);
-    request.headers_mut().insert(AUTHORIZATION, bearer);
     Ok(request)
 }
 
-async fn run(
-    mut stream: Stream,
-    mut outgoing: mpsc::Receiver<Words>,
-    incoming: mpsc::Sender<ProviderInput>,
-    ping_every: Duration,
-) {
+async fn run(mut stream: Stream, mut outgoing: mpsc::Receiver<Frame>, incoming: mpsc::Sender<LinkInput>, ping_every: Duration) {
     match pump(&mut stream, &mut outgoing, &incoming, ping_every).await {
         Ok(()) => {
             let close = CloseFrame { code: CloseCode::Normal, reason: "call is over".into() };
@@ -117,7 +113,7 @@ async fn run(
         }
         Err(error) => {
             // Without a receiver nobody wants to know.
-            let _ = incoming.send(ProviderInput::Closed { error }).await;
+            let _ = incoming.send(LinkInput::Closed { error }).await;
         }
     }
 }
@@ -125,8 +121,8 @@ async fn run(
 /// Carries frames both ways until the owner leaves (`Ok`) or the connection is gone.
 async fn pump(
     stream: &mut Stream,
-    outgoing: &mut mpsc::Receiver<Words>,
-    incoming: &mpsc::Sender<ProviderInput>,
+    outgoing: &mut mpsc::Receiver<Frame>,
+    incoming: &mpsc::Sender<LinkInput>,
     ping_every: Duration,
 ) -> Result<(), EngineError> {
     let mut ping = interval_at(Instant::now() + ping_every, ping_every);
@@ -137,7 +133,7 @@ async fn pump(
         tokio::select! {
             frame = stream.next() => {
                 last_heard = Instant::now();
-                if let Some(text) = received(frame)? && incoming.send(ProviderInput::Text(text)).await.is_err() {
+                if let Some(input) = received(frame)? && incoming.send(input).await.is_err() {
                     return Ok(());
                 }
             }
@@ -160,30 +156,36 @@ async fn pump(
 /// Writes `first` and all that waits behind it, with one flush.
 async fn write(
     stream: &mut Stream,
-    first: Words,
-    outgoing: &mut mpsc::Receiver<Words>,
+    first: Frame,
+    outgoing: &mut mpsc::Receiver<Frame>,
     limit: Duration,
 ) -> Result<(), EngineError> {
     within(limit, async {
-        stream.feed(Message::text(first.into_string())).await?;
+        stream.feed(message(first)).await?;
         while let Ok(frame) = outgoing.try_recv() {
-            stream.feed(Message::text(frame.into_string())).await?;
+            stream.feed(message(frame)).await?;
         }
         stream.flush().await
     })
     .await
 }
 
+fn message(frame: Frame) -> Message {
+    match frame {
+        Frame::Binary(octets) => Message::Binary(octets),
+        Frame::Text(text) => Message::text(text.into_string()),
+    }
+}
+
 async fn within(limit: Duration, write: impl Future<Output = Result<(), Error>>) -> Result<(), EngineError> {
     timeout(limit, write).await.map_err(|_| EngineError::Late { stage: Stage::Write, limit })?.map_err(engine_error)
 }
 
-fn received(frame: Option<Result<Message, Error>>) -> Result<Option<Words>, EngineError> {
+fn received(frame: Option<Result<Message, Error>>) -> Result<Option<LinkInput>, EngineError> {
     let closed = |code, reason: &str| EngineError::Closed { code, reason: line(reason) };
     match frame {
-        Some(Ok(Message::Text(text))) => Ok(Some(text.as_str().into())),
-        // Not of this protocol; if it is text all the same, it is welcome.
-        Some(Ok(Message::Binary(bytes))) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned().into())),
+        Some(Ok(Message::Text(text))) => Ok(Some(LinkInput::Text(text.as_str().into()))),
+        Some(Ok(Message::Binary(octets))) => Ok(Some(LinkInput::Binary(octets))),
         Some(Ok(Message::Close(Some(close)))) => Err(closed(Some(close.code.into()), &close.reason)),
         Some(Ok(Message::Close(None))) => Err(closed(Some(CloseCode::Status.into()), "no reason")),
         Some(Ok(Message::Frame(_) | Message::Ping(_) | Message::Pong(_))) => Ok(None),

@@ -1,22 +1,17 @@
-//! What an engine needs from outside: a provider's socket, or a synthesizer's speech. Both run beside the actor and tell it.
+//! The engine of an assistant, and the local synthesizer that may stand behind it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use ai::engine::{Engine, EngineError, Input, ProviderInput, Stage, Words};
+use ai::engine::{Engine, EngineError, Words};
 use ai::espeak::Espeak;
 use ai::offline::{OfflineConfig, OfflineSession};
-use ai::openai::RealtimeEndpoint;
-use ai::openai::socket::{self, Socket};
 use ai::realtime::{RealtimeConfig, RealtimeSession};
 use bytes::Bytes;
 use media::codec::Codec;
 use media::sendout::PromptId;
 use store::{Role, Turn};
-use tokio::sync::mpsc;
 
-use super::{AiArgs, AiMsg, AiSession, EngineChoice};
-use crate::alarm::Owned;
+use super::{AiArgs, AiMsg, EngineChoice};
 use crate::config::{EngineConfig, OfflineVoice};
 use crate::mailbox::Mailbox;
 
@@ -25,7 +20,8 @@ pub(super) struct Made {
     pub(super) core: Box<dyn Engine>,
     /// `engine` label of metrics.
     pub(super) label: &'static str,
-    pub(super) provider: Option<Provider>,
+    /// The provider of a speech-to-speech engine.
+    pub(super) provider: Option<Arc<str>>,
     pub(super) speaker: Speaker,
 }
 
@@ -43,9 +39,9 @@ pub(super) fn make_engine(args: &AiArgs) -> Made {
         Box::new(OfflineSession::new(config, first_prompt)) as Box<dyn Engine>
     };
     match (&args.engine, &assistant.engine) {
-        (EngineChoice::Own(_), EngineConfig::Realtime { provider, endpoint, session, .. }) => {
+        (EngineChoice::Own(_), EngineConfig::Realtime { session, .. }) => {
             let core = realtime(session, args.codec, first_prompt, &args.history);
-            Made { core, label: "realtime", provider: Some(Provider::new(provider, endpoint)), speaker }
+            Made { core, label: "realtime", provider: Some(Arc::clone(&session.endpoint.provider)), speaker }
         }
         (EngineChoice::Own(_), EngineConfig::Offline(config)) | (_, EngineConfig::Realtime { fallback: config, .. }) => {
             Made { core: offline(config), label: "offline", provider: None, speaker }
@@ -71,104 +67,6 @@ fn realtime(session: &RealtimeConfig, codec: Codec, first_prompt: PromptId, hist
         (role, Words::from(turn.text.reveal()))
     });
     Box::new(RealtimeSession::resume(config, rand::random(), said))
-}
-
-/// A provider's socket: at most one at a time, numbered so that a late word of the last one is known as such.
-pub(super) struct Provider {
-    name: String,
-    endpoint: RealtimeEndpoint,
-    number: u64,
-    outgoing: Option<mpsc::Sender<Words>>,
-    task: Option<Owned>,
-}
-
-/// How long the socket's reader waits when the session's mailbox is half full: the provider is held back meanwhile, and the words of
-/// the leg and the call still get in.
-const HOLD_BACK: Duration = Duration::from_millis(5);
-
-impl Provider {
-    fn new(name: &str, endpoint: &RealtimeEndpoint) -> Self {
-        Self { name: name.to_owned(), endpoint: endpoint.clone(), number: 0, outgoing: None, task: None }
-    }
-
-    /// Whether a socket's word is of the present one.
-    pub(super) fn is_current(&self, number: u64) -> bool {
-        self.number == number
-    }
-
-    /// From asking to the first audio.
-    pub(super) fn record_request(&self, took: Duration) {
-        record(&self.name, "response", took);
-    }
-
-    /// Opens a new socket; the one before is closed.
-    fn open(&mut self, me: &Mailbox<AiMsg>) {
-        self.number += 1;
-        self.outgoing = None;
-        let (name, endpoint, number, me) = (self.name.clone(), self.endpoint.clone(), self.number, me.clone());
-        self.task = Some(Owned(tokio::spawn(async move {
-            let asked = Instant::now();
-            let opened = socket::connect(&endpoint).await;
-            if opened.is_ok() {
-                record(&name, "connect", asked.elapsed());
-            }
-            let _ended_meanwhile = me.send(AiMsg::Socket(number, opened));
-        })));
-    }
-
-    /// Takes an open socket over: its words are read by a task from now on.
-    fn adopt(&mut self, socket: Socket, me: &Mailbox<AiMsg>) {
-        let Socket { send: outgoing, events: mut incoming } = socket;
-        let (number, me) = (self.number, me.clone());
-        self.outgoing = Some(outgoing);
-        self.task = Some(Owned(tokio::spawn(async move {
-            while let Some(input) = incoming.recv().await {
-                while !me.has_room() {
-                    tokio::time::sleep(HOLD_BACK).await;
-                }
-                if me.send(AiMsg::Provider(number, input)).is_err() {
-                    return;
-                }
-            }
-        })));
-    }
-}
-
-/// What a provider took for a stage of its work.
-fn record(provider: &str, stage: &'static str, took: Duration) {
-    metrics::histogram!("offhook_provider_request_seconds", "provider" => provider.to_owned(), "stage" => stage).record(took);
-}
-
-impl AiSession {
-    pub(super) fn connect(&mut self, me: &Mailbox<AiMsg>) {
-        if let Some(provider) = &mut self.provider {
-            provider.open(me);
-        }
-    }
-
-    pub(super) fn handle_socket(&mut self, now: Instant, number: u64, result: Result<Socket, EngineError>, me: &Mailbox<AiMsg>) {
-        let Some(provider) = self.provider.as_mut().filter(|provider| provider.is_current(number)) else { return };
-        let input = match result {
-            Ok(socket) => {
-                provider.adopt(socket, me);
-                ProviderInput::Connected
-            }
-            Err(error) => ProviderInput::Closed { error },
-        };
-        self.engine.handle_input(now, Input::Provider(input));
-    }
-
-    /// Hands a text to the socket. A provider that reads nothing for seconds is as good as gone.
-    pub(super) fn send(&mut self, text: Words) {
-        let Some(provider) = &mut self.provider else { return };
-        let Some(outgoing) = &provider.outgoing else { return };
-        if outgoing.try_send(text).is_err() {
-            provider.outgoing = None;
-            provider.task = None;
-            let error = EngineError::Late { stage: Stage::Write, limit: provider.endpoint.ping_every };
-            self.next.push_back(Input::Provider(ProviderInput::Closed { error }));
-        }
-    }
 }
 
 /// Turns text into speech of the leg's codec, beside the actor.
@@ -198,6 +96,11 @@ impl Speaker {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
+    use ai::engine::{Input, Output};
+    use ai::link::{Frame, LinkId, LinkInput};
+    use ai::openai::RealtimeEndpoint;
     use store::{CallId, Transcript, WallTime};
 
     use super::*;
@@ -219,13 +122,14 @@ mod tests {
     /// What a session with this history sends as soon as it is connected: types, and texts where there are any.
     fn check(history: &[Turn], expected: &str) {
         let now = Instant::now();
-        let config = RealtimeConfig { first_message: Some("Hello.".to_owned()), ..RealtimeConfig::default() };
+        let endpoint = RealtimeEndpoint { api_key: "sk-test".into(), ..RealtimeEndpoint::default() };
+        let config = RealtimeConfig { endpoint, first_message: Some("Hello.".to_owned()), ..RealtimeConfig::default() };
         let mut session = realtime(&config, Codec::Pcmu, PromptId(0), history);
         let mut sent = Vec::new();
-        for input in [Input::Started, Input::Provider(ProviderInput::Connected)] {
+        for input in [Input::Started, Input::Link { link: LinkId(1), input: LinkInput::Opened }] {
             session.handle_input(now, input);
             while let Some(output) = session.poll_output() {
-                if let ai::engine::Output::Send(text) = output {
+                if let Output::Send { frame: Frame::Text(text), .. } = output {
                     let event: serde_json::Value = serde_json::from_str(text.as_str()).expect("it speaks JSON");
                     let text = event["item"]["content"][0]["text"].as_str().unwrap_or_default();
                     sent.push(format!("{} {text}", event["type"].as_str().unwrap_or_default()).trim_end().to_owned());
