@@ -160,6 +160,9 @@ pub struct CallArgs {
     pub arrived: Instant,
 }
 
+/// The longest period of what is not done each tick.
+const SLOW_WORK_TICKS: u64 = 50;
+
 /// Where the actors of one call reach each other, whichever is running today.
 #[derive(Clone, Debug)]
 pub struct CallPorts {
@@ -188,6 +191,12 @@ impl CallPorts {
             recorder: Port::default(),
             vad: Port::default(),
         }
+    }
+
+    /// Ticks by which this call's slow work, reports and metrics, is shifted against other calls', so that not all of a thread's is
+    /// due in the same tick.
+    pub(crate) fn stagger(&self) -> u64 {
+        self.id.to_bits() as u64 % SLOW_WORK_TICKS
     }
 
     /// Hands one frame of the caller to all who listen. `due` is when it should have been handed on.

@@ -144,6 +144,7 @@ pub struct Leg {
     frame: [u8; FRAME_SAMPLES],
     pool: FramePool,
     started: bool,
+    stagger: u64,
     /// What the Vad was last told.
     speaking: bool,
     tick: u64,
@@ -178,6 +179,7 @@ impl Worker for Leg {
             frame: [0; FRAME_SAMPLES],
             pool: FramePool::new(),
             started: false,
+            stagger: ports.stagger(),
             speaking: false,
             tick: 0,
             caller: CallerFrames::default(),
@@ -266,7 +268,7 @@ impl Leg {
         self.tell_level(sent, &frame);
         self.ports.recorder.tell(RecorderMsg::Agent(tick.number, frame));
         self.drain(tick.due, now);
-        if tick.number.is_multiple_of(TICKS_PER_FLUSH) {
+        if (tick.number + self.stagger).is_multiple_of(TICKS_PER_FLUSH) {
             self.flush();
         }
     }
@@ -313,7 +315,7 @@ impl Leg {
     }
 
     fn tell_level(&self, sent: SentFrame, frame: &SharedFrame) {
-        if matches!(sent, SentFrame::Audio(_)) && self.tick.is_multiple_of(TICKS_PER_LEVEL) {
+        if matches!(sent, SentFrame::Audio(_)) && (self.tick + self.stagger).is_multiple_of(TICKS_PER_LEVEL) {
             self.ports.vad.tell(VadMsg::Agent(AgentAudio::Level(Dbov::of(&frame.samples))));
         }
     }
