@@ -11,6 +11,7 @@ pub mod engine;
 pub mod espeak;
 mod json;
 pub mod media_streams;
+pub mod net;
 pub mod offline;
 pub mod openai;
 pub mod realtime;

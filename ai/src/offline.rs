@@ -360,7 +360,7 @@ impl Engine for OfflineSession {
             Input::PromptFinished { prompt } => self.finished(now, prompt),
             Input::Started => self.start(now),
             Input::Synthesized { request, result } => self.synthesized(now, request, result),
-            Input::Provider(_) | Input::ToolResult { .. } => {}
+            Input::Provider(_) | Input::Say(_) | Input::ToolResult { .. } => {}
         }
     }
 

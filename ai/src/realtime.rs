@@ -36,7 +36,7 @@ use media::sendout::PromptId;
 
 pub use config::{RealtimeConfig, Transcription, TurnDetection};
 
-use crate::engine::{Engine, EngineError, Input, Output, ProviderInput, Role, Stage, TurnTimings, Usage, Words};
+use crate::engine::{Engine, EngineError, Input, Output, Past, ProviderInput, Role, Stage, TurnTimings, Usage, Words};
 use history::{Entry, History};
 use keypad::Keypad;
 use link::{Link, LinkEvent, Lost};
@@ -44,8 +44,8 @@ use prompts::{Prompt, Prompts};
 use responses::{Overdue, Purpose, Responses};
 use uplink::Uplink;
 
-/// Bytes of a tool's output that the model gets: a quarter of the smallest model's context. The rest is cut off.
-pub const MAX_TOOL_OUTPUT: usize = 32 * 1024;
+/// Bytes of a tool's output that the model gets. The rest is cut off.
+pub const MAX_TOOL_OUTPUT: usize = crate::tools::MAX_OUTPUT;
 
 /// One call's session with OpenAI Realtime. See [`Engine`] for the contract.
 pub struct RealtimeSession {
@@ -102,14 +102,25 @@ impl RealtimeSession {
     }
 
     /// A session that takes a conversation over: nobody is greeted again, and the provider is told what was said.
-    pub fn resume(config: RealtimeConfig, seed: u64, said: impl IntoIterator<Item = (Role, Words)>) -> Self {
+    /// Results that are still to come are taken, and one that nobody has spoken of yet is spoken of.
+    pub fn resume(config: RealtimeConfig, seed: u64, past: impl IntoIterator<Item = impl Into<Past>>) -> Self {
         let mut session = Self::new(RealtimeConfig { first_message: None, ..config }, seed);
-        for (role, words) in said {
-            let text = words.into_string();
-            session.history.push(match role {
-                Role::Agent => Entry::Agent { text },
-                Role::Caller => Entry::Caller { item: String::new(), text: Some(text) },
-            });
+        for past in past {
+            let entry = match past.into() {
+                Past::Said(role, words) => Entry::said(role, words.into_string()),
+                Past::ToolAnswered { call_id, output } => {
+                    session.responses.answer(&call_id);
+                    Entry::CallOutput { call_id, output: output.into_string() }
+                }
+                Past::ToolCalled { call_id, name, arguments } => {
+                    session.responses.call(&call_id);
+                    Entry::Call { call_id, name, arguments: arguments.into_string() }
+                }
+            };
+            if matches!(entry, Entry::Agent { .. }) {
+                session.responses.forget_answered();
+            }
+            session.history.push(entry);
         }
         session
     }
@@ -166,6 +177,13 @@ impl RealtimeSession {
             Input::Provider(ProviderInput::Text(text)) => {
                 if self.link.is_up() {
                     self.handle_text(now, text.as_str());
+                }
+            }
+            Input::Say(text) => {
+                if self.link.is_up() && !self.uplink.is_open() {
+                    if let Some(number) = self.responses.say(now) {
+                        self.send(frames::say(number, text.as_str()));
+                    }
                 }
             }
             Input::ToolResult { call_id, output } => {
