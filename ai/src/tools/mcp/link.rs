@@ -10,11 +10,11 @@ use arc_swap::ArcSwapOption;
 use rand::RngExt as _;
 use reqwest::Url;
 use reqwest::header::{HeaderName, HeaderValue};
-use rmcp::model::{ClientCapabilities, ClientConfig, Implementation};
-use rmcp::service::{NotificationContext, RunningService};
+use rmcp::model::{ClientCapabilities, ClientConfig, Implementation, ProtocolVersion, SubscriptionFilterBuilder};
+use rmcp::service::{ClientLifecycleMode, ClientServiceExt as _, NotificationContext, RunningService, Subscription};
 use rmcp::transport::TokioChildProcess;
 use rmcp::transport::streamable_http_client::{StreamableHttpClientTransport, StreamableHttpClientTransportConfig};
-use rmcp::{ClientHandler, Peer, RoleClient, ServiceExt as _};
+use rmcp::{ClientHandler, Peer, RoleClient};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{ChildStderr, Command};
 use tokio::sync::Notify;
@@ -25,8 +25,12 @@ use crate::net::guard::{self, Lookup, Redirects};
 use crate::tools::Tool;
 use crate::tools::toolbox::MAX_TOOLS;
 
-/// How long connecting and greeting may take, and listing the tools.
-const ANSWER_TIME: Duration = Duration::from_secs(10);
+/// How long connecting and greeting may take: a server of before 2026-07-28 that ignores the first question is asked in the old way
+/// after 10 s.
+const CONNECT_TIME: Duration = Duration::from_secs(25);
+
+/// How long listing the tools may take.
+const LIST_TIME: Duration = Duration::from_secs(10);
 
 /// Waits before a server is tried again: they double from the first to the second, and vary by a fifth.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
@@ -55,7 +59,7 @@ impl Keeper {
         let mut wait = RETRY.0;
         loop {
             let began = Instant::now();
-            let reason = match within(self.connect()).await {
+            let reason = match within(CONNECT_TIME, self.connect()).await {
                 Ok(service) => self.serve(service).await,
                 Err(reason) => reason,
             };
@@ -82,7 +86,7 @@ impl Keeper {
                     .custom_headers(header_map(headers)?)
                     .max_sse_event_size(MAX_MESSAGE);
                 let transport = StreamableHttpClientTransport::with_client(client, config);
-                listener.serve(transport).await.map_err(|error| line(&error.to_string()))
+                listener.serve_with_lifecycle(transport, lifecycle()).await.map_err(|error| line(&error.to_string()))
             }
             McpTransport::Stdio { command, arguments, environment } => {
                 let mut child = Command::new(command);
@@ -93,7 +97,7 @@ impl Keeper {
                 if let Some(errors) = errors {
                     tokio::spawn(read_errors(errors, self.config.name.clone(), Arc::clone(&self.watcher)));
                 }
-                listener.serve(transport).await.map_err(|error| line(&error.to_string()))
+                listener.serve_with_lifecycle(transport, lifecycle()).await.map_err(|error| line(&error.to_string()))
             }
         }
     }
@@ -103,11 +107,14 @@ impl Keeper {
         let peer = service.peer().clone();
         let ended = service.waiting();
         tokio::pin!(ended);
-        let mut told = None;
+        let (mut told, mut subscription) = (None, None);
         loop {
+            if subscription.is_none() {
+                subscription = subscribe(&peer).await;
+            }
             let listed = tokio::select! {
                 end = &mut ended => return format!("the connection ended ({end:?})"),
-                listed = within(self.list(&peer)) => listed,
+                listed = within(LIST_TIME, self.list(&peer)) => listed,
             };
             let tools = match listed {
                 Ok(tools) => tools,
@@ -121,6 +128,7 @@ impl Keeper {
             tokio::select! {
                 end = &mut ended => return format!("the connection ended ({end:?})"),
                 () = self.look.notified() => {}
+                () = changed(&mut subscription) => {}
                 () = tokio::time::sleep(self.config.refresh) => {}
             }
         }
@@ -139,10 +147,34 @@ impl Keeper {
     }
 }
 
+/// Modern first, then as servers of before 2026-07-28 are greeted.
+fn lifecycle() -> ClientLifecycleMode {
+    ClientLifecycleMode::Auto { preferred_versions: vec![ProtocolVersion::V_2026_07_28], legacy_version: None }
+}
+
+/// Asks to be told of changes. Servers before protocol 2026-07-28 tell them without, to the [`Listener`].
+async fn subscribe(peer: &Peer<RoleClient>) -> Option<Subscription> {
+    let modern = peer.peer_info().is_some_and(|info| info.protocol_version == ProtocolVersion::V_2026_07_28);
+    let filter = SubscriptionFilterBuilder::default().tools_list_changed().build();
+    let asked = async { peer.listen(filter).await.map_err(|error| error.to_string()) };
+    if modern { within(LIST_TIME, asked).await.ok() } else { None }
+}
+
+/// Ends when the server says that its tools have changed. A subscription that ends is made again when the tools are next listed.
+async fn changed(subscription: &mut Option<Subscription>) {
+    if let Some(open) = subscription {
+        if let Ok(Some(_)) = open.next().await {
+            return;
+        }
+        *subscription = None;
+    }
+    std::future::pending().await
+}
+
 /// The result, or that it was not there in time.
-async fn within<T>(asked: impl Future<Output = Result<T, String>>) -> Result<T, String> {
-    let late = |_| Err(format!("no answer within {} s", ANSWER_TIME.as_secs()));
-    tokio::time::timeout(ANSWER_TIME, asked).await.unwrap_or_else(late)
+async fn within<T>(limit: Duration, asked: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let late = |_| Err(format!("no answer within {} s", limit.as_secs()));
+    tokio::time::timeout(limit, asked).await.unwrap_or_else(late)
 }
 
 fn header_map(headers: &[(String, crate::secret::Secret)]) -> Result<HashMap<HeaderName, HeaderValue>, String> {
