@@ -85,9 +85,17 @@ fn server(base_url: &str, chosen: &str, rows: &str) -> Server {
 
 /// A silent caller, who presses these keys from a second after the answer.
 fn call(target: SocketAddr, seconds: u64, keys: &str) -> Value {
+    place(target, seconds, &["--say", "silent", "--dtmf", keys])
+}
+
+/// A caller who talks and talks.
+fn talk(target: SocketAddr, seconds: u64) -> Value {
+    place(target, seconds, &["--say", "continuous", "--audio", support::speech().to_str().unwrap()])
+}
+
+fn place(target: SocketAddr, seconds: u64, manner: &[&str]) -> Value {
     let (target, hold) = (target.to_string(), seconds.to_string());
-    let arguments = ["sip", "--target", &target, "--hold", &hold, "--say", "silent", "--dtmf", keys, "--allow-failures"];
-    load(&arguments).1
+    load(&[&["sip", "--target", &target, "--hold", &hold, "--allow-failures"], manner].concat()).1
 }
 
 /// What the record of the one call says.
@@ -239,8 +247,32 @@ fn digits_that_are_nobodys_business_reach_only_the_tool_that_needs_them() {
     assert!(told.recording.duration.unwrap() >= Duration::from_millis(10_500), "{:?}", told.recording);
 }
 
+#[test]
+fn the_recording_is_silent_while_the_caller_types_something_secret() {
+    let folder = Folder::new();
+    let turns = "[[turns]]\ntool = { name = \"collect_digits\", arguments = '{\"min\": 4, \"max\": 4, \"sensitive\": true, \"timeout_s\": 5}' }\n\
+                 [[turns]]\ntext = \"Never mind.\"\nduration_ms = 400\n";
+    let simulator = simulator(&folder, turns);
+    let tap = Wiretap::start(&simulator.base_url);
+    let server = server(&tap.base_url, "\"collect_digits\"", "");
+    talk(server.sip, 16);
+    let told = told(&server);
+    assert_eq!(told.uses[0].outcome.as_deref(), Some("timeout"));
+    let late = r#"{"error":"the caller typed 0 digits within 5 s, and did not finish","ok":false}"#;
+    assert_eq!(outputs(&tap)[0], late);
+    let path = server.folder.path().join("data").join(&told.recording.path);
+    let [caller, _] = support::stereo::read(&path);
+    let runs = caller.0.chunk_by(|before, after| (*before == 0) == (*after == 0)).filter(|run| run[0] == 0);
+    let silence = runs.map(<[i16]>::len).max().unwrap() as f64 / 8_000.0;
+    assert!((5.0..7.0).contains(&silence), "{silence} s of silence");
+    assert!(caller.voiced_seconds() > 3.0 && caller.seconds() > 15.0, "{} of {}", caller.voiced_seconds(), caller.seconds());
+}
+
 /// A tool that takes three seconds, and counts how often it is run.
-struct Slow(Arc<AtomicU32>);
+struct Slow {
+    runs: Arc<AtomicU32>,
+    rules: ToolRules,
+}
 
 impl ToolRunner for Slow {
     fn tools(&self) -> Vec<Tool> {
@@ -248,7 +280,7 @@ impl ToolRunner for Slow {
     }
 
     fn run(&self, _: ToolCall) -> futures_util::future::BoxFuture<'static, ToolOutcome> {
-        self.0.fetch_add(1, Relaxed);
+        self.runs.fetch_add(1, Relaxed);
         Box::pin(async {
             tokio::time::sleep(Duration::from_secs(3)).await;
             ToolOutcome::ok("forty-two")
@@ -256,7 +288,7 @@ impl ToolRunner for Slow {
     }
 
     fn rules(&self, _: &str) -> ToolRules {
-        ToolRules::default()
+        self.rules
     }
 
     fn kind(&self) -> ToolKind {
@@ -264,18 +296,47 @@ impl ToolRunner for Slow {
     }
 }
 
-#[test]
-fn a_result_reaches_the_next_session_when_its_own_has_died() {
-    let folder = Folder::new();
-    let simulator = simulator(&folder, "[[turns]]\ntool = { name = \"look\" }\n[[turns]]\ntext = \"It is forty-two.\"\n");
+/// A node whose model calls the slow tool; the wire to its provider, and how often the tool was run.
+fn slow_node(folder: &Folder, rules: ToolRules) -> (Node, Simulator, Wiretap, Arc<AtomicU32>) {
+    let turns = "[[turns]]\ntool = { name = \"look\" }\n[[turns]]\ntext = \"It is forty-two.\"\nduration_ms = 400\n";
+    let simulator = simulator(folder, turns);
     let tap = Wiretap::start(&simulator.base_url);
     let endpoint = RealtimeEndpoint { base_url: tap.base_url.clone(), api_key: "sk-test".into(), ..RealtimeEndpoint::default() };
     let session = Box::new(RealtimeConfig { first_message: Some("Hello.".to_owned()), ..RealtimeConfig::default() });
     let engine = EngineConfig::Realtime { provider: "acme".to_owned(), endpoint, session, fallback: OfflineConfig::default() };
     let runs = Arc::new(AtomicU32::new(0));
-    let mut tools = Toolbox::new(&[], vec![Arc::new(Slow(Arc::clone(&runs))) as Arc<dyn ToolRunner>]);
+    let slow: Arc<dyn ToolRunner> = Arc::new(Slow { runs: Arc::clone(&runs), rules });
+    let mut tools = Toolbox::new(&[], vec![slow]);
     tools.filler = None;
-    let node = Node::start_with_tools(engine, tools);
+    (Node::start_with_tools(engine, tools), simulator, tap, runs)
+}
+
+#[test]
+fn a_caller_who_speaks_gives_up_only_what_may_be_given_up() {
+    for (cancel_on_barge_in, expected) in [(true, "cancelled"), (false, "ok")] {
+        let folder = Folder::new();
+        let rules = ToolRules { cancel_on_barge_in, sensitive: false };
+        let (node, _simulator, tap, runs) = slow_node(&folder, rules);
+        talk(node.sip, 12);
+        let id = node.runtime.block_on(node.database.list_calls(1, None)).unwrap().remove(0).call.id;
+        node.ended(id);
+        let uses = || node.runtime.block_on(node.database.tool_uses(id)).unwrap();
+        // Those that were still running when the call ended are run to their end, and recorded.
+        wait("the last tool", || uses().iter().all(|used| used.outcome.is_some()));
+        let uses = uses();
+        assert_eq!(uses.len(), runs.load(Relaxed) as usize);
+        let outcomes: Vec<_> = uses.iter().map(|used| used.outcome.as_deref().unwrap()).collect();
+        assert!(!outcomes.is_empty() && outcomes[0] == expected, "{outcomes:?}");
+        assert!(outcomes.iter().all(|outcome| *outcome == expected), "{outcomes:?}");
+        let told = outputs(&tap);
+        assert_eq!(told[0] == "forty-two", !cancel_on_barge_in, "{told:?}");
+    }
+}
+
+#[test]
+fn a_result_reaches_the_next_session_when_its_own_has_died() {
+    let folder = Folder::new();
+    let (node, _simulator, tap, runs) = slow_node(&folder, ToolRules::default());
     let target = node.sip;
     let caller = std::thread::spawn(move || call(target, 9, "1#"));
     wait("the tool", || runs.load(Relaxed) == 1);

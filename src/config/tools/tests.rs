@@ -101,6 +101,15 @@ fn a_row_that_cannot_work_is_refused_with_its_key() {
 }
 
 #[test]
+fn what_the_guide_shows_can_be_used() {
+    let guide = include_str!("../../../docs/tools.md");
+    let shown: Vec<&str> = guide.split("```toml\n").skip(1).map(|block| block.split("```").next().unwrap()).collect();
+    let keys = ["ORDERS_KEY", "PAY_KEY", "CRM_KEY", "FILES_TOKEN"].map(|name| (name.to_owned(), "key".to_owned()));
+    let config = Config::read(shown.join("\n").parse().unwrap(), &keys.into()).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!((config.tools.http.len(), config.tools.mcp.len()), (2, 2));
+}
+
+#[test]
 fn a_server_is_reached_by_http_or_as_a_child() {
     let text = "[[mcp_servers]]\nname = \"crm\"\nurl = \"https://crm.example.com/mcp\"\nrefresh_s = 60\ntools = [\"find\"]\n\
                 headers = { authorization = \"Bearer {env.ORDERS_KEY}\" }\n\
