@@ -180,10 +180,9 @@ impl RealtimeSession {
                 }
             }
             Input::Say(text) => {
-                if self.link.is_up() && !self.uplink.is_open() {
-                    if let Some(number) = self.responses.say(now) {
-                        self.send(frames::say(number, text.as_str()));
-                    }
+                let free = self.link.is_up() && !self.uplink.is_open();
+                if let Some(number) = if free { self.responses.say(now) } else { None } {
+                    self.send(frames::say(number, text.as_str()));
                 }
             }
             Input::ToolResult { call_id, output } => {

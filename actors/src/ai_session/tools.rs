@@ -301,7 +301,7 @@ fn interrupted(history: &[Past]) -> Vec<Input> {
 /// Ends when the tool is to be given up; a session that died gives up nothing.
 async fn wanted(cancelled: oneshot::Receiver<()>) {
     if cancelled.await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -168,7 +168,7 @@ async fn changed(subscription: &mut Option<Subscription>) {
         }
         *subscription = None;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// The result, or that it was not there in time.
