@@ -10,6 +10,7 @@ mod reader;
 mod secret;
 mod server;
 mod services;
+mod tools;
 mod values;
 
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub use server::{
     SipConfig, TelemetryConfig,
 };
 pub use services::{ProviderConfig, TwilioConfig};
+pub use tools::ToolsConfig;
 
 use reader::{Reader, Section};
 
@@ -74,6 +76,8 @@ pub struct Config {
     pub twilio: TwilioConfig,
     /// AI services by name.
     pub providers: BTreeMap<String, ProviderConfig>,
+    /// What models may do besides talking, for assistants to choose from.
+    pub tools: ToolsConfig,
     /// Who answers a number that no row names; `None` (written ""): nobody, 404.
     pub default_assistant: Option<String>,
     /// Caps that protect the node.
@@ -132,7 +136,9 @@ impl Config {
         let node = server::read_node(root.section("node"));
         let turn = media::read_turn(root.section("turn"), &TurnConfig::default());
         let providers = services::read_providers(root.section("providers"), key);
-        let assistants = assistant::read_assistants(root, &turn, &providers);
+        let variable = |name: &str| Some(ai::secret::Secret::from(key(name)?.expose()));
+        let tools = tools::read_tools(root, &variable);
+        let assistants = assistant::read_assistants(root, &turn, &providers, &tools);
         Self {
             http: server::read_http(root.section("http")),
             metrics: server::read_metrics(root.section("metrics")),
@@ -152,6 +158,7 @@ impl Config {
             assistants,
             node,
             providers,
+            tools,
             turn,
         }
     }

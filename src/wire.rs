@@ -2,6 +2,7 @@
 
 mod assistants;
 mod node;
+mod tools;
 
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
@@ -57,7 +58,8 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let http = listen("http.listen", config.http.listen).await?;
     let operator = listen("metrics.listen", config.metrics.listen).await?;
     let traces = Traces::start(&config.telemetry, &config.node.name)?;
-    let node_config = node::node_config(config, traces.as_ref().map(Traces::sink));
+    let tools = tools::Tools::start(config);
+    let node_config = node::node_config(config, &tools, traces.as_ref().map(Traces::sink))?;
     let (node, end) = actors::node::start(node_config, database.clone()).await.map_err(anyhow::Error::msg)?;
     let gate = Arc::new(Gate { node: node.clone(), database: database.clone() });
     api::serve(http, api::router(node::api_config(config)?, gate.clone()));

@@ -2,34 +2,39 @@
 
 mod links;
 mod made;
+mod tools;
 mod turns;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ai::engine::{Engine as Core, EngineError, Input, Output, Words};
+use ai::engine::{Engine as Core, EngineError, Input, Output, Past, Words};
 use ai::espeak::Espeak;
 use ai::link::socket::Socket;
 use ai::link::{LinkId, LinkInput};
-use ai::tools::{self, BuiltIn};
+use ai::tools::CallInfo;
 use bytes::Bytes;
 use media::codec::Codec;
 use media::dtmf::Digit;
 use media::frame::SharedFrame;
 use media::sendout::PromptId;
 use media::turn::TurnEvent;
-use store::{CallId, Turn};
+use store::CallId;
+use tokio::runtime::Handle;
 
 use crate::alarm::{Alarm, Owned};
 use crate::call::{CallMsg, CallPorts};
 use crate::config::Assistant;
 use crate::kind::ActorKind;
 use crate::leg::{FirstFrame, LegMsg};
-use crate::mailbox::{Lane, Letter, Mailbox};
+use crate::mailbox::{Lane, Letter, Mailbox, Port};
 use crate::metric::LocalHistogram;
+use crate::store::StoreMsg;
 use crate::trace::Generation;
 use crate::worker::{Failure, Worker};
+
+pub use tools::ToolReport;
 
 /// What the AiSession is told.
 #[derive(Debug)]
@@ -55,6 +60,19 @@ pub enum AiMsg {
     Link(LinkId, LinkInput),
     /// By the speech synthesizer.
     Synthesized(u64, Result<Bytes, EngineError>),
+    /// By the call: a tool has ended, and this is what the model is told.
+    ToolDone {
+        /// Of the call of the tool.
+        number: u64,
+        /// Its identity for the model.
+        call_id: String,
+        /// The result.
+        output: Words,
+    },
+    /// By a timer: the tool of this number is slow.
+    ToolLate(u64),
+    /// By an alarm: the collection of digits may be over.
+    DigitsDue,
     /// By the alarm: an engine deadline is due.
     TimerDue,
     /// By a timer: the goodbye should have been heard by now.
@@ -87,6 +105,14 @@ pub enum EngineChoice {
     Apology(Arc<Assistant>),
 }
 
+impl EngineChoice {
+    /// Whose engine it is.
+    pub fn assistant(&self) -> &Arc<Assistant> {
+        let (Self::Own(assistant) | Self::Apology(assistant)) = self;
+        assistant
+    }
+}
+
 /// What an AiSession is made from.
 pub struct AiArgs {
     /// For logs.
@@ -95,12 +121,18 @@ pub struct AiArgs {
     pub engine: EngineChoice,
     /// The leg's codec.
     pub codec: Codec,
-    /// What was said before, for a session that takes over.
-    pub history: Vec<Turn>,
+    /// What was said and done before, for a session that takes over.
+    pub history: Vec<Past>,
     /// Which session of the call it is, from 0.
     pub session: u64,
     /// The node's synthesizer.
     pub espeak: Arc<Espeak>,
+    /// What tools may know of the call.
+    pub info: Arc<CallInfo>,
+    /// Where tools run: not on the media thread.
+    pub runtime: Handle,
+    /// Where uses of tools are written.
+    pub store: Port<StoreMsg>,
     /// Whom it tells.
     pub ports: CallPorts,
     /// The parent.
@@ -131,6 +163,7 @@ pub struct AiSession {
     /// The provider of a speech-to-speech engine, for metrics.
     provider: Option<Arc<str>>,
     speaker: made::Speaker,
+    tools: tools::Tools,
     turns: turns::Turns,
     ports: CallPorts,
     call: Mailbox<CallMsg>,
@@ -152,7 +185,8 @@ impl Worker for AiSession {
     type Args = AiArgs;
 
     async fn start(args: AiArgs, _: &Mailbox<AiMsg>) -> Result<Self, Failure> {
-        let made = made::make_engine(&args);
+        let tools = tools::Tools::new(&args);
+        let made = made::make_engine(&args, tools.offer.tools());
         let AiArgs { call_id, session, ports, call, .. } = args;
         Ok(Self {
             call_id,
@@ -161,6 +195,7 @@ impl Worker for AiSession {
             links: links::Links::default(),
             provider: made.provider,
             speaker: made.speaker,
+            tools,
             turns: turns::Turns::new(made.label),
             ports,
             call,
@@ -179,7 +214,10 @@ impl Worker for AiSession {
         let now = Instant::now();
         match message {
             AiMsg::Caller(due, frame) => self.handle_caller(now, due, frame),
-            AiMsg::Answered => self.engine.handle_input(now, Input::Started),
+            AiMsg::Answered => {
+                self.engine.handle_input(now, Input::Started);
+                self.next.extend(self.tools.answered());
+            }
             AiMsg::Turn(event) => self.handle_turn(now, event, me),
             AiMsg::Dtmf(digit) => self.handle_digit(now, digit, me),
             AiMsg::PromptStarted(prompt, first) => self.turns.prompt_started(prompt, first),
@@ -199,6 +237,12 @@ impl Worker for AiSession {
                 }
             }
             AiMsg::Synthesized(request, result) => self.engine.handle_input(now, Input::Synthesized { request, result }),
+            AiMsg::ToolDone { number, call_id, output } => self.next.extend(self.tools.done(number, call_id, output)),
+            AiMsg::ToolLate(number) => {
+                let silent = self.turns.all_heard() && !self.hanging_up;
+                self.next.extend(Some(number).filter(|_| silent).and_then(|number| self.tools.late(number)));
+            }
+            AiMsg::DigitsDue => self.tools.digits_due(now, me),
             AiMsg::TimerDue => {
                 self.alarm.rang();
                 self.engine.handle_timeout(now);
@@ -206,6 +250,7 @@ impl Worker for AiSession {
             AiMsg::GoodbyeLate => self.tell_call(CallMsg::AgentHungUp),
             AiMsg::Finish(cut) => {
                 self.finishing = true;
+                self.tools.finish();
                 if let Some((prompt, heard)) = cut {
                     self.turns.prompt_ended(prompt, now, Some(heard));
                 }
@@ -228,7 +273,9 @@ impl AiSession {
             self.frames = 0;
             self.added.flush();
         }
-        self.engine.handle_input(now, Input::Audio(frame));
+        if !self.tools.is_deaf() {
+            self.engine.handle_input(now, Input::Audio(frame));
+        }
     }
 
     fn handle_turn(&mut self, now: Instant, event: TurnEvent, me: &Mailbox<AiMsg>) {
@@ -239,7 +286,9 @@ impl AiSession {
             // The leg will say what was heard; until then the caller's turn must not begin.
             TurnEvent::BargeInCommitted => self.held = Some(VecDeque::new()),
             TurnEvent::BargeInStarted { .. } | TurnEvent::BargeInResumed { .. } => {}
+            TurnEvent::CallerStarted { .. } if self.tools.is_deaf() => {}
             TurnEvent::CallerStarted { at } => {
+                self.tools.give_up();
                 self.turns.caller_started(at);
                 self.engine.handle_input(now, Input::CallerStarted { at });
             }
@@ -279,7 +328,9 @@ impl AiSession {
     /// A key cuts what a menu is saying: who knows the choice does not wait for the end. A provider's agent is not cut: to it a
     /// key is one more thing that was said.
     fn handle_digit(&mut self, now: Instant, digit: Digit, me: &Mailbox<AiMsg>) {
-        if self.held.is_some() {
+        if self.tools.press(now, digit, me) {
+            // Its own: what is collected is no news for the engine.
+        } else if self.held.is_some() {
             self.hold(now, Held::Digit(digit), me);
         } else if self.provider.is_none() && !self.turns.all_heard() {
             self.ports.leg.tell(LegMsg::BargeIn);
@@ -326,7 +377,7 @@ impl AiSession {
                 let report = self.turns.report(now, role, prompt, text);
                 self.tell_call(CallMsg::TurnTaken(Box::new(report)));
             }
-            Output::ToolCall { call_id, name, arguments } => self.run_tool(call_id, &name, &arguments, me),
+            Output::ToolCall { call_id, name, arguments } => self.run_tool(now, call_id, &name, arguments, me),
             Output::TurnDone { outcome, timings, usage } => {
                 if let (Some(provider), Some(requested), Some(first_audio)) =
                     (&self.provider, timings.requested, timings.first_audio)
@@ -342,25 +393,6 @@ impl AiSession {
             Output::Failed { error } => self.tell_call(CallMsg::EngineLost(self.session, error)),
             Output::Hangup { reason } => self.hang_up(reason, me),
         }
-    }
-
-    /// A tool runs at once, or is refused with words for the model.
-    fn run_tool(&mut self, call_id: String, name: &str, arguments: &Words, me: &Mailbox<AiMsg>) {
-        let result = BuiltIn::parse(name, arguments.as_str());
-        let outcome = if result.is_ok() { "ok" } else { "refused" };
-        metrics::counter!("offhook_tool_calls_total", "outcome" => outcome).increment(1);
-        self.tell_call(CallMsg::ToolCalled(result.as_ref().ok().map(BuiltIn::name)));
-        let output = match result {
-            // No output: it would make the model speak again, after its goodbye.
-            Ok(BuiltIn::HangUp { .. }) => return self.hang_up("tool", me),
-            Ok(BuiltIn::SendDtmf { digits }) => {
-                let digits = digits.chars().filter_map(Digit::from_char).collect();
-                self.ports.leg.tell(LegMsg::SendDtmf(digits));
-                tools::success()
-            }
-            Err(error) => error.output(),
-        };
-        self.next.push_back(Input::ToolResult { call_id, output: output.into() });
     }
 
     fn hang_up(&mut self, reason: &'static str, me: &Mailbox<AiMsg>) {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ai::offline::OfflineConfig;
 use ai::realtime::RealtimeConfig;
+use ai::tools::toolbox::Toolbox;
 pub use media::jitter::JitterConfig;
 pub use media::turn::{Interruptions, TurnConfig};
 pub use media::units::Dbov;
@@ -100,6 +101,8 @@ pub struct Assistant {
     pub name: String,
     /// What does the talking.
     pub engine: EngineConfig,
+    /// What its model may do besides talking.
+    pub tools: Toolbox,
     /// Its turn-taking.
     pub turn: TurnConfig,
     /// What the offline engine sounds like.

@@ -87,6 +87,9 @@ pub enum Input {
         /// What came.
         input: LinkInput,
     },
+    /// A tool takes its time: say this now. Forgotten by an engine that is saying or making something, that hears the caller, or
+    /// that cannot say a given text.
+    Say(Words),
     /// The call is answered and audio flows. Comes first, once.
     Started,
     /// The end of an [`Output::Synthesize`].
@@ -195,6 +198,36 @@ pub enum Output {
         /// What.
         error: EngineError,
     },
+}
+
+/// One thing of a conversation that an engine takes over.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Past {
+    /// Something was said, and heard.
+    Said(Role, Words),
+    /// A tool's result was told to the model.
+    ToolAnswered {
+        /// Identity of the call.
+        call_id: String,
+        /// The result.
+        output: Words,
+    },
+    /// The model called a tool. Without a [`ToolAnswered`](Self::ToolAnswered) the result is still to come, as an
+    /// [`Input::ToolResult`].
+    ToolCalled {
+        /// Identity of the call.
+        call_id: String,
+        /// Name of the tool.
+        name: String,
+        /// JSON as the model wrote it.
+        arguments: Words,
+    },
+}
+
+impl From<(Role, Words)> for Past {
+    fn from((role, words): (Role, Words)) -> Self {
+        Self::Said(role, words)
+    }
 }
 
 /// Who said it.

@@ -13,6 +13,7 @@ pub mod espeak;
 mod json;
 pub mod link;
 pub mod media_streams;
+pub mod net;
 pub mod offline;
 pub mod openai;
 pub mod realtime;

@@ -9,6 +9,7 @@ use super::engine::{EngineConfig, read_engine};
 use super::media::{TurnConfig, read_turn};
 use super::reader::Section;
 use super::services::ProviderConfig;
+use super::tools::{ChosenTools, ToolsConfig, read_chosen};
 
 /// The longest text that is spoken at once, in bytes: about two minutes.
 const SPOKEN_BYTES_MAX: usize = 2000;
@@ -38,6 +39,8 @@ pub struct AssistantConfig {
     pub engine: EngineConfig,
     /// What it sounds like.
     pub voice: VoiceConfig,
+    /// What its model may do besides talking.
+    pub tools: ChosenTools,
     /// `[turn]` with this assistant's changes.
     pub turn: TurnConfig,
 }
@@ -92,6 +95,7 @@ pub(super) fn read_assistants(
     root: &mut Section<'_>,
     turn: &TurnConfig,
     providers: &BTreeMap<String, ProviderConfig>,
+    tools: &ToolsConfig,
 ) -> Vec<AssistantConfig> {
     let mut tables = root.tables("assistants").unwrap_or_default();
     let is_demo = |table: &Table| table.get("name").and_then(toml::Value::as_str) == Some(DEMO);
@@ -101,7 +105,7 @@ pub(super) fn read_assistants(
     let mut assistants: Vec<AssistantConfig> = Vec::new();
     for (index, table) in tables.into_iter().enumerate() {
         let section = root.row("assistants", index, table);
-        let assistant = read_assistant(section, turn, providers);
+        let assistant = read_assistant(section, turn, providers, tools);
         if assistants.iter().any(|other| other.name == assistant.name && !other.name.is_empty()) {
             let reason = format!("{:?} is there twice", assistant.name);
             root.refuse(&format!("assistants[{index}].name"), reason);
@@ -111,7 +115,12 @@ pub(super) fn read_assistants(
     assistants
 }
 
-fn read_assistant(mut section: Section<'_>, turn: &TurnConfig, providers: &BTreeMap<String, ProviderConfig>) -> AssistantConfig {
+fn read_assistant(
+    mut section: Section<'_>,
+    turn: &TurnConfig,
+    providers: &BTreeMap<String, ProviderConfig>,
+    tools: &ToolsConfig,
+) -> AssistantConfig {
     if !section.has("name") {
         section.refuse("name", "must be set");
     }
@@ -123,6 +132,7 @@ fn read_assistant(mut section: Section<'_>, turn: &TurnConfig, providers: &BTree
         interruptions_enabled: section.flag("interruptions_enabled", true),
         engine: read_engine(section.section("engine"), providers),
         voice: read_voice(section.section("voice")),
+        tools: read_chosen(&mut section, tools),
         turn: read_turn(section.section("turn"), turn),
     };
     section.finish();

@@ -189,6 +189,15 @@ impl Section<'_> {
         value
     }
 
+    /// A list of texts; in the environment, separated by commas.
+    pub(super) fn texts(&mut self, key: &str, default: &[&str]) -> Vec<String> {
+        let given = self.has(key);
+        let default = default.iter().map(|text| (*text).to_owned()).collect();
+        let value = self.value(key, default, Given::list);
+        self.note(key, value.join(","), given, None);
+        value
+    }
+
     /// A list of a few words, each at most once and at least one.
     pub(super) fn choices<T: Copy + PartialEq>(&mut self, key: &str, default: &[T], choices: &[(&str, T)]) -> Vec<T> {
         let given = self.has(key);

@@ -106,6 +106,8 @@ const MOS: &[f64] = &[1.0, 2.0, 2.6, 3.1, 3.6, 4.0, 4.2, 4.3, 4.4];
 const DEPTH: &[f64] = &[0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.14, 0.2, 0.3, 0.5, 1.0];
 /// From asking a provider for an answer to its first audio.
 const PROVIDER: &[f64] = &[0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0];
+/// From a look at the clock to the longest that a caller types.
+const TOOL: &[f64] = &[0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0, 60.0];
 /// A query; the service level is 50 ms at p95.
 const QUERY: &[f64] = &[0.0001, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0];
 /// A request; the service level is 100 ms at p95.
@@ -153,6 +155,7 @@ pub(super) const METRICS: &[Metric] = &[
         DIRECTION,
         "Delay that Offhook adds: caller's frame due to engine, agent's audio to wire but for the wait for the next beat",
     ),
+    gauge("offhook_mcp_server_up", &[("server", OPEN)], "1 while an MCP server is connected and its tools are offered"),
     gauge("offhook_node_draining", NONE, "1 while the node takes no new calls"),
     gauge("offhook_node_ready", NONE, "1 while /readyz answers 200, asked every 5 s"),
     counter("offhook_provider_errors_total", FAILURE, "Failed provider connections and requests"),
@@ -176,7 +179,12 @@ pub(super) const METRICS: &[Metric] = &[
     counter("offhook_sip_responses_total", &[("code", OPEN), ("direction", OPEN)], "SIP responses, repeated ones included"),
     counter("offhook_sip_retransmissions_total", NONE, "SIP messages sent again: an answer was missing, or the peer asked again"),
     gauge("offhook_tasks", NONE, "Tasks of the runtime that are alive: actors, sockets, timers"),
-    counter("offhook_tool_calls_total", &[("outcome", &["ok", "refused"])], "Tool calls of the model"),
+    counter(
+        "offhook_tool_calls_total",
+        &[("outcome", &["cancelled", "failed", "ok", "refused", "timeout"])],
+        "Tool calls of the model that ended",
+    ),
+    histogram("offhook_tool_seconds", TOOL, &[("kind", &["builtin", "http", "mcp", "service"])], "Time of a tool call"),
     counter(
         "offhook_trace_spans_total",
         &[("outcome", &["sent", "queue_full", "failed"])],

@@ -8,16 +8,17 @@ use ai::offline::{Choice, Mailbox, Menu, Mode, OfflineConfig};
 use ai::openai::RealtimeEndpoint;
 use ai::realtime::{RealtimeConfig, Transcription};
 use ai::secret::Secret;
-use ai::tools::BuiltIn;
+use ai::tools::toolbox::Toolbox;
 
+use super::tools::Tools;
 use crate::config::{AssistantConfig, Config, EngineKind, MenuAction, OfflineMode, ProviderConfig};
 
 /// Said first when the offline engine stands in for a provider.
 const STAND_IN_GREETING: &str = "I am sorry, I cannot talk with you right now.";
 
 /// Every assistant, ready to answer.
-pub(super) fn assistants(config: &Config) -> Vec<Arc<Assistant>> {
-    config.assistants.iter().map(|assistant| Arc::new(make(config, assistant))).collect()
+pub(super) fn assistants(config: &Config, tools: &Tools) -> anyhow::Result<Vec<Arc<Assistant>>> {
+    config.assistants.iter().map(|assistant| Ok(make(config, assistant, tools.toolbox(assistant)?))).collect()
 }
 
 /// The providers that assistants speak through, each once.
@@ -27,7 +28,7 @@ pub(super) fn providers(config: &Config) -> Vec<&str> {
     names.into_iter().collect()
 }
 
-fn make(config: &Config, assistant: &AssistantConfig) -> Assistant {
+fn make(config: &Config, assistant: &AssistantConfig, tools: Toolbox) -> Arc<Assistant> {
     let engine = match (assistant.engine.kind, config.providers.get(&assistant.engine.provider)) {
         (EngineKind::Realtime, Some(provider)) => {
             EngineConfig::Realtime { session: Box::new(session(assistant, provider)), fallback: fallback(assistant) }
@@ -35,15 +36,16 @@ fn make(config: &Config, assistant: &AssistantConfig) -> Assistant {
         // The file was refused if a realtime assistant had no provider.
         (EngineKind::Realtime, None) | (EngineKind::Offline, _) => EngineConfig::Offline(offline(assistant)),
     };
-    Assistant {
+    Arc::new(Assistant {
         name: assistant.name.clone(),
         engine,
+        tools,
         turn: turn(assistant),
         offline_voice: OfflineVoice {
             name: assistant.voice.offline_voice.clone(),
             words_per_minute: u16::try_from(assistant.voice.offline_words_per_minute).unwrap_or(u16::MAX),
         },
-    }
+    })
 }
 
 fn endpoint(assistant: &AssistantConfig, provider: &ProviderConfig) -> RealtimeEndpoint {
@@ -66,7 +68,6 @@ fn session(assistant: &AssistantConfig, provider: &ProviderConfig) -> RealtimeCo
         voice: assistant.voice.voice_id.clone(),
         transcription: transcription
             .map(|model| Transcription { model, language: Some(assistant.language.clone()).filter(|code| !code.is_empty()) }),
-        tools: BuiltIn::tools(),
         first_audio_timeout: provider.first_audio_timeout,
         ..RealtimeConfig::default()
     }

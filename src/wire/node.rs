@@ -8,11 +8,12 @@ use anyhow::Context as _;
 use api::{ApiConfig, AuthToken, PublicUrl, SignatureCheck, TwilioConfig};
 
 use super::assistants;
+use super::tools::Tools;
 use crate::config::{self, Config};
 
 /// The node's part of the file.
-pub(super) fn node_config(config: &Config, traces: Option<Arc<dyn TraceSink>>) -> NodeConfig {
-    NodeConfig {
+pub(super) fn node_config(config: &Config, tools: &Tools, traces: Option<Arc<dyn TraceSink>>) -> anyhow::Result<NodeConfig> {
+    Ok(NodeConfig {
         name: config.node.name.clone(),
         data_dir: config.node.data_dir.clone(),
         max_calls: config.node.max_calls,
@@ -38,9 +39,9 @@ pub(super) fn node_config(config: &Config, traces: Option<Arc<dyn TraceSink>>) -
             config::RecordingMode::Always => RecordingMode::Always,
             config::RecordingMode::Off => RecordingMode::Off,
         },
-        directory: directory(config),
+        directory: directory(config, tools)?,
         traces,
-    }
+    })
 }
 
 fn codec(name: &config::CodecName) -> Codec {
@@ -50,14 +51,14 @@ fn codec(name: &config::CodecName) -> Codec {
     }
 }
 
-fn directory(config: &Config) -> Directory {
-    let assistants = assistants::assistants(config);
+fn directory(config: &Config, tools: &Tools) -> anyhow::Result<Directory> {
+    let assistants = assistants::assistants(config, tools)?;
     let find = |name: &str| assistants.iter().find(|assistant| assistant.name == name).cloned();
     let numbers = config.numbers.iter().map(|row| {
         let answers = if row.active { find(&row.assistant) } else { None };
         (row.number.as_str().to_owned(), answers)
     });
-    Directory { numbers: numbers.collect(), default: config.default_assistant.as_deref().and_then(find) }
+    Ok(Directory { numbers: numbers.collect(), default: config.default_assistant.as_deref().and_then(find) })
 }
 
 /// The HTTP side's part of the file.

@@ -26,7 +26,7 @@ pub use kind::{
 };
 pub use open::Store;
 pub use read::LIST_MAX;
-pub use record::{CallRecord, Incident, LostCall, NewCall, Recording, Turn, Usage};
+pub use record::{CallRecord, Incident, LostCall, NewCall, Recording, ToolUse, Turn, Usage};
 pub use text::{PhoneNumber, TEXT_BYTES_MAX, Transcript};
 pub use time::WallTime;
 pub use write::StoreWrite;

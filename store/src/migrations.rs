@@ -3,7 +3,10 @@
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
-const VERSIONS: &[(i64, &str, &str)] = &[(1, "calls", include_str!("../migrations/0001_calls.sql"))];
+const VERSIONS: &[(i64, &str, &str)] = &[
+    (1, "calls", include_str!("../migrations/0001_calls.sql")),
+    (3, "tool_calls", include_str!("../migrations/0003_tool_calls.sql")),
+];
 
 /// All versions, ready to run on either database.
 pub(crate) fn migrator() -> Migrator {

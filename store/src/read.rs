@@ -7,10 +7,11 @@ use sqlx::any::AnyArguments;
 use sqlx::query::Query;
 
 use crate::open::{QUERY_TIME_MAX, Writing, timed};
-use crate::rows::{Columns, call_record, incident, recording, turn};
+use crate::rows::{Columns, call_record, incident, recording, tool_use, turn};
 use crate::text::storable;
 use crate::{
-    CallId, CallRecord, HangupCause, Incident, LegKind, LostCall, Recording, RecordingState, Store, StoreError, Turn, WallTime,
+    CallId, CallRecord, HangupCause, Incident, LegKind, LostCall, Recording, RecordingState, Store, StoreError, ToolUse, Turn,
+    WallTime,
 };
 
 /// Most calls that one list answers.
@@ -74,6 +75,15 @@ impl Store {
     pub async fn incidents(&self, call: CallId) -> Result<Vec<Incident>, StoreError> {
         let query = sqlx::query("SELECT * FROM incidents WHERE call_id = $1 ORDER BY at_us, kind, source").bind(call.to_string());
         self.read("incidents", query, incident).await
+    }
+
+    /// The uses of tools in a call, in order.
+    ///
+    /// # Errors
+    /// As [`Store::call`].
+    pub async fn tool_uses(&self, call: CallId) -> Result<Vec<ToolUse>, StoreError> {
+        let query = sqlx::query("SELECT * FROM tool_calls WHERE call_id = $1 ORDER BY number").bind(call.to_string());
+        self.read("tool_uses", query, tool_use).await
     }
 
     /// Closes what `node` left open: when it stopped, with [`HangupCause::NodeLost`], at the next start and before the

@@ -9,7 +9,9 @@ use sqlx::{Any, AnyConnection};
 
 use crate::open::{QUERY_TIME_MAX, timed};
 use crate::text::storable;
-use crate::{CallId, HangupCause, Incident, NewCall, RecordingFormat, RecordingState, Store, StoreError, Turn, Usage, WallTime};
+use crate::{
+    CallId, HangupCause, Incident, NewCall, RecordingFormat, RecordingState, Store, StoreError, ToolUse, Turn, Usage, WallTime,
+};
 
 /// Time a batch may take: a thousand writes take under a second, the rest is for a slow disk.
 const BATCH_TIME_MAX: Duration = Duration::from_secs(30);
@@ -69,6 +71,8 @@ pub enum StoreWrite {
     },
     /// Something went wrong in a call that went on.
     IncidentSeen(Incident),
+    /// A tool was called, or has ended. The same call and number again replaces it.
+    ToolUsed(ToolUse),
     /// Provider tokens of the call so far, from its beginning. The last count stays.
     UsageCounted {
         /// The call.
@@ -124,6 +128,7 @@ impl StoreWrite {
             Self::RecordingOpened { .. } => "recording_opened",
             Self::RecordingClosed { .. } => "recording_closed",
             Self::IncidentSeen(_) => "incident_seen",
+            Self::ToolUsed(_) => "tool_used",
             Self::UsageCounted { .. } => "usage_counted",
         }
     }
@@ -193,6 +198,7 @@ impl StoreWrite {
             .bind(incident.kind.as_str())
             .bind(text(&incident.source))
             .bind(text(&incident.detail)),
+            Self::ToolUsed(used) => bind_tool_use(used),
             Self::UsageCounted { call, usage } => bind_usage(*call, usage),
         }
     }
@@ -235,6 +241,24 @@ fn bind_turn(turn: &Turn) -> Bound<'_> {
     .bind(i64::from(turn.interrupted.is_some()))
     .bind(turn.interrupted.map(millis))
     .bind(turn.timings.to_string())
+}
+
+fn bind_tool_use(used: &ToolUse) -> Bound<'_> {
+    sqlx::query(
+        "INSERT INTO tool_calls (call_id, number, name, kind, arguments, started_us, outcome, length_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (call_id, number) DO UPDATE SET name = excluded.name, kind = excluded.kind,
+           arguments = excluded.arguments, started_us = excluded.started_us, outcome = excluded.outcome,
+           length_ms = excluded.length_ms",
+    )
+    .bind(used.call.to_string())
+    .bind(count(used.number))
+    .bind(text(&used.name))
+    .bind(text(&used.kind))
+    .bind(used.arguments.as_ref().map(|arguments| text(arguments.reveal())))
+    .bind(used.started_at.micros())
+    .bind(used.outcome.as_deref().map(text))
+    .bind(used.duration.map(millis))
 }
 
 fn bind_usage(call: CallId, usage: &Usage) -> Bound<'_> {

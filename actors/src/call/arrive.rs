@@ -43,7 +43,7 @@ impl Party {
         }
     }
 
-    fn caller(&self) -> String {
+    pub(super) fn caller(&self) -> String {
         match self {
             Self::Sip { invite, .. } => {
                 let from = invite.headers.from().ok();

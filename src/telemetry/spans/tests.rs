@@ -11,6 +11,7 @@ use actors::turn::Waterfall;
 use ai::offline::OfflineConfig;
 use ai::openai::RealtimeEndpoint;
 use ai::realtime::RealtimeConfig;
+use ai::tools::toolbox::Toolbox;
 use media::codec::Codec;
 use store::{CallId, LegKind};
 
@@ -35,7 +36,13 @@ fn realtime() -> EngineConfig {
 /// A call of engine `realtime` that arrived now.
 fn call(leg: LegKind) -> Arc<TracedCall> {
     let offline_voice = OfflineVoice { name: "en-us".to_owned(), words_per_minute: 160 };
-    let assistant = Assistant { name: "demo".to_owned(), engine: realtime(), turn: TurnConfig::default(), offline_voice };
+    let assistant = Assistant {
+        name: "demo".to_owned(),
+        engine: realtime(),
+        tools: Toolbox::default(),
+        turn: TurnConfig::default(),
+        offline_voice,
+    };
     let id: CallId = ID.parse().unwrap();
     let (arrived, arrived_at) = (Instant::now(), SystemTime::now());
     Arc::new(TracedCall { id, leg, assistant: Some(Arc::new(assistant)), arrived, arrived_at })
@@ -217,8 +224,8 @@ fn a_call_is_the_root_of_its_trace() {
 fn what_happened_beside_the_conversation_is_on_the_root() {
     let call = call(LegKind::Sip);
     let happened = [
-        CallEvent::ToolCalled(Some("send_dtmf")),
-        CallEvent::ToolCalled(None),
+        CallEvent::ToolCalled { name: Some("send_dtmf".into()), outcome: "ok", took: ms(20) },
+        CallEvent::ToolCalled { name: None, outcome: "refused", took: ms(0) },
         CallEvent::ProviderFailed("network"),
         CallEvent::FellBack,
         CallEvent::ActorRestarted(ActorKind::Vad),
@@ -235,7 +242,7 @@ fn what_happened_beside_the_conversation_is_on_the_root() {
         told,
         [
             "tool called send_dtmf",
-            "tool refused",
+            "tool called unknown",
             "provider failed network",
             "fallback offline",
             "actor restarted vad",
