@@ -296,9 +296,11 @@ impl ToolRunner for Slow {
     }
 }
 
-/// A node whose model calls the slow tool; the wire to its provider, and how often the tool was run.
-fn slow_node(folder: &Folder, rules: ToolRules) -> (Node, Simulator, Wiretap, Arc<AtomicU32>) {
-    let turns = "[[turns]]\ntool = { name = \"look\" }\n[[turns]]\ntext = \"It is forty-two.\"\nduration_ms = 400\n";
+/// Calls the slow tool, and tells what it said.
+const LOOK: &str = "[[turns]]\ntool = { name = \"look\" }\n[[turns]]\ntext = \"It is forty-two.\"\nduration_ms = 400\n";
+
+/// A node whose model does these turns; the wire to its provider, and how often the tool was run.
+fn slow_node(folder: &Folder, turns: &str, rules: ToolRules) -> (Node, Simulator, Wiretap, Arc<AtomicU32>) {
     let simulator = simulator(folder, turns);
     let tap = Wiretap::start(&simulator.base_url);
     let base_url = tap.base_url.clone();
@@ -308,7 +310,7 @@ fn slow_node(folder: &Folder, rules: ToolRules) -> (Node, Simulator, Wiretap, Ar
     let engine = EngineConfig::Realtime { session: Box::new(session), fallback: OfflineConfig::default() };
     let runs = Arc::new(AtomicU32::new(0));
     let slow: Arc<dyn ToolRunner> = Arc::new(Slow { runs: Arc::clone(&runs), rules });
-    let mut tools = Toolbox::new(&[], vec![slow]);
+    let mut tools = Toolbox::new(&["collect_digits"], vec![slow]);
     tools.filler = None;
     (Node::start_with_tools(engine, tools), simulator, tap, runs)
 }
@@ -318,9 +320,9 @@ fn a_caller_who_speaks_gives_up_only_what_may_be_given_up() {
     for (cancel_on_barge_in, expected) in [(true, "cancelled"), (false, "ok")] {
         let folder = Folder::new();
         let rules = ToolRules { cancel_on_barge_in, sensitive: false };
-        let (node, _simulator, tap, runs) = slow_node(&folder, rules);
+        let (node, _simulator, tap, runs) = slow_node(&folder, LOOK, rules);
         talk(node.sip, 12);
-        let id = node.runtime.block_on(node.database.list_calls(1, None)).unwrap().remove(0).call.id;
+        let id = only_call(&node);
         node.ended(id);
         let uses = || node.runtime.block_on(node.database.tool_uses(id)).unwrap();
         // Those that were still running when the call ended are run to their end, and recorded.
@@ -335,28 +337,57 @@ fn a_caller_who_speaks_gives_up_only_what_may_be_given_up() {
     }
 }
 
-#[test]
-fn a_result_reaches_the_next_session_when_its_own_has_died() {
-    let folder = Folder::new();
-    let (node, _simulator, tap, runs) = slow_node(&folder, ToolRules::default());
-    let target = node.sip;
-    let caller = std::thread::spawn(move || call(target, 9, "1#"));
-    wait("the tool", || runs.load(Relaxed) == 1);
-    let id = node.runtime.block_on(node.database.list_calls(1, None)).unwrap().remove(0).call.id;
-    node.inject(id, ActorKind::AiSession, Fault::Panic);
-    caller.join().unwrap();
-    node.ended(id);
-    let connections = tap.sent();
-    assert_eq!(connections.len(), 2, "one session before, and one after");
+fn only_call(node: &Node) -> store::CallId {
+    node.runtime.block_on(node.database.list_calls(1, None)).unwrap().remove(0).call.id
+}
+
+/// What the provider was told on its first connection and on its second, without words and audio.
+fn two_sessions(tap: &Wiretap) -> [Vec<String>; 2] {
     let show = |event: &Value| match event["item"]["type"].as_str() {
         Some("function_call") => format!("call {}", event["item"]["name"].as_str().unwrap()),
         Some("function_call_output") => format!("output {}", event["item"]["output"].as_str().unwrap()),
         Some(_) => "words".to_owned(),
         None => event["type"].as_str().unwrap().to_owned(),
     };
-    let after: Vec<String> = connections[1].iter().map(show).filter(|said| said != "words").collect();
+    let plain = |events: &Vec<Value>| events.iter().map(show).filter(|said| said != "words").collect();
+    let sessions: Vec<Vec<String>> = tap.sent().iter().map(plain).collect();
+    sessions.try_into().expect("one session before, and one after")
+}
+
+#[test]
+fn digits_that_were_being_typed_are_asked_for_again_by_the_next_session() {
+    let folder = Folder::new();
+    let turns = "[[turns]]\ntool = { name = \"collect_digits\", arguments = '{\"min\": 4, \"max\": 4, \"sensitive\": true}' }\n";
+    let (node, _simulator, tap, _) = slow_node(&folder, turns, ToolRules::default());
+    let target = node.sip;
+    let caller = std::thread::spawn(move || call(target, 8, "1#23"));
+    node.wait_calls(1);
+    let id = only_call(&node);
+    let uses = || node.runtime.block_on(node.database.tool_uses(id)).unwrap();
+    wait("the tool", || uses().len() == 1);
+    node.inject(id, ActorKind::AiSession, Fault::Panic);
+    wait("its end", || uses()[0].outcome.as_deref() == Some("cancelled"));
+    caller.join().unwrap();
+    node.ended(id);
+    let [_, after] = two_sessions(&tap);
+    let told = r#"output {"error":"it was interrupted: ask the caller to type the digits again","ok":false}"#;
+    assert_eq!(after[..4], ["session.update", "call collect_digits", told, "response.create"]);
+}
+
+#[test]
+fn a_result_reaches_the_next_session_when_its_own_has_died() {
+    let folder = Folder::new();
+    let (node, _simulator, tap, runs) = slow_node(&folder, LOOK, ToolRules::default());
+    let target = node.sip;
+    let caller = std::thread::spawn(move || call(target, 9, "1#"));
+    wait("the tool", || runs.load(Relaxed) == 1);
+    let id = only_call(&node);
+    node.inject(id, ActorKind::AiSession, Fault::Panic);
+    caller.join().unwrap();
+    node.ended(id);
+    let [before, after] = two_sessions(&tap);
     assert_eq!(after, ["session.update", "call look", "output forty-two", "response.create"]);
-    assert!(!connections[0].iter().map(show).any(|said| said.starts_with("output")));
+    assert!(!before.iter().any(|said| said.starts_with("output")), "{before:?}");
     assert_eq!(runs.load(Relaxed), 1, "it is not run again");
     let uses = node.runtime.block_on(node.database.tool_uses(id)).unwrap();
     assert_eq!((uses.len(), uses[0].outcome.as_deref()), (1, Some("ok")));

@@ -240,7 +240,7 @@ impl Worker for AiSession {
             AiMsg::ToolDone { number, call_id, output } => self.next.extend(self.tools.done(number, call_id, output)),
             AiMsg::ToolLate(number) => {
                 let silent = self.turns.all_heard() && !self.hanging_up;
-                self.next.extend(Some(number).filter(|_| silent).and_then(|number| self.tools.late(number)));
+                self.next.extend(self.tools.late(number, silent, me));
             }
             AiMsg::DigitsDue => self.tools.digits_due(now, me),
             AiMsg::TimerDue => {

@@ -224,6 +224,17 @@ pub enum Past {
     },
 }
 
+impl Past {
+    /// Bytes of text in it.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Said(_, words) => words.as_str().len(),
+            Self::ToolAnswered { call_id, output } => call_id.len() + output.as_str().len(),
+            Self::ToolCalled { call_id, name, arguments } => call_id.len() + name.len() + arguments.as_str().len(),
+        }
+    }
+}
+
 impl From<(Role, Words)> for Past {
     fn from((role, words): (Role, Words)) -> Self {
         Self::Said(role, words)

@@ -72,7 +72,8 @@ struct Running {
     number: u64,
     rules: ToolRules,
     cancel: oneshot::Sender<()>,
-    _late: Owned,
+    /// Says when it is slow.
+    late: Owned,
 }
 
 /// Digits that are being collected.
@@ -119,7 +120,7 @@ impl Tools {
         Self {
             offer: toolbox.offer(),
             filler: toolbox.filler.as_deref().map(Words::from),
-            early: interrupted(&args.history),
+            early: Vec::new(),
             desk,
             info: Arc::clone(&args.info),
             runtime: args.runtime.clone(),
@@ -157,9 +158,14 @@ impl Tools {
     }
 
     /// What to say because a tool takes long, once for all that run at a time.
-    pub(super) fn late(&mut self, number: u64) -> Option<Input> {
-        let slow = self.running.iter().any(|running| running.number == number);
-        let filler = self.filler.clone().filter(|_| slow && !self.filled)?;
+    /// When the agent is not `silent`, that is looked at again later.
+    pub(super) fn late(&mut self, number: u64, silent: bool, me: &Mailbox<AiMsg>) -> Option<Input> {
+        let slow = self.running.iter_mut().find(|running| running.number == number)?;
+        let filler = self.filler.clone().filter(|_| !self.filled)?;
+        if !silent {
+            slow.late = look_later(number, me);
+            return None;
+        }
         self.filled = true;
         Some(Input::Say(filler))
     }
@@ -174,9 +180,17 @@ impl Tools {
     /// The call ends.
     pub(super) fn finish(&mut self) {
         self.give_up();
-        if let Some(collecting) = self.collecting.take() {
-            collecting.slip.end(&ToolOutcome::not_done(ToolStatus::Cancelled, "the call ended"));
+        self.stop_collecting();
+    }
+
+    /// Digits that are being collected end with the session: the model, if there is one yet, is to ask for them again.
+    fn stop_collecting(&mut self) {
+        let Some(Collecting { wanted, slip, .. }) = self.collecting.take() else { return };
+        if wanted.sensitive {
+            self.desk.tell_call(CallMsg::RecordingPaused(false));
         }
+        let reason = "it was interrupted: ask the caller to type the digits again";
+        slip.end(&ToolOutcome::not_done(ToolStatus::Cancelled, reason));
     }
 
     fn slip(&mut self, call_id: String, name: &str, arguments: Words) -> Slip {
@@ -191,7 +205,8 @@ impl Tools {
             kind: known.map_or(ToolKind::BuiltIn, |known| known.kind),
             // What nobody knows may be anything.
             sensitive: known.is_none_or(|known| known.rules.sensitive),
-            arguments,
+            // Longer ones are refused, and not kept for a next session either.
+            arguments: if arguments.as_str().len() > tools::MAX_ARGUMENTS { "{}".into() } else { arguments },
             began: Instant::now(),
             began_at: WallTime::now(),
         }
@@ -222,12 +237,7 @@ impl Tools {
             };
             slip.end(&outcome);
         });
-        let me = me.clone();
-        let late = Owned(tokio::spawn(async move {
-            tokio::time::sleep(FILLER_AFTER).await;
-            let _ended_meanwhile = me.send(AiMsg::ToolLate(number));
-        }));
-        self.running.push(Running { number, rules, cancel, _late: late });
+        self.running.push(Running { number, rules, cancel, late: look_later(number, me) });
     }
 
     fn collect(&mut self, now: Instant, slip: Slip, wanted: DigitsWanted, me: &Mailbox<AiMsg>) {
@@ -286,16 +296,19 @@ impl Tools {
     }
 }
 
-/// What a session that takes over tells its engine of what died with the one before: keys that were being collected are gone, all
-/// others still run.
-fn interrupted(history: &[Past]) -> Vec<Input> {
-    let answered = |id: &str| history.iter().any(|past| matches!(past, Past::ToolAnswered { call_id, .. } if call_id == id));
-    let open = history.iter().filter_map(|past| match past {
-        Past::ToolCalled { call_id, name, .. } if name == "collect_digits" && !answered(call_id) => Some(call_id.clone()),
-        _ => None,
-    });
-    let output = || tools::failure("it was interrupted: ask the caller to type the digits again").into();
-    open.map(|call_id| Input::ToolResult { call_id, output: output() }).collect()
+impl Drop for Tools {
+    /// Also when the session dies: the call hears of it before or after the next session begins, and tells that one either way.
+    fn drop(&mut self) {
+        self.stop_collecting();
+    }
+}
+
+fn look_later(number: u64, me: &Mailbox<AiMsg>) -> Owned {
+    let me = me.clone();
+    Owned(tokio::spawn(async move {
+        tokio::time::sleep(FILLER_AFTER).await;
+        let _ended_meanwhile = me.send(AiMsg::ToolLate(number));
+    }))
 }
 
 /// Ends when the tool is to be given up; a session that died gives up nothing.
@@ -396,25 +409,5 @@ impl AiSession {
             }
         };
         slip.end(&outcome);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn digits_that_died_with_a_session_are_asked_for_again() {
-        let called = |id: &str, name: &str| Past::ToolCalled { call_id: id.into(), name: name.into(), arguments: "{}".into() };
-        let answered = Past::ToolAnswered { call_id: "a".into(), output: "1".into() };
-        let past = [called("a", "collect_digits"), answered, called("b", "collect_digits"), called("c", "look_up")];
-        let told: Vec<String> = interrupted(&past)
-            .into_iter()
-            .map(|input| match input {
-                Input::ToolResult { call_id, output } => format!("{call_id} {}", output.as_str()),
-                other => format!("{other:?}"),
-            })
-            .collect();
-        assert_eq!(told, [r#"b {"error":"it was interrupted: ask the caller to type the digits again","ok":false}"#]);
     }
 }

@@ -168,10 +168,6 @@ impl Call {
 
     /// A child died: the table says what follows.
     pub(super) async fn handle_death(&mut self, kind: ActorKind, reason: String, me: &Mailbox<CallMsg>) {
-        // Whoever wanted silence is gone, and what it was wanted for with it.
-        if kind == ActorKind::AiSession && self.recording_paused {
-            self.pause_recording(false);
-        }
         let verdict = self.budgets.entry(kind).or_insert_with(|| Budget::new(kind)).handle_death(Instant::now());
         match verdict {
             Verdict::RestartAfter(_) => {
@@ -228,9 +224,6 @@ impl Call {
             return;
         }
         self.fell_back = true;
-        if self.recording_paused {
-            self.pause_recording(false);
-        }
         self.draft.fell_back(reason, &self.shared);
         if let Some(old) = self.ports.ai.mailbox() {
             self.children.remove(&old.id());

@@ -18,6 +18,9 @@ use super::trace::CallTracer;
 /// Turns and uses of tools kept for an engine that must be started again with what was said: about ten minutes of talk.
 const HISTORY_MAX: usize = 64;
 
+/// Bytes of text in them: what an engine keeps itself.
+const HISTORY_BYTES_MAX: usize = 128 * 1024;
+
 /// What the Call actor remembers for the record.
 pub(super) struct Draft {
     id: CallId,
@@ -73,10 +76,11 @@ impl Draft {
 
     /// Keeps something for an engine that must be started again.
     pub(super) fn remember(&mut self, past: Past) {
-        if self.history.len() == HISTORY_MAX {
-            self.history.remove(0);
-        }
         self.history.push(past);
+        let mut bytes: usize = self.history.iter().map(Past::bytes).sum();
+        while self.history.len() > HISTORY_MAX || bytes > HISTORY_BYTES_MAX {
+            bytes -= self.history.remove(0).bytes();
+        }
     }
 
     /// Adds up what the sessions of the call used; each counts from its own beginning.

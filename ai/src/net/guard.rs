@@ -101,6 +101,11 @@ impl Reach {
             return Err(Refused::Scheme);
         }
         let host = url.host_str().unwrap_or_default();
+        // RFC 6761 §6.3: never anything else, so it need not be looked up.
+        let local = host == "localhost" || host.ends_with(".localhost");
+        if local && self == Self::Public {
+            return Err(Refused::Address);
+        }
         match host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
             Ok(address) if !self.permits(address) => Err(Refused::Address),
             _ => Ok(()),
@@ -261,6 +266,7 @@ mod tests {
         {
             assert_eq!(said(private).unwrap_err(), "its address is private, which is not allowed", "{private}");
         }
+        assert_eq!(said("http://LOCALHOST:80/").unwrap_err(), "its address is private, which is not allowed");
         assert_eq!(said("ftp://example.com/").unwrap_err(), "it is neither http nor https");
     }
 
