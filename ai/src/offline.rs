@@ -361,6 +361,7 @@ impl Engine for OfflineSession {
             Input::Started => self.start(now),
             Input::Synthesized { request, result } => self.synthesized(now, request, result),
             Input::CallerPaused { .. } | Input::CallerResumed | Input::Link { .. } | Input::ToolResult { .. } => {}
+            Input::Marked { .. } | Input::Ringing => {}
         }
     }
 
