@@ -10,6 +10,7 @@ mod reader;
 mod secret;
 mod server;
 mod services;
+mod stream;
 mod values;
 
 #[cfg(test)]
@@ -132,7 +133,7 @@ impl Config {
         let node = server::read_node(root.section("node"));
         let turn = media::read_turn(root.section("turn"), &TurnConfig::default());
         let providers = services::read_providers(root.section("providers"), key);
-        let assistants = assistant::read_assistants(root, &turn, &providers);
+        let assistants = assistant::read_assistants(root, &turn, &providers, &key);
         Self {
             http: server::read_http(root.section("http")),
             metrics: server::read_metrics(root.section("metrics")),

@@ -32,6 +32,9 @@ fn make(config: &Config, assistant: &AssistantConfig) -> Assistant {
         (EngineKind::Realtime, Some(provider)) => {
             EngineConfig::Realtime { session: Box::new(session(assistant, provider)), fallback: fallback(assistant) }
         }
+        (EngineKind::Stream, _) => {
+            EngineConfig::Stream { bot: Box::new(super::bots::bot(assistant)), fallback: fallback(assistant) }
+        }
         // The file was refused if a realtime assistant had no provider.
         (EngineKind::Realtime, None) | (EngineKind::Offline, _) => EngineConfig::Offline(offline(assistant)),
     };
@@ -39,6 +42,7 @@ fn make(config: &Config, assistant: &AssistantConfig) -> Assistant {
         name: assistant.name.clone(),
         engine,
         turn: turn(assistant),
+        recording: assistant.recording.map(super::node::recording),
         offline_voice: OfflineVoice {
             name: assistant.voice.offline_voice.clone(),
             words_per_minute: u16::try_from(assistant.voice.offline_words_per_minute).unwrap_or(u16::MAX),

@@ -35,7 +35,8 @@ fn realtime() -> EngineConfig {
 /// A call of engine `realtime` that arrived now.
 fn call(leg: LegKind) -> Arc<TracedCall> {
     let offline_voice = OfflineVoice { name: "en-us".to_owned(), words_per_minute: 160 };
-    let assistant = Assistant { name: "demo".to_owned(), engine: realtime(), turn: TurnConfig::default(), offline_voice };
+    let assistant =
+        Assistant { name: "demo".to_owned(), engine: realtime(), turn: TurnConfig::default(), offline_voice, recording: None };
     let id: CallId = ID.parse().unwrap();
     let (arrived, arrived_at) = (Instant::now(), SystemTime::now());
     Arc::new(TracedCall { id, leg, assistant: Some(Arc::new(assistant)), arrived, arrived_at })
