@@ -50,6 +50,10 @@ fn voiced(server: &Server, ended: &EndedCall) -> [f64; 2] {
 
 /// Kinds and sources of what went wrong in the one call, and its end.
 fn wrongs(server: &Server) -> (Vec<String>, Option<HangupCause>) {
+    // An apology and a goodbye are said first.
+    support::wait_for(Duration::from_secs(40), "the end of the call", || {
+        (server.metric("offhook_calls_total", "") == 1.0).then_some(())
+    });
     let ended = server.ended_calls(1).remove(0);
     // Behind the record's end come the last words of its actors.
     server.wait_metric("offhook_calls_active", "", 0.0);
@@ -167,7 +171,7 @@ fn a_dropped_socket_is_made_again_once_and_then_the_fallback_answers() {
 fn a_bot_that_stands_still_is_noticed_and_the_caller_hears_music() {
     let bot = Bot::hesitating(Duration::from_secs(3));
     let server = server(&bot.url(), "");
-    let _caller = caller(&server, 40, &[]);
+    let _caller = caller(&server, 60, &[]);
     let (mut silent, _) = bot.started();
     silent.hear(5);
     // It reads no more, and so answers no ping.

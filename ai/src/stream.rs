@@ -126,7 +126,8 @@ impl StreamSession {
             prompt: config.first_prompt,
             spoken: false,
             marks: VecDeque::new(),
-            next_mark: 0,
+            // Of a range of its own, so that a mark which a session before left in the leg is not taken for one of ours.
+            next_mark: config.first_prompt.0,
             wrong: 0,
             recoded: Vec::new(),
             outputs: VecDeque::new(),
@@ -137,6 +138,10 @@ impl StreamSession {
 
     fn begin(&mut self) {
         self.phase = Phase::Live;
+        if self.config.resumed {
+            // What the session before left to be said, as after a lost socket.
+            self.outputs.push_back(Output::Clear);
+        }
         for _ in 0..self.config.too_long() {
             self.reject("parameter");
         }

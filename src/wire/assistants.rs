@@ -22,9 +22,16 @@ pub(super) fn assistants(config: &Config) -> Vec<Arc<Assistant>> {
 
 /// The providers that assistants speak through, each once.
 pub(super) fn providers(config: &Config) -> Vec<&str> {
-    let realtime = config.assistants.iter().filter(|assistant| assistant.engine.kind == EngineKind::Realtime);
-    let names: BTreeSet<&str> = realtime.map(|assistant| assistant.engine.provider.as_str()).collect();
+    let names: BTreeSet<&str> = config.assistants.iter().filter_map(provider).collect();
     names.into_iter().collect()
+}
+
+fn provider(assistant: &AssistantConfig) -> Option<&str> {
+    match assistant.engine.kind {
+        EngineKind::Offline => None,
+        EngineKind::Realtime => Some(&assistant.engine.provider),
+        EngineKind::Stream => Some("stream"),
+    }
 }
 
 fn make(config: &Config, assistant: &AssistantConfig) -> Assistant {

@@ -78,13 +78,31 @@ impl Awaited {
     }
 }
 
+/// The marks that are out, and when each was sent; in the order in which Twilio will echo them.
+#[derive(Default)]
+struct Marks(VecDeque<(Awaited, Instant)>);
+
+impl Marks {
+    /// The first mark if it was played when this one was echoed: Twilio plays in order. Asked again until there is none; one that is
+    /// not among them was cleared meanwhile.
+    fn echoed(&mut self, name: &str) -> Option<Awaited> {
+        let known = self.0.iter().any(|(awaited, _)| awaited.name() == name);
+        self.0.pop_front_if(|_| known).map(|(awaited, _)| awaited)
+    }
+
+    fn overdue(&mut self, now: Instant) -> Option<Awaited> {
+        let many = self.0.len() > MARKS_MAX;
+        let late = |(_, sent): &mut (Awaited, Instant)| many || now.duration_since(*sent) > MARK_WAIT_MAX;
+        self.0.pop_front_if(late).map(|(awaited, _)| awaited)
+    }
+}
+
 /// The sending side.
 pub(super) struct TwilioOut {
     writer: CommandWriter,
     outgoing: mpsc::Sender<String>,
-    /// The marks that are out, and when each was sent; in the order in which Twilio will echo them. A clear forgets them, since Twilio
-    /// then echoes them unheard.
-    marks: VecDeque<(Awaited, Instant)>,
+    /// A clear forgets them, since Twilio then echoes them unheard.
+    marks: Marks,
     dropped: u64,
     _reader: Owned,
 }
@@ -94,7 +112,7 @@ impl TwilioOut {
     pub(super) fn start(stream: StreamIo, ports: CallPorts, me: &Mailbox<LegMsg>) -> Self {
         let StreamIo { stream_sid, incoming, outgoing, .. } = stream;
         let reader = Owned(tokio::spawn(read(incoming, ports, me.clone())));
-        Self { writer: CommandWriter::new(&stream_sid), outgoing, marks: VecDeque::new(), dropped: 0, _reader: reader }
+        Self { writer: CommandWriter::new(&stream_sid), outgoing, marks: Marks::default(), dropped: 0, _reader: reader }
     }
 
     /// One frame of agent audio.
@@ -105,26 +123,22 @@ impl TwilioOut {
     /// All before this is sent: asks to be told when it has been played.
     pub(super) fn mark(&mut self, awaited: Awaited, now: Instant) {
         self.text(self.writer.mark(&awaited.name()));
-        self.marks.push_back((awaited, now));
+        self.marks.0.push_back((awaited, now));
     }
 
-    /// Twilio echoed a mark: what has now been played, one at a time: it, and before it what was sent before it, since Twilio plays in
-    /// order. Nothing when it was cleared meanwhile.
+    /// Twilio echoed a mark: what has now been played, one at a time.
     pub(super) fn handle_mark(&mut self, name: &str) -> Option<Awaited> {
-        let echoed = self.marks.iter().any(|(awaited, _)| awaited.name() == name);
-        self.marks.pop_front_if(|_| echoed).map(|(awaited, _)| awaited)
+        self.marks.echoed(name)
     }
 
     /// What is taken as played because its echo is overdue, or too many are out.
     pub(super) fn overdue(&mut self, now: Instant) -> Option<Awaited> {
-        let many = self.marks.len() > MARKS_MAX;
-        let late = |(_, sent): &mut (Awaited, Instant)| many || now.duration_since(*sent) > MARK_WAIT_MAX;
-        self.marks.pop_front_if(late).map(|(awaited, _)| awaited)
+        self.marks.overdue(now)
     }
 
     /// Throws away what Twilio has not played yet; the marks that it echoes now mean nothing.
     pub(super) fn clear(&mut self) {
-        self.marks.clear();
+        self.marks = Marks::default();
         self.text(self.writer.clear());
     }
 
@@ -180,4 +194,38 @@ fn understand(text: &str, audio: &mut Vec<u8>) -> Result<Heard, StreamError> {
         StreamEvent::Stop => Heard::Stop,
         _ => Heard::Nothing,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Marks sent a second apart.
+    fn sent(start: Instant, marks: impl IntoIterator<Item = Awaited>) -> Marks {
+        let times = (0..).map(|second| start + Duration::from_secs(second));
+        Marks(marks.into_iter().zip(times).collect())
+    }
+
+    fn all(mut next: impl FnMut() -> Option<Awaited>) -> Vec<String> {
+        std::iter::from_fn(|| next().map(Awaited::name)).collect()
+    }
+
+    #[test]
+    fn an_echo_stands_for_all_that_was_played_before_it() {
+        let mut marks = sent(Instant::now(), [Awaited::Mark(1), Awaited::Prompt(PromptId(1)), Awaited::Mark(2)]);
+        assert!(all(|| marks.echoed("mark-7")).is_empty());
+        assert_eq!(all(|| marks.echoed("prompt-1")), ["mark-1", "prompt-1"]);
+        assert!(all(|| marks.echoed("mark-1")).is_empty());
+        assert_eq!(all(|| marks.echoed("mark-2")), ["mark-2"]);
+    }
+
+    #[test]
+    fn echoes_that_do_not_come_are_waited_for_no_longer_than_three_seconds() {
+        let start = Instant::now();
+        let mut marks = sent(start, [Awaited::Mark(1), Awaited::Mark(2)]);
+        assert!(all(|| marks.overdue(start + MARK_WAIT_MAX)).is_empty());
+        assert_eq!(all(|| marks.overdue(start + MARK_WAIT_MAX + Duration::from_millis(1))), ["mark-1"]);
+        let mut marks = Marks((0..=MARKS_MAX as u64).map(|mark| (Awaited::Mark(mark), start)).collect());
+        assert_eq!(all(|| marks.overdue(start)), ["mark-0"]);
+    }
 }

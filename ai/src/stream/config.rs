@@ -29,8 +29,8 @@ pub struct Bot {
     pub authorization: Secret,
     /// For name, TCP, TLS and upgrade together. Default 5 s.
     pub connect_timeout: Duration,
-    /// Time between pings, and the longest a write may take; a dead connection is found within two. Default 5 s: the
-    /// caller sits in silence meanwhile.
+    /// Time between pings, and the longest a write may take; a dead connection is found within two. Default 10 s: the
+    /// caller sits in silence meanwhile, but a bot that thinks for some seconds without reading is not dead.
     pub ping_every: Duration,
 }
 
@@ -42,7 +42,7 @@ impl Default for Bot {
             auth_token: Secret::default(),
             authorization: Secret::default(),
             connect_timeout: Duration::from_secs(5),
-            ping_every: Duration::from_secs(5),
+            ping_every: Duration::from_secs(10),
         }
     }
 }

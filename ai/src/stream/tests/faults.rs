@@ -175,7 +175,16 @@ fn parameters_over_twilios_length_are_left_out_and_counted() {
 
 #[test]
 fn a_session_that_takes_over_says_so() {
-    let mut run = Run::new(StreamConfig { resumed: true, parameters: Vec::new(), ..config() });
-    run.play("ringing\nopened\nstarted");
-    assert_eq!(run.log.last().unwrap(), r#"> start {"reconnect":"1"}"#);
+    let (first_prompt, parameters) = (PromptId(1 << 32), Vec::new());
+    let mut run = Run::new(StreamConfig { resumed: true, first_prompt, parameters, ..config() });
+    // The mark of the session before was on its way.
+    run.play("started\nopened\nmark a\nmarked 7\nmarked 4294967296");
+    run.expect(
+        r#"drop
+           open 1 bot wss://bot.example/media
+           > connected
+           > start {"reconnect":"1"}
+           mark 4294967296
+           > mark a"#,
+    );
 }
