@@ -10,6 +10,7 @@ mod reader;
 mod secret;
 mod server;
 mod services;
+mod stream;
 mod tools;
 mod values;
 
@@ -138,7 +139,7 @@ impl Config {
         let providers = services::read_providers(root.section("providers"), key);
         let variable = |name: &str| Some(ai::secret::Secret::from(key(name)?.expose()));
         let tools = tools::read_tools(root, &variable);
-        let assistants = assistant::read_assistants(root, &turn, &providers, &tools);
+        let assistants = assistant::read_assistants(root, &turn, &providers, &tools, &key);
         Self {
             http: server::read_http(root.section("http")),
             metrics: server::read_metrics(root.section("metrics")),

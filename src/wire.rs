@@ -1,6 +1,7 @@
 //! Builds the running tree from the configuration: nothing is decided here, it is only handed on.
 
 mod assistants;
+mod bots;
 mod node;
 mod tools;
 

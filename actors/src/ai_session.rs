@@ -1,5 +1,6 @@
 //! AiSession: the AI side of one call. Feeds its engine, carries out what the engine wants, and reports each turn with its times.
 
+mod introduction;
 mod links;
 mod made;
 mod tools;
@@ -33,6 +34,7 @@ use crate::metric::LocalHistogram;
 use crate::store::StoreMsg;
 use crate::trace::Generation;
 use crate::worker::{Failure, Worker};
+pub use introduction::Introduction;
 
 pub use tools::ToolReport;
 
@@ -50,6 +52,8 @@ pub enum AiMsg {
     Dtmf(Digit),
     /// By the leg: the first frame of a prompt went out.
     PromptStarted(PromptId, FirstFrame),
+    /// By the leg: all audio before a mark was heard.
+    Marked(u64),
     /// By the leg: a prompt was heard to its end.
     PromptFinished(PromptId),
     /// By the leg, after a barge-in: what was cut, and how much of it was heard; `None` when nothing was being said.
@@ -121,6 +125,8 @@ pub struct AiArgs {
     pub engine: EngineChoice,
     /// The leg's codec.
     pub codec: Codec,
+    /// What an external bot is told of the call.
+    pub introduction: Introduction,
     /// What was said and done before, for a session that takes over.
     pub history: Vec<Past>,
     /// Which session of the call it is, from 0.
@@ -184,11 +190,11 @@ impl Worker for AiSession {
     type Msg = AiMsg;
     type Args = AiArgs;
 
-    async fn start(args: AiArgs, _: &Mailbox<AiMsg>) -> Result<Self, Failure> {
+    async fn start(args: AiArgs, me: &Mailbox<AiMsg>) -> Result<Self, Failure> {
         let tools = tools::Tools::new(&args);
         let made = made::make_engine(&args, tools.offer.tools());
         let AiArgs { call_id, session, ports, call, .. } = args;
-        Ok(Self {
+        let mut session = Self {
             call_id,
             session,
             engine: made.core,
@@ -207,7 +213,11 @@ impl Worker for AiSession {
             goodbye: None,
             added: LocalHistogram::in_direction("offhook_media_added_delay_seconds", "received"),
             frames: 0,
-        })
+        };
+        let now = Instant::now();
+        session.engine.handle_input(now, Input::Ringing);
+        session.drain(now, me);
+        Ok(session)
     }
 
     async fn handle(&mut self, message: AiMsg, me: &Mailbox<AiMsg>) -> Result<(), Failure> {
@@ -221,6 +231,7 @@ impl Worker for AiSession {
             AiMsg::Turn(event) => self.handle_turn(now, event, me),
             AiMsg::Dtmf(digit) => self.handle_digit(now, digit, me),
             AiMsg::PromptStarted(prompt, first) => self.turns.prompt_started(prompt, first),
+            AiMsg::Marked(mark) => self.engine.handle_input(now, Input::Marked { mark }),
             AiMsg::PromptFinished(prompt) => {
                 self.turns.prompt_ended(prompt, now, None);
                 self.engine.handle_input(now, Input::PromptFinished { prompt });
@@ -362,6 +373,14 @@ impl AiSession {
             Output::Audio { prompt, audio } => {
                 self.turns.audio_came(prompt, now);
                 self.ports.leg.tell(LegMsg::Audio(prompt, audio));
+            }
+            Output::Clear => {
+                self.turns.dropped(now);
+                self.ports.leg.tell(LegMsg::Clear);
+            }
+            Output::Mark { mark } => self.ports.leg.tell(LegMsg::Mark(mark)),
+            Output::Rejected { reason } => {
+                metrics::counter!("offhook_bot_rejected_total", "reason" => reason).increment(1);
             }
             Output::PromptEnd { prompt } => self.ports.leg.tell(LegMsg::PromptEnd(prompt)),
             Output::Open { link, target } => self.links.open(link, target, me),

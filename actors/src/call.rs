@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ai::engine::{EngineError, Past};
+use ai::engine::{EngineError, Past, Words};
 use media::codec::Codec;
 use media::dtmf::Digit;
 use media::frame::SharedFrame;
@@ -225,6 +225,9 @@ enum Party {
     },
     Twilio {
         call: TwilioCall,
+        /// As the media stream tells.
+        account_sid: String,
+        parameters: Vec<(String, Words)>,
     },
 }
 
@@ -287,7 +290,7 @@ impl Worker for Call {
             Arrival::Sip { dialog, invite, flow: _ } => {
                 Party::Sip { dialog, snapshot: None, invite, local: None, offered: None, open: true }
             }
-            Arrival::Twilio(call) => Party::Twilio { call },
+            Arrival::Twilio(call) => Party::Twilio { call, account_sid: String::new(), parameters: Vec::new() },
         };
         if let Party::Sip { dialog, .. } = &party {
             let own = SipMsg::Own(dialog.clone(), me.clone());

@@ -75,11 +75,19 @@ pub enum Input {
         /// The prompt that was cut, and how much of it was heard.
         heard: Option<(PromptId, Duration)>,
     },
+    /// All audio given before an [`Output::Mark`] was heard. Marks are told in order; those that were cleared are not.
+    Marked {
+        /// Which.
+        mark: u64,
+    },
     /// A prompt that was ended by [`Output::PromptEnd`] was heard whole.
     PromptFinished {
         /// Which.
         prompt: PromptId,
     },
+    /// The call rings: connections may be opened, nobody hears anything yet. Comes once or not at all, and before
+    /// [`Started`](Self::Started).
+    Ringing,
     /// From a connection opened for [`Output::Open`].
     Link {
         /// Which.
@@ -90,7 +98,7 @@ pub enum Input {
     /// A tool takes its time: say this now. Forgotten by an engine that is saying or making something, that hears the caller, or
     /// that cannot say a given text.
     Say(Words),
-    /// The call is answered and audio flows. Comes first, once.
+    /// The call is answered and audio flows. Comes once, before all but [`Ringing`](Self::Ringing) and what links say.
     Started,
     /// The end of an [`Output::Synthesize`].
     Synthesized {
@@ -118,6 +126,8 @@ pub enum Output {
         /// G.711 of the leg, of any length.
         audio: Bytes,
     },
+    /// Drop the audio that waits, and the marks in it. What comes next must be of a new prompt.
+    Clear,
     /// Close a link; nothing more of it is handed over.
     Close(LinkId),
     /// The engine cannot go on; nothing follows.
@@ -130,6 +140,11 @@ pub enum Output {
         /// Why; a label of low cardinality.
         reason: &'static str,
     },
+    /// Answer with [`Input::Marked`] when all audio given so far was heard: at once when none waits.
+    Mark {
+        /// Its number, growing.
+        mark: u64,
+    },
     /// Open a connection. Answered by [`LinkInput::Opened`] or [`LinkInput::Closed`].
     Open {
         /// Its number, new.
@@ -141,6 +156,11 @@ pub enum Output {
     PromptEnd {
         /// Which.
         prompt: PromptId,
+    },
+    /// Something an external bot sent, or was to be told, was passed over; to be counted.
+    Rejected {
+        /// Why; a label of low cardinality.
+        reason: &'static str,
     },
     /// Send one frame over an open socket.
     Send {

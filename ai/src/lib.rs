@@ -1,7 +1,7 @@
 //! The ports to AI providers and one module per vendor.
 //!
 //! An [`engine::Engine`] is the agent's side of one call as a pure core: [`engine::Input`] in, [`engine::Output`] out,
-//! time as an argument. [`realtime`] speaks OpenAI Realtime. What an engine needs from outside goes over [`link`]s.
+//! time as an argument. [`realtime`] speaks OpenAI Realtime, [`stream`] hands the call to an external bot. What an engine needs from outside goes over [`link`]s.
 //! [`transcriber`], [`responder`] and [`synthesizer`] are the ports of a cascade's stages. [`media_streams`] is the wire
 //! protocol of Twilio Media Streams, and [`tools`] what the model may do besides talking.
 //!
@@ -19,6 +19,7 @@ pub mod openai;
 pub mod realtime;
 pub mod responder;
 pub mod secret;
+pub mod stream;
 pub mod synthesizer;
 pub mod tools;
 pub mod transcriber;

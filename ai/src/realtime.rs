@@ -204,7 +204,7 @@ impl RealtimeSession {
             }
             // Nothing is begun early; the provider speaks for itself, and starts once.
             Input::CallerPaused { .. } | Input::CallerResumed => {}
-            Input::Started | Input::Synthesized { .. } => {}
+            Input::Marked { .. } | Input::Ringing | Input::Started | Input::Synthesized { .. } => {}
         }
     }
 

@@ -8,6 +8,8 @@ use toml::Table;
 use super::engine::{EngineConfig, read_engine};
 use super::media::{TurnConfig, read_turn};
 use super::reader::Section;
+use super::secret::Secret;
+use super::server::RecordingMode;
 use super::services::ProviderConfig;
 use super::tools::{ChosenTools, ToolsConfig, read_chosen};
 
@@ -35,6 +37,8 @@ pub struct AssistantConfig {
     pub language: String,
     /// Whether the caller's speech stops the agent; default true.
     pub interruptions_enabled: bool,
+    /// Whether its calls are recorded; `None` (written "default"): as `recording.mode` has it.
+    pub recording: Option<RecordingMode>,
     /// What thinks.
     pub engine: EngineConfig,
     /// What it sounds like.
@@ -96,6 +100,7 @@ pub(super) fn read_assistants(
     turn: &TurnConfig,
     providers: &BTreeMap<String, ProviderConfig>,
     tools: &ToolsConfig,
+    key: &dyn Fn(&str) -> Option<Secret>,
 ) -> Vec<AssistantConfig> {
     let mut tables = root.tables("assistants").unwrap_or_default();
     let is_demo = |table: &Table| table.get("name").and_then(toml::Value::as_str) == Some(DEMO);
@@ -105,7 +110,7 @@ pub(super) fn read_assistants(
     let mut assistants: Vec<AssistantConfig> = Vec::new();
     for (index, table) in tables.into_iter().enumerate() {
         let section = root.row("assistants", index, table);
-        let assistant = read_assistant(section, turn, providers, tools);
+        let assistant = read_assistant(section, turn, providers, tools, key);
         if assistants.iter().any(|other| other.name == assistant.name && !other.name.is_empty()) {
             let reason = format!("{:?} is there twice", assistant.name);
             root.refuse(&format!("assistants[{index}].name"), reason);
@@ -120,7 +125,9 @@ fn read_assistant(
     turn: &TurnConfig,
     providers: &BTreeMap<String, ProviderConfig>,
     tools: &ToolsConfig,
+    key: &dyn Fn(&str) -> Option<Secret>,
 ) -> AssistantConfig {
+    let recordings = [("default", None), ("always", Some(RecordingMode::Always)), ("off", Some(RecordingMode::Off))];
     if !section.has("name") {
         section.refuse("name", "must be set");
     }
@@ -130,7 +137,8 @@ fn read_assistant(
         system_prompt: section.free_text("system_prompt", SYSTEM_PROMPT),
         language: section.parsed("language", LANGUAGE.to_owned(), language),
         interruptions_enabled: section.flag("interruptions_enabled", true),
-        engine: read_engine(section.section("engine"), providers),
+        recording: section.choice("recording", None, &recordings),
+        engine: read_engine(section.section("engine"), providers, key),
         voice: read_voice(section.section("voice")),
         tools: read_chosen(&mut section, tools),
         turn: read_turn(section.section("turn"), turn),

@@ -32,9 +32,11 @@ const ACTOR: Labels =
 /// Which way media goes, seen from here.
 const DIRECTION: Labels = &[("direction", &["received", "sent"])];
 /// Engines that answer callers.
-const ENGINE: Labels = &[("engine", &["offline", "realtime"])];
+const ENGINE: Labels = &[("engine", &["offline", "realtime", "stream"])];
 /// What a caller's leg speaks.
 const LEG: (&str, &[&str]) = ("leg", &["sip", "twilio"]);
+/// Why something of an external bot, or for it, is passed over.
+const BOT: Labels = &[("reason", &["binary", "malformed", "mark", "parameter", "stream_sid", "too_long", "unknown_event"])];
 /// Why a datagram on an RTP port, or a message of a media stream, is not taken.
 const NOT_MEDIA: Labels = &[(
     "reason",
@@ -121,6 +123,7 @@ pub(super) const METRICS: &[Metric] = &[
         &[("outcome", &["committed", "resumed"])],
         "Caller speech over the agent: committed (answer dropped) or resumed (it went on)",
     ),
+    counter("offhook_bot_rejected_total", BOT, "What external bots sent, or were to be told of a call, that was passed over"),
     gauge("offhook_build_info", &[("version", OPEN)], "Always 1; the version is a label"),
     histogram("offhook_call_duration_seconds", CALL, NONE, "Answer to end of a call"),
     histogram("offhook_call_mos", MOS, DIRECTION, "How a call sounded by the E-model, 1 to 4.4"),
@@ -175,6 +178,7 @@ pub(super) const METRICS: &[Metric] = &[
     counter("offhook_rtp_packets_total", DIRECTION, "RTP packets; of Twilio's streams only what was sent"),
     counter("offhook_rtp_rejected_total", NOT_MEDIA, "Datagrams on RTP ports and messages of media streams that were not taken"),
     histogram("offhook_sendout_lateness_seconds", FRAME, NONE, "How late an agent frame left after its due time"),
+    counter("offhook_sendout_refused_bytes_total", NONE, "Agent audio that was not taken: more than 120 s waited"),
     counter("offhook_sip_requests_total", &[("method", OPEN), ("direction", OPEN)], "SIP requests, repeated ones included"),
     counter("offhook_sip_responses_total", &[("code", OPEN), ("direction", OPEN)], "SIP responses, repeated ones included"),
     counter("offhook_sip_retransmissions_total", NONE, "SIP messages sent again: an answer was missing, or the peer asked again"),

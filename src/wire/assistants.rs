@@ -23,15 +23,25 @@ pub(super) fn assistants(config: &Config, tools: &Tools) -> anyhow::Result<Vec<A
 
 /// The providers that assistants speak through, each once.
 pub(super) fn providers(config: &Config) -> Vec<&str> {
-    let realtime = config.assistants.iter().filter(|assistant| assistant.engine.kind == EngineKind::Realtime);
-    let names: BTreeSet<&str> = realtime.map(|assistant| assistant.engine.provider.as_str()).collect();
+    let names: BTreeSet<&str> = config.assistants.iter().filter_map(provider).collect();
     names.into_iter().collect()
+}
+
+fn provider(assistant: &AssistantConfig) -> Option<&str> {
+    match assistant.engine.kind {
+        EngineKind::Offline => None,
+        EngineKind::Realtime => Some(&assistant.engine.provider),
+        EngineKind::Stream => Some("stream"),
+    }
 }
 
 fn make(config: &Config, assistant: &AssistantConfig, tools: Toolbox) -> Arc<Assistant> {
     let engine = match (assistant.engine.kind, config.providers.get(&assistant.engine.provider)) {
         (EngineKind::Realtime, Some(provider)) => {
             EngineConfig::Realtime { session: Box::new(session(assistant, provider)), fallback: fallback(assistant) }
+        }
+        (EngineKind::Stream, _) => {
+            EngineConfig::Stream { bot: Box::new(super::bots::bot(assistant)), fallback: fallback(assistant) }
         }
         // The file was refused if a realtime assistant had no provider.
         (EngineKind::Realtime, None) | (EngineKind::Offline, _) => EngineConfig::Offline(offline(assistant)),
@@ -41,6 +51,7 @@ fn make(config: &Config, assistant: &AssistantConfig, tools: Toolbox) -> Arc<Ass
         engine,
         tools,
         turn: turn(assistant),
+        recording: assistant.recording.map(super::node::recording),
         offline_voice: OfflineVoice {
             name: assistant.voice.offline_voice.clone(),
             words_per_minute: u16::try_from(assistant.voice.offline_words_per_minute).unwrap_or(u16::MAX),

@@ -35,10 +35,7 @@ pub(super) fn node_config(config: &Config, tools: &Tools, traces: Option<Arc<dyn
         },
         jitter: JitterConfig { min: config.jitter.min, initial: config.jitter.initial, max: config.jitter.max },
         vad: VadConfig { noise_floor_min: Dbov(config.vad.noise_floor_min_dbov as f32), noise_window: config.vad.noise_window },
-        recording: match config.recording.mode {
-            config::RecordingMode::Always => RecordingMode::Always,
-            config::RecordingMode::Off => RecordingMode::Off,
-        },
+        recording: recording(config.recording.mode),
         directory: directory(config, tools)?,
         traces,
     })
@@ -73,4 +70,12 @@ pub(super) fn api_config(config: &Config) -> anyhow::Result<ApiConfig> {
         _ => SignatureCheck::Off,
     };
     Ok(ApiConfig { twilio: TwilioConfig { public_url, signature } })
+}
+
+/// Whether calls are recorded, as the node takes it.
+pub(super) fn recording(mode: config::RecordingMode) -> RecordingMode {
+    match mode {
+        config::RecordingMode::Always => RecordingMode::Always,
+        config::RecordingMode::Off => RecordingMode::Off,
+    }
 }

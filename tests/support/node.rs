@@ -145,7 +145,8 @@ fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig, tools: Tool
     let ports = rtp_range(64);
     let (first, last) = ports.split_once('-').unwrap();
     let voice = OfflineVoice { name: "en-us".to_owned(), words_per_minute: 160 };
-    let assistant = Assistant { name: "demo".to_owned(), engine, tools, turn: TurnConfig::default(), offline_voice: voice };
+    let assistant =
+        Assistant { name: "demo".to_owned(), engine, tools, turn: TurnConfig::default(), offline_voice: voice, recording: None };
     NodeConfig {
         name: "test".to_owned(),
         data_dir: folder.path().to_owned(),

@@ -6,6 +6,7 @@ use ai::engine::{Engine, EngineError, Past, Words};
 use ai::espeak::Espeak;
 use ai::offline::{OfflineConfig, OfflineSession};
 use ai::realtime::{RealtimeConfig, RealtimeSession};
+use ai::stream::{StreamConfig, StreamSession};
 use ai::tools::Tool;
 use bytes::Bytes;
 use media::codec::Codec;
@@ -44,7 +45,13 @@ pub(super) fn make_engine(args: &AiArgs, tools: Vec<Tool>) -> Made {
             let core = realtime(config, &args.history);
             Made { core, label: "realtime", provider: Some(Arc::clone(&session.endpoint.provider)), speaker }
         }
-        (EngineChoice::Own(_), EngineConfig::Offline(config)) | (_, EngineConfig::Realtime { fallback: config, .. }) => {
+        (EngineChoice::Own(_), EngineConfig::Stream { bot, .. }) => {
+            let told = StreamConfig { codec: args.codec, first_prompt, resumed: args.session > 0, ..args.introduction.of(bot) };
+            let core = Box::new(StreamSession::new(told, rand::random()));
+            Made { core, label: "stream", provider: Some(Arc::from("stream")), speaker }
+        }
+        (EngineChoice::Own(_), EngineConfig::Offline(config))
+        | (_, EngineConfig::Realtime { fallback: config, .. } | EngineConfig::Stream { fallback: config, .. }) => {
             Made { core: offline(config), label: "offline", provider: None, speaker }
         }
         (EngineChoice::Apology(_), EngineConfig::Offline(config)) => {

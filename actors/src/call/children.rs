@@ -36,8 +36,10 @@ impl Call {
             Wire::Twilio(_) => PayloadTypes::of(codec),
         };
         self.start_recorder(me).await;
-        self.start_vad(me).await?;
         let assistant = self.assistant()?;
+        if assistant.engine.takes_turns_here() {
+            self.start_vad(me).await?;
+        }
         self.start_ai(EngineChoice::Own(assistant), me).await?;
         let beats = match &wire {
             Wire::Rtp(_) => {
@@ -58,7 +60,8 @@ impl Call {
     }
 
     async fn start_recorder(&mut self, me: &Mailbox<CallMsg>) {
-        if self.shared.config.recording == RecordingMode::Off {
+        let own = self.assistant.as_ref().and_then(|assistant| assistant.recording);
+        if own.unwrap_or(self.shared.config.recording) == RecordingMode::Off {
             return;
         }
         let args = RecorderArgs {
@@ -118,6 +121,7 @@ impl Call {
             call_id: self.id,
             engine,
             codec: self.codec,
+            introduction: self.introduction(),
             history: self.draft.history.clone(),
             session: self.sessions,
             espeak: Arc::clone(&self.shared.espeak),
@@ -229,14 +233,19 @@ impl Call {
             self.children.remove(&old.id());
             old.stop();
         }
-        let started = match self.assistant() {
-            Ok(assistant) => self.start_ai(EngineChoice::Apology(assistant), me).await,
-            Err(reason) => Err(reason),
-        };
-        match started {
+        match self.start_apology(me).await {
             Ok(()) => self.answer_again(),
             Err(reason) => self.end(HangupCause::Failed, Some(reason), me),
         }
+    }
+
+    async fn start_apology(&mut self, me: &Mailbox<CallMsg>) -> Result<(), String> {
+        // A bot takes turns itself; what stands in for it does not.
+        if !self.ports.vad.is_there() {
+            self.start_vad(me).await?;
+        }
+        let assistant = self.assistant()?;
+        self.start_ai(EngineChoice::Apology(assistant), me).await
     }
 
     #[cfg(feature = "fault-injection")]

@@ -42,6 +42,7 @@ fn call(leg: LegKind) -> Arc<TracedCall> {
         tools: Toolbox::default(),
         turn: TurnConfig::default(),
         offline_voice,
+        recording: None,
     };
     let id: CallId = ID.parse().unwrap();
     let (arrived, arrived_at) = (Instant::now(), SystemTime::now());
