@@ -10,6 +10,7 @@
 pub mod engine;
 pub mod espeak;
 mod json;
+pub mod knowledge;
 pub mod media_streams;
 pub mod offline;
 pub mod openai;
