@@ -10,7 +10,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 
-use super::address::is_public;
+use super::address::{is_metadata, is_public};
 use super::http::{BodyError, body, describe};
 
 /// Redirects that are followed: sites need two or three.
@@ -43,6 +43,14 @@ pub enum FetchError {
     /// It leads into a private network.
     #[error("{host} is a private address ({address}); knowledge.allow_private_urls permits it")]
     Private {
+        /// The host of the URL.
+        host: String,
+        /// What it resolved to.
+        address: IpAddr,
+    },
+    /// It leads to where clouds tell a machine its own keys.
+    #[error("{host} is a link-local address ({address}), where no document is")]
+    Metadata {
         /// The host of the URL.
         host: String,
         /// What it resolved to.
@@ -86,7 +94,8 @@ pub struct Fetcher {
 }
 
 impl Fetcher {
-    /// One that takes documents of at most `bytes_max`, and goes to private addresses only when allowed.
+    /// One that takes documents of at most `bytes_max`, and goes to private addresses only when allowed; never to a cloud's
+    /// metadata service.
     ///
     /// # Errors
     /// A sentence, when the system has no certificates of authorities.
@@ -114,7 +123,7 @@ impl Fetcher {
     /// Whether `url` could be fetched, as far as its text says.
     ///
     /// # Errors
-    /// [`FetchError::Url`], [`FetchError::Private`].
+    /// [`FetchError::Url`], [`FetchError::Private`], [`FetchError::Metadata`].
     pub fn check(&self, url: &str) -> Result<Url, FetchError> {
         if url.len() > URL_BYTES_MAX {
             return Err(FetchError::Url("has more than 2048 bytes"));
@@ -129,9 +138,7 @@ impl Fetcher {
         // A number as a host is connected to without a resolver.
         let host = parsed.host_str().unwrap_or_default();
         match host.trim_matches(['[', ']']).parse::<IpAddr>() {
-            Ok(address) if !self.allow_private && !is_public(address) => {
-                Err(FetchError::Private { host: host.to_owned(), address })
-            }
+            Ok(address) if !permitted(address, self.allow_private) => Err(not_permitted(host, address)),
             _ => Ok(parsed),
         }
     }
@@ -164,21 +171,33 @@ impl Fetcher {
     }
 }
 
+fn permitted(address: IpAddr, allow_private: bool) -> bool {
+    is_public(address) || (allow_private && !is_metadata(address))
+}
+
+fn not_permitted(host: &str, address: IpAddr) -> FetchError {
+    let host = host.to_owned();
+    match is_metadata(address) {
+        true => FetchError::Metadata { host, address },
+        false => FetchError::Private { host, address },
+    }
+}
+
 /// A request that failed: by our own guard, or by the network.
 fn refusal(url: &Url, error: &reqwest::Error) -> FetchError {
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {
         if let Some(Refused(address)) = inner.downcast_ref::<Refused>() {
-            return FetchError::Private { host: url.host_str().unwrap_or_default().to_owned(), address: *address };
+            return not_permitted(url.host_str().unwrap_or_default(), *address);
         }
         cause = inner.source();
     }
     FetchError::Network(describe(error))
 }
 
-/// A name that resolved to a private address.
+/// A name that resolved to an address that must not be connected to.
 #[derive(Debug, thiserror::Error)]
-#[error("{0} is a private address")]
+#[error("{0} is not permitted")]
 struct Refused(IpAddr);
 
 /// Resolves names, and gives no address that must not be connected to. One private address among public ones refuses the name:
@@ -193,7 +212,7 @@ impl Resolve for Guard {
         let allow_private = self.allow_private;
         Box::pin(async move {
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            if let Some(private) = found.iter().find(|address| !allow_private && !is_public(address.ip())) {
+            if let Some(private) = found.iter().find(|address| !permitted(address.ip(), allow_private)) {
                 return Err(Refused(private.ip()).into());
             }
             Ok(Box::new(found.into_iter()) as Addrs)
@@ -223,7 +242,10 @@ mod tests {
         check("gopher://example.com", "the URL is neither http nor https");
         check("example.com", "the URL cannot be read (https://host/path)");
         check("http://user:pw@example.com/", "the URL has a user or password, which would be stored");
-        check("http://169.254.169.254/latest/meta-data", &private("169.254.169.254", "169.254.169.254"));
+        check(
+            "http://169.254.169.254/latest/meta-data",
+            "169.254.169.254 is a link-local address (169.254.169.254), where no document is",
+        );
         check("http://[::1]:8080/", &private("[::1]", "::1"));
         check("http://[::ffff:10.0.0.1]/", &private("[::ffff:a00:1]", "::ffff:10.0.0.1"));
         // What the URL standard makes of other ways to write 127.0.0.1.
