@@ -24,8 +24,8 @@ use ai::knowledge::http;
 use ai::knowledge::pinecone::{Pinecone, PineconeConfig};
 use sha2::{Digest as _, Sha256};
 use store::{
-    DOCUMENT_LIST_MAX, DocumentId, DocumentOrigin, DocumentStatus, KnowledgeDocument, KnowledgeStore, NewDocument, Store,
-    StoreError, VectorPlace, WallTime,
+    DEFAULT_ORGANIZATION, DOCUMENT_LIST_MAX, DocumentId, DocumentOrigin, DocumentStatus, KnowledgeDocument, KnowledgeStore,
+    NewDocument, Store, StoreError, VectorPlace, WallTime,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -203,13 +203,17 @@ impl Service {
     /// [`KnowledgeError::Client`], [`KnowledgeError::Store`].
     pub async fn open(store: &Store, config: KnowledgeConfig) -> Result<Self, KnowledgeError> {
         let store = KnowledgeStore::open(store).await?;
-        let client = http::client().map_err(KnowledgeError::Client)?;
-        let fetcher = Fetcher::new(config.allow_private_urls, config.document_bytes_max).map_err(KnowledgeError::Client)?;
-        let embeddings = config.embeddings.clone().map(|config| Embeddings::new(client.clone(), config));
+        let fetcher = Fetcher::new(config.allow_private_urls, config.document_bytes_max);
+        // It reads the system's certificates, for which a start without need should not wait.
+        let client = || http::client().map_err(KnowledgeError::Client);
+        let embeddings = match config.embeddings.clone() {
+            Some(config) => Some(Embeddings::new(client()?, config)),
+            None => None,
+        };
         let (vectors, place) = match (&config.vectors, store.place()) {
             (VectorStore::Pinecone(pinecone), _) => {
                 let place = format!("pinecone:{}", pinecone.base_url);
-                (Vectors::Pinecone(Pinecone::new(client, pinecone.clone())), place)
+                (Vectors::Pinecone(Pinecone::new(client()?, pinecone.clone())), place)
             }
             (VectorStore::Database, VectorPlace::Pgvector) => (Vectors::Pgvector, "pgvector".to_owned()),
             (VectorStore::Database, VectorPlace::Bytes) => {
@@ -283,6 +287,17 @@ impl Service {
     /// [`KnowledgeError::Refused`], [`KnowledgeError::Store`]. Trouble with embeddings or vectors is none: words answer then.
     pub async fn search(&self, question: &Question<'_>) -> Result<Found, KnowledgeError> {
         search::search(&self.shared, question).await
+    }
+
+    /// Passages that answer what `assistant` asks, by its profile; `limit` when it wants another number of them. What the tool
+    /// `search_knowledge` of a call and the API ask.
+    ///
+    /// # Errors
+    /// As [`Service::search`].
+    pub async fn search_as(&self, assistant: &str, text: &str, limit: Option<usize>) -> Result<Found, KnowledgeError> {
+        let profile = self.profile(assistant);
+        let (limit, min_score) = (limit.unwrap_or(profile.limit), profile.min_score);
+        self.search(&Question { organization: DEFAULT_ORGANIZATION, bases: &profile.bases, text, limit, min_score }).await
     }
 
     /// Brings the documents of the configuration file up to date: new and changed ones are put, those that are no longer named

@@ -6,6 +6,7 @@ use std::fmt;
 use toml::Table;
 
 use super::engine::{EngineConfig, read_engine};
+use super::knowledge::{AssistantKnowledge, read_assistant_knowledge};
 use super::media::{TurnConfig, read_turn};
 use super::reader::Section;
 use super::services::ProviderConfig;
@@ -38,6 +39,8 @@ pub struct AssistantConfig {
     pub engine: EngineConfig,
     /// What it sounds like.
     pub voice: VoiceConfig,
+    /// What it looks things up in.
+    pub knowledge: AssistantKnowledge,
     /// `[turn]` with this assistant's changes.
     pub turn: TurnConfig,
 }
@@ -123,6 +126,7 @@ fn read_assistant(mut section: Section<'_>, turn: &TurnConfig, providers: &BTree
         interruptions_enabled: section.flag("interruptions_enabled", true),
         engine: read_engine(section.section("engine"), providers),
         voice: read_voice(section.section("voice")),
+        knowledge: read_assistant_knowledge(section.section("knowledge")),
         turn: read_turn(section.section("turn"), turn),
     };
     section.finish();

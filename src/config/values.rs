@@ -42,7 +42,7 @@ impl Given {
     }
 
     /// A list of texts; in the environment, separated by commas.
-    fn list(&self) -> Result<Vec<String>, String> {
+    pub(super) fn list(&self) -> Result<Vec<String>, String> {
         let wrong = |value: &Value| format!("{value} is not a list of texts ([\"...\"])");
         match self {
             Self::Environment(text) => Ok(text.split(',').map(|item| item.trim().into()).collect()),

@@ -2,7 +2,7 @@
 //! looked at after the name was resolved, and it is that address which is connected to; redirects start again from there.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -19,6 +19,8 @@ const REDIRECTS_MAX: usize = 5;
 const FETCH_TIME_MAX: Duration = Duration::from_secs(60);
 /// Time to open a connection.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
+/// What is asked for; what comes is checked all the same.
+const ACCEPTED: &str = "text/html, text/markdown, text/plain, application/pdf, */*;q=0.1";
 /// Longest URL, as browsers have it.
 const URL_BYTES_MAX: usize = 2048;
 
@@ -88,7 +90,8 @@ impl FetchError {
 /// Fetches documents.
 #[derive(Clone, Debug)]
 pub struct Fetcher {
-    client: Client,
+    /// Made when it is first needed: it reads the system's certificates, for which a start should not wait.
+    client: Arc<OnceLock<Client>>,
     allow_private: bool,
     bytes_max: usize,
 }
@@ -96,19 +99,24 @@ pub struct Fetcher {
 impl Fetcher {
     /// One that takes documents of at most `bytes_max`, and goes to private addresses only when allowed; never to a cloud's
     /// metadata service.
-    ///
-    /// # Errors
-    /// A sentence, when the system has no certificates of authorities.
-    pub fn new(allow_private: bool, bytes_max: usize) -> Result<Self, String> {
+    #[must_use]
+    pub fn new(allow_private: bool, bytes_max: usize) -> Self {
+        Self { client: Arc::default(), allow_private, bytes_max }
+    }
+
+    fn client(&self) -> Result<&Client, FetchError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
         let builder = Client::builder()
             .redirect(Policy::none())
             .connect_timeout(CONNECT_TIME_MAX)
             // A proxy would resolve the name once more, out of our sight.
             .no_proxy()
             .user_agent(concat!("offhook/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(Arc::new(Guard { allow_private }));
-        let client = builder.build().map_err(|error| describe(&error))?;
-        Ok(Self { client, allow_private, bytes_max })
+            .dns_resolver(Guard { allow_private: self.allow_private });
+        let client = builder.build().map_err(|error| FetchError::Network(describe(&error)))?;
+        Ok(self.client.get_or_init(|| client))
     }
 
     /// The document at `url`, within a minute.
@@ -146,8 +154,7 @@ impl Fetcher {
     async fn follow(&self, url: &str) -> Result<Fetched, FetchError> {
         let mut url = self.check(url)?;
         for _ in 0..=REDIRECTS_MAX {
-            let request =
-                self.client.get(url.clone()).header(ACCEPT, "text/html, text/markdown, text/plain, application/pdf, */*;q=0.1");
+            let request = self.client()?.get(url.clone()).header(ACCEPT, ACCEPTED);
             let response = request.send().await.map_err(|error| refusal(&url, &error))?;
             let status = response.status();
             if status.is_redirection() {
@@ -221,13 +228,11 @@ impl Resolve for Guard {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
     fn check(url: &str, expected: &str) {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let fetcher = Fetcher::new(false, 1000).unwrap();
+        let fetcher = Fetcher::new(false, 1000);
         let found = fetcher.check(url);
         assert_eq!(found.map_or_else(|error| error.to_string(), |url| url.to_string()), expected, "{url}");
     }

@@ -18,14 +18,18 @@ const RETRY: Duration = Duration::from_secs(5);
 /// Longest wait of it.
 const RETRY_MAX: Duration = Duration::from_secs(3600);
 
-/// Puts right what the last run left: its claims, chunks that nobody searches, and vectors of another model.
+/// Opens again what the last run had in hand, and what has vectors of another model.
 pub(super) async fn prepare(shared: &Shared) -> Result<(), StoreError> {
-    let now = WallTime::now();
     let resumed = shared.store.release_claims(&shared.config.node).await?;
-    let requeued = shared.store.requeue_other_spaces(&shared.space, now).await?;
+    let requeued = shared.store.requeue_other_spaces(&shared.space, WallTime::now()).await?;
     if resumed + requeued > 0 {
         tracing::info!(resumed, requeued, "documents of the knowledge base are read again");
     }
+    Ok(())
+}
+
+/// Removes chunks that nobody searches: what the last run left between two steps.
+async fn tidy(shared: &Shared) -> Result<(), StoreError> {
     for (document, organization) in shared.store.with_stale_chunks().await? {
         // Vectors elsewhere may be out of reach; the next start tries again.
         if let Err(Trouble::Store(error)) = clear(shared, &organization, document).await {
@@ -36,6 +40,9 @@ pub(super) async fn prepare(shared: &Shared) -> Result<(), StoreError> {
 }
 
 pub(super) async fn run(shared: Arc<Shared>) {
+    if let Err(error) = tidy(&shared).await {
+        tracing::warn!(%error, "what was left in the knowledge base is still there");
+    }
     loop {
         match step(&shared).await {
             Ok(true) => {}

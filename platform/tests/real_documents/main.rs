@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+#[path = "../../../store/tests/backends/cluster.rs"]
+mod cluster;
 mod lifecycle;
 mod pinecone;
+mod postgres;
 mod recall;
 mod stubs;
 
@@ -43,8 +46,13 @@ impl Base {
     }
 
     async fn in_folder(folder: Folder, config: KnowledgeConfig) -> Self {
+        let url = format!("sqlite://{}/offhook.db", folder.0.display());
+        Self::on(&url, folder, config).await
+    }
+
+    async fn on(url: &str, folder: Folder, config: KnowledgeConfig) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let store = Store::open(&format!("sqlite://{}/offhook.db", folder.0.display())).await.unwrap();
+        let store = Store::open(url).await.unwrap();
         let service = Service::open(&store, config).await.unwrap();
         let worker = Worker(service.work().await.unwrap());
         Self { service, store, folder, worker }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use platform::knowledge::{KnowledgeConfig, KnowledgeError, Profile, Question, Seed, SeedPlace};
+use platform::knowledge::{KnowledgeConfig, KnowledgeError, Profile, Question, Seed, SeedPlace, Upload};
 use store::{DEFAULT_ORGANIZATION, DocumentOrigin, DocumentStatus};
 
 use crate::stubs::{EmbeddingsStub, Mood};
@@ -199,6 +199,25 @@ async fn the_file_keeps_its_documents_in_step() {
     let missing = Seed { place: SeedPlace::Path(files.0.join("nothing.md")), ..folder };
     let error = base.service.seed(&[missing]).await.unwrap_err().to_string();
     assert!(error.ends_with("nothing.md: No such file or directory (os error 2)"), "{error}");
+}
+
+#[tokio::test]
+async fn an_assistant_looks_at_its_own_bases() {
+    let profile = Profile { bases: vec!["faq".to_owned()], limit: 1, min_score: 0.5 };
+    let profiles = [("sales".to_owned(), profile)].into_iter().collect();
+    let base = Base::start(KnowledgeConfig { profiles, ..KnowledgeConfig::default() }).await;
+    base.add("hours.md", HOURS).await;
+    let upload = Upload { base: "faq".to_owned(), ..upload("faq.md", b"# A\n\nParking costs.\n\n# B\n\nParking is there.") };
+    let document = base.service.add(upload).await.unwrap();
+    base.settled(&document).await;
+    let found = async |assistant: &str, text: &str, limit| {
+        let found = base.service.search_as(assistant, text, limit).await.unwrap();
+        found.passages.iter().map(|passage| passage.heading.clone()).collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(found("sales", "parking", None).await, "A");
+    assert_eq!(found("sales", "parking", Some(5)).await, "A, B");
+    assert_eq!(found("sales", "parking of the zoo at night", None).await, "");
+    assert_eq!(found("another", "parking", None).await, "Shop > Parking, A, B");
 }
 
 #[tokio::test]
