@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::knowledge::KnowledgeCommand;
+
 /// An actor-based telephony media server for voice AI.
 #[derive(Debug, Parser)]
 #[command(name = "offhook", version, propagate_version = true)]
@@ -17,7 +19,7 @@ pub struct Cli {
 }
 
 /// What `offhook` can do.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Subcommand)]
+#[derive(Clone, Debug, Eq, PartialEq, Subcommand)]
 pub enum Command {
     /// Answer calls until SIGTERM or Ctrl-C, then drain
     Serve,
@@ -27,6 +29,12 @@ pub enum Command {
     Migrate,
     /// Answer one demonstration call, print the conversation and exit
     Demo,
+    /// Put documents into the knowledge base, and ask it
+    #[command(subcommand)]
+    Knowledge(KnowledgeCommand),
+    /// Read a PDF from standard input and write its pages: what the server runs, so that a bad one harms nothing else
+    #[command(hide = true)]
+    ReadPdf,
 }
 
 #[cfg(test)]

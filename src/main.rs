@@ -4,6 +4,7 @@ mod cli;
 mod config;
 mod demo;
 mod gate;
+mod knowledge;
 mod telemetry;
 mod wire;
 
@@ -29,7 +30,10 @@ fn main() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }),
         Command::Demo => run(demo::run(file, environment())),
+        Command::Knowledge(command) => configured(file, |config| run(knowledge::run(&command, config))),
         Command::Migrate => configured(file, |config| run(migrate(config))),
+        // Without the configuration: it does one thing, for the server that started it.
+        Command::ReadPdf => knowledge::read_pdf(),
         Command::Serve => configured(file, |config| run(async { wire::start(config).await?.run(config).await })),
     };
     done.unwrap_or_else(|error| {

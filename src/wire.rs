@@ -2,6 +2,7 @@
 
 mod assistants;
 mod bots;
+pub mod knowledge;
 mod node;
 mod tools;
 
@@ -21,6 +22,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 
 use crate::config::{Config, bind_problem};
 use crate::gate::Gate;
@@ -41,6 +43,8 @@ pub struct Server {
     pub node: NodeHandle,
     /// Its records.
     pub database: Store,
+    /// What reads the documents of its knowledge base.
+    reading: JoinHandle<()>,
     end: NodeEnd,
     traces: Option<Traces>,
     _lock: File,
@@ -56,6 +60,8 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     metrics::gauge!("offhook_calls_max").set(config.node.max_calls as f64);
     let lock = take_data_dir(&config.node.data_dir)?;
     let database = open_database(config).await?;
+    let knowledge = knowledge::open(config, &database).await?;
+    knowledge.seed(&knowledge::seeds(config)).await?;
     let http = listen("http.listen", config.http.listen).await?;
     let operator = listen("metrics.listen", config.metrics.listen).await?;
     let traces = Traces::start(&config.telemetry, &config.node.name)?;
@@ -77,13 +83,16 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
         tracing::info!("{line}");
     }
     raise_file_limit(config.node.max_calls);
-    Ok(Server { node, database, end, traces, _lock: lock })
+    let reading = knowledge.work().await?;
+    Ok(Server { node, database, reading, end, traces, _lock: lock })
 }
 
 impl Server {
     /// Waits until the node has ended, and ends what belongs to it; true after a drain.
     pub async fn ended(self) -> bool {
         let drained = self.end.wait().await;
+        // Wherever it is: the next start resumes.
+        self.reading.abort();
         self.database.close().await;
         if let Some(traces) = self.traces {
             traces.stop().await;
@@ -123,7 +132,7 @@ pub async fn open_database(config: &Config) -> anyhow::Result<Store> {
 
 /// Makes the data folder, and keeps other processes out for as long as the file lives: a second one would take the
 /// first one's calls for lost and close their records.
-fn take_data_dir(folder: &Path) -> anyhow::Result<File> {
+pub fn take_data_dir(folder: &Path) -> anyhow::Result<File> {
     make_data_dir(folder)?;
     let lock = File::options().create(true).truncate(false).write(true).open(folder.join("offhook.lock"));
     let lock = lock.with_context(|| format!("node.data_dir: {} cannot be written", folder.display()))?;

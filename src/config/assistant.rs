@@ -6,6 +6,7 @@ use std::fmt;
 use toml::Table;
 
 use super::engine::{EngineConfig, read_engine};
+use super::knowledge::{AssistantKnowledge, read_assistant_knowledge};
 use super::media::{TurnConfig, read_turn};
 use super::reader::Section;
 use super::secret::Secret;
@@ -45,6 +46,8 @@ pub struct AssistantConfig {
     pub voice: VoiceConfig,
     /// What its model may do besides talking.
     pub tools: ChosenTools,
+    /// What it looks things up in.
+    pub knowledge: AssistantKnowledge,
     /// `[turn]` with this assistant's changes.
     pub turn: TurnConfig,
 }
@@ -141,6 +144,7 @@ fn read_assistant(
         engine: read_engine(section.section("engine"), providers, key),
         voice: read_voice(section.section("voice")),
         tools: read_chosen(&mut section, tools),
+        knowledge: read_assistant_knowledge(section.section("knowledge")),
         turn: read_turn(section.section("turn"), turn),
     };
     section.finish();

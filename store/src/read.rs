@@ -7,11 +7,11 @@ use sqlx::any::AnyArguments;
 use sqlx::query::Query;
 
 use crate::open::{QUERY_TIME_MAX, Writing, timed};
-use crate::rows::{Columns, call_record, incident, recording, tool_use, turn};
+use crate::rows::{Columns, call_record, citation, incident, recording, tool_use, turn};
 use crate::text::storable;
 use crate::{
-    CallId, CallRecord, HangupCause, Incident, LegKind, LostCall, Recording, RecordingState, Store, StoreError, ToolUse, Turn,
-    WallTime,
+    CallId, CallRecord, Citation, HangupCause, Incident, LegKind, LostCall, Recording, RecordingState, Store, StoreError,
+    ToolUse, Turn, WallTime,
 };
 
 /// Most calls that one list answers.
@@ -86,6 +86,15 @@ impl Store {
         self.read("tool_uses", query, tool_use).await
     }
 
+    /// What the turns of a call were based on, in order.
+    ///
+    /// # Errors
+    /// As [`Store::call`].
+    pub async fn citations(&self, call: CallId) -> Result<Vec<Citation>, StoreError> {
+        let query = sqlx::query("SELECT * FROM turn_citations WHERE call_id = $1 ORDER BY turn, place").bind(call.to_string());
+        self.read("citations", query, citation).await
+    }
+
     /// Closes what `node` left open: when it stopped, with [`HangupCause::NodeLost`], at the next start and before the
     /// first call; or when all its calls crashed together. Answers these calls, and the earlier ones with a recording that was never closed.
     ///
@@ -109,7 +118,7 @@ impl Store {
         .await
     }
 
-    async fn read<T>(
+    pub(crate) async fn read<T>(
         &self,
         name: &'static str,
         query: Query<'_, Any, AnyArguments>,

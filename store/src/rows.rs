@@ -8,7 +8,9 @@ use serde_json::Value;
 use sqlx::any::{Any, AnyRow};
 use sqlx::{Decode, Row as _, Type};
 
-use crate::{CallRecord, Incident, NewCall, PhoneNumber, Recording, StoreError, ToolUse, Transcript, Turn, Usage, WallTime};
+use crate::{
+    CallRecord, Citation, Incident, NewCall, PhoneNumber, Recording, StoreError, ToolUse, Transcript, Turn, Usage, WallTime,
+};
 
 /// One row and the query it came by, for the error.
 pub(crate) struct Columns<'r> {
@@ -32,13 +34,13 @@ impl Columns<'_> {
         word.parse().map_err(|error| self.unreadable(column, error))
     }
 
-    fn parsed_option<T: FromStr<Err: Display>>(&self, column: &'static str) -> Result<Option<T>, StoreError> {
+    pub(crate) fn parsed_option<T: FromStr<Err: Display>>(&self, column: &'static str) -> Result<Option<T>, StoreError> {
         let word: Option<String> = self.value(column)?;
         let parsed = word.map(|word| word.parse()).transpose();
         parsed.map_err(|error| self.unreadable(column, error))
     }
 
-    fn value<T>(&self, column: &'static str) -> Result<T, StoreError>
+    pub(crate) fn value<T>(&self, column: &'static str) -> Result<T, StoreError>
     where
         T: for<'v> Decode<'v, Any> + Type<Any>,
     {
@@ -47,7 +49,7 @@ impl Columns<'_> {
     }
 
     /// A count or a length: never below zero.
-    fn count(&self, column: &'static str) -> Result<u64, StoreError> {
+    pub(crate) fn count(&self, column: &'static str) -> Result<u64, StoreError> {
         let count: i64 = self.value(column)?;
         u64::try_from(count).map_err(|error| self.unreadable(column, error))
     }
@@ -58,11 +60,11 @@ impl Columns<'_> {
         count.map_err(|error| self.unreadable(column, error))
     }
 
-    fn time(&self, column: &'static str) -> Result<WallTime, StoreError> {
+    pub(crate) fn time(&self, column: &'static str) -> Result<WallTime, StoreError> {
         self.value(column).map(WallTime::from_micros)
     }
 
-    fn time_option(&self, column: &'static str) -> Result<Option<WallTime>, StoreError> {
+    pub(crate) fn time_option(&self, column: &'static str) -> Result<Option<WallTime>, StoreError> {
         let micros: Option<i64> = self.value(column)?;
         Ok(micros.map(WallTime::from_micros))
     }
@@ -74,7 +76,7 @@ impl Columns<'_> {
         Ok(value.unwrap_or(Value::Null))
     }
 
-    fn unreadable(&self, column: &'static str, error: impl Display) -> StoreError {
+    pub(crate) fn unreadable(&self, column: &'static str, error: impl Display) -> StoreError {
         StoreError::Unreadable { query: self.query, column, reason: error.to_string() }
     }
 }
@@ -157,5 +159,19 @@ pub(crate) fn incident(row: &Columns<'_>) -> Result<Incident, StoreError> {
         kind: row.parsed("kind")?,
         source: row.value("source")?,
         detail: row.value("detail")?,
+    })
+}
+
+pub(crate) fn citation(row: &Columns<'_>) -> Result<Citation, StoreError> {
+    let number = |column| row.value::<i64>(column).map(|number| u32::try_from(number).unwrap_or(u32::MAX));
+    Ok(Citation {
+        call: row.parsed("call_id")?,
+        turn: number("turn")?,
+        place: number("place")?,
+        chunk: row.value("chunk")?,
+        document: row.value("document")?,
+        heading: row.value("heading")?,
+        score: row.value("score")?,
+        text: row.value("text")?,
     })
 }

@@ -10,7 +10,8 @@ use sqlx::{Any, AnyConnection};
 use crate::open::{QUERY_TIME_MAX, timed};
 use crate::text::storable;
 use crate::{
-    CallId, HangupCause, Incident, NewCall, RecordingFormat, RecordingState, Store, StoreError, ToolUse, Turn, Usage, WallTime,
+    CallId, Citation, HangupCause, Incident, NewCall, RecordingFormat, RecordingState, Store, StoreError, ToolUse, Turn, Usage,
+    WallTime,
 };
 
 /// Time a batch may take: a thousand writes take under a second, the rest is for a slow disk.
@@ -73,6 +74,8 @@ pub enum StoreWrite {
     IncidentSeen(Incident),
     /// A tool was called, or has ended. The same call and number again replaces it.
     ToolUsed(ToolUse),
+    /// A turn was based on a chunk of the knowledge base. The same call, turn and place again replaces it.
+    ChunkCited(Citation),
     /// Provider tokens of the call so far, from its beginning. The last count stays.
     UsageCounted {
         /// The call.
@@ -129,6 +132,7 @@ impl StoreWrite {
             Self::RecordingClosed { .. } => "recording_closed",
             Self::IncidentSeen(_) => "incident_seen",
             Self::ToolUsed(_) => "tool_used",
+            Self::ChunkCited(_) => "chunk_cited",
             Self::UsageCounted { .. } => "usage_counted",
         }
     }
@@ -199,6 +203,7 @@ impl StoreWrite {
             .bind(text(&incident.source))
             .bind(text(&incident.detail)),
             Self::ToolUsed(used) => bind_tool_use(used),
+            Self::ChunkCited(citation) => bind_citation(citation),
             Self::UsageCounted { call, usage } => bind_usage(*call, usage),
         }
     }
@@ -259,6 +264,23 @@ fn bind_tool_use(used: &ToolUse) -> Bound<'_> {
     .bind(used.started_at.micros())
     .bind(used.outcome.as_deref().map(text))
     .bind(used.duration.map(millis))
+}
+
+fn bind_citation(citation: &Citation) -> Bound<'_> {
+    sqlx::query(
+        "INSERT INTO turn_citations (call_id, turn, place, chunk, document, heading, score, text)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (call_id, turn, place) DO UPDATE SET chunk = excluded.chunk, document = excluded.document,
+           heading = excluded.heading, score = excluded.score, text = excluded.text",
+    )
+    .bind(citation.call.to_string())
+    .bind(i64::from(citation.turn))
+    .bind(i64::from(citation.place))
+    .bind(text(&citation.chunk))
+    .bind(text(&citation.document))
+    .bind(text(&citation.heading))
+    .bind(citation.score)
+    .bind(text(&citation.text))
 }
 
 fn bind_usage(call: CallId, usage: &Usage) -> Bound<'_> {

@@ -1,0 +1,5 @@
+//! Services over the store and the AI providers: what the API, the command line and the calls ask for, and no call runs in.
+//!
+//! [`knowledge`] is the knowledge base: documents in, passages out. Nothing here knows SIP, audio or HTTP routes.
+
+pub mod knowledge;
