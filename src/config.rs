@@ -37,7 +37,7 @@ pub use server::{
     SipConfig, TelemetryConfig,
 };
 pub use services::{ProviderConfig, TwilioConfig};
-pub use tools::ToolsConfig;
+pub use tools::{SEARCH_KNOWLEDGE, ToolsConfig};
 
 use reader::{Reader, Section};
 

@@ -4,6 +4,7 @@ mod assistants;
 mod bots;
 pub mod knowledge;
 mod node;
+mod services;
 mod tools;
 
 use std::fs::{File, TryLockError};
@@ -65,7 +66,8 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let http = listen("http.listen", config.http.listen).await?;
     let operator = listen("metrics.listen", config.metrics.listen).await?;
     let traces = Traces::start(&config.telemetry, &config.node.name)?;
-    let tools = tools::Tools::start(config);
+    let services = vec![services::search_knowledge(&knowledge)];
+    let tools = tools::Tools::start(config, services);
     let node_config = node::node_config(config, &tools, traces.as_ref().map(Traces::sink))?;
     let (node, end) = actors::node::start(node_config, database.clone()).await.map_err(anyhow::Error::msg)?;
     let gate = Arc::new(Gate { node: node.clone(), database: database.clone() });

@@ -30,7 +30,7 @@ use store::{
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-pub use passage::{Found, Passage, citations, render};
+pub use passage::{Found, Passage, render, sources};
 pub use search::Question;
 pub use seed::{Seed, SeedPlace};
 

@@ -15,12 +15,14 @@ use crate::config::{AssistantConfig, Config, ToolsConfig};
 pub(super) struct Tools {
     rows: ToolsConfig,
     servers: BTreeMap<String, Arc<McpServer>>,
+    /// Services of the node, each one tool.
+    services: Vec<Arc<dyn ToolRunner>>,
     lookup: Arc<dyn Lookup>,
 }
 
 impl Tools {
     /// Begins to connect to the MCP servers that an assistant names; a server that is down does not stop the node.
-    pub(super) fn start(config: &Config) -> Self {
+    pub(super) fn start(config: &Config, services: Vec<Arc<dyn ToolRunner>>) -> Self {
         let lookup: Arc<dyn Lookup> = Arc::new(SystemLookup);
         let watcher: Arc<dyn McpWatcher> = Arc::new(Watcher);
         let named = |name: &String| config.assistants.iter().any(|assistant| assistant.tools.names.contains(name));
@@ -30,7 +32,7 @@ impl Tools {
             let running = McpServer::start(server.clone(), Arc::clone(&lookup), Arc::clone(&watcher));
             (server.name.clone(), Arc::new(running))
         });
-        Self { rows: config.tools.clone(), servers: servers.collect(), lookup }
+        Self { rows: config.tools.clone(), servers: servers.collect(), services, lookup }
     }
 
     /// What one assistant has of them.
@@ -47,6 +49,8 @@ impl Tools {
         for name in names {
             runners.extend(self.servers.get(name).map(|server| Arc::clone(server) as Arc<dyn ToolRunner>));
         }
+        let chosen = |service: &&Arc<dyn ToolRunner>| service.tools().iter().any(|tool| names.contains(&tool.name));
+        runners.extend(self.services.iter().filter(chosen).cloned());
         let mut toolbox = Toolbox::new(&built_in, runners);
         toolbox.filler.clone_from(&assistant.tools.filler);
         Ok(toolbox)

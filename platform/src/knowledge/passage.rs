@@ -1,7 +1,8 @@
 //! What an answer consists of, and how a model and the record get it.
 
+use ai::tools::Source;
 use serde_json::{Value, json};
-use store::{CallId, Citation, DocumentId};
+use store::DocumentId;
 
 /// A passage of a document that answers a question.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +40,7 @@ pub fn render(passages: &[Passage], bytes_max: usize) -> String {
     let mut rows: Vec<Value> = Vec::new();
     let whole = |rows: &[Value]| json!({"passages": rows}).to_string();
     for passage in passages {
-        let row = |text: &str| json!({"source": source(passage), "id": passage.chunk, "text": text});
+        let row = |text: &str| json!({"source": origin(passage), "id": passage.chunk, "text": text});
         rows.push(row(&passage.text));
         let over = whole(&rows).len().saturating_sub(bytes_max);
         if over == 0 {
@@ -65,28 +66,24 @@ pub fn render(passages: &[Passage], bytes_max: usize) -> String {
 }
 
 /// Where a passage is from, for a person.
-fn source(passage: &Passage) -> String {
+fn origin(passage: &Passage) -> String {
     match passage.heading.as_str() {
         "" => passage.name.clone(),
         heading => format!("{}: {heading}", passage.name),
     }
 }
 
-/// What to write on the record of `turn` when its answer was based on `passages`.
+/// What a tool says that its output is based on.
 #[must_use]
-pub fn citations(call: CallId, turn: u32, passages: &[Passage]) -> Vec<Citation> {
-    let places = passages.iter().zip(0..);
-    let cite = |(passage, place): (&Passage, u32)| Citation {
-        call,
-        turn,
-        place,
+pub fn sources(passages: &[Passage]) -> Vec<Source> {
+    let source = |passage: &Passage| Source {
         chunk: passage.chunk.clone(),
         document: passage.name.clone(),
         heading: passage.heading.clone(),
-        score: f64::from(passage.score),
+        score: passage.score,
         text: passage.text.clone(),
     };
-    places.map(cite).collect()
+    passages.iter().map(source).collect()
 }
 
 #[cfg(test)]
@@ -127,11 +124,9 @@ mod tests {
     }
 
     #[test]
-    fn citations_keep_the_order() {
-        let cited = citations(CallId::generate(), 4, &[passage("a", "", "x"), passage("b", "", "y")]);
-        assert_eq!(
-            cited.iter().map(|row| (row.turn, row.place, row.text.as_str())).collect::<Vec<_>>(),
-            [(4, 0, "x"), (4, 1, "y")]
-        );
+    fn sources_keep_the_order() {
+        let sources = sources(&[passage("a", "", "x"), passage("b", "", "y")]);
+        let told: Vec<_> = sources.iter().map(|source| (source.document.as_str(), source.text.as_str())).collect();
+        assert_eq!(told, [("a", "x"), ("b", "y")]);
     }
 }
