@@ -229,6 +229,11 @@ impl AiSession {
             // The leg will say what was heard; until then the caller's turn must not begin.
             TurnEvent::BargeInCommitted => self.held = Some(VecDeque::new()),
             TurnEvent::BargeInStarted { .. } | TurnEvent::BargeInResumed { .. } => {}
+            TurnEvent::CallerPaused { .. } | TurnEvent::CallerResumed => {}
+            TurnEvent::CallerSilent { since } | TurnEvent::CallerGone { since } => {
+                let seconds = now.saturating_duration_since(since).as_secs();
+                tracing::info!(call = %self.call_id, ?event, seconds, "the caller is silent");
+            }
             TurnEvent::CallerStarted { at } => {
                 self.turns.caller_started(at);
                 self.engine.handle_input(now, Input::CallerStarted { at });

@@ -11,7 +11,7 @@ use ai::offline::OfflineConfig;
 use ai::openai::RealtimeEndpoint;
 use ai::realtime::RealtimeConfig;
 pub use media::jitter::JitterConfig;
-pub use media::turn::{Interruptions, TurnConfig};
+pub use media::turn::{Eagerness, Interruptions, TurnConfig};
 pub use media::units::Dbov;
 pub use media::vad::VadConfig;
 use sip::endpoint::EndpointConfig;

@@ -13,6 +13,7 @@ pub mod dtmf;
 pub mod error;
 pub mod frame;
 pub mod jitter;
+mod pitch;
 pub mod quality;
 pub mod resample;
 pub mod rtcp;

@@ -1,0 +1,62 @@
+//! What others know of the caller's turn: transcribers, and providers with a turn detector of their own.
+
+use super::words::Spoken;
+
+/// Told to the detector by whoever hears it first. A hint is advice: none of them can make a turn that no sound began.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum TurnHint {
+    /// How complete the words of the turn so far are, 0 to 1, as [`super::words::completeness`] says; 0.5 takes back what was said
+    /// before. Counts until the caller has spoken on for 400 ms.
+    Completeness(f32),
+    /// The provider says that the turn is over: the shortest wait will do.
+    ProviderEnded,
+    /// The provider takes that back.
+    ProviderResumed,
+    /// What the words are that were recognised while the agent speaks, as [`super::words::classify`] says. A command commits the
+    /// interruption at once; a backchannel takes it back, also past `barge_in_commit`.
+    Words(Spoken),
+}
+
+/// Speech after which older words say nothing of the end.
+const STALE_FRAMES: u32 = 20;
+
+/// What complete words add to the evidence, and incomplete ones take from it, in log odds. Two weak cues of the voice weigh less, three
+/// strong ones more.
+const WORDS_WEIGHT: f32 = 3.0;
+
+/// What a provider's word adds.
+const PROVIDER_WEIGHT: f32 = 8.0;
+
+/// The hints that are about the turn now open.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Hints {
+    /// -1 to 1.
+    words: f32,
+    provider: f32,
+    frames_since: u32,
+}
+
+impl Hints {
+    pub(super) fn completeness(&mut self, value: f32) {
+        self.words = if value.is_finite() { value.clamp(0.0, 1.0) * 2.0 - 1.0 } else { 0.0 };
+        self.frames_since = 0;
+    }
+
+    pub(super) fn provider(&mut self, ended: bool) {
+        self.provider = if ended { 1.0 } else { 0.0 };
+        self.frames_since = 0;
+    }
+
+    /// The caller speaks on.
+    pub(super) fn speech(&mut self) {
+        self.frames_since += 1;
+        if self.frames_since == STALE_FRAMES {
+            *self = Self::default();
+        }
+    }
+
+    /// Log odds that the turn is over.
+    pub(super) fn score(&self) -> f32 {
+        self.words * WORDS_WEIGHT + self.provider * PROVIDER_WEIGHT
+    }
+}
