@@ -23,8 +23,11 @@ const LAG_MAX: usize = 66;
 /// Samples kept.
 const HISTORY: usize = WINDOW + LAG_MAX;
 
-/// How like itself a voiced sound is one period later. Noise stays below 0.4, telephone speech at 5 dB over noise reaches 0.6.
-const VOICED: f32 = 0.5;
+/// How like itself a voiced sound is one period later, at least.
+const VOICED: f32 = 0.6;
+
+/// The least share of a voiced sound's energy that passes the filter. What is left of an "s" is narrow enough to look like a tone.
+const LOW_SHARE: f32 = 0.1;
 
 /// A shorter lag is taken when it fits this well compared with the best: else half the pitch would be found as often as the pitch.
 const NEARLY_BEST: f32 = 0.88;
@@ -34,6 +37,8 @@ pub(crate) struct Pitch {
     history: [f32; HISTORY],
     /// The last samples of the frame before, for the filter.
     tail: [f32; TAPS.len() - 1],
+    /// Energy of the last two frames, each sample counted half as the search has half of them.
+    energy: [f32; 2],
 }
 
 /// The filter before the rate is halved, -3 dB at 800 Hz: between two samples of a higher tone its peak would be missed.
@@ -42,7 +47,7 @@ const TAPS: [f32; 8] = [0.02, 0.08, 0.17, 0.23, 0.23, 0.17, 0.08, 0.02];
 impl Pitch {
     /// One that has heard nothing.
     pub(crate) fn new() -> Self {
-        Self { history: [0.0; HISTORY], tail: [0.0; TAPS.len() - 1] }
+        Self { history: [0.0; HISTORY], tail: [0.0; TAPS.len() - 1], energy: [0.0; 2] }
     }
 
     /// The next 20 ms at 8 kHz; a shorter frame is filled up with silence.
@@ -55,6 +60,7 @@ impl Pitch {
         for (to, &from) in wide[TAIL..].iter_mut().zip(samples) {
             *to = f32::from(from);
         }
+        self.energy = [self.energy[1], dot(&wide[TAIL..], &wide[TAIL..]) / 2.0];
         self.tail.copy_from_slice(&wide[FRAME_SAMPLES..]);
         for (index, to) in self.history[HISTORY - NEW..].iter_mut().enumerate() {
             *to = wide[2 * index..].iter().zip(TAPS).map(|(sample, tap)| sample * tap).sum();
@@ -65,7 +71,7 @@ impl Pitch {
     pub(crate) fn find(&self) -> Option<f32> {
         let now = &self.history[LAG_MAX..];
         let energy = dot(now, now);
-        if energy <= 0.0 {
+        if energy <= LOW_SHARE * self.energy.iter().sum::<f32>() {
             return None;
         }
         let mut past_energy = energy;

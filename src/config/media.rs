@@ -36,7 +36,7 @@ pub struct VadConfig {
 pub struct TurnConfig {
     /// How soon the caller is taken to have finished, default medium.
     pub eagerness: EagernessName,
-    /// The longest wait: silence that ends the caller's turn whatever it sounded like, 100-5000 ms, default 1.2 s.
+    /// The longest wait: silence that ends the caller's turn whatever it sounded like, 100-5000 ms, default 1.4 s.
     pub endpoint_silence: Duration,
     /// The shortest wait, after the clearest of ends, 100-5000 ms, default 200 ms.
     pub endpoint_silence_min: Duration,
@@ -69,7 +69,7 @@ impl Default for TurnConfig {
     fn default() -> Self {
         Self {
             eagerness: EagernessName::Medium,
-            endpoint_silence: Duration::from_millis(1200),
+            endpoint_silence: Duration::from_millis(1400),
             endpoint_silence_min: Duration::from_millis(200),
             idle_prompt: Duration::from_secs(10),
             idle_prompts_max: 2,

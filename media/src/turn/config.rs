@@ -22,11 +22,11 @@ pub struct Eagerness(f32);
 
 impl Eagerness {
     /// Waits for thinkers.
-    pub const LOW: Self = Self(-1.5);
+    pub const LOW: Self = Self(-1.2);
     /// The default.
-    pub const MEDIUM: Self = Self(0.0);
+    pub const MEDIUM: Self = Self(-0.5);
     /// Answers at the first sign of an end.
-    pub const HIGH: Self = Self(1.5);
+    pub const HIGH: Self = Self(0.1);
 
     /// Any point between and beyond, for measurements.
     pub const fn of(log_odds: f32) -> Self {
@@ -64,7 +64,7 @@ pub struct TurnConfig {
     /// How far below the agent's own level its echo is at least; more is learned on each call. Quieter sounds do not interrupt the
     /// agent. 6 to 60 dB, default 10 dB.
     pub echo_return_loss_db: f32,
-    /// The longest wait: silence that ends the caller's turn whatever it sounded like. 100 ms to 5 s, default 1.2 s.
+    /// The longest wait: silence that ends the caller's turn whatever it sounded like. 100 ms to 5 s, default 1.4 s.
     pub endpoint_silence: Duration,
     /// The shortest wait, after an end that could not be clearer. 100 ms to 5 s, default 200 ms; at or above `endpoint_silence` every end
     /// waits for that, as a plain timer does.
@@ -94,7 +94,7 @@ impl Default for TurnConfig {
             backchannel_min: Duration::from_millis(120),
             eagerness: Eagerness::MEDIUM,
             echo_return_loss_db: 10.0,
-            endpoint_silence: Duration::from_millis(1_200),
+            endpoint_silence: Duration::from_millis(1_400),
             endpoint_silence_min: Duration::from_millis(200),
             idle_prompt: Duration::from_secs(10),
             idle_prompts_max: 2,

@@ -5,6 +5,8 @@
 
 use super::*;
 
+mod echo;
+mod evidence;
 mod sequences;
 
 /// One frame by its letter.

@@ -38,6 +38,9 @@ const COMMAND_WITHIN_WORDS: usize = 2;
 const NUMBER_DIGITS: usize = 7;
 const NUMBER_BEGUN_DIGITS: usize = 3;
 
+/// "If it is possible" wants a second clause; what is longer has one, as far as a count can show.
+const CLAUSE_WORDS_MAX: usize = 8;
+
 /// The last words looked at for an address that is being spelled.
 const ADDRESS_WORDS: usize = 5;
 
@@ -60,7 +63,14 @@ pub fn completeness(text: &str, language: &str) -> f32 {
     if end.ends_with(['.', '!', '?']) || language.closers.iter().any(|closer| ends_with(&words, closer)) {
         return IS_OVER;
     }
-    let question = language.questions.contains(&words[0].as_str());
+    let first = words[0].as_str();
+    if language.subordinate.iter().any(|opener| begins_with(&words, opener)) && words.len() <= CLAUSE_WORDS_MAX {
+        return MAY_GO_ON;
+    }
+    if covered(&words, language.openers) {
+        return MAY_GO_ON;
+    }
+    let question = language.questions.contains(&first);
     match words.len() {
         1 | 2 => UNKNOWN,
         3 => MAY_BE_OVER,

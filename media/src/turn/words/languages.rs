@@ -11,6 +11,10 @@ pub(super) struct Language {
     pub(super) fillers: &'static [&'static str],
     /// What a turn ends in: answers, thanks, goodbyes.
     pub(super) closers: &'static [&'static str],
+    /// First words of a clause that another must follow.
+    pub(super) subordinate: &'static [&'static str],
+    /// What a turn begins with and seldom is all of.
+    pub(super) openers: &'static [&'static str],
     /// First words of questions.
     pub(super) questions: &'static [&'static str],
     /// Digits as they are read out.
@@ -30,7 +34,8 @@ pub(super) fn find(code: &str) -> Option<&'static Language> {
 }
 
 /// What follows the last dot of an address, as it is said.
-pub(super) const ADDRESS_ENDS: &[&str] = &["at", "ch", "co", "com", "de", "edu", "es", "eu", "fr", "io", "it", "net", "org", "uk"];
+pub(super) const ADDRESS_ENDS: &[&str] =
+    &["at", "ch", "co", "com", "de", "edu", "es", "eu", "fr", "io", "it", "net", "org", "uk"];
 
 /// Hosts after which "dot com" is to be expected.
 pub(super) const ADDRESS_HOSTS: &[&str] = &["aol", "gmail", "gmx", "hotmail", "icloud", "outlook", "yahoo"];
@@ -42,7 +47,7 @@ const LANGUAGES: &[Language] = &[
         open: &[
             "a", "about", "an", "and", "are", "as", "at", "because", "but", "by", "can", "could", "for", "from", "had better", "has", "have to",
             "he", "i", "i'd", "i'd like", "i'll", "i'm", "i've", "if", "in", "into", "is", "it's", "let me", "like to", "my", "need to",
-            "of", "on", "or", "our", "should", "since", "so", "some", "than", "that", "that's", "the", "their", "then", "there's", "they",
+            "of", "on", "or", "our", "rather", "should", "since", "so", "some", "tell me", "than", "that", "that's", "the", "their", "then", "there's", "they",
             "this is", "to", "until", "was", "we", "we'd", "we're", "were", "when", "which", "while", "who", "with", "would", "would like",
             "your",
         ],
@@ -50,6 +55,8 @@ const LANGUAGES: &[Language] = &[
         closers: &[
             "bye", "correct", "goodbye", "no", "nope", "please", "sure", "thank you", "thanks", "that is all", "that's all", "that's it", "yep", "yes",
         ],
+        subordinate: &["although", "as far as", "as soon as", "because", "first", "if", "since", "unless", "when i", "when we", "when you", "whenever", "while"],
+        openers: &["actually", "good afternoon", "good evening", "good morning", "hello", "hey", "hi", "i think so", "let me see", "listen", "okay", "right", "so", "you see"],
         questions: &[
             "are", "can", "could", "did", "do", "does", "how", "is", "may", "what", "what's", "when", "where", "which", "who", "why", "will", "would",
         ],
@@ -73,6 +80,8 @@ const LANGUAGES: &[Language] = &[
         ],
         fillers: &["also", "em", "hm", "äh", "ähm", "öh", "naja"],
         closers: &["bitte", "danke", "danke schön", "genau", "ja", "nein", "richtig", "tschüss", "auf wiederhören", "das ist alles"],
+        subordinate: &["bevor", "da", "falls", "nachdem", "obwohl", "sobald", "solange", "weil", "wenn", "während"],
+        openers: &["guten abend", "guten morgen", "guten tag", "hallo", "hören sie", "ja", "moment", "na ja", "okay"],
         questions: &["gibt", "haben", "ist", "kann", "können", "könnten", "sind", "was", "wann", "warum", "wer", "wie", "wo", "woher", "wohin", "welche"],
         digits: &["acht", "drei", "eins", "fünf", "neun", "null", "sechs", "sieben", "vier", "zwei", "zwo"],
         dot: &["punkt"],
@@ -90,6 +99,8 @@ const LANGUAGES: &[Language] = &[
         ],
         fillers: &["eh", "ehm", "este", "em", "pues", "mmm"],
         closers: &["adiós", "claro", "correcto", "eso es todo", "gracias", "no", "por favor", "sí", "vale", "de acuerdo"],
+        subordinate: &["antes de", "aunque", "como", "cuando", "mientras", "porque", "si", "ya que"],
+        openers: &["a ver", "buenas", "buenas tardes", "buenos días", "hola", "mire", "oiga"],
         questions: &["cuál", "cuándo", "cuánto", "cuánta", "cómo", "dónde", "hay", "puede", "puedo", "qué", "quién", "tiene", "tienen"],
         digits: &["cero", "cinco", "cuatro", "dos", "nueve", "ocho", "seis", "siete", "tres", "uno"],
         dot: &["punto"],
@@ -105,6 +116,8 @@ const LANGUAGES: &[Language] = &[
         ],
         fillers: &["ben", "bah", "euh", "hein", "heu", "hum", "alors"],
         closers: &["au revoir", "bien sûr", "c'est tout", "d'accord", "exactement", "merci", "non", "oui", "s'il vous plaît", "voilà"],
+        subordinate: &["alors que", "bien que", "comme", "dès que", "lorsque", "parce que", "puisque", "quand", "si"],
+        openers: &["allô", "alors", "bonjour", "bonsoir", "dites", "écoutez", "voyons"],
         questions: &["avez-vous", "combien", "comment", "est-ce", "où", "peut-on", "pouvez-vous", "pourquoi", "pourriez-vous", "puis-je", "quand", "quel", "quelle", "qui"],
         digits: &["cinq", "deux", "huit", "neuf", "quatre", "sept", "six", "trois", "un", "zéro"],
         dot: &["point"],
@@ -120,6 +133,8 @@ const LANGUAGES: &[Language] = &[
         ],
         fillers: &["allora", "beh", "cioè", "eh", "ehm", "mmm", "uhm"],
         closers: &["arrivederci", "certo", "esatto", "grazie", "no", "per favore", "sì", "va bene", "è tutto"],
+        subordinate: &["anche se", "appena", "dato che", "mentre", "perché", "poiché", "quando", "se", "siccome"],
+        openers: &["allora", "buonasera", "buongiorno", "ciao", "pronto", "senta", "vediamo"],
         questions: &["avete", "chi", "come", "cosa", "dove", "posso", "potete", "potrebbe", "può", "quale", "quando", "quanto", "quanti", "c'è"],
         digits: &["cinque", "due", "nove", "otto", "quattro", "sei", "sette", "tre", "uno", "zero"],
         dot: &["punto"],

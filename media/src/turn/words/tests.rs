@@ -58,6 +58,20 @@ fn without_punctuation_a_whole_sentence_is_likely_over() {
 }
 
 #[test]
+fn a_clause_or_a_greeting_alone_wants_more() {
+    check_completeness(
+        "en",
+        &[
+            ("if it is possible", MAY_GO_ON),
+            ("good morning", MAY_GO_ON),
+            ("okay right", MAY_GO_ON),
+            ("if it rains tomorrow we will stay at home", MAY_BE_OVER),
+            ("when do you close", LIKELY_OVER),
+        ],
+    );
+}
+
+#[test]
 fn numbers_names_and_addresses_go_on_until_they_can_be_whole() {
     check_completeness(
         "en",
@@ -78,10 +92,22 @@ fn numbers_names_and_addresses_go_on_until_they_can_be_whole() {
 
 #[test]
 fn every_language_has_its_own_words() {
-    check_completeness("de-AT", &[("ich möchte einen Termin für", GOES_ON), ("ja, bitte", IS_OVER), ("mein Anschluss geht nicht", MAY_BE_OVER)]);
-    check_completeness("es", &[("quisiera una mesa para", GOES_ON), ("no, gracias", IS_OVER), ("cuánto cuesta la habitación", LIKELY_OVER)]);
-    check_completeness("fr", &[("je voudrais", GOES_ON), ("oui, merci", IS_OVER), ("à quelle heure êtes-vous ouverts ?", IS_OVER)]);
-    check_completeness("it_IT", &[("vorrei prenotare un tavolo per", GOES_ON), ("sì, grazie", IS_OVER), ("il mio telefono, ehm", GOES_ON)]);
+    check_completeness(
+        "de-AT",
+        &[("ich möchte einen Termin für", GOES_ON), ("ja, bitte", IS_OVER), ("mein Anschluss geht nicht", MAY_BE_OVER)],
+    );
+    check_completeness(
+        "es",
+        &[("quisiera una mesa para", GOES_ON), ("no, gracias", IS_OVER), ("cuánto cuesta la habitación", LIKELY_OVER)],
+    );
+    check_completeness(
+        "fr",
+        &[("je voudrais", GOES_ON), ("oui, merci", IS_OVER), ("à quelle heure êtes-vous ouverts ?", IS_OVER)],
+    );
+    check_completeness(
+        "it_IT",
+        &[("vorrei prenotare un tavolo per", GOES_ON), ("sì, grazie", IS_OVER), ("il mio telefono, ehm", GOES_ON)],
+    );
     check_completeness("fi", &[("haluaisin varata", UNKNOWN), ("kyllä.", UNKNOWN)]);
     check_completeness("", &[("yes", UNKNOWN)]);
 }
