@@ -1,7 +1,7 @@
 # Every command a person needs; `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test demo bench bench-accept load observe deny
+.PHONY: help run test demo bench bench-turns bench-accept load observe deny
 
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 # espeak-ng is the offline engine's voice; the C compiler builds SQLite and ring.
@@ -24,8 +24,13 @@ demo: ## one virtual caller talks with the server over SIP; prints the conversat
 	$(RELEASE)/offhook demo
 
 bench: ## measure the parts against their budgets
-	@scripts/packages.sh $(NEEDED)
+	@scripts/packages.sh $(NEEDED) flite:flite
 	cargo run --locked --release -p benches
+	cargo run --locked --release -p benches -- turns
+
+bench-turns: ## measure turn-taking against known truth, and draw docs/plots/turns-delay-by-cut-offs.svg
+	@scripts/packages.sh $(NEEDED) flite:flite
+	cargo run --locked --release -p benches -- turns
 
 # Built as the tests build it, or the counts would be of something else.
 bench-accept: ## make the instructions that the parts take now those that the tests hold them to

@@ -28,7 +28,7 @@ use toml::Table;
 pub use assistant::{AssistantConfig, DEMO, NumberConfig};
 pub use engine::{EngineKind, MenuAction, OfflineMode};
 pub use knowledge::{DocumentPlace, KnowledgeConfig, KnowledgeStoreConfig};
-pub use media::{CodecName, CodecsConfig, JitterConfig, TurnConfig, VadConfig};
+pub use media::{CodecName, CodecsConfig, EagernessName, JitterConfig, TurnConfig, VadConfig};
 pub use problem::{Problem, Problems};
 pub use reader::Setting;
 pub use secret::Secret;
