@@ -27,6 +27,8 @@ mod socket;
 mod sound;
 mod speaker;
 mod speech_once;
+#[cfg(test)]
+mod story;
 
 pub use faults::{Fault, FaultPlan, Stage};
 pub use log::Request;

@@ -12,6 +12,9 @@ use super::route::Asked;
 /// How a stream that fails in its middle ends.
 pub(super) const LAST_WORDS: &str = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\
     \"message\":\"Overloaded\"}}\n\n";
+/// Versions of the API. They differ here in that the second one has no sampling parameters.
+const FIRST_VERSION: &str = "2023-06-01";
+const SECOND_VERSION: &str = "2026-10-21";
 /// All that a request may have.
 const KEYS: [&str; 18] = [
     "cache_control",
@@ -54,10 +57,15 @@ pub(super) fn error(status: u16, message: &str) -> Value {
 /// `POST /v1/messages`.
 pub(super) fn messages(asked: &Asked) -> Result<Answer, Answer> {
     let wrong = |message: String| asked.refuse(400, "invalid_request_error", &message);
-    if asked.header("anthropic-version") != "2023-06-01" {
-        return Err(wrong("anthropic-version: header is required".to_owned()));
+    let version = asked.header("anthropic-version");
+    if ![FIRST_VERSION, SECOND_VERSION].contains(&version) {
+        return Err(wrong(format!("anthropic-version: '{version}' is not a valid version")));
     }
     let body = asked.json()?;
+    let sampling = ["temperature", "top_k", "top_p"].into_iter().find(|name| !body[*name].is_null());
+    if let Some(name) = sampling.filter(|_| version == SECOND_VERSION) {
+        return Err(wrong(format!("{name}: Extra inputs are not permitted")));
+    }
     let unknown = body.as_object().and_then(|body| body.keys().find(|key| !KEYS.contains(&key.as_str())));
     if let Some(name) = unknown {
         return Err(wrong(format!("{name}: Extra inputs are not permitted")));

@@ -4,6 +4,8 @@ mod flux;
 mod flux_speak;
 mod listen;
 mod speak;
+#[cfg(test)]
+mod tests;
 
 use serde_json::{Value, json};
 

@@ -2,6 +2,8 @@
 
 mod contexts;
 mod scribe;
+#[cfg(test)]
+mod tests;
 
 use super::answer::{Answer, Kind};
 use super::route::Asked;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, to_bytes};
 use hyper::body::Incoming;
@@ -21,6 +21,8 @@ use super::{anthropic, cartesia, deepgram, elevenlabs, openai, realtime};
 
 /// Largest body taken: a file of 25 MB for transcription and its form.
 const BODY_BYTES_MAX: usize = 26 << 20;
+/// A body that takes longer to arrive is refused.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Keys that begin with this are refused, so that a test can have a wrong one.
 const WRONG_KEY: &str = "wrong";
 
@@ -137,9 +139,9 @@ pub(super) async fn answer(
     }
     let fault = shared.plans.strike(provider, stage);
     let (parts, body) = request.into_parts();
-    let body = match to_bytes(Body::new(body), BODY_BYTES_MAX).await {
-        Ok(body) => body,
-        Err(_) => return refusal(provider, 413, "request_too_large", "The body is too large.").into_response(reset),
+    let body = match tokio::time::timeout(BODY_TIMEOUT, to_bytes(Body::new(body), BODY_BYTES_MAX)).await {
+        Ok(Ok(body)) => body,
+        _ => return refusal(provider, 413, "request_too_large", "The body is too large.").into_response(reset),
     };
     shared.log.note(provider, stage, &whole_path, &describe(&parts.headers, &body));
     let asked = Asked { shared: &shared, provider, headers: &parts.headers, query, body: &body, fault, now: Instant::now() };

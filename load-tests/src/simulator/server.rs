@@ -35,6 +35,8 @@ pub const CONNECTIONS_MAX: usize = 4 * crate::plan::CONCURRENCY_MAX as usize;
 /// The head of a request that takes longer is dropped, so that silent connections hold nothing. It is also how long a
 /// connection may rest between two.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// A client that takes none of an answer for this long is gone.
+const UNREAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// Largest head of a request.
 const HEAD_BYTES_MAX: usize = 16 << 10;
 
@@ -196,6 +198,7 @@ pub(super) type Place = Arc<tokio::sync::OwnedSemaphorePermit>;
 async fn connection(stream: TcpStream, shared: Arc<Shared>, place: Place) {
     // A piece must leave when it is due, not with the next one.
     let _ = stream.set_nodelay(true);
+    let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD_TIMEOUT));
     let reset = Arc::new(AtomicBool::new(false));
     let stream = Resettable { stream, reset: Arc::clone(&reset) };
     let mut http = Builder::new();

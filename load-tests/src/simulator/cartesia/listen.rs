@@ -30,6 +30,8 @@ pub(super) struct Listen {
     hearing: Hearing,
     language: String,
     active_at: Instant,
+    /// A transcript was final already: the next one goes on from it, and both are put together as they are.
+    continues: bool,
     outputs: VecDeque<Output>,
 }
 
@@ -57,7 +59,7 @@ impl Listen {
         let patience = Patience { endpointing: Duration::ZERO, eager_after };
         let hearing = Hearing::new(Arc::clone(asked.shared), asked.provider, heard_format(query)?, patience, asked.fault);
         let language = query.value("language").unwrap_or("en").to_owned();
-        let mut listen = Self { kind, hearing, language, active_at: asked.now, outputs: VecDeque::new() };
+        let mut listen = Self { kind, hearing, language, active_at: asked.now, continues: false, outputs: VecDeque::new() };
         if kind == Kind::Turns {
             listen.send("connected", json!({}), Output::Text);
         }
@@ -105,7 +107,9 @@ impl Listen {
         let seconds = |ms: u64| ms as f64 / 1_000.0;
         let word =
             |(word, start, end): &(String, u64, u64)| json!({"word": word, "start": seconds(*start), "end": seconds(*end)});
-        let event = json!({"text": hearing::text(&words), "is_final": is_final, "duration": seconds(until - start),
+        let text = format!("{}{}", if self.continues { " " } else { "" }, hearing::text(&words));
+        self.continues |= is_final;
+        let event = json!({"text": text, "is_final": is_final, "duration": seconds(until - start),
             "language": self.language, "words": words.iter().map(word).collect::<Vec<_>>()});
         self.send("transcript", event, Output::Answer);
     }
@@ -141,7 +145,7 @@ impl Core for Listen {
                 self.send("done", json!({}), Output::Text);
                 self.end();
             }
-            (Kind::Turns, _, Some("config")) if event["turn"].is_object() => {}
+            (Kind::Turns, _, Some("config")) => {}
             (Kind::Turns, _, Some("close")) => {
                 self.finish();
                 self.end();

@@ -94,22 +94,33 @@ impl Flux {
                 }
                 Noticed::Resumed => self.info("TurnResumed", &known, 0.2),
                 Noticed::Ended => {
-                    let whole = self.hearing.take();
-                    self.info("EndOfTurn", &whole, self.thresholds[0].unwrap_or(0.7) + 0.05);
-                    self.turn += 1;
-                    self.window_ms = self.hearing.audio_ms();
+                    self.end("model");
                 }
             }
         }
     }
 
+    /// Newer clients are told what ended the turn.
+    fn end(&mut self, trigger: &str) {
+        let whole = self.hearing.take();
+        let mut info = self.info_of("EndOfTurn", &whole, self.thresholds[0].unwrap_or(0.7) + 0.05);
+        info["trigger"] = trigger.into();
+        self.say(info, Output::Answer);
+        self.turn += 1;
+        self.window_ms = self.hearing.audio_ms();
+    }
+
     fn info(&mut self, event: &str, words: &Words, confidence: f64) {
+        let info = self.info_of(event, words, confidence);
+        self.say(info, Output::Answer);
+    }
+
+    fn info_of(&self, event: &str, words: &Words, confidence: f64) -> Value {
         let word = |(word, start, end): &(String, u64, u64)| json!({"word": word, "confidence": 0.98, "start": seconds(*start), "end": seconds(*end)});
         let window = [seconds(self.window_ms), seconds(self.hearing.audio_ms())];
-        let info = json!({"type": "TurnInfo", "event": event, "turn_index": self.turn, "audio_window_start": window[0],
+        json!({"type": "TurnInfo", "event": event, "turn_index": self.turn, "audio_window_start": window[0],
             "audio_window_end": window[1], "transcript": hearing::text(words),
-            "words": words.iter().map(word).collect::<Vec<_>>(), "end_of_turn_confidence": confidence});
-        self.say(info, Output::Answer);
+            "words": words.iter().map(word).collect::<Vec<_>>(), "end_of_turn_confidence": confidence})
     }
 
     fn say(&mut self, mut event: Value, output: fn(String) -> Output) {
@@ -127,7 +138,7 @@ impl Flux {
             *place = asked[name].as_f64().or(*place);
         }
         if let Err(wrong) = check(thresholds) {
-            let failure = json!({"type": "ConfigureFailure", "error_code": "INVALID_VALUE", "description": wrong});
+            let failure = json!({"type": "ConfigureFailure", "code": "INVALID_VALUE", "description": wrong});
             return self.say(failure, Output::Text);
         }
         self.thresholds = thresholds;
@@ -163,11 +174,16 @@ impl Core for Flux {
         let event = serde_json::from_str::<Value>(text).unwrap_or_default();
         match event["type"].as_str().unwrap_or_default() {
             "Configure" => self.configure(&event),
-            "CloseStream" => {
-                self.hearing.finish();
+            "ForceEndTurn" | "CloseStream" if self.hearing.is_speaking() => {
+                // What was noticed goes first.
                 self.notice();
-                self.outputs.push_back(Output::Close(1000, String::new()));
+                self.end("manual");
+                if event["type"] == "CloseStream" {
+                    self.outputs.push_back(Output::Close(1000, String::new()));
+                }
             }
+            "ForceEndTurn" => {}
+            "CloseStream" => self.outputs.push_back(Output::Close(1000, String::new())),
             other => self.fail("UNPARSABLE_CLIENT_MESSAGE", &format!("unknown message {other:?}")),
         }
     }

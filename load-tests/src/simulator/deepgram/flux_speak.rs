@@ -131,7 +131,8 @@ impl Core for FluxSpeak {
                 Next::Mark((id, chars)) => {
                     self.total += chars;
                     self.say(&json!({"type": "SpeechMetadata", "speech_id": id, "audio_duration_ms": chars as u64 * CHAR_MS,
-                        "input_character_count": chars, "billable_character_count": chars, "controls_applied": {}}));
+                        "input_character_count": chars, "billable_character_count": chars, "controls_applied": {"pronunciations_applied": 0, "breaks_applied": 0,
+                            "pronunciation_warnings": 0}}));
                     self.say(&json!({"type": "Flushed", "speech_id": id}));
                 }
             }

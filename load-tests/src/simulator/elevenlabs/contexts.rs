@@ -110,16 +110,14 @@ impl Contexts {
             Kind::Single => "",
             Kind::Multi => message["context_id"].as_str().filter(|id| !id.is_empty()).unwrap_or("default"),
         };
-        let index = match self.contexts.iter().position(|context| context.id == id) {
+        // A context that is closing lives on for its audio only; its id may begin anew.
+        let index = match self.contexts.iter().position(|context| context.id == id && !context.closing) {
             Some(index) => index,
             // A late message to a context that was closed.
             None if message["close_context"] == true || message["flush"] == true && message["text"].is_null() => return Ok(()),
             None => return self.begin(now, id, message),
         };
         let context = &mut self.contexts[index];
-        if context.closing {
-            return Ok(());
-        }
         context.active_at = now;
         if !message["voice_settings"].is_null() || !message["generation_config"].is_null() {
             let differs = "voice_settings field can only be provided in the first message and when provided must not change.";
