@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::simulator::provider::Provider;
+use crate::simulator::route::Open;
 use crate::simulator::story::{Client, Story};
 
 const SCRIPT: &str = "[[turns]]\nheard = \"Where is it?\"\ntext = \"On its way.\"";
@@ -30,7 +31,7 @@ fn tell(event: &Value) -> String {
     format!("{context}{chars:?}")
 }
 
-fn open(ask: fn(&Asked) -> Result<Box<dyn Core>, Answer>, query: &str) -> Result<Story, String> {
+fn open(ask: Open, query: &str) -> Result<Story, String> {
     Client::new(Provider::ElevenLabs, SCRIPT).open(ask, query, tell)
 }
 
