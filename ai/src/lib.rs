@@ -9,6 +9,9 @@
 //! leg's G.711.
 
 pub mod anthropic;
+pub mod cartesia;
+pub mod deepgram;
+pub mod elevenlabs;
 pub mod engine;
 pub mod espeak;
 mod json;
