@@ -5,6 +5,7 @@ mod config;
 mod demo;
 mod gate;
 mod knowledge;
+mod providers;
 mod telemetry;
 mod wire;
 
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use cli::{Cli, Command};
+use cli::{Cli, Command, ProvidersCommand};
 use config::{Config, Environment, Problems};
 
 /// The exit code for a mistake of the user's, as clap has it for a wrong command line.
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Command::Demo => run(demo::run(file, environment())),
         Command::Knowledge(command) => configured(file, |config| run(knowledge::run(&command, config))),
         Command::Migrate => configured(file, |config| run(migrate(config))),
+        Command::Providers(ProvidersCommand::Check) => run(providers::check(&environment())),
         // Without the configuration: it does one thing, for the server that started it.
         Command::ReadPdf => knowledge::read_pdf(),
         Command::Serve => configured(file, |config| run(async { wire::start(config).await?.run(config).await })),

@@ -1,5 +1,10 @@
 //! OpenAI's servers, or others that speak as they do.
 
+pub mod chat;
+pub mod responses;
+pub mod speech;
+pub mod transcription;
+
 use std::sync::Arc;
 use std::time::Duration;
 
