@@ -3,6 +3,7 @@
 mod error;
 mod words;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -48,6 +49,13 @@ pub enum Input {
         /// How much of it went out, by the sendout's clock.
         heard: Duration,
     },
+    /// The end of an [`Output::CacheGet`].
+    Cached {
+        /// Its key.
+        key: CacheKey,
+        /// What there is; `None`: nothing, or it could not be read.
+        audio: Option<Bytes>,
+    },
     /// The caller's turn is over: answer.
     CallerFinished {
         /// When the caller was last heard; the response gap counts from here.
@@ -87,7 +95,10 @@ pub enum Input {
         /// What came.
         input: LinkInput,
     },
-    /// The call is answered and audio flows. Comes first, once.
+    /// The call rings: what takes time may be made ready. Comes before [`Started`](Self::Started), once, or not at all; a call
+    /// that is never answered gets [`Ended`](Self::Ended) after it.
+    Ringing,
+    /// The call is answered and audio flows. Comes once.
     Started,
     /// The end of an [`Output::Synthesize`].
     Synthesized {
@@ -115,6 +126,15 @@ pub enum Output {
         /// G.711 of the leg, of any length.
         audio: Bytes,
     },
+    /// Look for speech that was made before; answered by [`Input::Cached`].
+    CacheGet(CacheKey),
+    /// Keep speech for other calls.
+    CachePut {
+        /// What it is of.
+        key: CacheKey,
+        /// G.711 of the leg.
+        audio: Bytes,
+    },
     /// Close a link; nothing more of it is handed over.
     Close(LinkId),
     /// The engine cannot go on; nothing follows.
@@ -139,12 +159,37 @@ pub enum Output {
         /// Which.
         prompt: PromptId,
     },
+    /// One provider of several failed, and the engine goes on: by another try, or with the next provider.
+    ProviderFailed {
+        /// Its name in the configuration.
+        provider: Arc<str>,
+        /// What it was for.
+        stage: &'static str,
+        /// Whether another provider took its place.
+        replaced: bool,
+        /// Why.
+        error: EngineError,
+    },
+    /// What a provider took for a stage of its work; to be measured.
+    ProviderTook {
+        /// Its name in the configuration.
+        provider: Arc<str>,
+        /// Label of metrics.
+        stage: &'static str,
+        /// How long.
+        took: Duration,
+    },
     /// Send one frame over an open socket.
     Send {
         /// Which.
         link: LinkId,
         /// What.
         frame: Frame,
+    },
+    /// What was begun early was of use, or was not; to be counted.
+    Speculated {
+        /// True: its audio was said.
+        used: bool,
     },
     /// Make speech of text, and answer with [`Input::Synthesized`].
     Synthesize {
@@ -183,6 +228,8 @@ pub enum Output {
         /// What the provider counted for it; nothing of a response that was cut, which it counts later or never.
         usage: Usage,
     },
+    /// What a provider makes of the caller's turn; whose turn it is, is not its to say.
+    TurnHint(TurnHint),
     /// What the provider counted since the last `Usage`.
     Usage(Usage),
     /// The caller left a message.
@@ -190,12 +237,32 @@ pub enum Output {
         /// G.711 of the leg.
         audio: Bytes,
     },
+    /// Have a connection ready for requests to this URL.
+    Warm {
+        /// Absolute, `http(s)://`.
+        url: String,
+    },
     /// Something went wrong that the engine got over; to be counted and logged.
     Warning {
         /// What.
         error: EngineError,
     },
 }
+
+/// What a provider makes of the caller's turn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum TurnHint {
+    /// How complete the words are, 0 to 1.
+    Completeness(f32),
+    /// The provider thinks that the caller has finished.
+    ProviderEnded,
+    /// It takes that back.
+    ProviderResumed,
+}
+
+/// What a piece of speech in the cache is of: the same text, voice, provider and format have the same key.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct CacheKey(pub String);
 
 /// Who said it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -217,13 +284,15 @@ pub enum TurnOutcome {
     Interrupted,
 }
 
-/// When what happened in one turn of the agent; each later than the one before.
+/// When what happened in one turn of the agent; each later than the one before, but that what was begun early came before the commit.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct TurnTimings {
     /// The caller was last heard; `None` when the agent began by itself.
     pub last_speech_at: Option<Instant>,
     /// The caller's audio was committed.
     pub committed: Option<Instant>,
+    /// The caller's words were there, where they are needed before an answer can be asked for.
+    pub transcribed: Option<Instant>,
     /// The response was asked for.
     pub requested: Option<Instant>,
     /// The provider began to answer.

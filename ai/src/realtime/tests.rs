@@ -167,7 +167,7 @@ impl Run {
                 format!("{role:?}{prompt} {}{}", if is_final { "=" } else { "+" }, text.as_str())
             }
             Output::TurnDone { outcome, timings, usage } => {
-                let TurnTimings { last_speech_at, committed, requested, created, first_audio, done } = timings;
+                let TurnTimings { last_speech_at, committed, requested, created, first_audio, done, .. } = timings;
                 let marks = [last_speech_at, committed, requested, created, first_audio, done].map(at);
                 let used = match usage {
                     Usage { input_audio: 0, output_audio: 0, .. } => String::new(),
