@@ -8,9 +8,13 @@
 //! Nothing here decides whose turn it is (that is `media::turn`), paces audio (`media::sendout`) or transcodes the
 //! leg's G.711.
 
+pub mod breaker;
+pub mod cascade;
 pub mod engine;
 pub mod espeak;
+mod heard;
 mod json;
+mod keypad;
 pub mod link;
 pub mod media_streams;
 pub mod offline;
@@ -18,6 +22,9 @@ pub mod openai;
 pub mod realtime;
 pub mod responder;
 pub mod secret;
+pub mod speakable;
+pub mod speech_cache;
 pub mod synthesizer;
 pub mod tools;
 pub mod transcriber;
+mod uplink;
