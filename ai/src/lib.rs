@@ -2,12 +2,13 @@
 //!
 //! An [`engine::Engine`] is the agent's side of one call as a pure core: [`engine::Input`] in, [`engine::Output`] out,
 //! time as an argument. [`realtime`] speaks OpenAI Realtime. What an engine needs from outside goes over [`link`]s.
-//! [`transcriber`], [`responder`] and [`synthesizer`] are the ports of a cascade's stages. [`media_streams`] is the wire
+//! [`transcriber`], [`responder`] and [`synthesizer`] are the ports of a cascade's stages; [`vendor`] knows who serves them. [`media_streams`] is the wire
 //! protocol of Twilio Media Streams, and [`tools`] what the model may do besides talking.
 //!
 //! Nothing here decides whose turn it is (that is `media::turn`), paces audio (`media::sendout`) or transcodes the
 //! leg's G.711.
 
+pub mod anthropic;
 pub mod breaker;
 pub mod cascade;
 pub mod engine;
@@ -27,4 +28,5 @@ pub mod speech_cache;
 pub mod synthesizer;
 pub mod tools;
 pub mod transcriber;
+pub mod vendor;
 mod uplink;
