@@ -9,30 +9,20 @@ use serde_json::{Value, json};
 
 use super::input::{Activity, InputBuffer};
 use super::response::Active;
-use super::script::{Fault, Script};
 use super::settings::{Refusal, Settings};
-use super::voice::Voices;
+use crate::simulator::faults::Fault;
+use crate::simulator::server::Shared;
+use crate::simulator::socket::Output;
 
 /// Most items that a conversation remembers for truncate and retrieve; the oldest is forgotten first.
 const ITEMS_MAX: usize = 1_000;
 /// The transcription of what the caller said comes this much later than the commit, as a separate model makes it.
 const TRANSCRIPTION_DELAY: Duration = Duration::from_millis(150);
 
-/// What all sessions of a simulator share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub script: Script,
-    pub voices: Voices,
-    /// How many times faster than real time audio is produced.
-    pub speed: f64,
-    /// Time to the first audio where the script says nothing.
-    pub first_audio: Duration,
-}
-
 /// The pure core of a simulated session. One input, then drain [`Session::poll_output`] until `None`, then
 /// ask [`Session::poll_timeout`].
 #[derive(Debug)]
-pub struct Session {
+pub(crate) struct Session {
     pub(super) shared: Arc<Shared>,
     pub(super) settings: Settings,
     pub(super) active: Option<Active>,
@@ -49,17 +39,6 @@ pub struct Session {
     items: VecDeque<Item>,
     transcriptions: VecDeque<(Instant, String)>,
     outputs: VecDeque<Output>,
-}
-
-/// What the session wants done.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Output {
-    /// A text message to the client.
-    Text(String),
-    /// A binary message, which no client expects.
-    Binary(Vec<u8>),
-    /// Reset the connection now.
-    Reset,
 }
 
 #[derive(Debug)]
@@ -106,8 +85,19 @@ impl Session {
         session
     }
 
+    /// What answers a client of the beta: an error, and the end.
+    pub(super) fn of_beta(shared: Arc<Shared>, number: u64, model: &str) -> Self {
+        let mut session = Self::new(shared, number, model, None);
+        session.outputs.clear();
+        let error = json!({"type": "invalid_request_error", "code": "beta_api_shape_disabled", "param": null,
+            "message": "The Realtime Beta API is no longer supported. Please use the GA API.", "event_id": null});
+        session.emit("error", json!({ "error": error }));
+        session.push(Output::Close(1000, String::new()));
+        session
+    }
+
     /// Takes one text message of the client; whatever it holds, the session lives.
-    pub fn handle_text(&mut self, now: Instant, text: &str) {
+    pub(super) fn handle_text(&mut self, now: Instant, text: &str) {
         if self.stalled {
             return;
         }
@@ -129,7 +119,7 @@ impl Session {
     }
 
     /// Does what is due.
-    pub fn handle_timeout(&mut self, now: Instant) {
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
         while self.transcriptions.front().is_some_and(|(due, _)| *due <= now) {
             if let Some((_, item_id)) = self.transcriptions.pop_front() {
                 self.transcribe(&item_id);
@@ -139,12 +129,12 @@ impl Session {
     }
 
     /// The next thing to do, until `None`.
-    pub fn poll_output(&mut self) -> Option<Output> {
+    pub(super) fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
     /// When [`Session::handle_timeout`] is due next.
-    pub fn poll_timeout(&self) -> Option<Instant> {
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let transcription = self.transcriptions.front().map(|(due, _)| *due);
         let response = self.active.as_ref().and_then(Active::due).filter(|_| !self.stalled);
         [transcription, response].into_iter().flatten().min()

@@ -1,10 +1,13 @@
 //! Protocol of a session in virtual time: client events in, the story of server events out.
 #![allow(clippy::unwrap_used)]
 
+use std::net::SocketAddr;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use media::codec::Codec;
 
 use super::*;
+use crate::simulator::{Script, SimOptions};
 
 /// What the client does, one action a word: `speak` and `quiet` append 200 ms, `+N` lets N ms pass, `[name]` sends a bare
 /// event, anything else is sent as it is.
@@ -20,9 +23,13 @@ impl Story {
     }
 
     fn with_fault(script: &str, fault: Option<Fault>) -> Self {
-        let script = Script::parse(script).unwrap();
-        let voices = Voices::new(&script).unwrap();
-        let shared = Shared { script, voices, speed: 2.0, first_audio: Duration::from_millis(100) };
+        let options = SimOptions {
+            script: Script::parse(script).unwrap(),
+            speed: 2.0,
+            first_audio: Duration::from_millis(100),
+            ..SimOptions::new(SocketAddr::from(([127, 0, 0, 1], 0)))
+        };
+        let shared = Shared::new(options).unwrap();
         let session = Session::new(Arc::new(shared), 1, "gpt-realtime", fault);
         let mut story = Self { now: Instant::now(), session, story: Vec::new() };
         story.drain();
@@ -76,6 +83,7 @@ impl Story {
                 },
                 Output::Binary(_) => "BINARY".to_owned(),
                 Output::Reset => "RESET".to_owned(),
+                other => format!("{other:?}"),
             };
             self.story.push(word);
         }

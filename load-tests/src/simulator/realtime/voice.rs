@@ -5,9 +5,10 @@ use std::sync::Arc;
 use anyhow::Context;
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-use super::script::{Answer, Script, Turn};
 use media::codec::Codec;
 
+use crate::simulator::script::{Answer, Script, Turn};
+use crate::simulator::speaker::DRIP_BYTES_MAX;
 use crate::{mark, speech};
 
 /// Audio in one `response.output_audio.delta`, milliseconds: the size that the real service sends, and a whole number
@@ -31,7 +32,7 @@ pub(super) struct Piece {
 
 /// The audio of every turn of a script in every format.
 #[derive(Debug)]
-pub(super) struct Voices {
+pub(crate) struct Voices {
     greeting: Option<[Arc<[Piece]>; 3]>,
     turns: Vec<[Arc<[Piece]>; 3]>,
 }
@@ -65,7 +66,7 @@ impl AudioFormat {
 }
 
 impl Voices {
-    pub(super) fn new(script: &Script) -> anyhow::Result<Self> {
+    pub(in crate::simulator) fn new(script: &Script) -> anyhow::Result<Self> {
         let turns = script.turns.iter().map(encode_turn).collect::<anyhow::Result<_>>()?;
         Ok(Self { greeting: script.greeting.as_ref().map(encode_turn).transpose()?, turns })
     }
@@ -86,6 +87,13 @@ pub(super) fn cut(audio: &[u8], format: AudioFormat) -> Arc<[Piece]> {
     audio.chunks(piece).map(|bytes| Piece::new(bytes, format)).collect()
 }
 
+/// Pieces of a single sample each, for a drip.
+pub(super) fn crumble(pieces: &[Piece], format: AudioFormat) -> Arc<[Piece]> {
+    let bytes: Vec<u8> = pieces.iter().filter_map(|piece| BASE64_STANDARD.decode(&piece.base64).ok()).flatten().collect();
+    let sample = if format == AudioFormat::Pcm24k { 2 } else { 1 };
+    bytes.chunks(sample).take(DRIP_BYTES_MAX).map(|bytes| Piece::new(bytes, format)).collect()
+}
+
 impl Piece {
     pub(super) fn new(bytes: &[u8], format: AudioFormat) -> Self {
         Self { base64: BASE64_STANDARD.encode(bytes), ms: (bytes.len() / format.bytes_per_ms()) as u64 }
@@ -103,7 +111,7 @@ fn encode_turn(turn: &Turn) -> anyhow::Result<[Arc<[Piece]>; 3]> {
 }
 
 /// Harmonics of a gliding voice pitch under a four-syllables-a-second envelope that never falls to silence.
-fn speech_like(duration_ms: u64) -> Vec<i16> {
+pub(in crate::simulator) fn speech_like(duration_ms: u64) -> Vec<i16> {
     let mut phase = 0.0_f32;
     (0..duration_ms * 8)
         .map(|index| {

@@ -10,10 +10,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::script::{Answer, Fault, Turn};
-use super::session::{Item, Output, Session};
+use super::session::{Item, Session};
 use super::settings::Refusal;
 use super::voice::{self, Piece};
+use crate::simulator::faults::Fault;
+use crate::simulator::script::{Answer, Turn};
+use crate::simulator::socket::Output;
+use crate::simulator::speaker::DRIP;
 
 /// The answer that a session is giving.
 #[derive(Debug)]
@@ -78,11 +81,13 @@ impl Session {
             (Answer::Echo, Some(audio)) => voice::cut(&format.encode(&self.settings.input.decode(audio)), format),
             _ => self.shared.voices.pieces(answered, committed, format),
         };
+        let fault = self.fault.take().or_else(|| self.shared.realtime_fault(answered, committed));
+        let pieces = if fault == Some(Fault::Drip) { voice::crumble(&pieces, format) } else { pieces };
         self.answered += 1;
         self.active = Some(Active {
             response_id: self.id("resp"),
             item_id: self.id("item"),
-            fault: self.fault.take().or(turn.fault),
+            fault,
             pieces,
             step: Step::Create,
             due: Some(now + Duration::from_millis(turn.response_ms)),
@@ -114,8 +119,16 @@ impl Session {
         let limits = json!([{"name": "requests", "limit": 10_000, "remaining": 9_999, "reset_seconds": 0.006},
             {"name": "tokens", "limit": 2_000_000, "remaining": 1_990_000, "reset_seconds": 0.3}]);
         self.emit("rate_limits.updated", json!({ "rate_limits": limits }));
-        if active.fault == Some(Fault::RateLimited) {
-            let error = json!({"type": "requests", "code": "rate_limit_exceeded", "message": "Rate limit reached."});
+        let error = match active.fault {
+            Some(Fault::RateLimited) => {
+                json!({"type": "requests", "code": "rate_limit_exceeded", "message": "Rate limit reached."})
+            }
+            Some(Fault::ServerError) => {
+                json!({"type": "server_error", "code": "server_error", "message": "The server had an error."})
+            }
+            _ => Value::Null,
+        };
+        if !error.is_null() {
             let details = json!({"type": "failed", "error": error});
             let response = self.response(&active, "failed", details, json!([]));
             self.emit("response.done", json!({ "response": response }));
@@ -146,10 +159,12 @@ impl Session {
         };
         let piece = active.pieces[next].ms;
         active.step = Step::Speak { next: next + 1 };
-        active.due = Some(now + Duration::from_millis(piece).div_f64(self.shared.speed));
+        let drips = active.fault == Some(Fault::Drip);
+        active.due = Some(now + if drips { DRIP } else { Duration::from_millis(piece).div_f64(self.shared.speed) });
         let (fault, middle) = (active.fault, active.pieces.len() / 2);
         match fault {
             Some(Fault::Reset) if next == middle => return self.push(Output::Reset),
+            Some(Fault::Close) if next == middle => return self.push(Output::Close(1011, "going away".to_owned())),
             Some(Fault::Stall) if next == middle => return self.stalled = true,
             Some(Fault::Garbage) if next == 0 => self.garbage(),
             _ => {}
