@@ -8,10 +8,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ai::engine::{Engine as Core, EngineError, Input, Output, Words};
+use ai::engine::{CacheKey, Engine as Core, EngineError, Input, Output, Words};
 use ai::espeak::Espeak;
-use ai::link::socket::Socket;
+use ai::link::http::HttpClient;
 use ai::link::{LinkId, LinkInput};
+use ai::speech_cache::SpeechCache;
 use ai::tools::{self, BuiltIn};
 use bytes::Bytes;
 use media::codec::Codec;
@@ -30,6 +31,7 @@ use crate::mailbox::{Lane, Letter, Mailbox};
 use crate::metric::LocalHistogram;
 use crate::trace::Generation;
 use crate::worker::{Failure, Worker};
+pub use links::Opened;
 
 /// What the AiSession is told.
 #[derive(Debug)]
@@ -49,8 +51,10 @@ pub enum AiMsg {
     PromptFinished(PromptId),
     /// By the leg, after a barge-in: what was cut, and how much of it was heard; `None` when nothing was being said.
     Interrupted(Option<(PromptId, Duration)>),
+    /// By the cache of speech.
+    Cached(CacheKey, Option<Bytes>),
     /// By the opener of a link: it is open, or failed to open.
-    Socket(LinkId, Result<Socket, EngineError>),
+    Opened(LinkId, Result<Opened, EngineError>),
     /// By a link; a full mailbox makes it wait, and the provider with it.
     Link(LinkId, LinkInput),
     /// By the speech synthesizer.
@@ -101,6 +105,10 @@ pub struct AiArgs {
     pub session: u64,
     /// The node's synthesizer.
     pub espeak: Arc<Espeak>,
+    /// The node's client for requests.
+    pub http: HttpClient,
+    /// The node's speech that was made before.
+    pub speech: Arc<SpeechCache>,
     /// Whom it tells.
     pub ports: CallPorts,
     /// The parent.
@@ -130,6 +138,9 @@ pub struct AiSession {
     links: links::Links,
     /// The provider of a speech-to-speech engine, for metrics.
     provider: Option<Arc<str>>,
+    /// Whether a key cuts what is being said.
+    keys_cut: bool,
+    speech: Arc<SpeechCache>,
     speaker: made::Speaker,
     turns: turns::Turns,
     ports: CallPorts,
@@ -151,15 +162,17 @@ impl Worker for AiSession {
     type Msg = AiMsg;
     type Args = AiArgs;
 
-    async fn start(args: AiArgs, _: &Mailbox<AiMsg>) -> Result<Self, Failure> {
+    async fn start(args: AiArgs, me: &Mailbox<AiMsg>) -> Result<Self, Failure> {
         let made = made::make_engine(&args);
-        let AiArgs { call_id, session, ports, call, .. } = args;
-        Ok(Self {
+        let AiArgs { call_id, session, ports, call, http, speech, .. } = args;
+        let mut this = Self {
             call_id,
             session,
             engine: made.core,
-            links: links::Links::default(),
+            links: links::Links::new(http),
             provider: made.provider,
+            keys_cut: made.keys_cut,
+            speech,
             speaker: made.speaker,
             turns: turns::Turns::new(made.label),
             ports,
@@ -172,7 +185,11 @@ impl Worker for AiSession {
             goodbye: None,
             added: LocalHistogram::in_direction("offhook_media_added_delay_seconds", "received"),
             frames: 0,
-        })
+        };
+        let now = Instant::now();
+        this.engine.handle_input(now, Input::Ringing);
+        this.drain(now, me);
+        Ok(this)
     }
 
     async fn handle(&mut self, message: AiMsg, me: &Mailbox<AiMsg>) -> Result<(), Failure> {
@@ -188,7 +205,8 @@ impl Worker for AiSession {
                 self.engine.handle_input(now, Input::PromptFinished { prompt });
             }
             AiMsg::Interrupted(cut) => self.handle_interrupted(now, cut, me),
-            AiMsg::Socket(link, result) => {
+            AiMsg::Cached(key, audio) => self.engine.handle_input(now, Input::Cached { key, audio }),
+            AiMsg::Opened(link, result) => {
                 if let Some(input) = self.links.adopt(link, result, me) {
                     self.engine.handle_input(now, Input::Link { link, input });
                 }
@@ -281,7 +299,7 @@ impl AiSession {
     fn handle_digit(&mut self, now: Instant, digit: Digit, me: &Mailbox<AiMsg>) {
         if self.held.is_some() {
             self.hold(now, Held::Digit(digit), me);
-        } else if self.provider.is_none() && !self.turns.all_heard() {
+        } else if self.keys_cut && !self.turns.all_heard() {
             self.ports.leg.tell(LegMsg::BargeIn);
             self.hold(now, Held::Digit(digit), me);
         } else {
@@ -320,6 +338,11 @@ impl AiSession {
                 }
             }
             Output::Close(link) => self.links.close(link),
+            Output::Warm { url } => self.links.warm(url),
+            Output::CacheGet(key) => self.look_up(key, me),
+            Output::CachePut { key, audio } => self.keep(key, audio),
+            // Whose turn it is, is decided without the providers in this version.
+            Output::TurnHint(_) => {}
             Output::Synthesize { request, text } => self.speaker.say(request, text, me),
             Output::Transcript { is_final: false, .. } => {}
             Output::Transcript { role, prompt, text, is_final: true } => {
@@ -328,20 +351,51 @@ impl AiSession {
             }
             Output::ToolCall { call_id, name, arguments } => self.run_tool(call_id, &name, &arguments, me),
             Output::TurnDone { outcome, timings, usage } => {
-                if let (Some(provider), Some(requested), Some(first_audio)) =
-                    (&self.provider, timings.requested, timings.first_audio)
-                {
-                    links::record(provider, "response", first_audio.saturating_duration_since(requested));
+                if let (Some(requested), Some(first_audio)) = (timings.requested, timings.first_audio) {
+                    if let Some(provider) = &self.provider {
+                        links::record(provider, "response", first_audio.saturating_duration_since(requested));
+                    }
                     let (done, usage) = (timings.done.unwrap_or(now), turns::usage_of(&usage));
-                    self.turns.generated(Generation { requested, first_audio, done, outcome, usage });
+                    let (transcribed, created) = (timings.transcribed, timings.created);
+                    self.turns.generated(Generation { transcribed, requested, created, first_audio, done, outcome, usage });
                 }
             }
             Output::Usage(used) => self.tell_call(CallMsg::UsageCounted(turns::usage_of(&used))),
             Output::Voicemail { audio } => tracing::info!(call = %self.call_id, octets = audio.len(), "voicemail taken"),
-            Output::Warning { error } => self.tell_call(CallMsg::ProviderFailed(error)),
+            Output::Warning { error } => self.tell_call(CallMsg::ProviderFailed(None, error)),
+            Output::ProviderFailed { provider, stage, replaced, error } => {
+                tracing::warn!(call = %self.call_id, provider = &*provider, stage, replaced, "a provider failed");
+                if replaced {
+                    metrics::counter!("offhook_provider_fallbacks_total").increment(1);
+                }
+                self.tell_call(CallMsg::ProviderFailed(Some(provider), error));
+            }
+            Output::ProviderTook { provider, stage, took } => links::record(&provider, stage, took),
+            Output::Speculated { used } => {
+                let outcome = if used { "used" } else { "wasted" };
+                metrics::counter!("offhook_speculations_total", "outcome" => outcome).increment(1);
+            }
             Output::Failed { error } => self.tell_call(CallMsg::EngineLost(self.session, error)),
             Output::Hangup { reason } => self.hang_up(reason, me),
         }
+    }
+
+    /// Looks for speech on the disk, beside the actor. One that has ended meanwhile needs no answer.
+    fn look_up(&self, key: CacheKey, me: &Mailbox<AiMsg>) {
+        let (speech, me) = (Arc::clone(&self.speech), me.clone());
+        tokio::task::spawn_blocking(move || {
+            let audio = speech.get(&key);
+            let _ended_meanwhile = me.send(AiMsg::Cached(key, audio));
+        });
+    }
+
+    fn keep(&self, key: CacheKey, audio: Bytes) {
+        let speech = Arc::clone(&self.speech);
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = speech.put(&key, &audio) {
+                tracing::warn!(%error, "speech cannot be kept for other calls");
+            }
+        });
     }
 
     /// A tool runs at once, or is refused with words for the model.

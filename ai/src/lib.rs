@@ -28,5 +28,5 @@ pub mod speech_cache;
 pub mod synthesizer;
 pub mod tools;
 pub mod transcriber;
-pub mod vendor;
 mod uplink;
+pub mod vendor;

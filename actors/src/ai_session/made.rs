@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ai::cascade::{CascadeConfig, CascadeSession};
 use ai::engine::{Engine, EngineError, Words};
 use ai::espeak::Espeak;
 use ai::offline::{OfflineConfig, OfflineSession};
@@ -22,6 +23,8 @@ pub(super) struct Made {
     pub(super) label: &'static str,
     /// The provider of a speech-to-speech engine.
     pub(super) provider: Option<Arc<str>>,
+    /// Whether a key cuts what is being said: who knows a menu's choice does not wait for its end.
+    pub(super) keys_cut: bool,
     pub(super) speaker: Speaker,
 }
 
@@ -41,14 +44,19 @@ pub(super) fn make_engine(args: &AiArgs) -> Made {
     match (&args.engine, &assistant.engine) {
         (EngineChoice::Own(_), EngineConfig::Realtime { session, .. }) => {
             let core = realtime(session, args.codec, first_prompt, &args.history);
-            Made { core, label: "realtime", provider: Some(Arc::clone(&session.endpoint.provider)), speaker }
+            Made { core, label: "realtime", provider: Some(Arc::clone(&session.endpoint.provider)), keys_cut: false, speaker }
         }
-        (EngineChoice::Own(_), EngineConfig::Offline(config)) | (_, EngineConfig::Realtime { fallback: config, .. }) => {
-            Made { core: offline(config), label: "offline", provider: None, speaker }
+        (EngineChoice::Own(_), EngineConfig::Cascade { session, .. }) => {
+            let core = cascade(session, args.codec, first_prompt, &args.history);
+            Made { core, label: "cascade", provider: None, keys_cut: false, speaker }
+        }
+        (EngineChoice::Own(_), EngineConfig::Offline(config))
+        | (_, EngineConfig::Cascade { fallback: config, .. } | EngineConfig::Realtime { fallback: config, .. }) => {
+            Made { core: offline(config), label: "offline", provider: None, keys_cut: true, speaker }
         }
         (EngineChoice::Apology(_), EngineConfig::Offline(config)) => {
             let apology = OfflineConfig { mode: ai::offline::Mode::default(), ..config.clone() };
-            Made { core: offline(&apology), label: "offline", provider: None, speaker }
+            Made { core: offline(&apology), label: "offline", provider: None, keys_cut: true, speaker }
         }
     }
 }
@@ -59,14 +67,26 @@ fn realtime(session: &RealtimeConfig, codec: Codec, first_prompt: PromptId, hist
     if history.is_empty() {
         return Box::new(RealtimeSession::new(config, rand::random()));
     }
-    let said = history.iter().map(|turn| {
+    Box::new(RealtimeSession::resume(config, rand::random(), said(history)))
+}
+
+/// As [`realtime`], through three providers.
+fn cascade(session: &CascadeConfig, codec: Codec, first_prompt: PromptId, history: &[Turn]) -> Box<dyn Engine> {
+    let config = CascadeConfig { codec, first_prompt, ..session.clone() };
+    if history.is_empty() {
+        return Box::new(CascadeSession::new(config, rand::random()));
+    }
+    Box::new(CascadeSession::resume(config, rand::random(), said(history)))
+}
+
+fn said(history: &[Turn]) -> impl Iterator<Item = (ai::engine::Role, Words)> {
+    history.iter().map(|turn| {
         let role = match turn.role {
             Role::Agent => ai::engine::Role::Agent,
             Role::Caller => ai::engine::Role::Caller,
         };
         (role, Words::from(turn.text.reveal()))
-    });
-    Box::new(RealtimeSession::resume(config, rand::random(), said))
+    })
 }
 
 /// Turns text into speech of the leg's codec, beside the actor.

@@ -9,7 +9,7 @@ use store::Transcript;
 
 use crate::leg::FirstFrame;
 use crate::trace::Generation;
-use crate::turn::{TurnReport, Waterfall};
+use crate::turn::{EngineStages, TurnReport, Waterfall};
 
 /// Prompts remembered at once: an engine is at most a few ahead of what is heard.
 const PROMPTS_MAX: usize = 32;
@@ -146,9 +146,22 @@ impl Spoken {
         Some(Waterfall {
             endpointing: decided.saturating_duration_since(last_speech),
             engine: self.first_audio.saturating_duration_since(decided),
+            stages: self.generation.as_ref().and_then(|generation| stages(decided, generation)),
             sendout: started.saturating_duration_since(self.first_audio),
         })
     }
+}
+
+/// The engine's time by its stages, where it has them; what was done before the decision took none of it.
+fn stages(decided: Instant, generation: &Generation) -> Option<EngineStages> {
+    let (transcribed, created) = (generation.transcribed?, generation.created?);
+    let transcribed = transcribed.clamp(decided, generation.first_audio.max(decided));
+    let created = created.clamp(transcribed, generation.first_audio.max(transcribed));
+    Some(EngineStages {
+        transcript: transcribed - decided,
+        first_token: created - transcribed,
+        first_audio: generation.first_audio.saturating_duration_since(created),
+    })
 }
 
 /// A response's counts as the record keeps them.

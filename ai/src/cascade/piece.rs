@@ -55,8 +55,7 @@ impl Piece {
         now: Instant,
         speech: SpeechId,
         prompt: PromptId,
-        text: String,
-        spoken: String,
+        (text, spoken): (String, String),
         key: Option<CacheKey>,
     ) -> Self {
         Self {
