@@ -11,6 +11,9 @@
 pub mod anthropic;
 pub mod breaker;
 pub mod cascade;
+pub mod cartesia;
+pub mod deepgram;
+pub mod elevenlabs;
 pub mod engine;
 pub mod espeak;
 mod heard;

@@ -147,6 +147,19 @@ pub(crate) fn fault(kind: &str, code: &str, message: &str) -> EngineError {
     EngineError::Reported { code: code(), message: line(message) }
 }
 
+/// What an error means that is told over a socket with the status that a request would have had.
+pub(crate) fn by_status(status: Option<u64>, code: &str, message: &str) -> EngineError {
+    let named = || line(code);
+    match status {
+        Some(401 | 403) => EngineError::Key { code: named() },
+        Some(402) => EngineError::Quota { code: named() },
+        Some(429) => EngineError::RateLimited { retry_after: None },
+        Some(400 | 404 | 413 | 422) => EngineError::Configuration { code: named(), message: line(message) },
+        Some(status @ 500..=599) => EngineError::Overloaded { status: status as u16 },
+        _ => fault("", code, message),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
