@@ -128,6 +128,11 @@ impl Breaker {
 pub struct SharedBreaker(Mutex<Breaker>);
 
 impl SharedBreaker {
+    /// A closed one; its cool-downs are jittered at random.
+    pub fn closed(config: BreakerConfig) -> Self {
+        Self::new(Breaker::new(config, rand::random()))
+    }
+
     /// Shares a breaker.
     pub fn new(breaker: Breaker) -> Self {
         Self(Mutex::new(breaker))

@@ -20,6 +20,7 @@ mod chain;
 mod config;
 mod ears;
 mod history;
+mod members;
 mod mind;
 mod mouth;
 mod piece;

@@ -10,8 +10,8 @@
 
 pub mod anthropic;
 pub mod breaker;
-pub mod cascade;
 pub mod cartesia;
+pub mod cascade;
 pub mod deepgram;
 pub mod elevenlabs;
 pub mod engine;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use ai::vendor::ProviderKind;
+
 use super::assistant::spoken;
 use super::reader::Section;
 use super::services::{DEFAULT_PROVIDER, ProviderConfig};
@@ -33,6 +35,8 @@ pub struct EngineConfig {
 /// What carries the conversation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum EngineKind {
+    /// Three providers: of words, answers and speech; falls back to offline.
+    Cascade,
     /// The built-in engine: no key, no network.
     Offline,
     /// Speech to speech by a provider; falls back to offline.
@@ -91,7 +95,12 @@ enum ActionWord {
 }
 
 pub(super) fn read_engine(mut section: Section<'_>, providers: &BTreeMap<String, ProviderConfig>) -> EngineConfig {
-    let kinds = [("auto", None), ("realtime", Some(EngineKind::Realtime)), ("offline", Some(EngineKind::Offline))];
+    let kinds = [
+        ("auto", None),
+        ("realtime", Some(EngineKind::Realtime)),
+        ("cascade", Some(EngineKind::Cascade)),
+        ("offline", Some(EngineKind::Offline)),
+    ];
     let modes = [("talkback", OfflineMode::Talkback), ("menu", OfflineMode::Menu), ("voicemail", OfflineMode::Voicemail)];
     let asked = section.choice("kind", None, &kinds);
     let provider = section.text("provider", DEFAULT_PROVIDER);
@@ -123,6 +132,13 @@ fn decide(
     };
     match asked {
         Some(EngineKind::Offline) => EngineKind::Offline,
+        // Its providers are named, and checked, stage by stage.
+        Some(EngineKind::Cascade) => EngineKind::Cascade,
+        Some(EngineKind::Realtime) if provider.kind != ProviderKind::OpenAi => {
+            section.refuse("provider", format!("{} does not speak OpenAI Realtime", provider.kind.row().name));
+            EngineKind::Offline
+        }
+        None if provider.kind != ProviderKind::OpenAi => EngineKind::Offline,
         _ if provider.has_key() => EngineKind::Realtime,
         None => EngineKind::Offline,
         Some(EngineKind::Realtime) => {

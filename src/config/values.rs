@@ -131,6 +131,33 @@ impl Section<'_> {
         value
     }
 
+    /// A number within `range`; an absent key is `None`.
+    pub(super) fn optional_number(&mut self, key: &str, range: RangeInclusive<f64>) -> Option<f64> {
+        let given = self.has(key);
+        let limits = format!("{}-{}", range.start(), range.end());
+        let value = self.value(key, None, |given| {
+            let number = given.number()?;
+            if range.contains(&number) { Ok(Some(number)) } else { Err(format!("{number} is outside {limits}")) }
+        });
+        let shown = value.map_or("unset".to_owned(), |value| value.to_string());
+        self.note(key, shown, given, Some(limits));
+        value
+    }
+
+    /// A list of texts, none empty, at most `max`.
+    pub(super) fn texts(&mut self, key: &str, max: usize) -> Vec<String> {
+        let given = self.has(key);
+        let value = self.value(key, Vec::new(), |given| {
+            let texts = given.list()?;
+            if texts.iter().any(String::is_empty) {
+                return Err("has an empty text".to_owned());
+            }
+            if texts.len() > max { Err(format!("{} are more than {max}", texts.len())) } else { Ok(texts) }
+        });
+        self.note(key, value.join(","), given, None);
+        value
+    }
+
     /// A number within `range`.
     pub(super) fn number(&mut self, key: &str, default: f64, range: RangeInclusive<f64>) -> f64 {
         let given = self.has(key);

@@ -10,25 +10,40 @@ use ai::realtime::{RealtimeConfig, Transcription};
 use ai::secret::Secret;
 use ai::tools::BuiltIn;
 
+use super::cascade::{self, Breakers};
 use crate::config::{AssistantConfig, Config, EngineKind, MenuAction, OfflineMode, ProviderConfig};
 
 /// Said first when the offline engine stands in for a provider.
 const STAND_IN_GREETING: &str = "I am sorry, I cannot talk with you right now.";
 
 /// Every assistant, ready to answer.
-pub(super) fn assistants(config: &Config) -> Vec<Arc<Assistant>> {
-    config.assistants.iter().map(|assistant| Arc::new(make(config, assistant))).collect()
+pub(super) fn assistants(config: &Config, breakers: &mut Breakers) -> Vec<Arc<Assistant>> {
+    config.assistants.iter().map(|assistant| Arc::new(make(config, assistant, breakers))).collect()
 }
 
 /// The providers that assistants speak through, each once.
 pub(super) fn providers(config: &Config) -> Vec<&str> {
-    let realtime = config.assistants.iter().filter(|assistant| assistant.engine.kind == EngineKind::Realtime);
-    let names: BTreeSet<&str> = realtime.map(|assistant| assistant.engine.provider.as_str()).collect();
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    for assistant in &config.assistants {
+        let cascade = &assistant.cascade;
+        match assistant.engine.kind {
+            EngineKind::Offline => {}
+            EngineKind::Realtime => drop(names.insert(&assistant.engine.provider)),
+            EngineKind::Cascade => {
+                let parts = cascade.transcribers.iter().chain(&cascade.models).chain(&cascade.voices);
+                names.extend(parts.map(|part| part.provider.as_str()));
+            }
+        }
+    }
     names.into_iter().collect()
 }
 
-fn make(config: &Config, assistant: &AssistantConfig) -> Assistant {
+fn make(config: &Config, assistant: &AssistantConfig, breakers: &mut Breakers) -> Assistant {
     let engine = match (assistant.engine.kind, config.providers.get(&assistant.engine.provider)) {
+        (EngineKind::Cascade, _) => {
+            let session = Box::new(cascade::session(config, assistant, breakers));
+            EngineConfig::Cascade { session, fallback: fallback(assistant) }
+        }
         (EngineKind::Realtime, Some(provider)) => {
             EngineConfig::Realtime { session: Box::new(session(assistant, provider)), fallback: fallback(assistant) }
         }

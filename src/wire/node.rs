@@ -8,10 +8,11 @@ use anyhow::Context as _;
 use api::{ApiConfig, AuthToken, PublicUrl, SignatureCheck, TwilioConfig};
 
 use super::assistants;
+use super::cascade::Breakers;
 use crate::config::{self, Config};
 
 /// The node's part of the file.
-pub(super) fn node_config(config: &Config, traces: Option<Arc<dyn TraceSink>>) -> NodeConfig {
+pub(super) fn node_config(config: &Config, traces: Option<Arc<dyn TraceSink>>, breakers: &mut Breakers) -> NodeConfig {
     NodeConfig {
         name: config.node.name.clone(),
         data_dir: config.node.data_dir.clone(),
@@ -38,7 +39,8 @@ pub(super) fn node_config(config: &Config, traces: Option<Arc<dyn TraceSink>>) -
             config::RecordingMode::Always => RecordingMode::Always,
             config::RecordingMode::Off => RecordingMode::Off,
         },
-        directory: directory(config),
+        speech_cache_bytes: u64::from(config.node.speech_cache_mb) << 20,
+        directory: directory(config, breakers),
         traces,
     }
 }
@@ -50,8 +52,8 @@ fn codec(name: &config::CodecName) -> Codec {
     }
 }
 
-fn directory(config: &Config) -> Directory {
-    let assistants = assistants::assistants(config);
+fn directory(config: &Config, breakers: &mut Breakers) -> Directory {
+    let assistants = assistants::assistants(config, breakers);
     let find = |name: &str| assistants.iter().find(|assistant| assistant.name == name).cloned();
     let numbers = config.numbers.iter().map(|row| {
         let answers = if row.active { find(&row.assistant) } else { None };

@@ -41,6 +41,24 @@ pub struct CascadeConfig {
     pub timeouts: Timeouts,
 }
 
+impl Default for CascadeConfig {
+    fn default() -> Self {
+        Self {
+            transcribers: Vec::new(),
+            responders: Vec::new(),
+            synthesizers: Vec::new(),
+            codec: Codec::Pcmu,
+            instructions: String::new(),
+            first_message: None,
+            filler: None,
+            speakable: Speakable::default(),
+            tools: Vec::new(),
+            first_prompt: PromptId(0),
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
 /// How long each stage may take; what is later has failed, and the next provider takes over.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Timeouts {
@@ -98,12 +116,6 @@ impl<T: ?Sized> fmt::Debug for Member<T> {
 pub trait MakeTranscriber: Send + Sync {
     /// One for a leg that speaks `codec`.
     fn make(&self, codec: Codec) -> Box<dyn Transcriber>;
-}
-
-impl<F: Fn(Codec) -> Box<dyn Transcriber> + Send + Sync> MakeTranscriber for F {
-    fn make(&self, codec: Codec) -> Box<dyn Transcriber> {
-        self(codec)
-    }
 }
 
 /// Makes synthesizers, one a call.
