@@ -8,7 +8,7 @@ use ai::vendor::{self, Account, ResponderConfig, SynthesizerConfig, TranscriberC
 
 use super::assistant::{VoiceConfig, spoken};
 use super::reader::Section;
-use super::services::{DEFAULT_PROVIDER, ProviderConfig};
+use super::services::{DEFAULT_PROVIDER, ProviderConfig, ProviderKind};
 
 const FILLER: &str = "One moment.";
 const MAX_TOKENS: u32 = 1_024;
@@ -194,6 +194,16 @@ impl CascadeConfig {
                         &key,
                         format!("cascade needs the environment variable {variable} (providers.{name}.api_key_env)"),
                     );
+                    continue;
+                }
+                let row = provider.kind.row();
+                let own = match stage {
+                    "transcriber" => row.transcriber,
+                    "model" => row.responder,
+                    _ => row.synthesizer,
+                };
+                if own.is_empty() && provider.kind != ProviderKind::Compatible {
+                    section.refuse(&key, format!("{} cannot be a {stage}", row.name));
                     continue;
                 }
                 let made = match stage {

@@ -46,6 +46,8 @@ pub(super) struct Ears {
     asked: Option<Instant>,
     /// No more words will come of the audio so far.
     settled: bool,
+    /// Flushes that were not answered.
+    flushes: u32,
     /// When words came after they were asked for.
     worded: Option<Instant>,
     /// The words were taken for all that will come, and were not said to be.
@@ -73,6 +75,7 @@ impl Ears {
             ended: false,
             asked: None,
             settled: false,
+            flushes: 0,
             worded: None,
             forced: false,
             stale: false,
@@ -172,7 +175,10 @@ impl Ears {
     }
 
     /// The caller's turn began, or goes on.
-    pub(super) fn begin(&mut self, at: Instant, ports: &mut Ports) {
+    pub(super) fn begin(&mut self, now: Instant, at: Instant, ports: &mut Ports) {
+        if matches!(self.wire, Wire::Down) && !self.dead && self.transcriber.intake() == Intake::Turns {
+            self.connect(now, ports);
+        }
         self.uplink.open(at);
         self.stale = false;
         self.resume(ports);
@@ -214,7 +220,10 @@ impl Ears {
                     self.send_rest(now, ports);
                 }
                 match self.transcriber.flush() {
-                    Some(frame) => self.wire.send(now, frame, ports),
+                    Some(frame) => {
+                        self.flushes += 1;
+                        self.wire.send(now, frame, ports);
+                    }
                     // It says by itself when the turn is over.
                     None if self.ended => self.settle(now, ports),
                     None => {}
@@ -243,6 +252,7 @@ impl Ears {
         self.settled = false;
         self.worded = None;
         self.ended = false;
+        self.flushes = if self.stale { self.flushes } else { 0 };
         self.uplink.settle();
         text
     }
@@ -293,6 +303,7 @@ impl Ears {
                 self.transcriber.reset();
                 self.replay(now, ports);
             }
+            LinkInput::Closed { .. } | LinkInput::Ended if self.is_idle() => self.wire = Wire::Down,
             LinkInput::Closed { error } => {
                 self.wire = Wire::Down;
                 self.fail(now, error.clone(), ports);
@@ -307,9 +318,15 @@ impl Ears {
         }
     }
 
+    /// Whether an open socket has nothing to do: its end harms nobody, and another is opened with the next turn.
+    fn is_idle(&self) -> bool {
+        self.wire.is_up() && !self.uplink.is_open() && self.asked.is_none() && self.transcriber.intake() == Intake::Turns
+    }
+
     /// A new socket is given the turn from its beginning, in place of what the one before understood of it.
     fn replay(&mut self, now: Instant, ports: &mut Ports) {
         self.uplink.reset();
+        self.flushes = 0;
         self.finals.clear();
         self.interim.clear();
         self.settled = false;
@@ -342,9 +359,15 @@ impl Ears {
     fn understood(&mut self, now: Instant, said: Transcribed, ports: &mut Ports) {
         match said {
             Transcribed::Used(transcribed) => ports.push(Output::Usage(Usage { transcribed, ..Usage::default() })),
-            Transcribed::Flushed if self.stale => self.stale = false,
+            Transcribed::Flushed if self.stale => {
+                self.flushes = 0;
+                self.stale = false;
+            }
             _ if self.stale => {}
+            // One before a pause that was none: the words of the last one are still to come.
+            Transcribed::Flushed if self.flushes > 1 => self.flushes -= 1,
             Transcribed::Final(words) => {
+                self.goes_on(words.as_str(), ports);
                 self.interim.clear();
                 self.add(words.as_str());
                 self.tell(words.as_str(), ports);
@@ -355,8 +378,16 @@ impl Ears {
                     }
                 }
             }
-            Transcribed::Interim(words) => self.interim = words.into_string(),
-            Transcribed::Flushed if self.asked.is_some() => self.settle(now, ports),
+            Transcribed::Interim(words) => {
+                self.goes_on(words.as_str(), ports);
+                self.interim = words.into_string();
+            }
+            Transcribed::Flushed => {
+                self.flushes = 0;
+                if self.asked.is_some() {
+                    self.settle(now, ports);
+                }
+            }
             Transcribed::EagerEnd | Transcribed::EndOfTurn => {
                 self.ended = true;
                 ports.push(Output::TurnHint(TurnHint::ProviderEnded));
@@ -369,7 +400,15 @@ impl Ears {
                 self.ended = false;
                 ports.push(Output::TurnHint(TurnHint::ProviderResumed));
             }
-            Transcribed::Flushed | Transcribed::SpeechStarted => {}
+            Transcribed::SpeechStarted => {}
+        }
+    }
+
+    /// Words after the end that the provider told of, before ours: there was none.
+    fn goes_on(&mut self, words: &str, ports: &mut Ports) {
+        if self.ended && self.asked.is_none() && !words.trim().is_empty() {
+            self.ended = false;
+            ports.push(Output::TurnHint(TurnHint::ProviderResumed));
         }
     }
 

@@ -257,6 +257,10 @@ impl Mouth {
     }
 
     fn ask(&mut self, now: Instant, ports: &mut Ports) {
+        let waits = self.pieces.iter().any(|piece| piece.state == State::Waiting);
+        if waits && self.retry.is_none() && !self.dead && matches!(self.wire, Some(Wire::Down)) {
+            self.connect(now, ports);
+        }
         let ready = self.retry.is_none() && self.wire.as_ref().is_none_or(Wire::is_up);
         self.pace = None;
         while ready && !self.dead {
@@ -302,12 +306,19 @@ impl Mouth {
         if request.is_none() && !socket {
             return false;
         }
+        // The end of a socket that nothing was asked of harms nobody; another is opened for the next piece.
+        let asked = self.pieces.iter().any(|piece| piece.state == State::Asked);
+        let idle = !asked && self.wire.as_ref().is_some_and(Wire::is_up);
         match input {
             LinkInput::Opened if socket => {
                 if let Some(wire) = &mut self.wire {
                     wire.opened(now);
                 }
                 self.synthesizer.reset();
+                return true;
+            }
+            LinkInput::Closed { .. } if socket && idle => {
+                self.forget(link);
                 return true;
             }
             LinkInput::Closed { error } => {
@@ -317,6 +328,9 @@ impl Mouth {
             }
             LinkInput::Ended => self.forget(link),
             _ => {}
+        }
+        if socket && idle && matches!(input, LinkInput::Ended) {
+            return true;
         }
         let mut out = Vec::new();
         let result = self.synthesizer.handle(request, input, &mut out);

@@ -59,7 +59,10 @@ impl CascadeSession {
                 reply.timings.created.get_or_insert(now);
                 reply.calls.push(call);
             }
-            Thought::Used(usage) => reply.usage += usage,
+            Thought::Used(usage) => {
+                reply.usage += usage;
+                self.ports.push(Output::Usage(usage));
+            }
             Thought::Failed => self.answer_broke_off(now),
             Thought::Done(_) if reply.text.trim().is_empty() && reply.calls.is_empty() && reply.running.is_empty() => {
                 let error = EngineError::Protocol { reason: "an empty answer".to_owned() };
@@ -198,7 +201,8 @@ impl CascadeSession {
         if self.filler_at.take_if(|at| now >= *at).is_none() {
             return;
         }
-        let (Some(audio), Some(text)) = (self.filler.clone(), self.config.filler.clone()) else { return };
+        let speaking = self.reply.as_ref().is_some_and(|reply| reply.is_audible());
+        let (Some(audio), Some(text), false) = (self.filler.clone(), self.config.filler.clone(), speaking) else { return };
         let prompt = self.next_prompt;
         self.next_prompt = PromptId(prompt.0 + 1);
         // What waits is said after it, and prompts are numbered as they are heard.

@@ -183,7 +183,9 @@ impl Run {
             Output::ProviderFailed { provider, stage, replaced, error } => {
                 format!("{stage} {provider} {}{}", error.kind(), if replaced { ", replaced" } else { "" })
             }
-            Output::Transcript { is_final: false, .. } | Output::ProviderTook { .. } | Output::Warm { .. } => return None,
+            Output::Transcript { is_final: false, .. } | Output::ProviderTook { .. } | Output::Usage(_) | Output::Warm { .. } => {
+                return None;
+            }
             Output::Transcript { role, prompt, text, .. } => {
                 let prompt = prompt.map_or(String::new(), |prompt| format!(" {}", prompt.0));
                 format!("{role:?}{prompt} = {}", text.as_str())

@@ -9,7 +9,7 @@ use crate::responder::Entry;
 
 impl CascadeSession {
     pub(super) fn caller_started(&mut self, now: Instant, at: Instant) {
-        self.ears.begin(at, &mut self.ports);
+        self.ears.begin(now, at, &mut self.ports);
         // The caller goes on before anything of the answer was heard; only a greeting is to be heard in any case.
         let silent = |reply: &Reply| !reply.is_audible() && reply.cause != Cause::Greeting;
         if self.reply.as_ref().is_some_and(silent) {
