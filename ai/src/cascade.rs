@@ -276,6 +276,8 @@ impl CascadeSession {
     }
 
     fn end(&mut self, now: Instant, heard: Option<(PromptId, Duration)>) {
+        // First, so that what is told of its words finds its times.
+        self.drop_reply(now, TurnOutcome::Interrupted);
         if let Some((prompt, heard)) = heard {
             self.cut(prompt, heard);
         }

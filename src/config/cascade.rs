@@ -134,7 +134,7 @@ fn read_timeouts(mut section: Section<'_>) -> TimeoutsConfig {
     let ms = Duration::from_millis;
     let timeouts = TimeoutsConfig {
         transcript: section.millis("transcript_ms", ms(1_500), 200..=10_000),
-        token: section.millis("token_ms", ms(4_000), 200..=60_000),
+        token: section.millis("token_ms", ms(3_000), 200..=60_000),
         audio: section.millis("audio_ms", ms(2_000), 200..=60_000),
         filler: section.millis("filler_after_ms", ms(1_500), 200..=10_000),
     };

@@ -174,3 +174,36 @@ pub(super) fn usage_of(usage: &Usage) -> store::Usage {
         output_audio_tokens: usage.output_audio,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ai::engine::TurnOutcome;
+
+    use super::*;
+
+    /// The stages of a turn that was decided at 600 ms, its first audio at 1,000: `None` where there were none. All in milliseconds.
+    fn check(transcribed: Option<u64>, created: Option<u64>, expected: Option<[u64; 3]>) {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let (outcome, usage) = (TurnOutcome::Completed, store::Usage::default());
+        let (first_audio, done) = (at(1_000), at(1_200));
+        let (transcribed, created) = (transcribed.map(at), created.map(at));
+        let generation = Generation { transcribed, requested: at(100), created, first_audio, done, outcome, usage };
+        let parts = stages(at(600), &generation).map(|parts| [parts.transcript, parts.first_token, parts.first_audio]);
+        assert!(
+            parts.is_none_or(|parts| parts.iter().sum::<Duration>() == Duration::from_millis(400)),
+            "they sum to the engine's time"
+        );
+        assert_eq!(parts.map(|parts| parts.map(|part| part.as_millis() as u64)), expected);
+    }
+
+    #[test]
+    fn stages_sum_to_the_engine_and_what_was_done_early_took_nothing() {
+        check(Some(750), Some(900), Some([150, 150, 100]));
+        check(Some(150), Some(900), Some([0, 300, 100]));
+        check(Some(150), Some(350), Some([0, 0, 400]));
+        check(Some(750), Some(1_300), Some([150, 250, 0]));
+        check(None, Some(900), None);
+        check(Some(750), None, None);
+    }
+}

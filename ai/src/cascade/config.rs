@@ -64,9 +64,9 @@ impl Default for CascadeConfig {
 pub struct Timeouts {
     /// From the end of the caller's turn to its last words; then what there is must do. Default 1.5 s.
     pub transcript: Duration,
-    /// From asking for an answer to its first words. Default 4 s: thinking models are slow, and a filler bridges it.
+    /// From asking for an answer to its first words. Default 3 s: a filler bridges it.
     pub first_token: Duration,
-    /// From words of an answer to the next, or its end. Default 4 s.
+    /// From words of an answer to the next, or its end. Default 3 s.
     pub next_token: Duration,
     /// From asking for speech to its first audio. Default 2 s.
     pub first_audio: Duration,
@@ -81,8 +81,8 @@ impl Default for Timeouts {
         let seconds = Duration::from_secs;
         Self {
             transcript: Duration::from_millis(1_500),
-            first_token: seconds(4),
-            next_token: seconds(4),
+            first_token: seconds(3),
+            next_token: seconds(3),
             first_audio: seconds(2),
             next_audio: seconds(2),
             filler: Duration::from_millis(1_500),

@@ -1,6 +1,6 @@
 //! The second stage: the conversation to the words of an answer, by one responder of a chain.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::chain::{Chain, Verdict};
 use super::config::Timeouts;
@@ -91,6 +91,29 @@ impl Mind {
         }
     }
 
+    /// The caller does not wait for the answer any more. One that was silent for half of its time by then is late: a caller who asks again
+    /// and again would never come to hear another provider.
+    pub(super) fn abandon(&mut self, now: Instant, ports: &mut Ports) {
+        let late = match &self.state {
+            State::Asked(request) if !request.done => Some(self.limit(request)),
+            _ => None,
+        };
+        if let (Some((stage, limit)), State::Asked(request)) = (late, &self.state)
+            && now + limit / 2 >= request.deadline
+        {
+            self.fail(now, EngineError::Late { stage, limit: limit / 2 }, ports);
+        }
+        self.cancel(ports);
+    }
+
+    /// What a request is waited for, and how long.
+    fn limit(&self, request: &Request) -> (Stage, Duration) {
+        match request.began {
+            true => (Stage::NextToken, self.timeouts.next_token),
+            false => (Stage::FirstToken, self.timeouts.first_token),
+        }
+    }
+
     /// What a link of this stage said; `None` when it is none.
     pub(super) fn handle(&mut self, now: Instant, link: LinkId, input: &LinkInput, ports: &mut Ports) -> Option<Vec<Thought>> {
         let State::Asked(request) = &mut self.state else { return None };
@@ -169,10 +192,7 @@ impl Mind {
             self.cancel(ports);
             return false;
         }
-        let (stage, limit) = match request.began {
-            true => (Stage::NextToken, self.timeouts.next_token),
-            false => (Stage::FirstToken, self.timeouts.first_token),
-        };
+        let (stage, limit) = self.limit(request);
         self.fail(now, EngineError::Late { stage, limit }, ports);
         true
     }

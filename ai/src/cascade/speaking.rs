@@ -165,8 +165,10 @@ impl CascadeSession {
 
     /// The agent's turn is over as far as it is made here.
     pub(super) fn drop_reply(&mut self, now: Instant, outcome: TurnOutcome) {
-        self.mind.cancel(&mut self.ports);
-        if outcome != TurnOutcome::Completed {
+        if outcome == TurnOutcome::Completed {
+            self.mind.cancel(&mut self.ports);
+        } else {
+            self.mind.abandon(now, &mut self.ports);
             self.mouth.cancel(now, &mut self.ports);
             self.closing.clear();
         }

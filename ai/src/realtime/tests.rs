@@ -90,6 +90,7 @@ impl Run {
         let input = match verb {
             "audio" => return (0..number(0)).for_each(|_| self.frame()),
             "wait" => return self.wait(number(0)),
+            "ringing" => Input::Ringing,
             "started" => Input::Started,
             "connected" => self.socket(LinkInput::Opened),
             "closed" => {
@@ -158,6 +159,7 @@ impl Run {
                 self.link = link;
                 "connect".to_owned()
             }
+            Output::Close(_) => "close".to_owned(),
             Output::Failed { error } => format!("failed {}", error.kind()),
             Output::PromptEnd { prompt } => format!("end {}", prompt.0),
             Output::Send { frame: Frame::Text(frame), .. } => format!("> {}", frame_line(frame.as_str())),

@@ -48,7 +48,7 @@ fn a_transcriber_that_talks_nonsense_is_tried_again() {
 
 #[test]
 fn a_model_that_stalls_is_bridged_and_replaced() {
-    let script = format!("{ASKED}+4000 llm2 text Hi.\nllm2 done\ntts1 audio 1 500\ntts1 done 1");
+    let script = format!("{ASKED}+3000 llm2 text Hi.\nllm2 done\ntts1 audio 1 500\ntts1 done 1");
     let run = heard(&script, &["model llm1 first_token_timeout, replaced"]);
     has(&run, "audio 1 800");
     has(&run, "audio 2 500");
@@ -133,12 +133,12 @@ fn when_nobody_is_left_the_session_fails_once_and_closes_all() {
         "0 > stt1 flush
          0 ask llm1: caller: hello
          0 Caller = hello
-         4000 close llm1
-         4000 model llm1 first_token_timeout
-         4000 close tts1
-         4000 > stt1 bye
-         4000 close stt1
-         4000 failed no model provider is left",
+         3000 close llm1
+         3000 model llm1 first_token_timeout
+         3000 close tts1
+         3000 > stt1 bye
+         3000 close stt1
+         3000 failed no model provider is left",
     );
 }
 
@@ -166,4 +166,13 @@ fn a_filler_is_heard_and_not_remembered() {
     let run = heard(&format!("{ASKED}+1600\n{answer}\nheard 1\nstarts 0\nfinishes 0 600\nstt1 final and\nstt1 flushed"), &[]);
     has(&run, "Agent 1 = One moment.");
     has(&run, "ask llm1: caller: hello | agent: Hi. | caller: and");
+}
+
+#[test]
+fn who_asks_again_is_answered_by_another() {
+    let again = "starts 0\nfinishes 0 600\nstt1 final hello?\nstt1 flushed\nllm2 text Hi.\nllm2 done\ntts1 audio 1 500";
+    let run = heard(&format!("{ASKED}+2000\n{again}"), &["model llm1 first_token_timeout, replaced"]);
+    has(&run, "ask llm2: caller: hello | caller: hello?");
+    let soon = heard(&format!("{ASKED}+1000\n{}", again.replace("llm2", "llm1")), &[]);
+    has(&soon, "ask llm1: caller: hello | caller: hello?");
 }
