@@ -1,14 +1,14 @@
 # Every command a person needs; `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test demo bench bench-accept load observe deny
+.PHONY: help run test demo bench bench-accept load observe deny check-providers
 
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 # espeak-ng is the offline engine's voice; the C compiler builds SQLite and ring.
 NEEDED := cc:build-essential espeak-ng:espeak-ng
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## install what is missing, build, start the server and answer calls
 	@scripts/packages.sh $(NEEDED)
@@ -40,6 +40,10 @@ load: ## the headline figures in two minutes; or a load of your own, e.g. make l
 
 observe: ## a Prometheus that reads the running server and knows its alerts, on 127.0.0.1:9090 until Ctrl-C
 	@scripts/observe.sh
+
+check-providers: ## one short live turn with each AI provider whose key is in the environment; says which it skipped
+	cargo build --locked --release --bin offhook
+	$(RELEASE)/offhook providers check
 
 deny: ## check licences and sources of the dependencies; installs cargo-deny once
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny

@@ -27,6 +27,16 @@ pub enum Command {
     Migrate,
     /// Answer one demonstration call, print the conversation and exit
     Demo,
+    /// What to do with AI providers
+    #[command(subcommand)]
+    Providers(ProvidersCommand),
+}
+
+/// What `offhook providers` can do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Subcommand)]
+pub enum ProvidersCommand {
+    /// Have one short turn with each provider whose key is in the environment; exit with 1 when one fails
+    Check,
 }
 
 #[cfg(test)]
@@ -34,7 +44,7 @@ pub enum Command {
 mod tests {
     use clap::{CommandFactory, Parser};
 
-    use super::{Cli, Command};
+    use super::{Cli, Command, ProvidersCommand};
 
     #[test]
     fn the_command_line_is_well_formed() {
@@ -52,5 +62,12 @@ mod tests {
                 assert_eq!(cli.config.as_deref(), Some("a.toml".as_ref()));
             }
         }
+    }
+
+    #[test]
+    fn providers_are_checked() {
+        let cli = Cli::try_parse_from(["offhook", "providers", "check"]).unwrap();
+        assert_eq!(cli.command, Command::Providers(ProvidersCommand::Check));
+        assert!(Cli::try_parse_from(["offhook", "providers"]).is_err());
     }
 }

@@ -4,6 +4,7 @@ mod cli;
 mod config;
 mod demo;
 mod gate;
+mod providers;
 mod telemetry;
 mod wire;
 
@@ -12,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use cli::{Cli, Command};
+use cli::{Cli, Command, ProvidersCommand};
 use config::{Config, Environment, Problems};
 
 /// The exit code for a mistake of the user's, as clap has it for a wrong command line.
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         }),
         Command::Demo => run(demo::run(file, environment())),
         Command::Migrate => configured(file, |config| run(migrate(config))),
+        Command::Providers(ProvidersCommand::Check) => run(providers::check(&environment())),
         Command::Serve => configured(file, |config| run(async { wire::start(config).await?.run(config).await })),
     };
     done.unwrap_or_else(|error| {

@@ -6,6 +6,7 @@ mod make;
 mod pieces;
 #[cfg(test)]
 pub(crate) mod script;
+pub mod trial;
 mod turns;
 
 pub use self::account::Account;

@@ -55,10 +55,8 @@ struct Wire<'a> {
     transcript: Field<'a>,
     #[serde(borrow, default)]
     text: Field<'a>,
-    #[serde(default)]
-    is_final: bool,
-    #[serde(default)]
-    duration: f64,
+    is_final: Option<bool>,
+    duration: Option<f64>,
     #[serde(borrow, default)]
     status_code: Field<'a>,
     #[serde(borrow, default)]
@@ -147,10 +145,10 @@ impl Transcriber for Ink {
             }
             "transcript" => {
                 let words = wire.text.text().map(str::trim).filter(|words| !words.is_empty()).map(Words::from);
-                if wire.is_final {
+                if wire.is_final == Some(true) {
                     out.extend(words.map(Transcribed::Final));
-                    let billed = (0.0..LONGEST).contains(&wire.duration);
-                    out.extend(billed.then(|| Transcribed::Used(Duration::from_secs_f64(wire.duration))));
+                    let seconds = wire.duration.filter(|seconds| (0.0..LONGEST).contains(seconds));
+                    out.extend(seconds.map(|seconds| Transcribed::Used(Duration::from_secs_f64(seconds))));
                 } else {
                     out.extend(words.map(Transcribed::Interim));
                 }

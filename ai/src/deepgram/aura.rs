@@ -51,10 +51,15 @@ impl Aura {
 struct Wire<'a> {
     #[serde(borrow, default, rename = "type")]
     kind: Field<'a>,
-    #[serde(borrow, default, alias = "warn_code", alias = "err_code")]
+    #[serde(borrow, default)]
     code: Field<'a>,
-    #[serde(borrow, default, alias = "warn_msg", alias = "err_msg", alias = "message")]
+    #[serde(borrow, default)]
     description: Field<'a>,
+    /// As older messages have them.
+    #[serde(borrow, default)]
+    warn_code: Field<'a>,
+    #[serde(borrow, default)]
+    warn_msg: Field<'a>,
 }
 
 impl Synthesizer for Aura {
@@ -122,7 +127,8 @@ impl Synthesizer for Aura {
         }
         let Some(text) = text(input) else { return Ok(()) };
         let wire: Wire<'_> = read(text)?;
-        let (code, description) = (wire.code.text().unwrap_or_default(), wire.description.text().unwrap_or_default());
+        let code = wire.code.text().or(wire.warn_code.text()).unwrap_or_default();
+        let description = wire.description.text().or(wire.warn_msg.text()).unwrap_or_default();
         match wire.kind.text().unwrap_or_default() {
             "Flushed" if self.clearing == 0 => {
                 out.extend(self.asked.pop_front().flatten().map(|speech| Synthesized::Done { speech }));
@@ -218,7 +224,8 @@ mod tests {
     fn errors_and_oddities() {
         let told = |texts: &str| spoke(&mut aura(), texts);
         assert_eq!(told(r#"{"type":"Error","code":"DATA-0001","description":"m"}"#), "reported: provider failed (DATA-0001): m");
-        assert_eq!(told(r#"{"type":"Warning","warn_code":"SLOW","warn_msg":"m"}"#), "");
+        assert_eq!(told(r#"{"type":"Warning","warn_code":"SLOW","warn_msg":"m","description":"m"}"#), "");
+        assert!(told(r#"{"type":"Warning","warn_code":"x","warn_msg":"Too many Flush messages"}"#).starts_with("rate_limited"));
         assert_eq!(told("{}\n{\"type\":\"Flushed\"}\n{\"type\":\"Cleared\"}\n{\"type\":7}\n#5"), "");
         assert!(told("rubbish").starts_with("protocol: "));
     }

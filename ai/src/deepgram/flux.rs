@@ -69,9 +69,10 @@ impl Flux {
                 }
                 out.push(Transcribed::EndOfTurn);
                 self.interim.clear();
-                let used = wire.audio_window_end - self.billed;
+                let end = wire.audio_window_end.unwrap_or_default();
+                let used = end - self.billed;
                 if (0.0..LONGEST).contains(&used) {
-                    self.billed = wire.audio_window_end;
+                    self.billed = end;
                     out.push(Transcribed::Used(Duration::from_secs_f64(used)));
                 }
             }
@@ -89,8 +90,7 @@ struct Wire<'a> {
     event: Field<'a>,
     #[serde(borrow, default)]
     transcript: Field<'a>,
-    #[serde(default)]
-    audio_window_end: f64,
+    audio_window_end: Option<f64>,
     #[serde(borrow, default)]
     code: Field<'a>,
     #[serde(borrow, default)]

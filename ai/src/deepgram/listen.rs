@@ -36,12 +36,9 @@ impl Listen {
 struct Wire<'a> {
     #[serde(borrow, default, rename = "type")]
     kind: Field<'a>,
-    #[serde(default)]
-    is_final: bool,
-    #[serde(default)]
-    from_finalize: bool,
-    #[serde(default)]
-    duration: f64,
+    is_final: Option<bool>,
+    from_finalize: Option<bool>,
+    duration: Option<f64>,
     /// Of `Results` an object; other messages have a list here.
     #[serde(borrow)]
     channel: Option<&'a serde_json::value::RawValue>,
@@ -129,15 +126,14 @@ impl Transcriber for Listen {
                 let transcript = channel.and_then(|channel| channel.alternatives.into_iter().next()?.transcript.into_text());
                 let transcript = transcript.unwrap_or_default();
                 let words = (!transcript.trim().is_empty()).then(|| Words::from(&*transcript));
-                if wire.is_final {
+                if wire.is_final == Some(true) {
                     out.extend(words.map(Transcribed::Final));
-                    if (0.0..LONGEST).contains(&wire.duration) {
-                        out.push(Transcribed::Used(Duration::from_secs_f64(wire.duration)));
-                    }
+                    let seconds = wire.duration.filter(|seconds| (0.0..LONGEST).contains(seconds));
+                    out.extend(seconds.map(|seconds| Transcribed::Used(Duration::from_secs_f64(seconds))));
                 } else {
                     out.extend(words.map(Transcribed::Interim));
                 }
-                if wire.from_finalize {
+                if wire.from_finalize == Some(true) {
                     out.push(Transcribed::Flushed);
                 }
             }

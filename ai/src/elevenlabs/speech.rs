@@ -101,9 +101,13 @@ fn frame(message: &Value) -> Frame {
 struct Wire<'a> {
     #[serde(borrow, default)]
     audio: Field<'a>,
-    #[serde(borrow, default, rename = "contextId", alias = "context_id")]
+    // Both spellings are in use, and either may be.
+    #[serde(borrow, default, rename = "contextId")]
     context: Field<'a>,
-    #[serde(default, rename = "isFinal", alias = "is_final")]
+    #[serde(borrow, default)]
+    context_id: Field<'a>,
+    #[serde(rename = "isFinal")]
+    last: Option<bool>,
     is_final: Option<bool>,
     #[serde(borrow)]
     alignment: Option<&'a RawValue>,
@@ -217,7 +221,8 @@ impl Synthesizer for Speech {
         if !code.is_empty() || !message.is_empty() {
             return Err(fault("", if code.is_empty() { "error" } else { code }, message));
         }
-        let number = wire.context.text().and_then(|id| id.strip_prefix('p')?.parse().ok());
+        let context = wire.context.text().or(wire.context_id.text());
+        let number = context.and_then(|id| id.strip_prefix('p')?.parse().ok());
         let Some(speech) = number.map(SpeechId) else { return Ok(()) };
         if let Some(context) = self.wanted.iter_mut().find(|context| context.speech == speech) {
             let from = Duration::from_millis(context.octets / OCTETS_PER_MS);
@@ -233,7 +238,7 @@ impl Synthesizer for Speech {
                 out.push(Synthesized::Audio { speech, audio: Bytes::from(audio) });
             }
         }
-        if wire.is_final == Some(true) && self.forget(speech) {
+        if (wire.last == Some(true) || wire.is_final == Some(true)) && self.forget(speech) {
             out.push(Synthesized::Done { speech });
         }
         Ok(())

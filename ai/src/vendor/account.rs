@@ -82,6 +82,9 @@ impl Account {
     }
 }
 
+/// The most key terms that are sent: what Deepgram and Cartesia take, and URLs have room for.
+const MAX_KEYTERMS: usize = 100;
+
 /// A path and its query, percent-encoded as it grows.
 pub(crate) struct Query(String);
 
@@ -106,9 +109,9 @@ impl Query {
         }
     }
 
-    /// The same name again for each value.
+    /// The same name again for each key term.
     pub(crate) fn with_each(self, name: &str, values: &[String]) -> Self {
-        values.iter().fold(self, |query, value| query.with(name, value))
+        values.iter().take(MAX_KEYTERMS).fold(self, |query, value| query.with(name, value))
     }
 }
 

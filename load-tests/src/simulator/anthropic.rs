@@ -1,5 +1,8 @@
 //! Anthropic's Messages API.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};

@@ -2,6 +2,8 @@
 
 mod listen;
 mod speak;
+#[cfg(test)]
+mod tests;
 
 use serde_json::{Value, json};
 

@@ -13,22 +13,6 @@ use super::speech_once;
 
 /// Longest text of one request, characters.
 const TEXT_CHARS_MAX: usize = 10_000;
-/// Query parameters of the speech sockets.
-const SPEECH_KEYS: [&str; 13] = [
-    "apply_text_normalization",
-    "authorization",
-    "auto_mode",
-    "enable_logging",
-    "enable_ssml_parsing",
-    "inactivity_timeout",
-    "language_code",
-    "model_id",
-    "optimize_streaming_latency",
-    "output_format",
-    "seed",
-    "single_use_token",
-    "sync_alignment",
-];
 
 /// `WS .../stream-input`.
 pub(super) fn single(asked: &Asked) -> Result<Box<dyn Core>, Answer> {

@@ -19,6 +19,12 @@ use crate::speech;
 
 /// Level above which audio is speech, dBov: between line noise (-60) and a quiet voice (-35).
 const SPEECH_DBOV: f32 = -42.0;
+/// Below the loudest speech so far by this much, audio is a recording's own noise.
+const NOISE_BELOW_PEAK_DB: f32 = 24.0;
+/// While audio is above this, dBov, the pause is one within a recording, and the utterance is not over.
+const HUM_DBOV: f32 = -46.0;
+/// But not for longer than this, milliseconds: longer pauses part the utterances of a recording.
+const HUM_MS_MAX: u64 = 1_000;
 /// Audio is judged in blocks this long, milliseconds.
 const BLOCK_MS: u64 = 10;
 /// Speech this long starts an utterance: shorter sounds are clicks.
@@ -66,6 +72,8 @@ pub(super) struct Hearing {
     rest: Vec<u8>,
     samples: u64,
     voiced_ms: u64,
+    /// Level of the loudest speech so far, dBov.
+    peak: f32,
     utterances: usize,
     now: Option<Utterance>,
     noticed: VecDeque<Noticed>,
@@ -78,6 +86,8 @@ struct Utterance {
     /// End of the last speech: in audio, and when it arrived.
     voiced_until_ms: u64,
     voiced_at: Instant,
+    /// End of the last sound above silence, in audio.
+    hum_until_ms: u64,
     words: usize,
     eager: bool,
 }
@@ -93,6 +103,7 @@ impl Hearing {
             rest: Vec::new(),
             samples: 0,
             voiced_ms: 0,
+            peak: f32::NEG_INFINITY,
             utterances: 0,
             now: None,
             noticed: VecDeque::new(),
@@ -115,14 +126,21 @@ impl Hearing {
     }
 
     fn handle_block(&mut self, now: Instant, octets: &[u8]) {
-        let loud = speech::level(&self.format.decode(octets)) > SPEECH_DBOV;
+        let level = speech::level(&self.format.decode(octets));
+        let loud = level > SPEECH_DBOV.max(self.peak - NOISE_BELOW_PEAK_DB);
         self.samples += (octets.len() / self.format.sample_bytes()) as u64;
         let at_ms = self.audio_ms();
+        if let Some(utterance) = self.now.as_mut().filter(|_| level > HUM_DBOV) {
+            utterance.hum_until_ms = at_ms;
+        }
         if !loud {
             self.voiced_ms = 0;
             return;
         }
         self.voiced_ms += BLOCK_MS;
+        if self.voiced_ms >= ONSET_MS {
+            self.peak = self.peak.max(level);
+        }
         match &mut self.now {
             Some(utterance) => {
                 (utterance.voiced_until_ms, utterance.voiced_at) = (at_ms, now);
@@ -141,7 +159,15 @@ impl Hearing {
         let fault = self.shared.turn_fault(turn, Stage::Stt, self.provider);
         self.drip |= fault == Some(Fault::Drip);
         let start_ms = at_ms.saturating_sub(self.voiced_ms);
-        self.now = Some(Utterance { turn, start_ms, voiced_until_ms: at_ms, voiced_at: now, words: 0, eager: false });
+        self.now = Some(Utterance {
+            turn,
+            start_ms,
+            voiced_until_ms: at_ms,
+            voiced_at: now,
+            hum_until_ms: at_ms,
+            words: 0,
+            eager: false,
+        });
         self.noticed.push_back(Noticed::Started { at_ms: start_ms, fault });
     }
 
@@ -242,7 +268,9 @@ impl Hearing {
     fn has_been_quiet(&self) -> bool {
         let Some(utterance) = &self.now else { return false };
         let needed = self.patience.eager_after.filter(|_| !utterance.eager).unwrap_or_else(|| self.silence_needed(utterance));
-        let heard = self.audio_ms() - utterance.voiced_until_ms;
+        let hum_counts = self.audio_ms() - utterance.voiced_until_ms < HUM_MS_MAX;
+        let since = if hum_counts { utterance.hum_until_ms } else { utterance.voiced_until_ms };
+        let heard = self.audio_ms() - since;
         u128::from(heard) >= needed.as_millis().min(u128::from(PAUSE_MS_MAX)) / 2
     }
 
@@ -279,16 +307,24 @@ mod tests {
     use super::*;
     use crate::simulator::script::Script;
 
-    /// A letter is 20 ms: `s` speech, `.` silence. Times are of the audio.
-    fn check(script: &str, eager_ms: u64, audio: &str, want: &str) {
+    fn hearing_of(script: &str, patience: Patience) -> Hearing {
         let shared = Arc::new(Shared::of(Script::parse(script).unwrap()));
-        let patience =
-            Patience { endpointing: Duration::ZERO, eager_after: (eager_ms > 0).then(|| Duration::from_millis(eager_ms)) };
-        let mut hearing = Hearing::new(shared, Provider::Deepgram, Format::MULAW, patience, None);
+        Hearing::new(shared, Provider::Deepgram, Format::MULAW, patience, None)
+    }
+
+    /// A letter is 20 ms: `s` speech, `S` loud speech, `n` noise of -40 dBov, `.` silence. Times are of the audio.
+    fn check(script: &str, eager_ms: u64, audio: &str, want: &str) {
+        let eager_after = (eager_ms > 0).then(|| Duration::from_millis(eager_ms));
+        let mut hearing = hearing_of(script, Patience { endpointing: Duration::ZERO, eager_after });
         let begin = Instant::now();
         let mut got = Vec::new();
         for (index, letter) in audio.chars().enumerate() {
-            let sample = if letter == 's' { 3_000 } else { 0 };
+            let sample = match letter {
+                'S' => 12_000,
+                's' => 3_000,
+                'n' => 328,
+                _ => 0,
+            };
             let at = index as u64 * 20 + 20;
             hearing.handle_audio(begin + Duration::from_millis(at), &speech::encode(media::codec::Codec::Pcmu, &[sample; 160]));
             while let Some(noticed) = hearing.poll() {
@@ -324,6 +360,40 @@ mod tests {
     fn an_eager_end_is_taken_back_when_speech_goes_on() {
         let want = "60:started@0 80:\"one\" 140:Eager 180:Resumed 300:\"one two\" 360:Eager 460:ended \"one two three\"";
         check(WORDS, 60, "ssss....sssssss..............", want);
+    }
+
+    #[test]
+    fn a_recordings_noise_is_no_speech_and_no_silence() {
+        let pauses = format!("SSSSSnn{}SSSSnn..........", "n".repeat(20));
+        check(WORDS, 0, &pauses, "60:started@0 80:\"one\" 560:\"one two\" 780:ended \"one two three\"");
+        let long = format!("SSSSS{}SSSS", "n".repeat(60));
+        let want = "60:started@0 80:\"one\" 1100:ended \"one two three\" 1360:started@1300";
+        check(WORDS, 0, &long, want);
+    }
+
+    /// As the virtual callers say it: an utterance of the recording, and then digital silence.
+    #[test]
+    fn each_utterance_of_the_built_in_recording_ends_on_time() {
+        let recording = speech::Recording::built_in().unwrap();
+        for utterance in recording.utterances.clone() {
+            let mut hearing = hearing_of(WORDS, Patience::default());
+            let begin = Instant::now();
+            let last = utterance.clone().filter(|frame| recording.speech(*frame)).max().unwrap() + 1 - utterance.start;
+            let silence = std::iter::repeat_n([0; 160].as_slice(), 30);
+            let mut ends = Vec::new();
+            for (index, frame) in (1..).zip(utterance.clone().map(|frame| recording.frame(frame)).chain(silence)) {
+                hearing
+                    .handle_audio(begin + Duration::from_millis(index * 20), &speech::encode(media::codec::Codec::Pcmu, frame));
+                while let Some(noticed) = hearing.poll() {
+                    if noticed == Noticed::Ended {
+                        hearing.take();
+                        ends.push(index * 20 - last as u64 * 20);
+                    }
+                }
+            }
+            // A packet late at most, and what lies within one.
+            assert!(matches!(ends[..], [130..=180]), "{utterance:?}: {ends:?}");
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@ mod audio;
 mod chat;
 mod embeddings;
 mod responses;
+#[cfg(test)]
+mod tests;
 
 use serde_json::{Value, json};
 

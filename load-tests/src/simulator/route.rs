@@ -40,11 +40,16 @@ pub(super) struct Asked<'a> {
     pub now: Instant,
 }
 
+/// Answers a request; refuses it with `Err`.
+pub(super) type Ask = fn(&Asked) -> Result<Answer, Answer>;
+/// Begins a session; refuses it with `Err`.
+pub(super) type Open = fn(&Asked) -> Result<Box<dyn Core>, Answer>;
+
 /// How an endpoint answers.
 #[derive(Clone, Copy)]
 enum Endpoint {
-    Http(fn(&Asked) -> Result<Answer, Answer>),
-    Socket(fn(&Asked) -> Result<Box<dyn Core>, Answer>),
+    Http(Ask),
+    Socket(Open),
 }
 
 impl Asked<'_> {
@@ -93,7 +98,7 @@ fn find(method: &Method, path: &str, socket: bool) -> Option<(Provider, Stage, E
             _ => {
                 let groq = path.strip_prefix("/openai");
                 let provider = if groq.is_some() { Provider::Groq } else { Provider::OpenAi };
-                let (stage, answer): (Stage, fn(&Asked) -> Result<Answer, Answer>) = match groq.unwrap_or(path) {
+                let (stage, answer): (Stage, Ask) = match groq.unwrap_or(path) {
                     "/v1/chat/completions" if post => (Stage::Llm, openai::chat),
                     "/v1/responses" if post => (Stage::Llm, openai::responses),
                     "/v1/audio/transcriptions" if post => (Stage::Stt, openai::transcription),

@@ -330,4 +330,15 @@ mod tests {
         assert_eq!([0, 1, 2].map(|number| script.hearing(number)), [0, 2, 0]);
         assert_eq!(["on its way.", "Good bye", ""].map(|part| script.saying(part)), [Some(1), None, None]);
     }
+
+    #[test]
+    fn the_scripts_that_are_shown_are_good() {
+        for script in [include_str!("../../cascade.toml"), include_str!("../../soak.toml")] {
+            Script::parse(script).unwrap();
+        }
+        let shown = include_str!("../../README.md").split("```toml\n").nth(1).and_then(|text| text.split("```").next()).unwrap();
+        let script = Script::parse(shown).unwrap();
+        assert_eq!((script.turns.len(), script.faults.len()), (5, 1));
+        assert_eq!(script.turns[4].fault_stage, Some(Stage::Tts));
+    }
 }

@@ -55,7 +55,7 @@ pub struct SimOptions {
     pub speed: f64,
 }
 
-/// A simulator that runs until it is dropped.
+/// A simulator that takes connections until it is dropped. Those that are open then go on.
 #[derive(Debug)]
 pub struct Simulator {
     address: SocketAddr,

@@ -16,6 +16,8 @@ pub(super) const CHAR_MS: u64 = 60;
 const PIECE_CHARS: usize = 4;
 /// Time between two bytes of a drip.
 pub(super) const DRIP: Duration = Duration::from_millis(200);
+/// Most pieces and marks that wait in a stream: forty minutes of speech. Text beyond that is not spoken.
+const QUEUE_MAX: usize = 10_000;
 /// Bytes that a drip has before it ends: five minutes.
 pub(super) const DRIP_BYTES_MAX: usize = 1_500;
 
@@ -69,6 +71,9 @@ impl<M> Speaker<M> {
 
     /// Speaks a text after what is being spoken.
     pub(super) fn say(&mut self, now: Instant, text: &str, tempo: Tempo) {
+        if self.queue.len() >= QUEUE_MAX {
+            return;
+        }
         let busy = self.free_at.filter(|free| *free > now);
         let mut due = busy.unwrap_or(now + tempo.first_audio);
         let chars: Vec<char> = text.chars().collect();
@@ -94,6 +99,9 @@ impl<M> Speaker<M> {
     /// Puts a mark after what is being spoken.
     pub(super) fn mark(&mut self, now: Instant, mark: M) {
         let due = self.queue.back().map_or(now, |(due, _)| *due).max(now);
+        if self.queue.len() >= 2 * QUEUE_MAX {
+            self.queue.pop_back();
+        }
         self.queue.push_back((due, Next::Mark(mark)));
     }
 
@@ -155,6 +163,17 @@ mod tests {
         speaker.clear();
         speaker.mark(begin, 'C');
         assert_eq!(story(&mut speaker, begin), "0:C");
+    }
+
+    #[test]
+    fn a_stream_keeps_no_more_than_its_bound() {
+        let (begin, mut speaker) = (Instant::now(), Speaker::new());
+        let tempo = Tempo { first_audio: Duration::ZERO, speed: 4.0, drip: false };
+        for _ in 0..3 * QUEUE_MAX {
+            speaker.say(begin, "text", tempo);
+            speaker.mark(begin, 'M');
+        }
+        assert_eq!(speaker.queue.len(), 2 * QUEUE_MAX);
     }
 
     #[test]

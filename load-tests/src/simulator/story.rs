@@ -7,11 +7,10 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use media::codec::Codec;
 use serde_json::Value;
 
-use super::answer::Answer;
 use super::faults::Fault;
 use super::provider::Provider;
 use super::query::Query;
-use super::route::Asked;
+use super::route::{Ask, Asked, Open};
 use super::script::Script;
 use super::server::Shared;
 use super::socket::{Core, Output};
@@ -50,12 +49,7 @@ impl Client {
     }
 
     /// Opens a session; `tell` makes a word or two of a message. `Err` is the status and the message of a refusal.
-    pub(super) fn open(
-        &self,
-        open: fn(&Asked) -> Result<Box<dyn Core>, Answer>,
-        query: &str,
-        tell: fn(&Value) -> String,
-    ) -> Result<Story, String> {
+    pub(super) fn open(&self, open: Open, query: &str, tell: fn(&Value) -> String) -> Result<Story, String> {
         self.asked(query, b"", |asked| {
             let core = open(asked).map_err(|refused| format!("{} {}", refused.status, refused.story()))?;
             Ok(Story { begin: asked.now, now: asked.now, core, tell, told: Vec::new(), closed: false })
@@ -63,7 +57,7 @@ impl Client {
     }
 
     /// Asks an endpoint; the answer's parts with their times, or its status where that is not 200.
-    pub(super) fn ask(&self, ask: fn(&Asked) -> Result<Answer, Answer>, query: &str, body: &str) -> String {
+    pub(super) fn ask(&self, ask: Ask, query: &str, body: &str) -> String {
         match self.asked(query, body.as_bytes(), ask) {
             Ok(answer) => answer.story(),
             Err(refused) => format!("{} {}", refused.status, refused.story()),

@@ -61,7 +61,7 @@ fn audio_and_its_words_come_with_running_times() {
         {"audio":"//8=","contextId":"p7","alignment":{"chars":["o","u","."],"charStartTimesMs":[0,10,20],"charsDurationsMs":[1,1,1]}}
         {"audio":"/w==","context_id":"p8","alignment":null}
         {"audio":null,"isFinal":true,"contextId":"p7"}
-        {"is_final":true,"context_id":"p8"}"#,
+        {"is_final":true,"isFinal":null,"context_id":"p8","contextId":"p8"}"#,
         "7 at 0 Hi |7 at 90 y|7 audio 16|7 at 2 ou.|7 audio 2|8 audio 1|7 done|8 done",
     );
 }

@@ -17,7 +17,6 @@ use crate::simulator::sound::{self, Format};
 use crate::simulator::speaker::{CHAR_MS, Next, Speaker, Tempo};
 
 const RATES: [u32; 6] = [8_000, 16_000, 24_000, 32_000, 44_100, 48_000];
-const KEYS: [&str; 5] = ["encoding", "mip_opt_out", "model", "sample_rate", "tag"];
 /// Most characters of one message.
 const TEXT_CHARS_MAX: usize = 2_400;
 
@@ -38,9 +37,6 @@ pub(super) struct FluxSpeak {
 
 impl FluxSpeak {
     pub(super) fn open(asked: &Asked) -> Result<Self, String> {
-        if let Some(name) = asked.query.unknown(&KEYS) {
-            return Err(format!("unknown query parameter {name}"));
-        }
         let model = asked.query.value("model").ok_or("model is missing")?;
         if !model.starts_with("flux-") {
             return Err(format!("no such model: {model}"));

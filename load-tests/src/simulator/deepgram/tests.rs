@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::*;
 use crate::simulator::faults::Fault;
 use crate::simulator::provider::Provider;
+use crate::simulator::route::Open;
 use crate::simulator::story::{Client, Story};
 
 const SCRIPT: &str = "[[turns]]\nheard = \"Where is it?\"\ntext = \"On its way. Good day!\"\n[[turns]]\nheard = \"Bye.\"";
@@ -26,7 +27,7 @@ fn tell(event: &Value) -> String {
     word
 }
 
-fn open(ask: fn(&Asked) -> Result<Box<dyn Core>, Answer>, query: &str) -> Result<Story, String> {
+fn open(ask: Open, query: &str) -> Result<Story, String> {
     Client::new(Provider::Deepgram, SCRIPT).open(ask, query, tell)
 }
 
@@ -94,7 +95,7 @@ fn flux_tells_turns() {
     );
     let configure = "{\"type\":\"Configure\",\"thresholds\":{\"eot_threshold\":0.99}}\n\
         {\"type\":\"Configure\",\"thresholds\":{\"eot_threshold\":0.8}}";
-    assert_eq!(story.run(configure), "900:ConfigureFailure#9#\"INVALID_VALUE\" 900:ConfigureSuccess#10");
+    assert_eq!(story.run(configure), "900:ConfigureFailure#8#\"INVALID_VALUE\" 900:ConfigureSuccess#9");
     assert_eq!(
         story.run("speak 100\n{\"type\":\"ForceEndTurn\"}\n{\"type\":\"CloseStream\"}"),
         "960:StartOfTurn\"\"#1 1000:EndOfTurn\"Bye.\"#1#\"manual\" 1000:CLOSE 1000"

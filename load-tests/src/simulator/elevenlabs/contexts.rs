@@ -8,7 +8,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{SPEECH_KEYS, output_format};
+use super::output_format;
 use crate::simulator::answer::Answer;
 use crate::simulator::faults::{Fault, Stage};
 use crate::simulator::provider::Provider;
@@ -20,6 +20,8 @@ use crate::simulator::speaker::{CHAR_MS, Next, Speaker, Spoken, Tempo};
 
 /// Most contexts of a connection at once.
 const CONTEXTS_MAX: usize = 5;
+/// Most contexts with those that only speak what they had begun.
+const CLOSING_MAX: usize = 64;
 /// Characters that wait before each generation, where the client says nothing else.
 const SCHEDULE: [usize; 4] = [120, 160, 250, 290];
 /// Most characters that wait in a context.
@@ -68,9 +70,6 @@ pub(super) struct Contexts {
 impl Contexts {
     pub(super) fn open(asked: &Asked, kind: Kind) -> Result<Self, Answer> {
         let query = &asked.query;
-        if let Some(name) = query.unknown(&SPEECH_KEYS) {
-            return Err(asked.refuse(400, "invalid_parameters", &format!("unknown query parameter {name}")));
-        }
         let format = output_format(asked)?;
         let wrong = |message: String| asked.refuse(400, "invalid_parameters", &message);
         let timeout = query.number("inactivity_timeout", 1.0..=180.0).map_err(wrong)?.unwrap_or(20.0);
@@ -153,7 +152,8 @@ impl Contexts {
         if self.kind == Kind::Single && text != " " {
             return Err("the first message must have a single space as its text".to_owned());
         }
-        if self.contexts.iter().filter(|context| !context.closing).count() == CONTEXTS_MAX {
+        let open = self.contexts.iter().filter(|context| !context.closing).count();
+        if open == CONTEXTS_MAX || self.contexts.len() == CLOSING_MAX {
             return Err(format!("max_active_contexts: at most {CONTEXTS_MAX} contexts"));
         }
         let asked = &message["generation_config"]["chunk_length_schedule"];

@@ -105,9 +105,9 @@ impl Core for Scribe {
                 if event["commit"] == true {
                     // Without speech there is an empty transcript.
                     if self.hearing.finish() {
-                        self.notice()
+                        self.notice();
                     } else {
-                        self.answer(&json!({"message_type": "committed_transcript", "text": ""}))
+                        self.answer(&json!({"message_type": "committed_transcript", "text": ""}));
                     }
                 }
             }

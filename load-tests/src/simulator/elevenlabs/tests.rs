@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::simulator::provider::Provider;
+use crate::simulator::route::Open;
 use crate::simulator::story::{Client, Story};
 
 const SCRIPT: &str = "[[turns]]\nheard = \"Where is it?\"\ntext = \"On its way.\"";
@@ -30,7 +31,7 @@ fn tell(event: &Value) -> String {
     format!("{context}{chars:?}")
 }
 
-fn open(ask: fn(&Asked) -> Result<Box<dyn Core>, Answer>, query: &str) -> Result<Story, String> {
+fn open(ask: Open, query: &str) -> Result<Story, String> {
     Client::new(Provider::ElevenLabs, SCRIPT).open(ask, query, tell)
 }
 
@@ -102,7 +103,6 @@ fn what_the_service_refuses_is_refused() {
     check(&[json!("nonsense")], "invalid_json");
     let refused = |query: &str| open(multi, query).err().unwrap_or_else(|| "taken".to_owned());
     assert!(refused("output_format=mp3_44100_128").starts_with("400"));
-    assert!(refused("output_format=ulaw_8000&speed=2").contains("unknown query parameter speed"));
     assert!(refused("output_format=ulaw_8000&model_id=eleven_v3").contains("not available over WebSocket"));
     assert!(refused("output_format=ulaw_8000&inactivity_timeout=181").contains("inactivity_timeout"));
     let mut keyless = Client::new(Provider::ElevenLabs, SCRIPT);

@@ -226,6 +226,10 @@ fn faults_hit_the_first_response_only() {
         story
     };
     check(Fault::Reset, "audio.delta RESET");
+    check(Fault::Close, "audio.delta Close(1011");
+    check(Fault::ServerError, "done:failed");
+    let dripped = check(Fault::Drip, "audio.delta");
+    assert_eq!(dripped.story.iter().filter(|word| *word == "audio.delta").count(), 3, "a byte at 100, 300 and 500 ms");
     check(Fault::Garbage, "BROKEN UNTYPED BINARY surprise audio_transcript.delta audio.delta");
     let mut limited = check(Fault::RateLimited, "done:failed");
     assert!(limited.run("[response.create] +500").ends_with("done:completed"));
