@@ -146,7 +146,7 @@ fn an_interruption_leaves_what_was_heard_in_the_conversation() {
     let (_, log) = get(host.parse().unwrap(), "/sim/log").unwrap();
     let asked: Vec<Value> = serde_json::from_str(&log).unwrap();
     let asked = asked.iter().filter(|request| request["stage"] == "llm");
-    let last: Value = asked.filter_map(|request| serde_json::from_str(request["what"].as_str()?).ok()).last().unwrap();
+    let last: Value = asked.filter_map(|request| serde_json::from_str(request["what"].as_str()?).ok()).next_back().unwrap();
     let messages = last["messages"].as_array().unwrap();
     let told_to_model: Vec<String> =
         messages.iter().filter(|message| message["role"] == "assistant").map(|message| words_of(&message["content"])).collect();

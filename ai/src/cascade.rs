@@ -75,6 +75,8 @@ pub struct CascadeSession {
     closing: Vec<PromptId>,
     /// Speech that bridges a wait.
     filler: Option<Bytes>,
+    /// It is, or was to be, in the voice of the others.
+    filler_made: bool,
     /// When it is due.
     filler_at: Option<Instant>,
     next_prompt: PromptId,
@@ -112,6 +114,7 @@ impl CascadeSession {
             wanted: false,
             closing: Vec::new(),
             filler: None,
+            filler_made: false,
             filler_at: None,
             next_prompt: config.first_prompt,
             config,

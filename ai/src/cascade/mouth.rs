@@ -3,6 +3,8 @@
 //! Pieces are spoken in order. Those ahead are asked for while the first plays, but no further ahead than the caller can be: what is
 //! cut by a barge-in was paid for.
 
+mod timeouts;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -15,8 +17,8 @@ use super::config::{CascadeConfig, MakeSynthesizer, Timeouts};
 use super::piece::{Piece, State};
 use super::ports::{Ports, Wire};
 use super::said::{Said, add_mark};
-use super::sound::{self, Sound};
-use crate::engine::{CacheKey, EngineError, Output, Stage, Words};
+use super::sound::Sound;
+use crate::engine::{CacheKey, EngineError, Output, Words};
 use crate::link::{LinkId, LinkInput};
 use crate::speakable::Speakable;
 use crate::synthesizer::{SpeechId, Synthesized, Synthesizer};
@@ -35,6 +37,9 @@ struct Play {
     given: Duration,
 }
 
+/// What is made to be kept, and not said: beyond every prompt's number.
+pub(super) const KEPT: PromptId = PromptId(u64::MAX);
+
 /// The speaking stage.
 pub(super) struct Mouth {
     chain: Chain<dyn MakeSynthesizer>,
@@ -48,6 +53,7 @@ pub(super) struct Mouth {
     sound: Option<Sound>,
     play: Option<Play>,
     next: u64,
+    kept: Option<Bytes>,
     /// Enough was given out until then.
     pace: Option<Instant>,
     /// A retry is due then; nothing is asked for before.
@@ -70,6 +76,7 @@ impl Mouth {
             sound: None,
             play: None,
             next: 0,
+            kept: None,
             pace: None,
             retry: None,
             dead: false,
@@ -114,9 +121,14 @@ impl Mouth {
         EngineError::Exhausted { stage: self.chain.stage() }
     }
 
-    /// Whether pieces of a prompt are still to be given out.
+    /// Whether pieces are still to be given out.
     pub(super) fn is_saying(&self) -> bool {
-        !self.pieces.is_empty()
+        self.pieces.iter().any(|piece| piece.prompt != KEPT)
+    }
+
+    /// What was made to be kept, once.
+    pub(super) fn take_kept(&mut self) -> Option<Bytes> {
+        self.kept.take()
     }
 
     /// Whether a piece of this prompt is still to be given out.
@@ -136,6 +148,10 @@ impl Mouth {
 
     /// Adds a piece; `cached` when the same will be said in other calls.
     pub(super) fn say(&mut self, now: Instant, prompt: PromptId, text: String, cached: bool, ports: &mut Ports) {
+        if self.pieces.front().is_some_and(|piece| piece.prompt == KEPT) {
+            // Nobody waits for what is only to be kept.
+            self.cancel(now, ports);
+        }
         let spoken = self.speakable.speak(&text);
         let key = cached.then(|| self.key_of(&spoken));
         if let Some(key) = &key {
@@ -192,7 +208,7 @@ impl Mouth {
                 self.end_piece(now, cached, said, ports);
                 continue;
             };
-            if !std::mem::replace(&mut piece.began, true) {
+            if !std::mem::replace(&mut piece.began, true) && prompt != KEPT {
                 said.add_piece(prompt, piece.speech, &piece.text, &piece.spoken, &piece.marks);
             }
             let audio = match piece.state {
@@ -217,6 +233,10 @@ impl Mouth {
             return false;
         }
         let prompt = piece.prompt;
+        if prompt == KEPT {
+            piece.given.extend_from_slice(&audio);
+            return false;
+        }
         let length = Duration::from_micros(audio.len() as u64 * 1_000 / OCTETS_PER_MS as u64);
         said.add_audio(piece.speech, length);
         if piece.key.is_some() {
@@ -248,6 +268,9 @@ impl Mouth {
         self.give(now, Bytes::from(rest), said, ports);
         let Some(piece) = self.pieces.pop_front() else { return };
         said.end_piece(piece.speech);
+        if piece.prompt == KEPT {
+            self.kept = Some(Bytes::from(piece.given.clone()));
+        }
         if let (Some(key), false) = (piece.key, cached || piece.given.is_empty()) {
             ports.push(Output::CachePut { key, audio: Bytes::from(piece.given) });
         }
@@ -436,41 +459,6 @@ impl Mouth {
             Verdict::Next => self.begin_with(now, ports),
             Verdict::Exhausted => self.dead = true,
         }
-    }
-
-    pub(super) fn handle_timeout(&mut self, now: Instant, said: &mut Said, ports: &mut Ports) {
-        if self.retry.is_some_and(|at| now >= at) {
-            self.connect(now, ports);
-        }
-        if let Some(error) = self.wire.as_ref().and_then(|wire| wire.is_late(now)) {
-            return self.fail_again(now, error, said, ports);
-        }
-        if let (Some(wire), Some((every, frame))) = (&mut self.wire, self.synthesizer.keep_alive()) {
-            wire.keep_alive(now, every, frame, ports);
-        }
-        if let Some((_, stage, limit)) = self.deadline().filter(|(at, ..)| now >= *at) {
-            self.fail_again(now, EngineError::Late { stage, limit }, said, ports);
-        }
-    }
-
-    /// Until when the piece in front must have given more: after its first audio that is a while after the last of it, or after the
-    /// caller has heard all that there is, so that one that drips is late too.
-    fn deadline(&self) -> Option<(Instant, Stage, Duration)> {
-        let piece = self.pieces.front().filter(|piece| piece.state == State::Asked)?;
-        let Some(first) = piece.first else {
-            let limit = self.timeouts.first_audio;
-            return Some((piece.heard_of + limit, Stage::FirstAudio, limit));
-        };
-        let limit = self.timeouts.next_audio;
-        let came = sound::millis(self.synthesizer.format(), piece.octets);
-        let played = first + Duration::from_millis(came);
-        Some((played.min(piece.heard_of) + limit, Stage::NextAudio, limit))
-    }
-
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let every = self.synthesizer.keep_alive().map(|(every, _)| every);
-        let wire = self.wire.as_ref().and_then(|wire| wire.poll_timeout(every));
-        [wire, self.retry, self.deadline().map(|(at, ..)| at), self.pace].into_iter().flatten().min()
     }
 
     /// The call is over.

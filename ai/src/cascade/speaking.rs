@@ -6,6 +6,7 @@ use bytes::Bytes;
 use media::sendout::PromptId;
 
 use super::mind::{self, Thought};
+use super::mouth::KEPT;
 use super::reply::{Cause, Phase, Reply};
 use super::{CascadeSession, FILLER_REQUEST};
 use crate::engine::{CacheKey, EngineError, Output, TurnOutcome};
@@ -109,6 +110,9 @@ impl CascadeSession {
     pub(super) fn speak(&mut self, now: Instant) {
         let gate = self.phase == super::Phase::Live && self.reply.as_ref().is_none_or(|reply| !reply.held);
         let first = self.mouth.advance(now, gate, &mut self.said, &mut self.ports);
+        if let Some(audio) = self.mouth.take_kept() {
+            self.filler = Some(audio);
+        }
         let Some(reply) = &mut self.reply else { return self.end_prompts() };
         if let Some(prompt) = reply.prompt.filter(|_| first) {
             reply.timings.first_audio.get_or_insert(now);
@@ -138,6 +142,7 @@ impl CascadeSession {
         if reply.calls.is_empty() {
             if !self.mouth.is_saying() {
                 self.drop_reply(now, TurnOutcome::Completed);
+                self.make_filler(now);
             }
             return;
         }
@@ -182,6 +187,13 @@ impl CascadeSession {
         }
     }
 
+    /// Makes the filler in the voice of the others, for this call and the next, when nothing else is to be said.
+    fn make_filler(&mut self, now: Instant) {
+        if let Some(text) = self.config.filler.clone().filter(|_| !std::mem::replace(&mut self.filler_made, true)) {
+            self.mouth.say(now, KEPT, text, true, &mut self.ports);
+        }
+    }
+
     pub(super) fn filler_key(&self, text: &str) -> CacheKey {
         self.mouth.key_of(&self.config.speakable.speak(text))
     }
@@ -189,7 +201,10 @@ impl CascadeSession {
     pub(super) fn cached(&mut self, key: &CacheKey, audio: Option<Bytes>) {
         let filler = self.config.filler.clone().filter(|text| self.filler_key(text) == *key);
         match (filler, &audio) {
-            (Some(_), Some(audio)) => self.filler = Some(audio.clone()),
+            (Some(_), Some(audio)) => {
+                self.filler = Some(audio.clone());
+                self.filler_made = true;
+            }
             (Some(text), None) if self.filler.is_none() => {
                 self.ports.push(Output::Synthesize { request: FILLER_REQUEST, text: text.into() });
             }
@@ -200,7 +215,7 @@ impl CascadeSession {
 
     /// Nothing was heard for a while: the filler is said.
     pub(super) fn bridge(&mut self, now: Instant) {
-        if self.filler_at.take_if(|at| now >= *at).is_none() {
+        if self.filler_at.take_if(|at| now >= *at).is_none() || self.phase != super::Phase::Live {
             return;
         }
         let speaking = self.reply.as_ref().is_some_and(|reply| reply.is_audible());

@@ -36,7 +36,7 @@ pub(super) fn cardinal(number: u64) -> String {
     let mut parts = Vec::new();
     let mut rest = number;
     for group in GROUPS {
-        if rest % 1_000 > 0 {
+        if !rest.is_multiple_of(1_000) {
             parts.push(format!("{}{group}", below_thousand((rest % 1_000) as usize)));
         }
         rest /= 1_000;

@@ -230,3 +230,32 @@ fn a_long_answer_is_not_made_faster_than_it_is_heard() {
     run.play("+20");
     run.expect("8000 > tts1 say 4 Four.\n8000 > tts1 say 5 Five.");
 }
+
+#[test]
+fn the_filler_is_made_when_nothing_else_is_to_be_said() {
+    let mut run =
+        Run::new(CascadeConfig { first_message: Some("Hello.".into()), filler: Some("One moment.".into()), ..single() });
+    run.play(
+        "ringing\nopen stt1\nopen tts1\ncached One_moment. 0\ncached Hello. 700\nspoken 0 900\nstarted\ncached One_moment. 0",
+    );
+    run.play("tts1 audio 2 600\ntts1 done 2\n+700 heard 1\nstarts 0\nfinishes 0 600\nstt1 final hello\nstt1 flushed\n+1500");
+    run.expect(
+        "0 connect stt1
+         0 connect tts1
+         0 look One moment.
+         0 look Hello.
+         0 synthesize 0 One moment.
+         0 audio 1 700
+         0 turn Completed - - - 0 - 0 0
+         0 look One moment.
+         0 end 1
+         0 > tts1 say 2 One moment.
+         0 keep One moment. 600
+         700 Agent 1 = Hello.
+         700 > stt1 flush
+         700 ask llm1: agent: Hello. | caller: hello
+         700 Caller = hello
+         2200 audio 2 600
+         2200 end 2",
+    );
+}
