@@ -3,6 +3,7 @@
 //! `config/offhook.toml` is the reference of every key. `OFFHOOK__SIP__LISTEN=...` overrides `sip.listen`.
 
 mod assistant;
+mod cascade;
 mod engine;
 mod knowledge;
 mod media;
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
 use toml::Table;
 
 pub use assistant::{AssistantConfig, DEMO, NumberConfig};
+pub use cascade::PartConfig;
 pub use engine::{EngineKind, MenuAction, OfflineMode};
 pub use knowledge::{DocumentPlace, KnowledgeConfig, KnowledgeStoreConfig};
 pub use media::{CodecName, CodecsConfig, EagernessName, JitterConfig, TurnConfig, VadConfig};

@@ -2,6 +2,7 @@
 
 mod assistants;
 mod bots;
+mod cascade;
 pub mod knowledge;
 mod node;
 mod services;
@@ -68,11 +69,12 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let traces = Traces::start(&config.telemetry, &config.node.name)?;
     let services = vec![services::search_knowledge(&knowledge)];
     let tools = tools::Tools::start(config, services);
-    let node_config = node::node_config(config, &tools, traces.as_ref().map(Traces::sink))?;
+    let mut breakers = cascade::Breakers::default();
+    let node_config = node::node_config(config, &tools, traces.as_ref().map(Traces::sink), &mut breakers)?;
     let (node, end) = actors::node::start(node_config, database.clone()).await.map_err(anyhow::Error::msg)?;
     let gate = Arc::new(Gate { node: node.clone(), database: database.clone() });
     api::serve(http, api::router(node::api_config(config)?, gate.clone()));
-    keep_up(metrics.clone(), Arc::clone(&gate));
+    keep_up(metrics.clone(), Arc::clone(&gate), breakers);
     let (runtime, shared) = (tokio::runtime::Handle::current(), Arc::clone(&node.shared));
     let render = move || {
         let tasks = runtime.metrics().num_alive_tasks() + shared.media_tasks();
@@ -157,12 +159,13 @@ async fn listen(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| anyhow::Error::msg(bind_problem(key, address, &error).to_string()))
 }
 
-fn keep_up(metrics: PrometheusHandle, gate: Arc<Gate>) {
+fn keep_up(metrics: PrometheusHandle, gate: Arc<Gate>, breakers: cascade::Breakers) {
     tokio::spawn(async move {
         loop {
             let readiness = tokio::time::timeout(UPKEEP, gate.readiness()).await;
             let ready = readiness.is_ok_and(|readiness| readiness.reasons.is_empty());
             metrics::gauge!("offhook_node_ready").set(f64::from(u8::from(ready)));
+            breakers.publish();
             tokio::time::sleep(UPKEEP).await;
             metrics.run_upkeep();
         }

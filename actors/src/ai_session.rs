@@ -10,10 +10,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ai::engine::{Engine as Core, EngineError, Input, Output, Past, Words};
+use ai::engine::{CacheKey, Engine as Core, EngineError, Input, Output, Past, Words};
 use ai::espeak::Espeak;
-use ai::link::socket::Socket;
+use ai::link::http::HttpClient;
 use ai::link::{LinkId, LinkInput};
+use ai::speech_cache::SpeechCache;
 use ai::tools::CallInfo;
 use bytes::Bytes;
 use media::codec::Codec;
@@ -33,9 +34,10 @@ use crate::mailbox::{Lane, Letter, Mailbox, Port};
 use crate::metric::LocalHistogram;
 use crate::store::StoreMsg;
 use crate::trace::Generation;
+use crate::vad::VadMsg;
 use crate::worker::{Failure, Worker};
 pub use introduction::Introduction;
-
+pub use links::Opened;
 pub use tools::ToolReport;
 
 /// What the AiSession is told.
@@ -58,8 +60,10 @@ pub enum AiMsg {
     PromptFinished(PromptId),
     /// By the leg, after a barge-in: what was cut, and how much of it was heard; `None` when nothing was being said.
     Interrupted(Option<(PromptId, Duration)>),
+    /// By the cache of speech.
+    Cached(CacheKey, Option<Bytes>),
     /// By the opener of a link: it is open, or failed to open.
-    Socket(LinkId, Result<Socket, EngineError>),
+    Opened(LinkId, Result<Opened, EngineError>),
     /// By a link; a full mailbox makes it wait, and the provider with it.
     Link(LinkId, LinkInput),
     /// By the speech synthesizer.
@@ -133,6 +137,10 @@ pub struct AiArgs {
     pub session: u64,
     /// The node's synthesizer.
     pub espeak: Arc<Espeak>,
+    /// The node's client for requests.
+    pub http: HttpClient,
+    /// The node's speech that was made before.
+    pub speech: Arc<SpeechCache>,
     /// What tools may know of the call.
     pub info: Arc<CallInfo>,
     /// Where tools run: not on the media thread.
@@ -168,6 +176,9 @@ pub struct AiSession {
     links: links::Links,
     /// The provider of a speech-to-speech engine, for metrics.
     provider: Option<Arc<str>>,
+    /// Whether a key cuts what is being said.
+    keys_cut: bool,
+    speech: Arc<SpeechCache>,
     speaker: made::Speaker,
     tools: tools::Tools,
     turns: turns::Turns,
@@ -193,13 +204,15 @@ impl Worker for AiSession {
     async fn start(args: AiArgs, me: &Mailbox<AiMsg>) -> Result<Self, Failure> {
         let tools = tools::Tools::new(&args);
         let made = made::make_engine(&args, tools.offer.tools());
-        let AiArgs { call_id, session, ports, call, .. } = args;
-        let mut session = Self {
+        let AiArgs { call_id, session, ports, call, http, speech, .. } = args;
+        let mut this = Self {
             call_id,
             session,
             engine: made.core,
-            links: links::Links::default(),
+            links: links::Links::new(http),
             provider: made.provider,
+            keys_cut: made.keys_cut,
+            speech,
             speaker: made.speaker,
             tools,
             turns: turns::Turns::new(made.label),
@@ -215,9 +228,9 @@ impl Worker for AiSession {
             frames: 0,
         };
         let now = Instant::now();
-        session.engine.handle_input(now, Input::Ringing);
-        session.drain(now, me);
-        Ok(session)
+        this.engine.handle_input(now, Input::Ringing);
+        this.drain(now, me);
+        Ok(this)
     }
 
     async fn handle(&mut self, message: AiMsg, me: &Mailbox<AiMsg>) -> Result<(), Failure> {
@@ -237,7 +250,8 @@ impl Worker for AiSession {
                 self.engine.handle_input(now, Input::PromptFinished { prompt });
             }
             AiMsg::Interrupted(cut) => self.handle_interrupted(now, cut, me),
-            AiMsg::Socket(link, result) => {
+            AiMsg::Cached(key, audio) => self.engine.handle_input(now, Input::Cached { key, audio }),
+            AiMsg::Opened(link, result) => {
                 if let Some(input) = self.links.adopt(link, result, me) {
                     self.engine.handle_input(now, Input::Link { link, input });
                 }
@@ -351,7 +365,7 @@ impl AiSession {
             // Its own: what is collected is no news for the engine.
         } else if self.held.is_some() {
             self.hold(now, Held::Digit(digit), me);
-        } else if self.provider.is_none() && !self.turns.all_heard() {
+        } else if self.keys_cut && !self.turns.all_heard() {
             self.ports.leg.tell(LegMsg::BargeIn);
             self.hold(now, Held::Digit(digit), me);
         } else {
@@ -398,6 +412,11 @@ impl AiSession {
                 }
             }
             Output::Close(link) => self.links.close(link),
+            Output::Warm { url } => self.links.warm(url),
+            Output::CacheGet(key) => self.look_up(key, me),
+            Output::CachePut { key, audio } => self.keep(key, audio),
+            // Whose turn it is, is decided without the providers in this version.
+            Output::TurnHint(hint) => self.ports.vad.tell(VadMsg::Hint(hint)),
             Output::Synthesize { request, text } => self.speaker.say(request, text, me),
             Output::Transcript { is_final: false, .. } => {}
             Output::Transcript { role, prompt, text, is_final: true } => {
@@ -406,20 +425,51 @@ impl AiSession {
             }
             Output::ToolCall { call_id, name, arguments } => self.run_tool(now, call_id, &name, arguments, me),
             Output::TurnDone { outcome, timings, usage } => {
-                if let (Some(provider), Some(requested), Some(first_audio)) =
-                    (&self.provider, timings.requested, timings.first_audio)
-                {
-                    links::record(provider, "response", first_audio.saturating_duration_since(requested));
+                if let (Some(requested), Some(first_audio)) = (timings.requested, timings.first_audio) {
+                    if let Some(provider) = &self.provider {
+                        links::record(provider, "response", first_audio.saturating_duration_since(requested));
+                    }
                     let (done, usage) = (timings.done.unwrap_or(now), turns::usage_of(&usage));
-                    self.turns.generated(Generation { requested, first_audio, done, outcome, usage });
+                    let (transcribed, created) = (timings.transcribed, timings.created);
+                    self.turns.generated(Generation { transcribed, requested, created, first_audio, done, outcome, usage });
                 }
             }
             Output::Usage(used) => self.tell_call(CallMsg::UsageCounted(turns::usage_of(&used))),
             Output::Voicemail { audio } => tracing::info!(call = %self.call_id, octets = audio.len(), "voicemail taken"),
-            Output::Warning { error } => self.tell_call(CallMsg::ProviderFailed(error)),
+            Output::Warning { error } => self.tell_call(CallMsg::ProviderFailed(None, error)),
+            Output::ProviderFailed { provider, stage, replaced, error } => {
+                tracing::warn!(call = %self.call_id, provider = &*provider, stage, replaced, "a provider failed");
+                if replaced {
+                    metrics::counter!("offhook_provider_fallbacks_total").increment(1);
+                }
+                self.tell_call(CallMsg::ProviderFailed(Some(provider), error));
+            }
+            Output::ProviderTook { provider, stage, took } => links::record(&provider, stage, took),
+            Output::Speculated { used } => {
+                let outcome = if used { "used" } else { "wasted" };
+                metrics::counter!("offhook_speculations_total", "outcome" => outcome).increment(1);
+            }
             Output::Failed { error } => self.tell_call(CallMsg::EngineLost(self.session, error)),
             Output::Hangup { reason } => self.hang_up(reason, me),
         }
+    }
+
+    /// Looks for speech on the disk, beside the actor. One that has ended meanwhile needs no answer.
+    fn look_up(&self, key: CacheKey, me: &Mailbox<AiMsg>) {
+        let (speech, me) = (Arc::clone(&self.speech), me.clone());
+        tokio::task::spawn_blocking(move || {
+            let audio = speech.get(&key);
+            let _ended_meanwhile = me.send(AiMsg::Cached(key, audio));
+        });
+    }
+
+    fn keep(&self, key: CacheKey, audio: Bytes) {
+        let speech = Arc::clone(&self.speech);
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = speech.put(&key, &audio) {
+                tracing::warn!(%error, "speech cannot be kept for other calls");
+            }
+        });
     }
 
     fn hang_up(&mut self, reason: &'static str, me: &Mailbox<AiMsg>) {

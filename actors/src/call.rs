@@ -93,8 +93,8 @@ pub enum CallMsg {
     UsageCounted(store::Usage),
     /// By the AiSession: the agent ends the call.
     AgentHungUp,
-    /// By the AiSession: the provider is in trouble, and the session goes on or falls back.
-    ProviderFailed(EngineError),
+    /// By the AiSession: a provider is in trouble, by name if it is one of several, and the session goes on or falls back.
+    ProviderFailed(Option<Arc<str>>, EngineError),
     /// By the AiSession of this number: its engine cannot go on.
     EngineLost(u64, EngineError),
     /// By the Recorder.
@@ -343,7 +343,7 @@ impl Worker for Call {
             CallMsg::RecordingPaused(paused) => self.pause_recording(paused),
             CallMsg::UsageCounted(usage) => self.draft.usage_counted(&usage, &self.shared),
             CallMsg::AgentHungUp => self.end(HangupCause::AgentHangup, None, me),
-            CallMsg::ProviderFailed(error) => self.draft.provider_failed(&error, &self.shared),
+            CallMsg::ProviderFailed(provider, error) => self.draft.provider_failed(provider.as_deref(), &error, &self.shared),
             CallMsg::EngineLost(session, error) => self.handle_engine_lost(session, error, me).await,
             CallMsg::Recording(event) => self.draft.recording(event, &self.shared),
             CallMsg::ReceivedTotals(totals) => self.draft.received = Some(totals),

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ai::cascade::CascadeConfig;
 use ai::engine::Words;
 use ai::offline::OfflineConfig;
 use ai::realtime::RealtimeConfig;
@@ -46,6 +47,8 @@ pub struct NodeConfig {
     pub vad: VadConfig,
     /// Whether calls are recorded.
     pub recording: RecordingMode,
+    /// Bytes of speech kept for other calls, under the data folder; 0: none.
+    pub speech_cache_bytes: u64,
     /// Who answers which number.
     pub directory: Directory,
     /// Where the traces of calls go; `None`: nowhere.
@@ -125,6 +128,13 @@ pub struct OfflineVoice {
 /// What does an assistant's talking.
 #[derive(Debug)]
 pub enum EngineConfig {
+    /// Three providers, of words, answers and speech; when all of one stage fail, `fallback` takes over.
+    Cascade {
+        /// The providers of each stage, instructions, tools.
+        session: Box<CascadeConfig>,
+        /// What the caller gets when no provider is left.
+        fallback: OfflineConfig,
+    },
     /// A speech-to-speech provider; when it fails, `fallback` takes over.
     Realtime {
         /// Where to connect, instructions, voice, tools.
@@ -157,10 +167,11 @@ pub struct BotConfig {
 }
 
 impl EngineConfig {
-    /// Who answers for its errors, in metrics and on records: the provider's name, or the offline engine's own.
+    /// Who answers for its errors, in metrics and on records: the provider's name, or the engine's own. The providers of a cascade are
+    /// named one by one.
     pub fn provider(&self) -> &str {
         match self {
-            Self::Offline(_) | Self::Stream { .. } => self.label(),
+            Self::Cascade { .. } | Self::Offline(_) | Self::Stream { .. } => self.label(),
             Self::Realtime { session, .. } => &session.endpoint.provider,
         }
     }
@@ -168,6 +179,7 @@ impl EngineConfig {
     /// The `engine` label of metrics and records.
     pub fn label(&self) -> &'static str {
         match self {
+            Self::Cascade { .. } => "cascade",
             Self::Offline(_) => "offline",
             Self::Realtime { .. } => "realtime",
             Self::Stream { .. } => "stream",

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use ai::espeak::Espeak;
+use ai::link::http::HttpClient;
+use ai::speech_cache::SpeechCache;
 use tokio::runtime::Handle;
 
 use crate::calls::CallsMsg;
@@ -24,6 +26,10 @@ pub struct Shared {
     pub media: MediaThreads,
     /// The offline voice, and what it said lately.
     pub espeak: Arc<Espeak>,
+    /// Makes the requests of all calls, over connections that it keeps.
+    pub http: HttpClient,
+    /// Speech that was made before.
+    pub speech: Arc<SpeechCache>,
     /// UDP ports for RTP.
     pub rtp_ports: RtpPorts,
     /// The SipEndpoint of today.
@@ -42,11 +48,14 @@ impl Shared {
     /// Called on the node's own runtime.
     pub(crate) fn new(config: NodeConfig, media: MediaThreads) -> Self {
         let rtp_ports = RtpPorts::new(config.rtp.address, config.rtp.ports.clone());
+        let speech = SpeechCache::new(config.data_dir.join("speech-cache"), config.speech_cache_bytes);
         Self {
             config,
             runtime: Handle::current(),
             media,
             espeak: Arc::default(),
+            http: HttpClient::default(),
+            speech: Arc::new(speech),
             rtp_ports,
             sip: Port::default(),
             calls: Port::default(),

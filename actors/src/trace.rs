@@ -88,8 +88,12 @@ pub struct TurnTrace {
 /// How a provider made what the agent said.
 #[derive(Clone, Copy, Debug)]
 pub struct Generation {
+    /// The caller's words were there, where they are needed to ask.
+    pub transcribed: Option<Instant>,
     /// The response was asked for.
     pub requested: Instant,
+    /// The provider began to answer.
+    pub created: Option<Instant>,
     /// Its first audio came.
     pub first_audio: Instant,
     /// It was complete, or given up.

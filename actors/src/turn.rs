@@ -35,8 +35,21 @@ pub struct Waterfall {
     pub endpointing: Duration,
     /// That decision to the engine's first audio.
     pub engine: Duration,
+    /// The engine's time, stage by stage; `None` of an engine without stages. They sum to it.
+    pub stages: Option<EngineStages>,
     /// First audio in our hands to its first frame on the wire.
     pub sendout: Duration,
+}
+
+/// What an engine of three stages took, after the decision: what was done early took nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EngineStages {
+    /// To the caller's last words.
+    pub transcript: Duration,
+    /// From there to the first words of the answer.
+    pub first_token: Duration,
+    /// From there to its first audio.
+    pub first_audio: Duration,
 }
 
 impl Waterfall {
@@ -55,12 +68,18 @@ impl TurnReport {
             WallTime::from_micros(wall.micros() - ago)
         };
         let timings = self.waterfall.map_or(serde_json::Value::Null, |waterfall| {
-            json!({
+            let mut timings = json!({
                 "endpointing_ms": waterfall.endpointing.as_millis(),
                 "engine_ms": waterfall.engine.as_millis(),
                 "sendout_ms": waterfall.sendout.as_millis(),
                 "response_gap_ms": waterfall.response_gap().as_millis(),
-            })
+            });
+            if let Some(stages) = waterfall.stages {
+                timings["transcript_ms"] = json!(stages.transcript.as_millis());
+                timings["first_token_ms"] = json!(stages.first_token.as_millis());
+                timings["first_audio_ms"] = json!(stages.first_audio.as_millis());
+            }
+            timings
         });
         Turn {
             call,

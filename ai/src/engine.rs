@@ -3,11 +3,13 @@
 mod error;
 mod words;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use media::frame::SharedFrame;
 use media::sendout::PromptId;
+use media::turn::TurnHint;
 
 use crate::link::{Frame, LinkId, LinkInput, Target};
 
@@ -47,6 +49,13 @@ pub enum Input {
         prompt: PromptId,
         /// How much of it went out, by the sendout's clock.
         heard: Duration,
+    },
+    /// The end of an [`Output::CacheGet`].
+    Cached {
+        /// Its key.
+        key: CacheKey,
+        /// What there is; `None`: nothing, or it could not be read.
+        audio: Option<Bytes>,
     },
     /// The caller's turn is over: answer.
     CallerFinished {
@@ -126,6 +135,15 @@ pub enum Output {
         /// G.711 of the leg, of any length.
         audio: Bytes,
     },
+    /// Look for speech that was made before; answered by [`Input::Cached`].
+    CacheGet(CacheKey),
+    /// Keep speech for other calls.
+    CachePut {
+        /// What it is of.
+        key: CacheKey,
+        /// G.711 of the leg.
+        audio: Bytes,
+    },
     /// Drop the audio that waits, and the marks in it. What comes next must be of a new prompt.
     Clear,
     /// Close a link; nothing more of it is handed over.
@@ -157,6 +175,26 @@ pub enum Output {
         /// Which.
         prompt: PromptId,
     },
+    /// One provider of several failed, and the engine goes on: by another try, or with the next provider.
+    ProviderFailed {
+        /// Its name in the configuration.
+        provider: Arc<str>,
+        /// What it was for.
+        stage: &'static str,
+        /// Whether another provider took its place.
+        replaced: bool,
+        /// Why.
+        error: EngineError,
+    },
+    /// What a provider took for a stage of its work; to be measured.
+    ProviderTook {
+        /// Its name in the configuration.
+        provider: Arc<str>,
+        /// Label of metrics.
+        stage: &'static str,
+        /// How long.
+        took: Duration,
+    },
     /// Something an external bot sent, or was to be told, was passed over; to be counted.
     Rejected {
         /// Why; a label of low cardinality.
@@ -168,6 +206,11 @@ pub enum Output {
         link: LinkId,
         /// What.
         frame: Frame,
+    },
+    /// What was begun early was of use, or was not; to be counted.
+    Speculated {
+        /// True: its audio was said.
+        used: bool,
     },
     /// Make speech of text, and answer with [`Input::Synthesized`].
     Synthesize {
@@ -206,12 +249,19 @@ pub enum Output {
         /// What the provider counted for it; nothing of a response that was cut, which it counts later or never.
         usage: Usage,
     },
+    /// What a provider makes of the caller's turn; whose turn it is, is not its to say.
+    TurnHint(TurnHint),
     /// What the provider counted since the last `Usage`.
     Usage(Usage),
     /// The caller left a message.
     Voicemail {
         /// G.711 of the leg.
         audio: Bytes,
+    },
+    /// Have a connection ready for requests to this URL.
+    Warm {
+        /// Absolute, `http(s)://`.
+        url: String,
     },
     /// Something went wrong that the engine got over; to be counted and logged.
     Warning {
@@ -220,6 +270,9 @@ pub enum Output {
     },
 }
 
+/// What a piece of speech in the cache is of: the same text, voice, provider and format have the same key.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct CacheKey(pub String);
 /// One thing of a conversation that an engine takes over.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Past {
@@ -281,13 +334,15 @@ pub enum TurnOutcome {
     Interrupted,
 }
 
-/// When what happened in one turn of the agent; each later than the one before.
+/// When what happened in one turn of the agent; each later than the one before, but that what was begun early came before the commit.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct TurnTimings {
     /// The caller was last heard; `None` when the agent began by itself.
     pub last_speech_at: Option<Instant>,
     /// The caller's audio was committed.
     pub committed: Option<Instant>,
+    /// The caller's words were there, where they are needed before an answer can be asked for.
+    pub transcribed: Option<Instant>,
     /// The response was asked for.
     pub requested: Option<Instant>,
     /// The provider began to answer.

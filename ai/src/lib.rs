@@ -10,12 +10,16 @@
 //! leg's G.711.
 
 pub mod anthropic;
+pub mod breaker;
 pub mod cartesia;
+pub mod cascade;
 pub mod deepgram;
 pub mod elevenlabs;
 pub mod engine;
 pub mod espeak;
+mod heard;
 mod json;
+mod keypad;
 pub mod knowledge;
 pub mod link;
 pub mod media_streams;
@@ -25,8 +29,11 @@ pub mod openai;
 pub mod realtime;
 pub mod responder;
 pub mod secret;
+pub mod speakable;
+pub mod speech_cache;
 pub mod stream;
 pub mod synthesizer;
 pub mod tools;
 pub mod transcriber;
+mod uplink;
 pub mod vendor;

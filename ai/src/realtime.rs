@@ -21,12 +21,10 @@ mod config;
 mod events;
 mod faults;
 mod frames;
-mod history;
-mod keypad;
+pub(crate) mod history;
 mod link;
 mod prompts;
 mod responses;
-mod uplink;
 mod wire;
 
 use std::collections::VecDeque;
@@ -37,13 +35,14 @@ use media::sendout::PromptId;
 pub use config::{RealtimeConfig, Transcription, TurnDetection};
 
 use crate::engine::{Engine, EngineError, Input, Output, Past, Role, Stage, TurnTimings, Usage, Words};
+use crate::keypad::Keypad;
 use crate::link::{Frame, LinkId, LinkInput};
+use crate::uplink::Uplink;
 use history::{Entry, History};
-use keypad::Keypad;
+
 use link::{Link, LinkEvent, Lost};
 use prompts::{Prompt, Prompts};
 use responses::{Overdue, Purpose, Responses};
-use uplink::Uplink;
 
 /// Bytes of a tool's output that the model gets. The rest is cut off.
 pub const MAX_TOOL_OUTPUT: usize = crate::tools::MAX_OUTPUT;
@@ -71,6 +70,7 @@ enum Phase {
     Live,
     New,
     Over,
+    Ringing,
 }
 
 /// What was seen and not acted on, since it was last asked for.
@@ -138,13 +138,24 @@ impl RealtimeSession {
         std::mem::take(&mut self.stats)
     }
 
+    /// Connects while it rings: the caller does not wait for that.
+    fn ring(&mut self, now: Instant) {
+        self.phase = Phase::Ringing;
+        self.link.connect(now);
+        self.open();
+    }
+
     fn start(&mut self, now: Instant) {
+        if self.phase == Phase::New {
+            self.ring(now);
+        }
+        if self.phase == Phase::Over {
+            return;
+        }
         self.phase = Phase::Live;
         if self.config.first_message.is_some() {
             self.want(now, Purpose::Greeting, TurnTimings::default());
         }
-        self.link.connect(now);
-        self.open();
     }
 
     /// Opens a new socket in place of the one before.
@@ -204,7 +215,7 @@ impl RealtimeSession {
             }
             // Nothing is begun early; the provider speaks for itself, and starts once.
             Input::CallerPaused { .. } | Input::CallerResumed => {}
-            Input::Marked { .. } | Input::Ringing | Input::Started | Input::Synthesized { .. } => {}
+            Input::Cached { .. } | Input::Marked { .. } | Input::Ringing | Input::Started | Input::Synthesized { .. } => {}
         }
     }
 
@@ -373,15 +384,21 @@ impl Engine for RealtimeSession {
         self.assert_drained();
         match (self.phase, input) {
             (Phase::Live, input) => self.handle_live(now, input),
-            (Phase::New, Input::Started) => self.start(now),
-            (Phase::New | Phase::Over, _) => {}
+            (Phase::New | Phase::Ringing, Input::Started) => self.start(now),
+            (Phase::New, Input::Ringing) => self.ring(now),
+            (Phase::Ringing, Input::Link { link, input }) if link == self.socket => self.handle_socket(now, input),
+            (Phase::Ringing, Input::Ended { .. }) => {
+                self.phase = Phase::Over;
+                self.outputs.push_back(Output::Close(self.socket));
+            }
+            (Phase::New | Phase::Over | Phase::Ringing, _) => {}
         }
         self.advance(now);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
         self.assert_drained();
-        if self.phase != Phase::Live {
+        if !matches!(self.phase, Phase::Live | Phase::Ringing) {
             return;
         }
         match self.link.handle_timeout(now) {
@@ -411,7 +428,7 @@ impl Engine for RealtimeSession {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let timeouts = [self.link.poll_timeout(), self.responses.poll_timeout(), self.keypad.poll_timeout()];
-        timeouts.into_iter().flatten().min().filter(|_| self.phase == Phase::Live)
+        timeouts.into_iter().flatten().min().filter(|_| matches!(self.phase, Phase::Live | Phase::Ringing))
     }
 
     fn next_prompt(&self) -> PromptId {

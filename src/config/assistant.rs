@@ -5,13 +5,14 @@ use std::fmt;
 
 use toml::Table;
 
-use super::engine::{EngineConfig, read_engine};
+use super::cascade::{CascadeConfig, DEFAULT_VOICE, VoiceSettings, read_cascade};
+use super::engine::{EngineConfig, EngineKind, read_engine};
 use super::knowledge::{AssistantKnowledge, read_assistant_knowledge};
 use super::media::{TurnConfig, read_turn};
 use super::reader::Section;
 use super::secret::Secret;
 use super::server::RecordingMode;
-use super::services::ProviderConfig;
+use super::services::{DEFAULT_PROVIDER, ProviderConfig};
 use super::tools::{ChosenTools, ToolsConfig, read_chosen};
 
 /// The longest text that is spoken at once, in bytes: about two minutes.
@@ -21,7 +22,6 @@ pub const DEMO: &str = "demo";
 const FIRST_MESSAGE: &str = "Hello, this is Offhook. Say something and I will answer.";
 const SYSTEM_PROMPT: &str = "You answer a phone call. Be friendly and brief: one or two sentences a turn.";
 const LANGUAGE: &str = "en";
-const VOICE: &str = "marin";
 const OFFLINE_VOICE: &str = "en-us";
 const OFFLINE_WORDS_PER_MINUTE: u32 = 160;
 
@@ -42,6 +42,8 @@ pub struct AssistantConfig {
     pub recording: Option<RecordingMode>,
     /// What thinks.
     pub engine: EngineConfig,
+    /// Who works for a cascade.
+    pub cascade: CascadeConfig,
     /// What it sounds like.
     pub voice: VoiceConfig,
     /// What its model may do besides talking.
@@ -55,8 +57,14 @@ pub struct AssistantConfig {
 /// An assistant's `voice`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VoiceConfig {
-    /// The provider's voice, default `marin`.
+    /// The name in `providers` of who speaks in a cascade, default `openai`.
+    pub provider: String,
+    /// The provider's voice, default `marin`, which other providers take for their own.
     pub voice_id: String,
+    /// The model that speaks in a cascade; empty: the provider's own.
+    pub model: String,
+    /// How it speaks in a cascade.
+    pub settings: VoiceSettings,
     /// The offline engine's espeak-ng voice, default `en-us`.
     pub offline_voice: String,
     /// How fast it speaks, 80-450 words a minute, default 160.
@@ -134,15 +142,23 @@ fn read_assistant(
     if !section.has("name") {
         section.refuse("name", "must be set");
     }
+    let language = section.parsed("language", LANGUAGE.to_owned(), language);
+    let engine = read_engine(section.section("engine"), providers, key);
+    let voice = read_voice(section.section("voice"));
+    let cascade = read_cascade(&mut section, &voice, &language);
+    if engine.kind == EngineKind::Cascade {
+        cascade.check(&mut section, providers);
+    }
     let assistant = AssistantConfig {
         name: section.text("name", ""),
         first_message: section.parsed("first_message", FIRST_MESSAGE.to_owned(), spoken),
         system_prompt: section.free_text("system_prompt", SYSTEM_PROMPT),
-        language: section.parsed("language", LANGUAGE.to_owned(), language),
+        language,
         interruptions_enabled: section.flag("interruptions_enabled", true),
         recording: section.choice("recording", None, &recordings),
-        engine: read_engine(section.section("engine"), providers, key),
-        voice: read_voice(section.section("voice")),
+        engine,
+        cascade,
+        voice,
         tools: read_chosen(&mut section, tools),
         knowledge: read_assistant_knowledge(section.section("knowledge")),
         turn: read_turn(section.section("turn"), turn),
@@ -171,12 +187,26 @@ fn language(text: &str) -> Result<String, String> {
 fn read_voice(mut section: Section<'_>) -> VoiceConfig {
     let words = 80..=450;
     let voice = VoiceConfig {
-        voice_id: section.text("voice_id", VOICE),
+        provider: section.text("provider", DEFAULT_PROVIDER),
+        voice_id: section.text("voice_id", DEFAULT_VOICE),
+        model: section.free_text("model", ""),
+        settings: read_settings(section.section("settings")),
         offline_voice: section.text("offline_voice", OFFLINE_VOICE),
         offline_words_per_minute: section.integer("offline_words_per_minute", OFFLINE_WORDS_PER_MINUTE, words),
     };
     section.finish();
     voice
+}
+
+fn read_settings(mut section: Section<'_>) -> VoiceSettings {
+    let settings = VoiceSettings {
+        speed: section.optional_number("speed", 0.25..=4.0),
+        stability: section.optional_number("stability", 0.0..=1.0),
+        similarity: section.optional_number("similarity", 0.0..=1.0),
+        style: section.optional_number("style", 0.0..=1.0),
+    };
+    section.finish();
+    settings
 }
 
 /// Reads `[[numbers]]`.

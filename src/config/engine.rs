@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use ai::vendor::ProviderKind;
+
 use super::assistant::spoken;
 use super::reader::Section;
 use super::secret::Secret;
@@ -37,6 +39,8 @@ pub struct EngineConfig {
 /// What carries the conversation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum EngineKind {
+    /// Three providers: of words, answers and speech; falls back to offline.
+    Cascade,
     /// The built-in engine: no key, no network.
     Offline,
     /// Speech to speech by a provider; falls back to offline.
@@ -104,6 +108,7 @@ pub(super) fn read_engine(
     let kinds = [
         ("auto", None),
         ("realtime", Some(EngineKind::Realtime)),
+        ("cascade", Some(EngineKind::Cascade)),
         ("offline", Some(EngineKind::Offline)),
         ("stream", Some(EngineKind::Stream)),
     ];
@@ -138,7 +143,13 @@ fn decide(
         return EngineKind::Offline;
     };
     match asked {
-        Some(kind @ (EngineKind::Offline | EngineKind::Stream)) => kind,
+        // The providers of a cascade are named, and checked, stage by stage.
+        Some(kind @ (EngineKind::Cascade | EngineKind::Offline | EngineKind::Stream)) => kind,
+        Some(EngineKind::Realtime) if provider.kind != ProviderKind::OpenAi => {
+            section.refuse("provider", format!("{} does not speak OpenAI Realtime", provider.kind.row().name));
+            EngineKind::Offline
+        }
+        None if provider.kind != ProviderKind::OpenAi => EngineKind::Offline,
         _ if provider.has_key() => EngineKind::Realtime,
         None => EngineKind::Offline,
         Some(EngineKind::Realtime) => {

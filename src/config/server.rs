@@ -12,6 +12,7 @@ use super::services::HttpUrl;
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 const NODE_NAME: &str = "offhook";
+const SPEECH_CACHE_MB: u32 = 64;
 const DATA_DIR: &str = "data";
 const MAX_CALLS: u32 = 500;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -35,6 +36,8 @@ pub struct NodeConfig {
     pub name: String,
     /// Where database and recordings lie; default `data` under the working directory.
     pub data_dir: PathBuf,
+    /// Speech kept for other calls, under `data_dir`, 0-65536 MB, default 64; 0 keeps none.
+    pub speech_cache_mb: u32,
     /// Calls at once, 1-20000, default 500; the next one gets 503 with Retry-After.
     pub max_calls: usize,
     /// How long a drain waits for calls to end before it ends them, 0-86400 s, default 30 s.
@@ -185,6 +188,7 @@ pub(super) fn read_node(mut section: Section<'_>) -> NodeConfig {
     let node = NodeConfig {
         name: section.text("name", NODE_NAME),
         data_dir: section.text("data_dir", DATA_DIR).into(),
+        speech_cache_mb: section.integer("speech_cache_mb", SPEECH_CACHE_MB, 0..=65_536),
         max_calls: section.integer("max_calls", MAX_CALLS, 1..=20_000) as usize,
         drain_timeout: section.seconds("drain_timeout_s", DRAIN_TIMEOUT, 0..=86_400),
     };

@@ -4,33 +4,40 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use ai::breaker::BreakerConfig;
+use ai::vendor::PROVIDERS;
+pub use ai::vendor::ProviderKind;
+
 use super::reader::{Given, Section};
 use super::secret::Secret;
 
 /// The provider that is there without being written down.
 pub(super) const DEFAULT_PROVIDER: &str = "openai";
-const OPENAI_KEY: &str = "OPENAI_API_KEY";
-const OPENAI_URL: &str = "https://api.openai.com/v1";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const FIRST_AUDIO_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// Failures that open a breaker: a call that retries makes two.
+const BREAKER_FAILURES: u32 = 5;
 
 /// `[providers.NAME]`: one AI service.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProviderConfig {
-    /// The protocol it speaks; default `openai`.
+    /// Who it is, or as who it speaks; default the one of its name, else `openai`.
     pub kind: ProviderKind,
-    /// The environment variable with its key; `None` (written "") for a service that wants none. Default
-    /// `OPENAI_API_KEY` for `openai`, none for others.
+    /// The environment variable with its key; `None` (written "") for a service that wants none. Default that of its kind where it has the
+    /// kind's name, as `OPENAI_API_KEY` of `openai`; none for others.
     pub api_key_env: Option<String>,
     /// What that variable holds; `None` when it is unset or empty.
     pub api_key: Option<Secret>,
-    /// Without a slash at the end; default `https://api.openai.com/v1`.
+    /// Without a slash at the end; default its kind's, as `https://api.openai.com/v1`.
     pub base_url: HttpUrl,
     /// How long opening the connection may take, 100-60000 ms, default 5 s; then it counts as failed.
     pub connect_timeout: Duration,
     /// How long after a request the first audio may take, and each further piece after the one before, 500-60000 ms, default 8 s;
     /// then it counts as failed.
     pub first_audio_timeout: Duration,
+    /// When it is left alone by all calls for a while, and for how long.
+    pub breaker: BreakerConfig,
 }
 
 impl ProviderConfig {
@@ -38,13 +45,6 @@ impl ProviderConfig {
     pub fn has_key(&self) -> bool {
         self.api_key_env.is_none() || self.api_key.is_some()
     }
-}
-
-/// The protocol of a provider.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ProviderKind {
-    /// OpenAI Realtime (GA) over WebSocket.
-    OpenAi,
 }
 
 /// `[twilio]`: the account whose Media Streams are answered.
@@ -90,7 +90,8 @@ impl fmt::Display for HttpUrl {
     }
 }
 
-/// Reads `[providers]`: those of the file and the environment, and `openai` in any case. `key` looks up a variable.
+/// Reads `[providers]`: those of the file and the environment, `openai` in any case, and of the others known those that have their own
+/// section in no file: with a key in the environment they are there. `key` looks up a variable.
 pub(super) fn read_providers(mut section: Section<'_>, key: impl Fn(&str) -> Option<Secret>) -> BTreeMap<String, ProviderConfig> {
     let mut names = section.names();
     if !names.iter().any(|name| name == DEFAULT_PROVIDER) {
@@ -106,12 +107,31 @@ pub(super) fn read_providers(mut section: Section<'_>, key: impl Fn(&str) -> Opt
         providers.insert(name, provider);
     }
     section.finish();
+    for row in PROVIDERS.iter().filter(|row| !row.base_url.is_empty()) {
+        let Ok(base_url) = HttpUrl::parse(row.base_url) else { continue };
+        let (api_key_env, api_key) = (Some(row.key_variable.to_owned()), key(row.key_variable));
+        providers.entry(row.name.to_owned()).or_insert(ProviderConfig {
+            kind: row.kind,
+            api_key_env,
+            api_key,
+            base_url,
+            connect_timeout: CONNECT_TIMEOUT,
+            first_audio_timeout: FIRST_AUDIO_TIMEOUT,
+            breaker: BreakerConfig::default(),
+        });
+    }
     providers
 }
 
 fn read_provider(mut section: Section<'_>, name: &str, key: impl Fn(&str) -> Option<Secret>) -> ProviderConfig {
-    let default_key = if name == DEFAULT_PROVIDER { OPENAI_KEY } else { "" };
-    let default_url = HttpUrl(OPENAI_URL.to_owned());
+    let kinds = PROVIDERS.each_ref().map(|row| (row.name, row.kind));
+    let kind = section.choice("kind", ProviderKind::named(name).unwrap_or(ProviderKind::OpenAi), &kinds);
+    let row = kind.row();
+    let default_key = if name == row.name { row.key_variable } else { "" };
+    let default_url = HttpUrl(row.base_url.to_owned());
+    if row.base_url.is_empty() && !section.has("base_url") {
+        section.refuse("base_url", "must be set");
+    }
     let given = section.has("api_key_env");
     let api_key_env = section.value("api_key_env", default_key.to_owned(), Given::text);
     let api_key_env = Some(api_key_env).filter(|name| !name.is_empty());
@@ -120,12 +140,17 @@ fn read_provider(mut section: Section<'_>, name: &str, key: impl Fn(&str) -> Opt
     let shown = api_key_env.as_deref().map_or("none".to_owned(), |name| format!("{name}, {state}"));
     section.note("api_key_env", shown, given, None);
     let provider = ProviderConfig {
-        kind: section.choice("kind", ProviderKind::OpenAi, &[("openai", ProviderKind::OpenAi)]),
+        kind,
         api_key_env,
         api_key,
         base_url: section.parsed("base_url", default_url, HttpUrl::parse),
         connect_timeout: section.millis("connect_timeout_ms", CONNECT_TIMEOUT, 100..=60_000),
         first_audio_timeout: section.millis("first_audio_timeout_ms", FIRST_AUDIO_TIMEOUT, 500..=60_000),
+        breaker: BreakerConfig {
+            failures: section.integer("breaker_failures", BREAKER_FAILURES, 1..=1_000) as usize,
+            window: section.seconds("breaker_window_s", Duration::from_secs(30), 1..=3_600),
+            cool_down: section.seconds("breaker_cool_down_s", Duration::from_secs(15), 1..=3_600),
+        },
     };
     section.finish();
     provider

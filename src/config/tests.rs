@@ -1,6 +1,8 @@
 //! Tests of the whole configuration: TOML and variables in, the mistakes or the values out.
 #![allow(clippy::unwrap_used)]
 
+mod cascade;
+
 use std::io::{Error, ErrorKind};
 use std::path::Path;
 use std::time::Duration;

@@ -131,6 +131,19 @@ impl Section<'_> {
         value
     }
 
+    /// A number within `range`; an absent key is `None`.
+    pub(super) fn optional_number(&mut self, key: &str, range: RangeInclusive<f64>) -> Option<f64> {
+        let given = self.has(key);
+        let limits = format!("{}-{}", range.start(), range.end());
+        let value = self.value(key, None, |given| {
+            let number = given.number()?;
+            if range.contains(&number) { Ok(Some(number)) } else { Err(format!("{number} is outside {limits}")) }
+        });
+        let shown = value.map_or("unset".to_owned(), |value| value.to_string());
+        self.note(key, shown, given, Some(limits));
+        value
+    }
+
     /// A number within `range`.
     pub(super) fn number(&mut self, key: &str, default: f64, range: RangeInclusive<f64>) -> f64 {
         let given = self.has(key);

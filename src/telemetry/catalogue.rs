@@ -32,7 +32,7 @@ const ACTOR: Labels =
 /// Which way media goes, seen from here.
 const DIRECTION: Labels = &[("direction", &["received", "sent"])];
 /// Engines that answer callers.
-const ENGINE: Labels = &[("engine", &["offline", "realtime", "stream"])];
+const ENGINE: Labels = &[("engine", &["cascade", "offline", "realtime", "stream"])];
 /// What a caller's leg speaks.
 const LEG: (&str, &[&str]) = ("leg", &["sip", "twilio"]);
 /// Why something of an external bot, or for it, is passed over.
@@ -75,11 +75,14 @@ const FAILURE: Labels = &[
             "closed",
             "configuration",
             "connect_timeout",
+            "exhausted",
             "first_audio_timeout",
+            "first_token_timeout",
             "half_open",
             "key",
             "network",
             "next_audio_timeout",
+            "next_token_timeout",
             "overloaded",
             "protocol",
             "quota",
@@ -87,6 +90,7 @@ const FAILURE: Labels = &[
             "reported",
             "session_expired",
             "synthesizer",
+            "transcript_timeout",
             "transcription",
             "url",
             "write_timeout",
@@ -183,13 +187,22 @@ pub(super) const METRICS: &[Metric] = &[
     gauge("offhook_mcp_server_up", &[("server", OPEN)], "1 while an MCP server is connected and its tools are offered"),
     gauge("offhook_node_draining", NONE, "1 while the node takes no new calls"),
     gauge("offhook_node_ready", NONE, "1 while /readyz answers 200, asked every 5 s"),
+    gauge(
+        "offhook_provider_breaker_state",
+        &[("provider", OPEN)],
+        "0 asked, 1 tried by one call, 2 left alone after failures; every 5 s",
+    ),
     counter("offhook_provider_errors_total", FAILURE, "Failed provider connections and requests"),
-    counter("offhook_provider_fallbacks_total", NONE, "Calls whose provider failed and which the offline engine took over"),
+    counter(
+        "offhook_provider_fallbacks_total",
+        NONE,
+        "Times that another provider, or the offline engine, took over from one that failed",
+    ),
     histogram(
         "offhook_provider_request_seconds",
         PROVIDER,
-        &[("provider", OPEN), ("stage", &["connect", "response"])],
-        "Time of a provider: to open the connection, or from asking for an answer to its first audio",
+        &[("provider", OPEN), ("stage", &["connect", "first_audio", "first_token", "response", "transcript"])],
+        "Time of a provider: to open the connection, or from asking to words, an answer's first words, its first audio",
     ),
     counter("offhook_recording_faults_total", NONE, "Recordings that lost audio or ended before their call"),
     counter("offhook_recordings_bytes_total", NONE, "Bytes of audio written to recordings"),
@@ -205,6 +218,11 @@ pub(super) const METRICS: &[Metric] = &[
     counter("offhook_sip_responses_total", &[("code", OPEN), ("direction", OPEN)], "SIP responses, repeated ones included"),
     counter("offhook_sip_retransmissions_total", NONE, "SIP messages sent again: an answer was missing, or the peer asked again"),
     gauge("offhook_tasks", NONE, "Tasks of the runtime that are alive: actors, sockets, timers"),
+    counter(
+        "offhook_speculations_total",
+        &[("outcome", &["used", "wasted"])],
+        "Answers begun before the caller's turn was certainly over",
+    ),
     counter(
         "offhook_tool_calls_total",
         &[("outcome", &["cancelled", "failed", "ok", "refused", "timeout"])],

@@ -176,14 +176,25 @@ fn context(trace: TraceId, span: SpanId) -> SpanContext {
 fn stages(turn: &TurnTrace) -> Vec<(&'static str, Instant, Instant)> {
     let (started, ended) = turn.spoken;
     let Some(first_audio) = turn.first_audio else { return Vec::new() };
-    let mut stages = Vec::with_capacity(4);
+    let mut stages = Vec::with_capacity(6);
     let asked = turn.generation.map(|generation| generation.requested.min(first_audio));
     let last_speech = turn.waterfall.and_then(|waterfall| started.checked_sub(waterfall.response_gap()));
     match (turn.waterfall, last_speech) {
         (Some(waterfall), Some(last_speech)) => {
             let decided = last_speech + waterfall.endpointing;
             stages.push(("endpointing", last_speech, decided));
-            stages.push(("engine", decided, first_audio));
+            match waterfall.stages {
+                None => stages.push(("engine", decided, first_audio)),
+                Some(parts) => {
+                    let transcribed = decided + parts.transcript;
+                    let token = transcribed + parts.first_token;
+                    stages.extend([
+                        ("transcript", decided, transcribed),
+                        ("first token", transcribed, token),
+                        ("first audio", token, first_audio),
+                    ]);
+                }
+            }
         }
         // Nobody was answered: the agent began by itself.
         _ => stages.extend(asked.map(|asked| ("engine", asked, first_audio))),

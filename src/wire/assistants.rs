@@ -10,6 +10,7 @@ use ai::realtime::{RealtimeConfig, Transcription};
 use ai::secret::Secret;
 use ai::tools::toolbox::Toolbox;
 
+use super::cascade::{self, Breakers};
 use super::tools::Tools;
 use crate::config::{AssistantConfig, Config, EagernessName, EngineKind, MenuAction, OfflineMode, ProviderConfig};
 
@@ -17,26 +18,34 @@ use crate::config::{AssistantConfig, Config, EagernessName, EngineKind, MenuActi
 const STAND_IN_GREETING: &str = "I am sorry, I cannot talk with you right now.";
 
 /// Every assistant, ready to answer.
-pub(super) fn assistants(config: &Config, tools: &Tools) -> anyhow::Result<Vec<Arc<Assistant>>> {
-    config.assistants.iter().map(|assistant| Ok(make(config, assistant, tools.toolbox(assistant)?))).collect()
+pub(super) fn assistants(config: &Config, tools: &Tools, breakers: &mut Breakers) -> anyhow::Result<Vec<Arc<Assistant>>> {
+    config.assistants.iter().map(|assistant| Ok(make(config, assistant, tools.toolbox(assistant)?, breakers))).collect()
 }
 
 /// The providers that assistants speak through, each once.
 pub(super) fn providers(config: &Config) -> Vec<&str> {
-    let names: BTreeSet<&str> = config.assistants.iter().filter_map(provider).collect();
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    for assistant in &config.assistants {
+        let cascade = &assistant.cascade;
+        match assistant.engine.kind {
+            EngineKind::Offline => {}
+            EngineKind::Realtime => drop(names.insert(&assistant.engine.provider)),
+            EngineKind::Stream => drop(names.insert("stream")),
+            EngineKind::Cascade => {
+                let parts = cascade.transcribers.iter().chain(&cascade.models).chain(&cascade.voices);
+                names.extend(parts.map(|part| part.provider.as_str()));
+            }
+        }
+    }
     names.into_iter().collect()
 }
 
-fn provider(assistant: &AssistantConfig) -> Option<&str> {
-    match assistant.engine.kind {
-        EngineKind::Offline => None,
-        EngineKind::Realtime => Some(&assistant.engine.provider),
-        EngineKind::Stream => Some("stream"),
-    }
-}
-
-fn make(config: &Config, assistant: &AssistantConfig, tools: Toolbox) -> Arc<Assistant> {
+fn make(config: &Config, assistant: &AssistantConfig, tools: Toolbox, breakers: &mut Breakers) -> Arc<Assistant> {
     let engine = match (assistant.engine.kind, config.providers.get(&assistant.engine.provider)) {
+        (EngineKind::Cascade, _) => {
+            let session = Box::new(cascade::session(config, assistant, breakers));
+            EngineConfig::Cascade { session, fallback: fallback(assistant) }
+        }
         (EngineKind::Realtime, Some(provider)) => {
             EngineConfig::Realtime { session: Box::new(session(assistant, provider)), fallback: fallback(assistant) }
         }

@@ -8,11 +8,17 @@ use anyhow::Context as _;
 use api::{ApiConfig, AuthToken, PublicUrl, SignatureCheck, TwilioConfig};
 
 use super::assistants;
+use super::cascade::Breakers;
 use super::tools::Tools;
 use crate::config::{self, Config};
 
 /// The node's part of the file.
-pub(super) fn node_config(config: &Config, tools: &Tools, traces: Option<Arc<dyn TraceSink>>) -> anyhow::Result<NodeConfig> {
+pub(super) fn node_config(
+    config: &Config,
+    tools: &Tools,
+    traces: Option<Arc<dyn TraceSink>>,
+    breakers: &mut Breakers,
+) -> anyhow::Result<NodeConfig> {
     Ok(NodeConfig {
         name: config.node.name.clone(),
         data_dir: config.node.data_dir.clone(),
@@ -36,7 +42,8 @@ pub(super) fn node_config(config: &Config, tools: &Tools, traces: Option<Arc<dyn
         jitter: JitterConfig { min: config.jitter.min, initial: config.jitter.initial, max: config.jitter.max },
         vad: VadConfig { noise_floor_min: Dbov(config.vad.noise_floor_min_dbov as f32), noise_window: config.vad.noise_window },
         recording: recording(config.recording.mode),
-        directory: directory(config, tools)?,
+        speech_cache_bytes: u64::from(config.node.speech_cache_mb) << 20,
+        directory: directory(config, tools, breakers)?,
         traces,
     })
 }
@@ -48,8 +55,8 @@ fn codec(name: &config::CodecName) -> Codec {
     }
 }
 
-fn directory(config: &Config, tools: &Tools) -> anyhow::Result<Directory> {
-    let assistants = assistants::assistants(config, tools)?;
+fn directory(config: &Config, tools: &Tools, breakers: &mut Breakers) -> anyhow::Result<Directory> {
+    let assistants = assistants::assistants(config, tools, breakers)?;
     let find = |name: &str| assistants.iter().find(|assistant| assistant.name == name).cloned();
     let numbers = config.numbers.iter().map(|row| {
         let answers = if row.active { find(&row.assistant) } else { None };

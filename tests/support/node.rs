@@ -150,6 +150,7 @@ fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig, tools: Tool
     NodeConfig {
         name: "test".to_owned(),
         data_dir: folder.path().to_owned(),
+        speech_cache_bytes: 1 << 20,
         max_calls: 64,
         max_call: Duration::from_secs(600),
         cpu_max: 1.0,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ai::cascade::{CascadeConfig, CascadeSession};
 use ai::engine::{Engine, EngineError, Past, Words};
 use ai::espeak::Espeak;
 use ai::offline::{OfflineConfig, OfflineSession};
@@ -23,6 +24,8 @@ pub(super) struct Made {
     pub(super) label: &'static str,
     /// The provider of a speech-to-speech engine.
     pub(super) provider: Option<Arc<str>>,
+    /// Whether a key cuts what is being said: who knows a menu's choice does not wait for its end.
+    pub(super) keys_cut: bool,
     pub(super) speaker: Speaker,
 }
 
@@ -43,20 +46,28 @@ pub(super) fn make_engine(args: &AiArgs, tools: Vec<Tool>) -> Made {
         (EngineChoice::Own(_), EngineConfig::Realtime { session, .. }) => {
             let config = RealtimeConfig { codec: args.codec, first_prompt, tools, ..RealtimeConfig::clone(session) };
             let core = realtime(config, &args.history);
-            Made { core, label: "realtime", provider: Some(Arc::clone(&session.endpoint.provider)), speaker }
+            Made { core, label: "realtime", provider: Some(Arc::clone(&session.endpoint.provider)), keys_cut: false, speaker }
+        }
+        (EngineChoice::Own(_), EngineConfig::Cascade { session, .. }) => {
+            let config = CascadeConfig { codec: args.codec, first_prompt, tools, ..CascadeConfig::clone(session) };
+            let core = cascade(config, &args.history);
+            Made { core, label: "cascade", provider: None, keys_cut: false, speaker }
         }
         (EngineChoice::Own(_), EngineConfig::Stream { bot, .. }) => {
             let told = StreamConfig { codec: args.codec, first_prompt, resumed: args.session > 0, ..args.introduction.of(bot) };
             let core = Box::new(StreamSession::new(told, rand::random()));
-            Made { core, label: "stream", provider: Some(Arc::from("stream")), speaker }
+            Made { core, label: "stream", provider: Some(Arc::from("stream")), keys_cut: false, speaker }
         }
         (EngineChoice::Own(_), EngineConfig::Offline(config))
-        | (_, EngineConfig::Realtime { fallback: config, .. } | EngineConfig::Stream { fallback: config, .. }) => {
-            Made { core: offline(config), label: "offline", provider: None, speaker }
-        }
+        | (
+            _,
+            EngineConfig::Cascade { fallback: config, .. }
+            | EngineConfig::Realtime { fallback: config, .. }
+            | EngineConfig::Stream { fallback: config, .. },
+        ) => Made { core: offline(config), label: "offline", provider: None, keys_cut: true, speaker },
         (EngineChoice::Apology(_), EngineConfig::Offline(config)) => {
             let apology = OfflineConfig { mode: ai::offline::Mode::default(), ..config.clone() };
-            Made { core: offline(&apology), label: "offline", provider: None, speaker }
+            Made { core: offline(&apology), label: "offline", provider: None, keys_cut: true, speaker }
         }
     }
 }
@@ -67,6 +78,14 @@ fn realtime(config: RealtimeConfig, history: &[Past]) -> Box<dyn Engine> {
         return Box::new(RealtimeSession::new(config, rand::random()));
     }
     Box::new(RealtimeSession::resume(config, rand::random(), history.iter().cloned()))
+}
+
+/// As [`realtime`], through three providers.
+fn cascade(config: CascadeConfig, history: &[Past]) -> Box<dyn Engine> {
+    if history.is_empty() {
+        return Box::new(CascadeSession::new(config, rand::random()));
+    }
+    Box::new(CascadeSession::resume(config, rand::random(), history.iter().cloned()))
 }
 
 /// Turns text into speech of the leg's codec, beside the actor.

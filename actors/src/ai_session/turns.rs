@@ -9,7 +9,7 @@ use store::Transcript;
 
 use crate::leg::FirstFrame;
 use crate::trace::Generation;
-use crate::turn::{TurnReport, Waterfall};
+use crate::turn::{EngineStages, TurnReport, Waterfall};
 
 /// Prompts remembered at once: an engine is at most a few ahead of what is heard.
 const PROMPTS_MAX: usize = 32;
@@ -153,9 +153,22 @@ impl Spoken {
         Some(Waterfall {
             endpointing: decided.saturating_duration_since(last_speech),
             engine: self.first_audio.saturating_duration_since(decided),
+            stages: self.generation.as_ref().and_then(|generation| stages(decided, generation)),
             sendout: started.saturating_duration_since(self.first_audio),
         })
     }
+}
+
+/// The engine's time by its stages, where it has them; what was done before the decision took none of it.
+fn stages(decided: Instant, generation: &Generation) -> Option<EngineStages> {
+    let (transcribed, created) = (generation.transcribed?, generation.created?);
+    let transcribed = transcribed.clamp(decided, generation.first_audio.max(decided));
+    let created = created.clamp(transcribed, generation.first_audio.max(transcribed));
+    Some(EngineStages {
+        transcript: transcribed - decided,
+        first_token: created - transcribed,
+        first_audio: generation.first_audio.saturating_duration_since(created),
+    })
 }
 
 /// A response's counts as the record keeps them.
@@ -166,5 +179,38 @@ pub(super) fn usage_of(usage: &Usage) -> store::Usage {
         cached_tokens: usage.input_cached,
         output_text_tokens: usage.output_text,
         output_audio_tokens: usage.output_audio,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ai::engine::TurnOutcome;
+
+    use super::*;
+
+    /// The stages of a turn that was decided at 600 ms, its first audio at 1,000: `None` where there were none. All in milliseconds.
+    fn check(transcribed: Option<u64>, created: Option<u64>, expected: Option<[u64; 3]>) {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let (outcome, usage) = (TurnOutcome::Completed, store::Usage::default());
+        let (first_audio, done) = (at(1_000), at(1_200));
+        let (transcribed, created) = (transcribed.map(at), created.map(at));
+        let generation = Generation { transcribed, requested: at(100), created, first_audio, done, outcome, usage };
+        let parts = stages(at(600), &generation).map(|parts| [parts.transcript, parts.first_token, parts.first_audio]);
+        assert!(
+            parts.is_none_or(|parts| parts.iter().sum::<Duration>() == Duration::from_millis(400)),
+            "they sum to the engine's time"
+        );
+        assert_eq!(parts.map(|parts| parts.map(|part| part.as_millis() as u64)), expected);
+    }
+
+    #[test]
+    fn stages_sum_to_the_engine_and_what_was_done_early_took_nothing() {
+        check(Some(750), Some(900), Some([150, 150, 100]));
+        check(Some(150), Some(900), Some([0, 300, 100]));
+        check(Some(150), Some(350), Some([0, 0, 400]));
+        check(Some(750), Some(1_300), Some([150, 250, 0]));
+        check(None, Some(900), None);
+        check(Some(750), None, None);
     }
 }

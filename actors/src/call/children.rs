@@ -125,6 +125,8 @@ impl Call {
             history: self.draft.history.clone(),
             session: self.sessions,
             espeak: Arc::clone(&self.shared.espeak),
+            http: self.shared.http.clone(),
+            speech: Arc::clone(&self.shared.speech),
             info: Arc::new(self.info()),
             runtime: self.shared.runtime.clone(),
             store: self.shared.store.clone(),
@@ -216,7 +218,7 @@ impl Call {
 
     /// The session's engine cannot go on. The last words of a session that was replaced, or is at its end, change nothing.
     pub(super) async fn handle_engine_lost(&mut self, session: u64, error: EngineError, me: &Mailbox<CallMsg>) {
-        self.draft.provider_failed(&error, &self.shared);
+        self.draft.provider_failed(None, &error, &self.shared);
         if session + 1 == self.sessions && !matches!(self.phase, Phase::Ending) {
             self.fall_back(error.to_string(), me).await;
         }

@@ -120,12 +120,14 @@ impl Draft {
         shared.store.tell(StoreMsg::Write(StoreWrite::UsageCounted { call: self.id, usage: self.usage }));
     }
 
-    pub(super) fn provider_failed(&mut self, error: &EngineError, shared: &Shared) {
+    /// A provider failed: the one of this name, or the engine's only one.
+    pub(super) fn provider_failed(&mut self, provider: Option<&str>, error: &EngineError, shared: &Shared) {
         tracing::warn!(call = %self.id, %error, "provider failed");
         self.trace.event(CallEvent::ProviderFailed(error.kind()));
-        let provider = self.provider.clone();
-        metrics::counter!("offhook_provider_errors_total", "provider" => provider, "kind" => error.kind()).increment(1);
-        self.incident(IncidentKind::ProviderFailed, &self.provider, error.to_string(), shared);
+        let provider = provider.unwrap_or(&self.provider);
+        metrics::counter!("offhook_provider_errors_total", "provider" => provider.to_owned(), "kind" => error.kind())
+            .increment(1);
+        self.incident(IncidentKind::ProviderFailed, provider, error.to_string(), shared);
     }
 
     pub(super) fn fell_back(&mut self, reason: String, shared: &Shared) {

@@ -20,8 +20,14 @@ pub enum Stage {
     Connect,
     /// The first audio of a response.
     FirstAudio,
+    /// The first words of an answer.
+    FirstToken,
     /// More audio of a response that has begun, or its end.
     NextAudio,
+    /// More words of an answer that has begun, or its end.
+    NextToken,
+    /// The words of a turn that is over.
+    Transcript,
     /// The provider to take what was sent.
     Write,
 }
@@ -37,6 +43,12 @@ pub enum EngineError {
         code: Option<u16>,
         /// What came with it, cut to a line.
         reason: String,
+    },
+    /// Provider: none is left for a stage; each one's own failure was told before.
+    #[error("no {stage} provider is left")]
+    Exhausted {
+        /// The stage.
+        stage: &'static str,
     },
     /// Operator: the provider refuses what it was asked for: model, voice, tools.
     #[error("provider refuses the configuration ({code}): {message}")]
@@ -135,11 +147,15 @@ impl EngineError {
         match self {
             Self::Closed { .. } => "closed",
             Self::Configuration { .. } => "configuration",
+            Self::Exhausted { .. } => "exhausted",
             Self::HalfOpen { .. } => "half_open",
             Self::Key { .. } => "key",
             Self::Late { stage: Stage::Connect, .. } => "connect_timeout",
             Self::Late { stage: Stage::FirstAudio, .. } => "first_audio_timeout",
+            Self::Late { stage: Stage::FirstToken, .. } => "first_token_timeout",
             Self::Late { stage: Stage::NextAudio, .. } => "next_audio_timeout",
+            Self::Late { stage: Stage::NextToken, .. } => "next_token_timeout",
+            Self::Late { stage: Stage::Transcript, .. } => "transcript_timeout",
             Self::Late { stage: Stage::Write, .. } => "write_timeout",
             Self::Network { .. } => "network",
             Self::Overloaded { .. } => "overloaded",
@@ -162,7 +178,8 @@ impl EngineError {
             Self::Configuration { .. } | Self::Key { .. } | Self::Quota { .. } | Self::Synthesizer { .. } | Self::Url { .. } => {
                 Fault::Operator
             }
-            Self::Late { stage: Stage::FirstAudio | Stage::NextAudio, .. }
+            Self::Late { .. }
+            | Self::Exhausted { .. }
             | Self::Overloaded { .. }
             | Self::Protocol { .. }
             | Self::RateLimited { .. }
@@ -176,7 +193,8 @@ impl EngineError {
     /// kept the caller waiting.
     pub fn is_temporary(&self) -> bool {
         self.fault() != Fault::Operator
-            && !matches!(self, Self::Late { stage: Stage::Connect | Stage::FirstAudio | Stage::NextAudio, .. })
+            && !matches!(self, Self::Exhausted { .. })
+            && !matches!(self, Self::Late { stage, .. } if *stage != Stage::Write)
     }
 }
 

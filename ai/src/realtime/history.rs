@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use crate::engine::Role;
 
 /// Entries kept: about twenty minutes of talk, and less than half of the smallest model's context.
-pub(super) const MAX_ENTRIES: usize = 100;
+pub(crate) const MAX_ENTRIES: usize = 100;
 
 /// Bytes of words kept: the smallest model's context is 32 k tokens, about as much.
-pub(super) const MAX_BYTES: usize = 128 * 1024;
+pub(crate) const MAX_BYTES: usize = 128 * 1024;
 
 /// One item of the conversation.
 #[derive(Clone, Eq, PartialEq)]

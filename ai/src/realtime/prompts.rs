@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use media::sendout::PromptId;
 
-use super::uplink::OCTETS_PER_MS;
+use crate::heard::words_within;
+use crate::uplink::OCTETS_PER_MS;
 
 /// Prompts waiting to be heard; a response has one or two. When full, the oldest is forgotten, as if never heard.
 const MAX_PROMPTS: usize = 32;
@@ -43,17 +44,7 @@ impl Prompt {
         if heard >= length {
             return if heard.is_zero() { "" } else { &self.text };
         }
-        let bytes = self.text.len() as u128 * heard.as_millis() / length.as_millis();
-        let end = self.text.floor_char_boundary(bytes as usize);
-        if self.text[end..].starts_with(char::is_whitespace) {
-            return &self.text[..end];
-        }
-        match self.text[..end].rfind(char::is_whitespace) {
-            Some(end) => self.text[..end].trim_end(),
-            // Scripts that write no spaces are cut between characters.
-            None if !self.text.is_ascii() && !self.text.contains(char::is_whitespace) => &self.text[..end],
-            None => "",
-        }
+        words_within(&self.text, heard.as_millis(), length.as_millis())
     }
 }
 

@@ -90,6 +90,7 @@ impl Run {
         let input = match verb {
             "audio" => return (0..number(0)).for_each(|_| self.frame()),
             "wait" => return self.wait(number(0)),
+            "ringing" => Input::Ringing,
             "started" => Input::Started,
             "connected" => self.socket(LinkInput::Opened),
             "closed" => {
@@ -159,6 +160,7 @@ impl Run {
                 self.link = link;
                 "connect".to_owned()
             }
+            Output::Close(_) => "close".to_owned(),
             Output::Failed { error } => format!("failed {}", error.kind()),
             Output::PromptEnd { prompt } => format!("end {}", prompt.0),
             Output::Send { frame: Frame::Text(frame), .. } => format!("> {}", frame_line(frame.as_str())),
@@ -168,7 +170,7 @@ impl Run {
                 format!("{role:?}{prompt} {}{}", if is_final { "=" } else { "+" }, text.as_str())
             }
             Output::TurnDone { outcome, timings, usage } => {
-                let TurnTimings { last_speech_at, committed, requested, created, first_audio, done } = timings;
+                let TurnTimings { last_speech_at, committed, requested, created, first_audio, done, .. } = timings;
                 let marks = [last_speech_at, committed, requested, created, first_audio, done].map(at);
                 let used = match usage {
                     Usage { input_audio: 0, output_audio: 0, .. } => String::new(),

@@ -103,8 +103,10 @@ fn answer(call: &TracedCall) -> TurnTrace {
         Usage { input_audio_tokens: 30, input_text_tokens: 4, output_audio_tokens: 50, cached_tokens: 7, ..Usage::default() };
     TurnTrace {
         first_audio: Some(at(1_950)),
-        waterfall: Some(Waterfall { endpointing: ms(600), engine: ms(350), sendout: ms(10) }),
+        waterfall: Some(Waterfall { endpointing: ms(600), engine: ms(350), stages: None, sendout: ms(10) }),
         generation: Some(Generation {
+            transcribed: None,
+            created: None,
             requested: at(1_600),
             first_audio: at(1_950),
             done: at(2_700),

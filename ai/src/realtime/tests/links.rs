@@ -240,3 +240,20 @@ fn of_a_long_turn_without_connection_the_end_is_kept() {
     let octets: usize = append.rsplit(' ').next().unwrap().parse().unwrap();
     assert!((120_000..=128_000).contains(&octets), "15 s and at most one of slack: {append}");
 }
+
+#[test]
+fn a_session_that_rings_connects_and_greets_when_it_is_answered() {
+    let mut run = Run::new(config());
+    run.play("ringing\nconnected\naudio 2\n+100 started");
+    run.expect(
+        "0 connect
+         0 > session.update
+         140 > create response-1: Say exactly this to the caller, word for word, and nothing else: Hello, this is Ada.",
+    );
+    let mut unanswered = Run::new(config());
+    unanswered.play("ringing\nconnected\n+100 ended\nstarted");
+    unanswered.expect("0 connect\n0 > session.update\n100 close");
+    let mut refused = Run::new(config());
+    refused.play("ringing\nrefused\nstarted");
+    refused.expect("0 connect\n0 failed key");
+}

@@ -9,7 +9,7 @@
 use std::time::{Duration, Instant};
 
 /// Octets a millisecond of G.711.
-pub(super) const OCTETS_PER_MS: usize = 8;
+pub(crate) const OCTETS_PER_MS: usize = 8;
 
 /// What is sent from before the speech began: a soft onset is speech before the detector can know it.
 const PRE_ROLL: Duration = Duration::from_millis(300);
@@ -30,7 +30,7 @@ const BATCH: usize = 100 * OCTETS_PER_MS;
 
 /// The caller's audio, G.711 octets.
 #[derive(Default)]
-pub(super) struct Uplink {
+pub(crate) struct Uplink {
     ring: Vec<u8>,
     /// When the last frame came, which is when it ended.
     ring_until: Option<Instant>,
@@ -44,11 +44,11 @@ pub(super) struct Uplink {
 }
 
 impl Uplink {
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.open
     }
 
-    pub(super) fn push(&mut self, now: Instant, frame: &[u8]) {
+    pub(crate) fn push(&mut self, now: Instant, frame: &[u8]) {
         if self.open {
             self.extend(frame);
             return;
@@ -61,7 +61,7 @@ impl Uplink {
     }
 
     /// The caller's turn began at `at`.
-    pub(super) fn open(&mut self, at: Instant) {
+    pub(crate) fn open(&mut self, at: Instant) {
         if self.open {
             return;
         }
@@ -75,13 +75,13 @@ impl Uplink {
     }
 
     /// The caller's turn is over; a commit is due unless nothing was heard.
-    pub(super) fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.open = false;
         self.commit_due = self.utterance.len() > self.committed;
     }
 
     /// The provider has the turn: it need not be sent again.
-    pub(super) fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         if !self.open && !self.commit_due {
             // A long turn does not stay in memory for the rest of the call.
             self.utterance = Vec::new();
@@ -91,14 +91,14 @@ impl Uplink {
     }
 
     /// The connection is gone, and what it was given with it.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.sent = 0;
         self.committed = 0;
         self.commit_due = !self.open && !self.utterance.is_empty();
     }
 
     /// Audio to append now: batches while the turn is open, all of it when it is over.
-    pub(super) fn take_append(&mut self) -> Option<&[u8]> {
+    pub(crate) fn take_append(&mut self) -> Option<&[u8]> {
         let waiting = self.utterance.len() - self.sent;
         if waiting == 0 || (self.open && waiting < BATCH) {
             return None;
@@ -107,8 +107,19 @@ impl Uplink {
         Some(&self.utterance[from..])
     }
 
+    /// All audio that was not sent yet, a batch or not.
+    pub(crate) fn take_rest(&mut self) -> Option<&[u8]> {
+        let from = std::mem::replace(&mut self.sent, self.utterance.len());
+        Some(&self.utterance[from..]).filter(|rest| !rest.is_empty())
+    }
+
+    /// The turn so far, as far as it is kept.
+    pub(crate) fn utterance(&self) -> &[u8] {
+        &self.utterance
+    }
+
     /// Whether to commit now; after the appends.
-    pub(super) fn take_commit(&mut self) -> bool {
+    pub(crate) fn take_commit(&mut self) -> bool {
         if self.commit_due {
             self.committed = self.sent;
         }

@@ -10,14 +10,14 @@ const MAX_KEYS: usize = 32;
 
 /// Gathers keys until `#`, a pause, or [`MAX_KEYS`].
 #[derive(Default)]
-pub(super) struct Keypad {
+pub(crate) struct Keypad {
     keys: String,
     deadline: Option<Instant>,
 }
 
 impl Keypad {
     /// One key; what is no key is ignored. Gives the keys when they are complete.
-    pub(super) fn press(&mut self, now: Instant, key: char) -> Option<String> {
+    pub(crate) fn press(&mut self, now: Instant, key: char) -> Option<String> {
         if !matches!(key, '0'..='9' | 'A'..='D' | '*' | '#') {
             return None;
         }
@@ -26,11 +26,11 @@ impl Keypad {
         if key == '#' || self.keys.len() == MAX_KEYS { Some(self.take()) } else { None }
     }
 
-    pub(super) fn handle_timeout(&mut self, now: Instant) -> Option<String> {
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Option<String> {
         self.deadline.is_some_and(|deadline| now >= deadline).then(|| self.take())
     }
 
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.deadline
     }
 

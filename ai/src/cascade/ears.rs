@@ -1,0 +1,505 @@
+//! The first stage: the caller's audio to words, by one transcriber of a chain.
+//!
+//! ```text
+//! begin(at)        pause             resume / finish
+//!   audio, audio...  audio, flush      audio...
+//!        <- Interim, Final       <- Final, Flushed: settled
+//! ```
+//! Audio of the turn is kept until its words are taken, so that another provider can be given all of it.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use media::codec::Codec;
+use media::turn::{TurnHint, words};
+
+use super::chain::{Chain, Verdict};
+use super::config::{CascadeConfig, MakeTranscriber};
+use super::ports::{Ports, Wire};
+use crate::engine::{EngineError, Output, Role, Stage, Usage, Words};
+use crate::link::{LinkId, LinkInput};
+use crate::transcriber::{Intake, Transcribed, Transcriber};
+use crate::uplink::Uplink;
+
+/// Bytes of one turn's words: twenty minutes of talk. What is over is not taken down.
+const MAX_WORDS: usize = 16 * 1024;
+
+/// Speech of at least this length gives words; a provider that then gives neither words nor the end of a flush has stalled. Coughs are
+/// shorter.
+const SURELY_SPEECH: Duration = Duration::from_millis(500);
+
+/// Final words after which no more came for this long are all: not every provider says so.
+const QUIET: Duration = Duration::from_millis(300);
+
+/// The transcribing stage.
+pub(super) struct Ears {
+    chain: Chain<dyn MakeTranscriber>,
+    codec: Codec,
+    transcriber: Box<dyn Transcriber>,
+    wire: Wire,
+    uplink: Uplink,
+    limit: Duration,
+    /// Of the caller, for what words say of a turn.
+    language: String,
+    finals: String,
+    interim: String,
+    /// The provider thinks that the caller has finished.
+    ended: bool,
+    /// When the words of all audio so far were asked for.
+    asked: Option<Instant>,
+    /// No more words will come of the audio so far.
+    settled: bool,
+    /// Flushes that were not answered.
+    flushes: u32,
+    /// When words came after they were asked for.
+    worded: Option<Instant>,
+    /// The words were taken for all that will come, and were not said to be.
+    forced: bool,
+    /// Words of a turn that was given up waiting for still come.
+    stale: bool,
+    /// The request of a whole turn.
+    request: Option<LinkId>,
+    /// Nobody is left.
+    dead: bool,
+}
+
+impl Ears {
+    pub(super) fn new(chain: Chain<dyn MakeTranscriber>, config: &CascadeConfig) -> Self {
+        let codec = config.codec;
+        let transcriber = chain.part().make(codec);
+        Self {
+            chain,
+            codec,
+            transcriber,
+            wire: Wire::Down,
+            uplink: Uplink::default(),
+            limit: config.timeouts.transcript,
+            language: config.speakable.language.clone(),
+            finals: String::new(),
+            interim: String::new(),
+            ended: false,
+            asked: None,
+            settled: false,
+            flushes: 0,
+            worded: None,
+            forced: false,
+            stale: false,
+            request: None,
+            dead: false,
+        }
+    }
+
+    /// Gets ready, while it rings.
+    pub(super) fn prepare(&mut self, now: Instant, ports: &mut Ports) {
+        if self.chain.choose(now).is_err() {
+            self.dead = true;
+            return;
+        }
+        self.begin_with(now, ports);
+    }
+
+    /// Begins with the provider that is chosen now.
+    fn begin_with(&mut self, now: Instant, ports: &mut Ports) {
+        self.transcriber = self.chain.part().make(self.codec);
+        self.connect(now, ports);
+    }
+
+    fn connect(&mut self, now: Instant, ports: &mut Ports) {
+        let target = match self.transcriber.intake() {
+            Intake::Utterances => self.transcriber.request(self.codec, &[]),
+            Intake::Continuous | Intake::Turns => self.transcriber.socket(),
+        };
+        match target {
+            Ok(target) if self.transcriber.intake() == Intake::Utterances => {
+                self.wire = Wire::Down;
+                ports.push(Output::Warm { url: target.url });
+                if self.asked.is_some() && !self.settled {
+                    self.ask(now, ports);
+                }
+            }
+            Ok(target) => self.wire = Wire::connect(now, target, ports),
+            Err(error) => self.fail(now, error, ports),
+        }
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        self.dead
+    }
+
+    pub(super) fn error(&self) -> EngineError {
+        EngineError::Exhausted { stage: self.chain.stage() }
+    }
+
+    /// What was understood of the turn so far.
+    pub(super) fn text(&self) -> String {
+        let (finals, interim) = (self.finals.trim(), self.interim.trim());
+        let gap = if finals.is_empty() || interim.is_empty() { "" } else { " " };
+        format!("{finals}{gap}{interim}")
+    }
+
+    /// Whether these are all words of the audio so far.
+    pub(super) fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// When the last words came.
+    pub(super) fn worded(&self) -> Option<Instant> {
+        self.worded
+    }
+
+    /// Whether an answer to the words may be begun: none of them may still change.
+    pub(super) fn is_firm(&self) -> bool {
+        self.settled || self.ended || (self.interim.is_empty() && self.worded.is_some())
+    }
+
+    /// Whether the provider thinks that the caller has finished.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    pub(super) fn audio(&mut self, now: Instant, frame: &[u8], ports: &mut Ports) {
+        self.uplink.push(now, frame);
+        if !self.wire.is_up() {
+            return;
+        }
+        match self.transcriber.intake() {
+            Intake::Continuous => {
+                if let Some(frame) = self.transcriber.audio(Bytes::copy_from_slice(frame)) {
+                    self.wire.send(now, frame, ports);
+                }
+            }
+            Intake::Turns => {
+                while let Some(audio) = self.uplink.take_append() {
+                    if let Some(frame) = self.transcriber.audio(Bytes::copy_from_slice(audio)) {
+                        self.wire.send(now, frame, ports);
+                    }
+                }
+            }
+            Intake::Utterances => {}
+        }
+    }
+
+    /// The caller's turn began, or goes on.
+    pub(super) fn begin(&mut self, now: Instant, at: Instant, ports: &mut Ports) {
+        if matches!(self.wire, Wire::Down) && !self.dead && self.transcriber.intake() == Intake::Turns {
+            self.connect(now, ports);
+        }
+        self.uplink.open(at);
+        self.stale = false;
+        self.resume(ports);
+    }
+
+    /// The caller goes on after a pause.
+    pub(super) fn resume(&mut self, ports: &mut Ports) {
+        self.asked = None;
+        self.settled = false;
+        self.worded = None;
+        self.ended = false;
+        if let Some(link) = self.request.take() {
+            ports.push(Output::Close(link));
+        }
+    }
+
+    /// The caller has probably finished: the words of all audio are wanted.
+    pub(super) fn pause(&mut self, now: Instant, ports: &mut Ports) {
+        if self.asked.is_none() {
+            self.asked = Some(now);
+            self.ask(now, ports);
+        }
+    }
+
+    /// The caller has finished.
+    pub(super) fn finish(&mut self, now: Instant, ports: &mut Ports) {
+        self.pause(now, ports);
+        self.uplink.close();
+    }
+
+    fn ask(&mut self, now: Instant, ports: &mut Ports) {
+        match self.transcriber.intake() {
+            Intake::Utterances => match self.transcriber.request(self.codec, self.uplink.utterance()) {
+                Ok(target) => self.request = Some(ports.open(target)),
+                Err(error) => self.fail(now, error, ports),
+            },
+            Intake::Turns | Intake::Continuous if self.wire.is_up() => {
+                if self.transcriber.intake() == Intake::Turns {
+                    self.send_rest(now, ports);
+                }
+                match self.transcriber.flush() {
+                    Some(frame) => {
+                        self.flushes += 1;
+                        self.wire.send(now, frame, ports);
+                    }
+                    // It says by itself when the turn is over.
+                    None if self.ended => self.settle(now, ports),
+                    None => {}
+                }
+            }
+            // As soon as the socket is open.
+            Intake::Turns | Intake::Continuous => {}
+        }
+    }
+
+    /// Sends all audio of the turn that was not sent yet.
+    fn send_rest(&mut self, now: Instant, ports: &mut Ports) {
+        let Some(audio) = self.uplink.take_rest() else { return };
+        if let Some(frame) = self.transcriber.audio(Bytes::copy_from_slice(audio)) {
+            self.wire.send(now, frame, ports);
+        }
+    }
+
+    /// The words are taken; the next turn begins from nothing. The caller's turn must be closed.
+    pub(super) fn take(&mut self) -> String {
+        let text = self.text();
+        self.stale = std::mem::take(&mut self.forced);
+        self.finals.clear();
+        self.interim.clear();
+        self.asked = None;
+        self.settled = false;
+        self.worded = None;
+        self.ended = false;
+        self.flushes = if self.stale { self.flushes } else { 0 };
+        self.uplink.settle();
+        text
+    }
+
+    /// Time for the last words is up: what there is must do. False when there is nothing of so much speech that the provider must be
+    /// taken for stalled; then it is asked again, or another is.
+    pub(super) fn give_up(&mut self, now: Instant, speech: Duration, ports: &mut Ports) -> bool {
+        let stalled = self.text().is_empty() && speech >= SURELY_SPEECH;
+        if stalled {
+            self.fail(now, EngineError::Late { stage: Stage::Transcript, limit: self.limit }, ports);
+        } else {
+            self.settled = true;
+            self.forced = true;
+        }
+        !stalled
+    }
+
+    /// Whether the link is this stage's; then it was handled.
+    pub(super) fn handle(&mut self, now: Instant, link: LinkId, input: &LinkInput, ports: &mut Ports) -> bool {
+        if self.request == Some(link) {
+            self.handle_request(now, input, ports);
+        } else if self.wire.link() == Some(link) {
+            self.handle_socket(now, input, ports);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn handle_request(&mut self, now: Instant, input: &LinkInput, ports: &mut Ports) {
+        match input {
+            LinkInput::Closed { error } => {
+                self.request = None;
+                return self.fail(now, error.clone(), ports);
+            }
+            LinkInput::Ended => self.request = None,
+            _ => {}
+        }
+        if self.read(now, input, ports) && self.request.is_none() {
+            self.settle(now, ports);
+        }
+    }
+
+    fn handle_socket(&mut self, now: Instant, input: &LinkInput, ports: &mut Ports) {
+        match input {
+            LinkInput::Opened => {
+                self.wire.opened(now);
+                self.transcriber.reset();
+                self.replay(now, ports);
+            }
+            LinkInput::Closed { .. } | LinkInput::Ended if self.is_idle() => self.wire = Wire::Down,
+            LinkInput::Closed { error } => {
+                self.wire = Wire::Down;
+                self.fail(now, error.clone(), ports);
+            }
+            LinkInput::Ended => {
+                self.wire = Wire::Down;
+                self.fail(now, EngineError::Closed { code: None, reason: "end of stream".to_owned() }, ports);
+            }
+            LinkInput::Binary(_) | LinkInput::Text(_) => {
+                self.read(now, input, ports);
+            }
+        }
+    }
+
+    /// Whether an open socket has nothing to do: its end harms nobody, and another is opened with the next turn.
+    fn is_idle(&self) -> bool {
+        self.wire.is_up() && !self.uplink.is_open() && self.asked.is_none() && self.transcriber.intake() == Intake::Turns
+    }
+
+    /// A new socket is given the turn from its beginning, in place of what the one before understood of it.
+    fn replay(&mut self, now: Instant, ports: &mut Ports) {
+        self.uplink.reset();
+        self.flushes = 0;
+        self.finals.clear();
+        self.interim.clear();
+        self.settled = false;
+        self.stale = false;
+        self.send_rest(now, ports);
+        if self.asked.is_some() {
+            self.ask(now, ports);
+        }
+    }
+
+    /// Reads what a provider says; false when it failed.
+    fn read(&mut self, now: Instant, input: &LinkInput, ports: &mut Ports) -> bool {
+        let mut said = Vec::new();
+        let result = self.transcriber.handle(input, &mut said);
+        for said in said {
+            self.understood(now, said, ports);
+        }
+        match result {
+            Ok(()) => true,
+            Err(error) => {
+                if let Some(link) = self.request.take() {
+                    ports.push(Output::Close(link));
+                }
+                self.fail(now, error, ports);
+                false
+            }
+        }
+    }
+
+    fn understood(&mut self, now: Instant, said: Transcribed, ports: &mut Ports) {
+        match said {
+            Transcribed::Used(transcribed) => ports.push(Output::Usage(Usage { transcribed, ..Usage::default() })),
+            Transcribed::Flushed if self.stale => {
+                self.flushes = 0;
+                self.stale = false;
+            }
+            _ if self.stale => {}
+            // One before a pause that was none: the words of the last one are still to come.
+            Transcribed::Flushed if self.flushes > 1 => self.flushes -= 1,
+            Transcribed::Final(words) => {
+                self.goes_on(words.as_str(), ports);
+                self.interim.clear();
+                self.add(words.as_str());
+                self.hint(ports);
+                self.tell(words.as_str(), ports);
+                if self.asked.is_some() {
+                    self.worded = Some(now);
+                    if self.ended {
+                        self.settle(now, ports);
+                    }
+                }
+            }
+            Transcribed::Interim(words) => {
+                self.goes_on(words.as_str(), ports);
+                self.interim = words.into_string();
+                self.hint(ports);
+            }
+            Transcribed::Flushed => {
+                self.flushes = 0;
+                if self.asked.is_some() {
+                    self.settle(now, ports);
+                }
+            }
+            Transcribed::EagerEnd | Transcribed::EndOfTurn => {
+                self.ended = true;
+                ports.push(Output::TurnHint(TurnHint::ProviderEnded));
+                self.worded = Some(now);
+                if self.asked.is_some() {
+                    self.settle(now, ports);
+                }
+            }
+            Transcribed::Resumed => {
+                self.ended = false;
+                ports.push(Output::TurnHint(TurnHint::ProviderResumed));
+            }
+            Transcribed::SpeechStarted => {}
+        }
+    }
+
+    /// Tells turn-taking what the words so far say.
+    fn hint(&self, ports: &mut Ports) {
+        let text = self.text();
+        if !text.is_empty() {
+            ports.push(Output::TurnHint(TurnHint::Completeness(words::completeness(&text, &self.language))));
+            ports.push(Output::TurnHint(TurnHint::Words(words::classify(&text, &self.language))));
+        }
+    }
+
+    /// Words after the end that the provider told of, before ours: there was none.
+    fn goes_on(&mut self, words: &str, ports: &mut Ports) {
+        if self.ended && self.asked.is_none() && !words.trim().is_empty() {
+            self.ended = false;
+            ports.push(Output::TurnHint(TurnHint::ProviderResumed));
+        }
+    }
+
+    fn settle(&mut self, now: Instant, ports: &mut Ports) {
+        if self.settled {
+            return;
+        }
+        self.settled = true;
+        self.chain.succeeded();
+        if let Some(asked) = self.asked {
+            ports.took(self.chain.provider(), "transcript", now.saturating_duration_since(asked));
+        }
+    }
+
+    fn add(&mut self, words: &str) {
+        let words = words.trim();
+        if !self.finals.is_empty() && !words.is_empty() {
+            self.finals.push(' ');
+        }
+        let room = MAX_WORDS.saturating_sub(self.finals.len());
+        self.finals.push_str(&words[..words.floor_char_boundary(room)]);
+    }
+
+    fn tell(&self, words: &str, ports: &mut Ports) {
+        if !words.trim().is_empty() {
+            let (role, prompt, text) = (Role::Caller, None, Words::from(words));
+            ports.push(Output::Transcript { role, prompt, text, is_final: false });
+        }
+    }
+
+    fn fail(&mut self, now: Instant, error: EngineError, ports: &mut Ports) {
+        self.wire.close(ports);
+        if let Some(link) = self.request.take() {
+            ports.push(Output::Close(link));
+        }
+        match self.chain.failed(now, error, ports) {
+            Verdict::Retry(until) => self.wire = Wire::Waiting { until },
+            Verdict::Next => self.begin_with(now, ports),
+            Verdict::Exhausted => self.dead = true,
+        }
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant, ports: &mut Ports) {
+        if self.quiet_at().is_some_and(|at| now >= at) {
+            self.settle(now, ports);
+        }
+        if let Some(error) = self.wire.is_late(now) {
+            return self.fail(now, error, ports);
+        }
+        if matches!(self.wire, Wire::Waiting { until } if now >= until) {
+            self.connect(now, ports);
+        }
+        if let Some((every, frame)) = self.transcriber.keep_alive() {
+            self.wire.keep_alive(now, every, frame, ports);
+        }
+    }
+
+    /// When the last words are taken for all, of a provider that does not say so.
+    fn quiet_at(&self) -> Option<Instant> {
+        self.worded.filter(|_| !self.settled && self.asked.is_some() && self.interim.is_empty()).map(|at| at + QUIET)
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let wire = self.wire.poll_timeout(self.transcriber.keep_alive().map(|(every, _)| every));
+        [wire, self.quiet_at()].into_iter().flatten().min()
+    }
+
+    /// The call is over.
+    pub(super) fn end(&mut self, now: Instant, ports: &mut Ports) {
+        if let Some(frame) = self.transcriber.farewell() {
+            self.wire.send(now, frame, ports);
+        }
+        self.wire.close(ports);
+        if let Some(link) = self.request.take() {
+            ports.push(Output::Close(link));
+        }
+    }
+}

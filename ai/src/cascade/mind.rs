@@ -1,0 +1,215 @@
+//! The second stage: the conversation to the words of an answer, by one responder of a chain.
+
+use std::time::{Duration, Instant};
+
+use super::chain::{Chain, Verdict};
+use super::config::Timeouts;
+use super::ports::Ports;
+use crate::engine::{EngineError, Output, Stage, Usage};
+use crate::link::{LinkId, LinkInput};
+use crate::responder::{Conversation, Responded, Responder, ResponseReader, Stop, ToolCall, ToolChoice};
+
+/// What came of an answer.
+#[derive(Debug)]
+pub(super) enum Thought {
+    /// It is complete.
+    Done(Stop),
+    /// The provider failed: ask again when [`Mind::is_due`], unless the stage is dead.
+    Failed,
+    Call(ToolCall),
+    Text(String),
+    Used(Usage),
+}
+
+enum State {
+    Idle,
+    /// To be asked again then.
+    Due(Instant),
+    Asked(Request),
+}
+
+struct Request {
+    link: LinkId,
+    reader: Box<dyn ResponseReader>,
+    asked: Instant,
+    /// When it must have said something, and what that is.
+    deadline: Instant,
+    began: bool,
+    done: bool,
+}
+
+/// The answering stage.
+pub(super) struct Mind {
+    chain: Chain<dyn Responder>,
+    timeouts: Timeouts,
+    state: State,
+    dead: bool,
+}
+
+impl Mind {
+    pub(super) fn new(chain: Chain<dyn Responder>, timeouts: Timeouts) -> Self {
+        Self { chain, timeouts, state: State::Idle, dead: false }
+    }
+
+    /// Gets ready, while it rings.
+    pub(super) fn prepare(&mut self, now: Instant, conversation: &Conversation<'_>, ports: &mut Ports) {
+        if self.chain.choose(now).is_err() {
+            self.dead = true;
+        } else if let Ok(target) = self.chain.part().request(conversation) {
+            ports.push(Output::Warm { url: target.url });
+        }
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        self.dead
+    }
+
+    pub(super) fn error(&self) -> EngineError {
+        EngineError::Exhausted { stage: self.chain.stage() }
+    }
+
+    /// Whether a request that failed is to be made again now.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        matches!(self.state, State::Due(at) if now >= at)
+    }
+
+    pub(super) fn ask(&mut self, now: Instant, conversation: &Conversation<'_>, ports: &mut Ports) {
+        self.cancel(ports);
+        match self.chain.part().request(conversation) {
+            Ok(target) => {
+                let (link, reader) = (ports.open(target), self.chain.part().reader());
+                let deadline = now + self.timeouts.first_token;
+                self.state = State::Asked(Request { link, reader, asked: now, deadline, began: false, done: false });
+            }
+            Err(error) => self.fail(now, error, ports),
+        }
+    }
+
+    pub(super) fn cancel(&mut self, ports: &mut Ports) {
+        if let State::Asked(request) = std::mem::replace(&mut self.state, State::Idle) {
+            ports.push(Output::Close(request.link));
+        }
+    }
+
+    /// The caller does not wait for the answer any more. One that was silent for half of its time by then is late: a caller who asks again
+    /// and again would never come to hear another provider.
+    pub(super) fn abandon(&mut self, now: Instant, ports: &mut Ports) {
+        let late = match &self.state {
+            State::Asked(request) if !request.done => Some(self.limit(request)),
+            _ => None,
+        };
+        if let (Some((stage, limit)), State::Asked(request)) = (late, &self.state)
+            && now + limit / 2 >= request.deadline
+        {
+            self.fail(now, EngineError::Late { stage, limit: limit / 2 }, ports);
+        }
+        self.cancel(ports);
+    }
+
+    /// What a request is waited for, and how long.
+    fn limit(&self, request: &Request) -> (Stage, Duration) {
+        match request.began {
+            true => (Stage::NextToken, self.timeouts.next_token),
+            false => (Stage::FirstToken, self.timeouts.first_token),
+        }
+    }
+
+    /// What a link of this stage said; `None` when it is none.
+    pub(super) fn handle(&mut self, now: Instant, link: LinkId, input: &LinkInput, ports: &mut Ports) -> Option<Vec<Thought>> {
+        let State::Asked(request) = &mut self.state else { return None };
+        if request.link != link {
+            return None;
+        }
+        let mut thoughts = Vec::new();
+        match input {
+            LinkInput::Opened => {}
+            LinkInput::Closed { .. } | LinkInput::Ended if request.done => self.state = State::Idle,
+            LinkInput::Closed { error } => {
+                self.state = State::Idle;
+                self.fail(now, error.clone(), ports);
+                thoughts.push(Thought::Failed);
+            }
+            LinkInput::Ended => {
+                self.state = State::Idle;
+                self.fail(now, EngineError::Protocol { reason: "answer ended before it was complete".to_owned() }, ports);
+                thoughts.push(Thought::Failed);
+            }
+            LinkInput::Binary(octets) => self.read(now, &String::from_utf8_lossy(octets), &mut thoughts, ports),
+            LinkInput::Text(text) => self.read(now, text.as_str(), &mut thoughts, ports),
+        }
+        Some(thoughts)
+    }
+
+    fn read(&mut self, now: Instant, data: &str, thoughts: &mut Vec<Thought>, ports: &mut Ports) {
+        let State::Asked(request) = &mut self.state else { return };
+        let mut said = Vec::new();
+        let result = request.reader.handle(data, &mut said);
+        for said in said {
+            let thought = match said {
+                Responded::Done(stop) => {
+                    request.done = true;
+                    Thought::Done(stop)
+                }
+                Responded::Text(words) => Thought::Text(words.into_string()),
+                Responded::ToolCall(call) => Thought::Call(call),
+                Responded::Used(usage) => Thought::Used(usage),
+            };
+            if matches!(thought, Thought::Text(_) | Thought::Call(_)) {
+                if !std::mem::replace(&mut request.began, true) {
+                    ports.took(self.chain.provider(), "first_token", now.saturating_duration_since(request.asked));
+                }
+                request.deadline = now + self.timeouts.next_token;
+            }
+            thoughts.push(thought);
+        }
+        if request.done {
+            self.chain.succeeded();
+        } else if let Err(error) = result {
+            self.cancel(ports);
+            self.fail(now, error, ports);
+            thoughts.push(Thought::Failed);
+        }
+    }
+
+    /// What came was no answer.
+    pub(super) fn fail(&mut self, now: Instant, error: EngineError, ports: &mut Ports) {
+        self.cancel(ports);
+        match self.chain.failed(now, error, ports) {
+            Verdict::Retry(until) => self.state = State::Due(until),
+            Verdict::Next => self.state = State::Due(now),
+            Verdict::Exhausted => self.dead = true,
+        }
+    }
+
+    /// True when the answer was late and has failed.
+    pub(super) fn handle_timeout(&mut self, now: Instant, ports: &mut Ports) -> bool {
+        let State::Asked(request) = &self.state else { return false };
+        if now < request.deadline {
+            return false;
+        }
+        if request.done {
+            // Only the end of the stream is missing, and nobody waits for it.
+            self.cancel(ports);
+            return false;
+        }
+        let (stage, limit) = self.limit(request);
+        self.fail(now, EngineError::Late { stage, limit }, ports);
+        true
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        match &self.state {
+            State::Idle => None,
+            State::Due(at) => Some(*at),
+            State::Asked(request) => Some(request.deadline),
+        }
+    }
+}
+
+/// Rounds of tools in one turn: a model that has not answered by then never will.
+pub(super) const MAX_ROUNDS: u8 = 8;
+
+/// Whether the model may call tools in a round.
+pub(super) fn choice(round: u8) -> ToolChoice {
+    if round < MAX_ROUNDS { ToolChoice::Auto } else { ToolChoice::None }
+}

@@ -1,0 +1,292 @@
+//! An assistant's cascade: who writes down, who answers, who speaks, and who takes over from them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ai::engine::EngineError;
+use ai::vendor::{self, Account, ResponderConfig, SynthesizerConfig, TranscriberConfig};
+
+use super::assistant::{VoiceConfig, spoken};
+use super::reader::Section;
+use super::services::{DEFAULT_PROVIDER, ProviderConfig, ProviderKind};
+
+const FILLER: &str = "One moment.";
+const MAX_TOKENS: u32 = 1_024;
+/// The voice of the default provider, which means nothing to others.
+pub(super) const DEFAULT_VOICE: &str = "marin";
+/// As many as the most that a provider takes.
+const KEYWORDS_MAX: usize = 100;
+/// Four times what a prompt needs; each is looked for in every piece of speech.
+const PRONUNCIATIONS_MAX: usize = 200;
+
+/// What an assistant's cascade is made of; used by engine kind `cascade`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CascadeConfig {
+    /// Who writes down the caller's words, best first; at least one.
+    pub transcribers: Vec<PartConfig>,
+    /// Who answers.
+    pub models: Vec<PartConfig>,
+    /// Who speaks.
+    pub voices: Vec<PartConfig>,
+    /// The caller's language, as the providers write it; `None` lets them guess.
+    pub language: Option<String>,
+    /// Words that callers are likely to say.
+    pub keywords: Vec<String>,
+    /// How inventive the model is; `None`: as the provider has it.
+    pub temperature: Option<f64>,
+    /// The longest answer, in tokens.
+    pub max_tokens: u32,
+    /// How the voice speaks, where its provider knows such a setting.
+    pub settings: VoiceSettings,
+    /// Words, and how they are said.
+    pub pronunciations: Vec<(String, String)>,
+    /// Said when an answer is late; `None` (written ""): nothing.
+    pub filler: Option<String>,
+    /// How long each stage may take.
+    pub timeouts: TimeoutsConfig,
+}
+
+/// One provider of a stage.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PartConfig {
+    /// A name in `providers`.
+    pub provider: String,
+    /// As the provider names it; empty: its own default.
+    pub model: String,
+    /// Of a voice; empty: the provider's own default.
+    pub voice: String,
+}
+
+/// `[assistants.voice.settings]`; `None` is the provider's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct VoiceSettings {
+    /// 1.0 is natural; 0.25-4.
+    pub speed: Option<f64>,
+    /// Of ElevenLabs, 0-1.
+    pub stability: Option<f64>,
+    /// Of ElevenLabs, 0-1.
+    pub similarity: Option<f64>,
+    /// Of ElevenLabs, 0-1.
+    pub style: Option<f64>,
+}
+
+/// How long each stage may take before the next provider takes over.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct TimeoutsConfig {
+    /// Of the caller's last words after the turn.
+    pub transcript: Duration,
+    /// Of the first words of an answer, and of each further ones.
+    pub token: Duration,
+    /// Of the first speech of a text, and of each further piece.
+    pub audio: Duration,
+    /// Until the filler.
+    pub filler: Duration,
+}
+
+/// What a fallback is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Stage {
+    Model,
+    Transcriber,
+    Voice,
+}
+
+/// Reads the sections of a cascade out of an assistant's.
+pub(super) fn read_cascade(assistant: &mut Section<'_>, voice: &VoiceConfig, language: &str) -> CascadeConfig {
+    let mut section = assistant.section("transcriber");
+    let transcriber = PartConfig {
+        provider: section.text("provider", DEFAULT_PROVIDER),
+        model: section.free_text("model", ""),
+        voice: String::new(),
+    };
+    let own = section.free_text("language", "");
+    let language = if own.is_empty() { language.to_owned() } else { own };
+    let keywords = section.texts("keywords", &[]);
+    if keywords.iter().any(String::is_empty) {
+        section.refuse("keywords", "has an empty text");
+    } else if keywords.len() > KEYWORDS_MAX {
+        section.refuse("keywords", format!("{} are more than {KEYWORDS_MAX}", keywords.len()));
+    }
+    section.finish();
+    let mut section = assistant.section("model");
+    let model = PartConfig {
+        provider: section.text("provider", DEFAULT_PROVIDER),
+        model: section.free_text("name", ""),
+        voice: String::new(),
+    };
+    let temperature = section.optional_number("temperature", 0.0..=2.0);
+    let max_tokens = section.integer("max_tokens", MAX_TOKENS, 16..=32_768);
+    section.finish();
+    let mut cascade = CascadeConfig {
+        transcribers: vec![transcriber],
+        models: vec![model],
+        voices: vec![PartConfig { provider: voice.provider.clone(), model: voice.model.clone(), voice: voice.voice_id.clone() }],
+        language: Some(language).filter(|code| !code.is_empty()),
+        keywords,
+        temperature,
+        max_tokens,
+        settings: voice.settings,
+        pronunciations: read_pronunciations(assistant.section("pronunciations")),
+        filler: None,
+        timeouts: read_timeouts(assistant.section("timeouts")),
+    };
+    cascade.filler = Some(assistant.parsed("filler", FILLER.to_owned(), spoken)).filter(|text| !text.is_empty());
+    read_fallbacks(assistant, &mut cascade);
+    cascade
+}
+
+fn read_timeouts(mut section: Section<'_>) -> TimeoutsConfig {
+    let ms = Duration::from_millis;
+    let timeouts = TimeoutsConfig {
+        transcript: section.millis("transcript_ms", ms(1_500), 200..=10_000),
+        token: section.millis("token_ms", ms(3_000), 200..=60_000),
+        audio: section.millis("audio_ms", ms(2_000), 200..=60_000),
+        filler: section.millis("filler_after_ms", ms(1_500), 200..=10_000),
+    };
+    section.finish();
+    timeouts
+}
+
+fn read_pronunciations(mut section: Section<'_>) -> Vec<(String, String)> {
+    let names = section.names();
+    if let Some(name) = names.get(PRONUNCIATIONS_MAX) {
+        section.refuse(name, format!("there are more than {PRONUNCIATIONS_MAX}"));
+    }
+    let read = names.iter().map(|word| (word.clone(), section.text(word, ""))).collect();
+    section.finish();
+    read
+}
+
+/// `[[assistants.fallback]]`: who takes over, in order.
+fn read_fallbacks(assistant: &mut Section<'_>, cascade: &mut CascadeConfig) {
+    let stages = [("transcriber", Stage::Transcriber), ("model", Stage::Model), ("voice", Stage::Voice)];
+    for (index, table) in assistant.tables("fallback").unwrap_or_default().into_iter().enumerate() {
+        let mut row = assistant.row("fallback", index, table);
+        for key in ["stage", "provider"].into_iter().filter(|key| !row.has(key)).collect::<Vec<_>>() {
+            row.refuse(key, "must be set");
+        }
+        let stage = row.choice("stage", Stage::Voice, &stages);
+        let part = PartConfig {
+            provider: row.text("provider", DEFAULT_PROVIDER),
+            model: row.free_text("model", ""),
+            voice: row.free_text("voice_id", ""),
+        };
+        row.finish();
+        match stage {
+            Stage::Model => cascade.models.push(part),
+            Stage::Transcriber => cascade.transcribers.push(part),
+            Stage::Voice => cascade.voices.push(part),
+        }
+    }
+}
+
+impl CascadeConfig {
+    /// Refuses what the providers cannot do, or not without a key.
+    pub(super) fn check(&self, section: &mut Section<'_>, providers: &BTreeMap<String, ProviderConfig>) {
+        let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+        for (stage, parts) in [("transcriber", &self.transcribers), ("model", &self.models), ("voice", &self.voices)] {
+            for part in parts {
+                let count = seen.entry(stage).or_default();
+                let key = if *count == 0 { format!("{stage}.provider") } else { format!("fallback ({stage} {count})") };
+                *count += 1;
+                let Some(provider) = providers.get(&part.provider) else {
+                    section.refuse(&key, format!("there is no [providers.{}]", part.provider));
+                    continue;
+                };
+                if let (false, Some(variable)) = (provider.has_key(), &provider.api_key_env) {
+                    let name = &part.provider;
+                    section.refuse(
+                        &key,
+                        format!("cascade needs the environment variable {variable} (providers.{name}.api_key_env)"),
+                    );
+                    continue;
+                }
+                let row = provider.kind.row();
+                let own = match stage {
+                    "transcriber" => row.transcriber,
+                    "model" => row.responder,
+                    _ => row.synthesizer,
+                };
+                if own.is_empty() && provider.kind != ProviderKind::Compatible {
+                    section.refuse(&key, format!("{} cannot be a {stage}", row.name));
+                    continue;
+                }
+                let made = match stage {
+                    "transcriber" => vendor::transcriber(&self.transcriber(part, provider)).err(),
+                    "model" => vendor::responder(&self.responder(part, provider)).err(),
+                    _ => vendor::synthesizer(&self.synthesizer(part, provider)).err(),
+                };
+                if let Some(error) = made {
+                    section.refuse(&key, reason(&error));
+                }
+            }
+        }
+    }
+
+    /// A transcriber as its adapter takes it.
+    pub fn transcriber(&self, part: &PartConfig, provider: &ProviderConfig) -> TranscriberConfig {
+        let account = account(&part.provider, provider);
+        let defaults = TranscriberConfig::from(account.kind);
+        let model = or_default(&part.model, &defaults.model);
+        let (language, keyterms) = (self.language.clone(), self.keywords.clone());
+        // A model that finds the end of turns tells of it early, so that an answer may be begun.
+        let eager_end = model.starts_with("flux").then_some(EAGER);
+        TranscriberConfig { account, model, language, keyterms, eager_end, ..defaults }
+    }
+
+    /// A responder as its adapter takes it.
+    pub fn responder(&self, part: &PartConfig, provider: &ProviderConfig) -> ResponderConfig {
+        let account = account(&part.provider, provider);
+        let defaults = ResponderConfig::from(account.kind);
+        let model = or_default(&part.model, &defaults.model);
+        let temperature = self.temperature.map(|temperature| temperature as f32);
+        ResponderConfig { account, model, temperature, max_tokens: self.max_tokens, ..defaults }
+    }
+
+    /// A synthesizer as its adapter takes it.
+    pub fn synthesizer(&self, part: &PartConfig, provider: &ProviderConfig) -> SynthesizerConfig {
+        let account = account(&part.provider, provider);
+        let defaults = SynthesizerConfig::from(account.kind);
+        let model = or_default(&part.model, &defaults.model);
+        let own = part.voice.is_empty() || (part.voice == DEFAULT_VOICE && defaults.voice != DEFAULT_VOICE);
+        let voice = if own { defaults.voice.clone() } else { part.voice.clone() };
+        let VoiceSettings { speed, stability, similarity, style } = self.settings;
+        let narrow = |value: Option<f64>| value.map(|value| value as f32);
+        SynthesizerConfig {
+            account,
+            model,
+            voice,
+            language: self.language.clone(),
+            speed: narrow(speed),
+            stability: narrow(stability),
+            similarity: narrow(similarity),
+            style: narrow(style),
+            ..defaults
+        }
+    }
+}
+
+/// How sure Flux must be of an early end: half a guess; what is begun for nothing is bounded by the engine.
+const EAGER: f32 = 0.5;
+
+fn or_default(given: &str, default: &str) -> String {
+    if given.is_empty() { default.to_owned() } else { given.to_owned() }
+}
+
+fn account(name: &str, provider: &ProviderConfig) -> Account {
+    Account {
+        provider: name.into(),
+        base_url: provider.base_url.as_str().to_owned(),
+        api_key: provider.api_key.as_ref().map_or("", |key| key.expose()).into(),
+        connect_timeout: provider.connect_timeout,
+        ..Account::from(provider.kind)
+    }
+}
+
+/// What is wrong, in the file's words.
+fn reason(error: &EngineError) -> String {
+    match error {
+        EngineError::Configuration { message, .. } => message.clone(),
+        other => other.to_string(),
+    }
+}

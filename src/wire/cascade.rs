@@ -1,0 +1,67 @@
+//! Cascades of the file as the engine takes them, and the breakers that their calls share.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ai::breaker::SharedBreaker;
+use ai::cascade::{CascadeConfig, Member, Timeouts};
+use ai::speakable::Speakable;
+
+use crate::config::{AssistantConfig, Config, PartConfig, ProviderConfig};
+
+/// One breaker a provider and stage, for all assistants.
+#[derive(Debug, Default)]
+pub(super) struct Breakers(BTreeMap<(String, &'static str), Arc<SharedBreaker>>);
+
+impl Breakers {
+    fn of(&mut self, name: &str, stage: &'static str, provider: &ProviderConfig) -> Arc<SharedBreaker> {
+        let breaker = self.0.entry((name.to_owned(), stage)).or_insert_with(|| Arc::new(SharedBreaker::closed(provider.breaker)));
+        Arc::clone(breaker)
+    }
+
+    /// Shows how each provider is taken: as the worst of its stages.
+    pub(super) fn publish(&self) {
+        let mut worst: BTreeMap<&str, f64> = BTreeMap::new();
+        for ((provider, _), breaker) in &self.0 {
+            let value = worst.entry(provider).or_default();
+            *value = value.max(breaker.state().value());
+        }
+        for (provider, value) in worst {
+            metrics::gauge!("offhook_provider_breaker_state", "provider" => provider.to_owned()).set(value);
+        }
+    }
+}
+
+/// The engine of an assistant of kind `cascade`. What cannot be made was refused with the file.
+pub(super) fn session(config: &Config, assistant: &AssistantConfig, breakers: &mut Breakers) -> CascadeConfig {
+    let cascade = &assistant.cascade;
+    let known = |part: &PartConfig| config.providers.get(&part.provider).map(|provider| (part.clone(), provider));
+    let mut session = CascadeConfig {
+        instructions: assistant.system_prompt.clone(),
+        first_message: Some(assistant.first_message.clone()).filter(|text| !text.is_empty()),
+        filler: cascade.filler.clone(),
+        speakable: Speakable { language: assistant.language.clone(), pronunciations: cascade.pronunciations.clone() },
+        timeouts: Timeouts {
+            transcript: cascade.timeouts.transcript,
+            first_token: cascade.timeouts.token,
+            next_token: cascade.timeouts.token,
+            first_audio: cascade.timeouts.audio,
+            next_audio: cascade.timeouts.audio,
+            filler: cascade.timeouts.filler,
+        },
+        ..CascadeConfig::default()
+    };
+    for (part, provider) in cascade.transcribers.iter().filter_map(known) {
+        let breaker = breakers.of(&part.provider, "transcriber", provider);
+        session.transcribers.extend(Member::transcriber(cascade.transcriber(&part, provider), breaker));
+    }
+    for (part, provider) in cascade.models.iter().filter_map(known) {
+        let breaker = breakers.of(&part.provider, "model", provider);
+        session.responders.extend(Member::responder(&cascade.responder(&part, provider), breaker));
+    }
+    for (part, provider) in cascade.voices.iter().filter_map(known) {
+        let breaker = breakers.of(&part.provider, "voice", provider);
+        session.synthesizers.extend(Member::synthesizer(cascade.synthesizer(&part, provider), breaker));
+    }
+    session
+}
