@@ -166,7 +166,7 @@ fn scatter(ports: &str) {
 }
 
 /// What may be zero on a node that works, by a part of the query, and why; everything else must have moved.
-const QUIET: [(&str, &str); 12] = [
+const QUIET: [(&str, &str); 14] = [
     ("offhook_actor_restarts_total", "no actor dies"),
     ("offhook_mailbox_dropped_total", "no mailbox is full, unless the machine is"),
     ("1 - offhook_node_ready", "it is ready"),
@@ -176,6 +176,8 @@ const QUIET: [(&str, &str); 12] = [
     ("offhook_clock_late_total", "the machine has time, perhaps"),
     ("offhook_rtp_late_total", "the jitter buffer waits long enough, perhaps"),
     ("at_capacity", "it has room"),
+    ("offhook_bot_rejected_total", "no bot is called"),
+    ("offhook_sendout_refused_bytes_total", "no answer is longer than two minutes"),
     ("outcome=\"failed\"", "no call breaks"),
     ("offhook_trace_spans_total", "no collector is told of"),
     ("[56]..", "it makes no mistake"),

@@ -70,7 +70,8 @@ pub enum Intake {
 /// What a transcriber says.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Transcribed {
-    /// The provider thinks that the turn may be over; the words so far are final unless [`Resumed`](Self::Resumed) follows.
+    /// The provider thinks that the turn may be over; all words so far were told as final before. After
+    /// [`Resumed`](Self::Resumed) more follow.
     EagerEnd,
     /// The provider thinks that the turn is over.
     EndOfTurn,

@@ -13,7 +13,7 @@ pub use self::account::Account;
 pub(crate) use self::account::{Query, by_status, fault};
 pub use self::config::{ResponderApi, ResponderConfig, SynthesizerConfig, TranscriberConfig};
 pub use self::make::{responder, synthesizer, transcriber};
-pub(crate) use self::pieces::{Chunker, decoded, of_request, read, text, wav};
+pub(crate) use self::pieces::{Chunker, TurnWords, decoded, of_request, read, text, wav};
 pub(crate) use self::turns::{Calls, Turn, turns};
 
 /// A provider, or a way to speak that several share.

@@ -12,7 +12,7 @@ use crate::engine::{EngineError, Words};
 use crate::json::Field;
 use crate::link::{Frame, LinkInput, Target};
 use crate::transcriber::{Intake, Transcribed, Transcriber};
-use crate::vendor::{Chunker, Query, TranscriberConfig, by_status, read, text};
+use crate::vendor::{Chunker, Query, TranscriberConfig, TurnWords, by_status, read, text};
 
 /// Octets of a frame: 100 ms, as Cartesia advises.
 const CHUNK: usize = 800;
@@ -28,21 +28,13 @@ const LONGEST: f64 = 3_600.0;
 pub struct Ink {
     config: TranscriberConfig,
     chunker: Chunker,
-    /// Words of the turn that were told last.
-    interim: String,
+    turn: TurnWords,
 }
 
 impl Ink {
     /// Of settings.
     pub fn new(config: TranscriberConfig) -> Self {
-        Self { config, chunker: Chunker::new(CHUNK), interim: String::new() }
-    }
-
-    fn interim(&mut self, transcript: &str, out: &mut Vec<Transcribed>) {
-        if transcript != self.interim {
-            transcript.clone_into(&mut self.interim);
-            out.push(Transcribed::Interim(Words::from(transcript)));
-        }
+        Self { config, chunker: Chunker::new(CHUNK), turn: TurnWords::default() }
     }
 }
 
@@ -123,7 +115,7 @@ impl Transcriber for Ink {
 
     fn reset(&mut self) {
         self.chunker.clear();
-        self.interim.clear();
+        self.turn.end();
     }
 
     fn handle(&mut self, input: &LinkInput, out: &mut Vec<Transcribed>) -> Result<(), EngineError> {
@@ -132,16 +124,16 @@ impl Transcriber for Ink {
         let transcript = wire.transcript.text().unwrap_or_default().trim();
         match wire.kind.text().unwrap_or_default() {
             "turn.start" => out.push(Transcribed::SpeechStarted),
-            "turn.update" => self.interim(transcript, out),
+            "turn.update" => self.turn.interim(transcript, out),
             "turn.eager_end" => {
-                self.interim(transcript, out);
+                self.turn.finals(transcript, out);
                 out.push(Transcribed::EagerEnd);
             }
             "turn.resume" => out.push(Transcribed::Resumed),
             "turn.end" => {
-                self.interim.clear();
-                out.extend((!transcript.is_empty()).then(|| Transcribed::Final(Words::from(transcript))));
+                self.turn.finals(transcript, out);
                 out.push(Transcribed::EndOfTurn);
+                self.turn.end();
             }
             "transcript" => {
                 let words = wire.text.text().map(str::trim).filter(|words| !words.is_empty()).map(Words::from);
@@ -224,7 +216,7 @@ mod tests {
             {"type":"turn.update","request_id":"r","transcript":"hi there you"}
             {"type":"turn.eager_end","request_id":"r","transcript":"hi there you"}
             {"type":"turn.end","request_id":"r","transcript":"hi there you"}"#,
-            "SpeechStarted|interim hi|interim hi there|EagerEnd|Resumed|interim hi there you|EagerEnd|final hi there you|EndOfTurn",
+            "SpeechStarted|interim hi|final hi there|EagerEnd|Resumed|interim you|final you|EagerEnd|EndOfTurn",
         );
     }
 

@@ -8,11 +8,11 @@ use media::codec::Codec;
 use serde::Deserialize;
 
 use super::encoding;
-use crate::engine::{EngineError, Words};
+use crate::engine::EngineError;
 use crate::json::{Field, line};
 use crate::link::{Frame, LinkInput, Target};
 use crate::transcriber::{Intake, Transcribed, Transcriber};
-use crate::vendor::{Chunker, Query, TranscriberConfig, read, text};
+use crate::vendor::{Chunker, Query, TranscriberConfig, TurnWords, read, text};
 
 /// Octets of a frame: 80 ms, as Deepgram advises.
 const CHUNK: usize = 640;
@@ -28,8 +28,7 @@ const LONGEST: f64 = 86_400.0;
 pub struct Flux {
     config: TranscriberConfig,
     chunker: Chunker,
-    /// Words of the turn that were told last.
-    interim: String,
+    turn: TurnWords,
     /// Seconds of audio that were told as used.
     billed: f64,
 }
@@ -37,14 +36,7 @@ pub struct Flux {
 impl Flux {
     /// Of settings.
     pub fn new(config: TranscriberConfig) -> Self {
-        Self { config, chunker: Chunker::new(CHUNK), interim: String::new(), billed: 0.0 }
-    }
-
-    fn interim(&mut self, transcript: &str, out: &mut Vec<Transcribed>) {
-        if transcript != self.interim {
-            transcript.clone_into(&mut self.interim);
-            out.push(Transcribed::Interim(Words::from(transcript)));
-        }
+        Self { config, chunker: Chunker::new(CHUNK), turn: TurnWords::default(), billed: 0.0 }
     }
 
     fn turn(&mut self, wire: &Wire<'_>, out: &mut Vec<Transcribed>) {
@@ -52,23 +44,21 @@ impl Flux {
         match wire.event.text().unwrap_or_default() {
             "StartOfTurn" => {
                 out.push(Transcribed::SpeechStarted);
-                self.interim(transcript, out);
+                self.turn.interim(transcript, out);
             }
-            "Update" => self.interim(transcript, out),
+            "Update" => self.turn.interim(transcript, out),
             "EagerEndOfTurn" => {
-                self.interim(transcript, out);
+                self.turn.finals(transcript, out);
                 out.push(Transcribed::EagerEnd);
             }
             "TurnResumed" => {
                 out.push(Transcribed::Resumed);
-                self.interim(transcript, out);
+                self.turn.interim(transcript, out);
             }
             "EndOfTurn" => {
-                if !transcript.is_empty() {
-                    out.push(Transcribed::Final(Words::from(transcript)));
-                }
+                self.turn.finals(transcript, out);
                 out.push(Transcribed::EndOfTurn);
-                self.interim.clear();
+                self.turn.end();
                 let end = wire.audio_window_end.unwrap_or_default();
                 let used = end - self.billed;
                 if (0.0..LONGEST).contains(&used) {
@@ -145,7 +135,7 @@ impl Transcriber for Flux {
 
     fn reset(&mut self) {
         self.chunker.clear();
-        self.interim.clear();
+        self.turn.end();
         self.billed = 0.0;
     }
 
@@ -234,7 +224,7 @@ mod tests {
         ];
         check(
             &texts.join("\n"),
-            "SpeechStarted|interim hi|interim hi there|EagerEnd|Resumed|interim hi there you|EagerEnd|final hi there you|EndOfTurn\
+            "SpeechStarted|interim hi|final hi there|EagerEnd|Resumed|interim you|final you|EagerEnd|EndOfTurn\
              |used 2000 ms|SpeechStarted|interim bye|final bye|EndOfTurn|used 1500 ms|EndOfTurn|used 500 ms",
         );
     }

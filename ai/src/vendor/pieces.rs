@@ -6,10 +6,11 @@ use media::units::SampleRate;
 use media::wav::{self, WavFormat};
 use serde::Deserialize;
 
-use crate::engine::EngineError;
+use crate::engine::{EngineError, Words};
 use crate::json::line;
 use crate::link::LinkInput;
 use crate::synthesizer::{SpeechId, Synthesized};
+use crate::transcriber::Transcribed;
 
 /// The text of an input; `None` of what carries none. The end of a link is its owner's to judge.
 pub(crate) fn text(input: &LinkInput) -> Option<&str> {
@@ -38,6 +39,49 @@ pub(crate) fn of_request(speech: SpeechId, input: &LinkInput, out: &mut Vec<Synt
 /// It is not JSON, or not of this shape: the provider broke its protocol.
 pub(crate) fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, EngineError> {
     serde_json::from_str(text).map_err(|error| EngineError::Protocol { reason: line(&error.to_string()) })
+}
+
+/// The words of a turn whose provider tells all of them each time, as the engine wants them: each once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TurnWords {
+    /// How many were told as final. A turn that goes on after an early end may revise them; by then they may have been answered.
+    finals: usize,
+    /// What was told after them.
+    interim: String,
+}
+
+impl TurnWords {
+    /// All words so far, of which those after the final ones may change.
+    pub(crate) fn interim(&mut self, transcript: &str, out: &mut Vec<Transcribed>) {
+        let rest = self.rest(transcript);
+        if rest != self.interim {
+            rest.clone_into(&mut self.interim);
+            out.push(Transcribed::Interim(Words::from(rest)));
+        }
+    }
+
+    /// All words so far, of a turn that has ended, perhaps.
+    pub(crate) fn finals(&mut self, transcript: &str, out: &mut Vec<Transcribed>) {
+        let rest = self.rest(transcript);
+        if !rest.is_empty() {
+            out.push(Transcribed::Final(Words::from(rest)));
+        }
+        self.finals += rest.split_whitespace().count();
+        self.interim.clear();
+    }
+
+    /// The turn is over.
+    pub(crate) fn end(&mut self) {
+        *self = Self::default();
+    }
+
+    fn rest<'a>(&self, transcript: &'a str) -> &'a str {
+        let mut rest = transcript.trim();
+        for _ in 0..self.finals {
+            rest = rest.find(char::is_whitespace).map_or("", |end| rest[end..].trim_start());
+        }
+        rest
+    }
 }
 
 /// Audio that is kept until there is enough for a frame.
