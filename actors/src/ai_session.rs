@@ -464,10 +464,10 @@ impl AiSession {
     }
 
     fn keep(&self, key: CacheKey, audio: Bytes) {
-        let speech = Arc::clone(&self.speech);
+        let (speech, call) = (Arc::clone(&self.speech), self.call_id);
         tokio::task::spawn_blocking(move || {
             if let Err(error) = speech.put(&key, &audio) {
-                tracing::warn!(%error, "speech cannot be kept for other calls");
+                tracing::warn!(call = %call, %error, "speech cannot be kept for other calls");
             }
         });
     }

@@ -36,6 +36,8 @@ pub(super) struct Ears {
     chain: Chain<dyn MakeTranscriber>,
     codec: Codec,
     transcriber: Box<dyn Transcriber>,
+    /// How often its socket must be sent something.
+    alive_every: Option<Duration>,
     wire: Wire,
     uplink: Uplink,
     limit: Duration,
@@ -70,6 +72,7 @@ impl Ears {
         Self {
             chain,
             codec,
+            alive_every: transcriber.keep_alive().map(|(every, _)| every),
             transcriber,
             wire: Wire::Down,
             uplink: Uplink::default(),
@@ -101,6 +104,7 @@ impl Ears {
     /// Begins with the provider that is chosen now.
     fn begin_with(&mut self, now: Instant, ports: &mut Ports) {
         self.transcriber = self.chain.part().make(self.codec);
+        self.alive_every = self.transcriber.keep_alive().map(|(every, _)| every);
         self.connect(now, ports);
     }
 
@@ -477,8 +481,10 @@ impl Ears {
         if matches!(self.wire, Wire::Waiting { until } if now >= until) {
             self.connect(now, ports);
         }
-        if let Some((every, frame)) = self.transcriber.keep_alive() {
-            self.wire.keep_alive(now, every, frame, ports);
+        if self.wire.is_quiet(now, self.alive_every)
+            && let Some((_, frame)) = self.transcriber.keep_alive()
+        {
+            self.wire.send(now, frame, ports);
         }
     }
 
@@ -488,7 +494,7 @@ impl Ears {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let wire = self.wire.poll_timeout(self.transcriber.keep_alive().map(|(every, _)| every));
+        let wire = self.wire.poll_timeout(self.alive_every);
         [wire, self.quiet_at()].into_iter().flatten().min()
     }
 

@@ -46,6 +46,8 @@ pub(super) struct Mouth {
     codec: Codec,
     timeouts: Timeouts,
     speakable: Speakable,
+    /// How often its socket must be sent something.
+    alive_every: Option<Duration>,
     synthesizer: Box<dyn Synthesizer>,
     /// Of the synthesizer: `None` while each piece is a request.
     wire: Option<Wire>,
@@ -70,6 +72,7 @@ impl Mouth {
             codec,
             timeouts: config.timeouts,
             speakable: config.speakable.clone(),
+            alive_every: synthesizer.keep_alive().map(|(every, _)| every),
             synthesizer,
             wire: None,
             pieces: VecDeque::new(),
@@ -94,6 +97,7 @@ impl Mouth {
 
     fn begin_with(&mut self, now: Instant, ports: &mut Ports) {
         self.synthesizer = self.chain.part().make(self.codec);
+        self.alive_every = self.synthesizer.keep_alive().map(|(every, _)| every);
         self.sound = None;
         self.connect(now, ports);
     }

@@ -94,11 +94,9 @@ impl Wire {
         }
     }
 
-    /// Sends what keeps it open, when nothing was sent for `every`.
-    pub(super) fn keep_alive(&mut self, now: Instant, every: Duration, frame: Frame, ports: &mut Ports) {
-        if matches!(*self, Self::Up { sent, .. } if now >= sent + every) {
-            self.send(now, frame, ports);
-        }
+    /// Whether nothing was sent for `every`.
+    pub(super) fn is_quiet(&self, now: Instant, every: Option<Duration>) -> bool {
+        matches!((*self, every), (Self::Up { sent, .. }, Some(every)) if now >= sent + every)
     }
 
     /// Closes it, if there is one.

@@ -72,10 +72,15 @@ impl CascadeSession {
             }
             return;
         };
+        let waits = !self.ears.is_firm() && self.reply.as_ref().is_none_or(|reply| !reply.held);
+        if turn.phase == CallerPhase::Speaking && !self.ears.has_ended() {
+            return self.throw_away(now);
+        } else if waits {
+            return;
+        }
         let text = self.ears.text();
         match turn.phase {
             CallerPhase::Finished { at, .. } if self.ears.is_settled() => self.commit(now, turn, at, text),
-            CallerPhase::Speaking if !self.ears.has_ended() => self.throw_away(now),
             _ if text.is_empty() || !self.ears.is_firm() => self.throw_away_other(now, &text),
             _ => {
                 self.throw_away_other(now, &text);

@@ -17,8 +17,10 @@ impl Mouth {
         if let Some(error) = self.wire.as_ref().and_then(|wire| wire.is_late(now)) {
             return self.fail_again(now, error, said, ports);
         }
-        if let (Some(wire), Some((every, frame))) = (&mut self.wire, self.synthesizer.keep_alive()) {
-            wire.keep_alive(now, every, frame, ports);
+        if let Some(wire) = self.wire.as_mut().filter(|wire| wire.is_quiet(now, self.alive_every))
+            && let Some((_, frame)) = self.synthesizer.keep_alive()
+        {
+            wire.send(now, frame, ports);
         }
         if let Some((_, stage, limit)) = self.deadline().filter(|(at, ..)| now >= *at) {
             self.fail_again(now, EngineError::Late { stage, limit }, said, ports);
@@ -40,8 +42,7 @@ impl Mouth {
     }
 
     pub(in super::super) fn poll_timeout(&self) -> Option<Instant> {
-        let every = self.synthesizer.keep_alive().map(|(every, _)| every);
-        let wire = self.wire.as_ref().and_then(|wire| wire.poll_timeout(every));
+        let wire = self.wire.as_ref().and_then(|wire| wire.poll_timeout(self.alive_every));
         [wire, self.retry, self.deadline().map(|(at, ..)| at), self.pace].into_iter().flatten().min()
     }
 }
