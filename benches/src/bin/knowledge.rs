@@ -87,15 +87,15 @@ async fn measure(folder: &std::path::Path, base_url: &str, chunks: usize, questi
         }
         // The first one loads the vectors.
         let first = times.remove(0);
-        times.sort_unstable();
-        let at = |share: f64| times[((times.len() as f64 * share) as usize).min(times.len() - 1)];
-        let verdict = if at(0.95) <= BUDGET { "held" } else { "**missed**" };
-        println!(
-            "| {name}; the first {first:.1?} | {:.1?} | {:.1?} | {:.1?} | {BUDGET:.0?}: {verdict} |",
-            at(0.5),
-            at(0.95),
-            at(1.0)
-        );
+        busy.remove(0);
+        for (what, mut times) in [("time", times), ("CPU time of the process", busy)] {
+            times.sort_unstable();
+            let at = |share: f64| times[((times.len() as f64 * share) as usize).min(times.len() - 1)];
+            let verdict = if at(0.95) <= BUDGET { "held" } else { "**missed**" };
+            let (p50, p95, max) = (at(0.5), at(0.95), at(1.0));
+            println!("| {name}: {what} | {p50:.1?} | {p95:.1?} | {max:.1?} | {BUDGET:.0?}: {verdict} |");
+        }
+        println!("| {name}: the first, which loads | {first:.1?} | | | |");
     }
     store.close().await;
     Ok(())
