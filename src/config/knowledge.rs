@@ -188,7 +188,7 @@ fn read_store(section: &mut Section<'_>, embeddings: bool, key: impl Fn(&str) ->
         (Some(host), Some(api_key)) => return KnowledgeStoreConfig::Pinecone { host, api_key },
         (None, _) => section.refuse("pinecone_host", "must be set with store pinecone"),
         (_, None) => {
-            section.refuse("store", format!("pinecone needs the environment variable {variable} (pinecone_api_key_env)"))
+            section.refuse("store", format!("pinecone needs the environment variable {variable} (pinecone_api_key_env)"));
         }
     }
     KnowledgeStoreConfig::Database

@@ -13,6 +13,7 @@ use ai::knowledge::embeddings::EmbeddingsConfig;
 use anyhow::{Context as _, Result, bail};
 use axum::routing::post;
 use axum::{Json, Router};
+use nix::time::{ClockId, clock_gettime};
 use platform::knowledge::{KnowledgeConfig, Question, Service, Source, Upload};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -21,6 +22,9 @@ use store::{DEFAULT_ORGANIZATION, Store};
 
 const DIMENSIONS: usize = 1536;
 const WORDS: usize = 20_000;
+/// As a question's words are looked for without the commonest ones of English.
+const STOP_WORDS: usize = 50;
+const WORDS_A_QUESTION: usize = 6;
 const WORDS_A_CHUNK: usize = 170;
 const CHUNKS_A_DOCUMENT: usize = 100;
 const BUDGET: Duration = Duration::from_millis(20);
@@ -68,29 +72,30 @@ async fn measure(folder: &std::path::Path, base_url: &str, chunks: usize, questi
     worker.abort();
     println!("{chunks} chunks of {WORDS_A_CHUNK} words read, cut, embedded and written in {:.1?}", started.elapsed());
     let without = Service::open(&store, KnowledgeConfig::default()).await?;
-    println!("| {questions} questions of 8 words | p50 | p95 | max | budget of p95 |");
+    println!("| {questions} questions of {WORDS_A_QUESTION} words | p50 | p95 | max | budget of p95 |");
     println!("| --- | --- | --- | --- | --- |");
     for (name, service) in [("words alone", &without), ("words and vectors, the question's own included", &with)] {
-        let mut times = Vec::with_capacity(questions);
+        let (mut times, mut busy) = (Vec::with_capacity(questions), Vec::with_capacity(questions));
         for _ in 0..questions + 1 {
-            let text = sentence(&mut random, 8);
+            let text = sentence(&mut random, WORDS_A_QUESTION, STOP_WORDS);
             let question = Question { organization: DEFAULT_ORGANIZATION, bases: &[], text: &text, limit: 5, min_score: 0.0 };
-            let asked = Instant::now();
+            let (asked, spent) = (Instant::now(), cpu_time()?);
             let found = service.search(&question).await?;
             times.push(asked.elapsed());
+            busy.push(cpu_time()? - spent);
             anyhow::ensure!(found.passages.len() == 5, "{text}: {} passages", found.passages.len());
         }
         // The first one loads the vectors.
         let first = times.remove(0);
-        times.sort_unstable();
-        let at = |share: f64| times[((times.len() as f64 * share) as usize).min(times.len() - 1)];
-        let verdict = if at(0.95) <= BUDGET { "held" } else { "**missed**" };
-        println!(
-            "| {name}; the first {first:.1?} | {:.1?} | {:.1?} | {:.1?} | {BUDGET:.0?}: {verdict} |",
-            at(0.5),
-            at(0.95),
-            at(1.0)
-        );
+        busy.remove(0);
+        for (what, mut times) in [("time", times), ("CPU time of the process", busy)] {
+            times.sort_unstable();
+            let at = |share: f64| times[((times.len() as f64 * share) as usize).min(times.len() - 1)];
+            let verdict = if at(0.95) <= BUDGET { "held" } else { "**missed**" };
+            let (p50, p95, max) = (at(0.5), at(0.95), at(1.0));
+            println!("| {name}: {what} | {p50:.1?} | {p95:.1?} | {max:.1?} | {BUDGET:.0?}: {verdict} |");
+        }
+        println!("| {name}: the first, which loads | {first:.1?} | | | |");
     }
     store.close().await;
     Ok(())
@@ -98,14 +103,14 @@ async fn measure(folder: &std::path::Path, base_url: &str, chunks: usize, questi
 
 /// Sections of one chunk each.
 fn document(random: &mut StdRng) -> String {
-    let section = |number| format!("# Section {number} {}\n\n{}\n\n", sentence(random, 3), sentence(random, WORDS_A_CHUNK));
+    let section = |number| format!("# Section {number} {}\n\n{}\n\n", sentence(random, 3, 1), sentence(random, WORDS_A_CHUNK, 1));
     (0..CHUNKS_A_DOCUMENT).map(section).collect()
 }
 
-/// Words by Zipf's law: the word of rank n is as frequent as 1/n.
-fn sentence(random: &mut StdRng, words: usize) -> String {
+/// Words by Zipf's law, the word of rank n as frequent as 1/n, but for those above rank `first`.
+fn sentence(random: &mut StdRng, words: usize, first: usize) -> String {
     let word = |_| {
-        let rank = (WORDS as f64).powf(random.random_range(0.0..1.0)) as u64;
+        let rank = (first as f64 * ((WORDS / first) as f64).powf(random.random_range(0.0..1.0))) as u64;
         // Letters that make each rank a word of its own.
         let letters = [
             b'a' + (rank % 26) as u8,
@@ -116,6 +121,11 @@ fn sentence(random: &mut StdRng, words: usize) -> String {
         format!("q{}", String::from_utf8_lossy(&letters))
     };
     (0..words).map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// What this process has had of the cores: on a busy machine, what a question would take on a quiet one.
+fn cpu_time() -> Result<Duration> {
+    Ok(clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)?.into())
 }
 
 async fn serve_embeddings() -> Result<String> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use ai::knowledge::rank::{coverage, fuse, terms};
-use store::Scope;
+use store::{KnowledgeChunk, Scope};
 
 use super::{BASES_MAX, Found, KnowledgeError, PASSAGES_MAX, Passage, QUESTION_BYTES_MAX, Shared, refused};
 
@@ -39,25 +39,38 @@ pub(super) async fn search(shared: &Shared, question: &Question<'_>) -> Result<F
     let orders = [by_text?, near.into_iter().map(|(key, _)| key).collect()];
     let order: Vec<i64> = fuse(&orders);
 
-    let mut chunks: HashMap<i64, _> =
-        shared.store.chunks(scope, &order).await?.into_iter().map(|chunk| (chunk.key, chunk)).collect();
-    let passages = order.iter().filter_map(|key| chunks.remove(key)).map(|chunk| {
-        let share = coverage(&words, &format!("{} {}", chunk.heading, chunk.text));
-        let score = share.max(similar.get(&chunk.key).copied().unwrap_or(0.0)).clamp(0.0, 1.0);
-        Passage {
-            chunk: chunk.chunk.to_string(),
-            document: chunk.chunk.document,
-            name: chunk.document,
-            base: chunk.base,
-            heading: chunk.heading,
-            text: chunk.text,
-            score,
+    let mut passages = Vec::with_capacity(question.limit);
+    // Texts are read only as far down as they are needed.
+    for keys in order.chunks(question.limit * 2) {
+        let mut chunks: HashMap<i64, KnowledgeChunk> =
+            shared.store.chunks(scope, keys).await?.into_iter().map(|chunk| (chunk.key, chunk)).collect();
+        let scored = keys.iter().filter_map(|key| chunks.remove(key)).map(|chunk| {
+            let meaning = similar.get(&chunk.key).copied().unwrap_or(0.0);
+            passage(chunk, &words, meaning)
+        });
+        passages.extend(scored.filter(|passage| passage.score >= question.min_score));
+        if passages.len() >= question.limit {
+            break;
         }
-    });
-    let passages = passages.filter(|passage| passage.score >= question.min_score).take(question.limit).collect();
+    }
+    passages.truncate(question.limit);
     let by = if hybrid { "hybrid" } else { "text" };
     metrics::histogram!("offhook_knowledge_search_seconds", "by" => by).record(started.elapsed().as_secs_f64());
     Ok(Found { passages, by_vectors: hybrid })
+}
+
+/// A chunk with its score: by meaning, or by the share of the question's words that it has.
+fn passage(chunk: KnowledgeChunk, words: &[String], meaning: f32) -> Passage {
+    let share = coverage(words, &format!("{} {}", chunk.heading, chunk.text));
+    Passage {
+        chunk: chunk.chunk.to_string(),
+        document: chunk.chunk.document,
+        name: chunk.document,
+        base: chunk.base,
+        heading: chunk.heading,
+        text: chunk.text,
+        score: share.max(meaning).clamp(0.0, 1.0),
+    }
 }
 
 fn check(question: &Question<'_>) -> Result<(), KnowledgeError> {
