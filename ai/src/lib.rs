@@ -11,6 +11,7 @@
 pub mod engine;
 pub mod espeak;
 mod json;
+pub mod knowledge;
 pub mod link;
 pub mod media_streams;
 pub mod offline;
