@@ -32,13 +32,13 @@ impl Columns<'_> {
         word.parse().map_err(|error| self.unreadable(column, error))
     }
 
-    fn parsed_option<T: FromStr<Err: Display>>(&self, column: &'static str) -> Result<Option<T>, StoreError> {
+    pub(crate) fn parsed_option<T: FromStr<Err: Display>>(&self, column: &'static str) -> Result<Option<T>, StoreError> {
         let word: Option<String> = self.value(column)?;
         let parsed = word.map(|word| word.parse()).transpose();
         parsed.map_err(|error| self.unreadable(column, error))
     }
 
-    fn value<T>(&self, column: &'static str) -> Result<T, StoreError>
+    pub(crate) fn value<T>(&self, column: &'static str) -> Result<T, StoreError>
     where
         T: for<'v> Decode<'v, Any> + Type<Any>,
     {
@@ -47,34 +47,34 @@ impl Columns<'_> {
     }
 
     /// A count or a length: never below zero.
-    fn count(&self, column: &'static str) -> Result<u64, StoreError> {
+    pub(crate) fn count(&self, column: &'static str) -> Result<u64, StoreError> {
         let count: i64 = self.value(column)?;
         u64::try_from(count).map_err(|error| self.unreadable(column, error))
     }
 
-    fn count_option(&self, column: &'static str) -> Result<Option<u64>, StoreError> {
+    pub(crate) fn count_option(&self, column: &'static str) -> Result<Option<u64>, StoreError> {
         let count: Option<i64> = self.value(column)?;
         let count = count.map(u64::try_from).transpose();
         count.map_err(|error| self.unreadable(column, error))
     }
 
-    fn time(&self, column: &'static str) -> Result<WallTime, StoreError> {
+    pub(crate) fn time(&self, column: &'static str) -> Result<WallTime, StoreError> {
         self.value(column).map(WallTime::from_micros)
     }
 
-    fn time_option(&self, column: &'static str) -> Result<Option<WallTime>, StoreError> {
+    pub(crate) fn time_option(&self, column: &'static str) -> Result<Option<WallTime>, StoreError> {
         let micros: Option<i64> = self.value(column)?;
         Ok(micros.map(WallTime::from_micros))
     }
 
-    fn json(&self, column: &'static str) -> Result<Value, StoreError> {
+    pub(crate) fn json(&self, column: &'static str) -> Result<Value, StoreError> {
         let text: Option<String> = self.value(column)?;
         let value = text.map(|text| serde_json::from_str(&text)).transpose();
         let value = value.map_err(|error| self.unreadable(column, error))?;
         Ok(value.unwrap_or(Value::Null))
     }
 
-    fn unreadable(&self, column: &'static str, error: impl Display) -> StoreError {
+    pub(crate) fn unreadable(&self, column: &'static str, error: impl Display) -> StoreError {
         StoreError::Unreadable { query: self.query, column, reason: error.to_string() }
     }
 }
