@@ -224,6 +224,30 @@ vocabulary! {
     }
 }
 
+vocabulary! {
+    /// Where a document of the knowledge base is in its life.
+    DocumentStatus {
+        /// To be read and cut, or being so; an earlier version of it is found meanwhile.
+        Pending = "pending",
+        /// Found.
+        Ready = "ready",
+        /// Not readable; the reason says why. An earlier version of it is still found.
+        Failed = "failed",
+        /// To be removed; not found any more.
+        Deleting = "deleting",
+    }
+}
+
+vocabulary! {
+    /// Where a document of the knowledge base comes from.
+    DocumentOrigin {
+        /// The configuration file, which keeps it in step.
+        File = "file",
+        /// Someone gave it.
+        Upload = "upload",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,7 +263,19 @@ mod tests {
     #[test]
     fn every_word_reads_back() {
         check_words!(AnalysisState, MemorySource, Sentiment);
-        check_words!(CallStatus, Direction, HangupCause, IncidentKind, LegKind, Outcome, RecordingFormat, RecordingState, Role);
+        check_words!(
+            CallStatus,
+            Direction,
+            DocumentOrigin,
+            DocumentStatus,
+            HangupCause,
+            IncidentKind,
+            LegKind,
+            Outcome,
+            RecordingFormat,
+            RecordingState,
+            Role
+        );
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! Call records, turns and recordings, on SQLite or PostgreSQL.
+//! Call records, turns, recordings and the knowledge base, on SQLite or PostgreSQL.
 //!
 //! [`Store`] is the handle; [`StoreWrite`] is everything that can be written, one by one or in a batch that is
 //! one transaction; the records ([`CallRecord`], [`Turn`], [`Recording`], [`Incident`]) are what is read back.
-//! Both databases run the same migrations and the same queries.
+//! Both databases run the same migrations and the same queries, but for full text and vectors, which are different in
+//! each: [`KnowledgeStore`] is the knowledge base.
 //!
 //! It refuses to know what a call is made of: it has no actor, no audio and no file but SQLite's own. It keeps no
 //! queue either: who calls [`Store::write_batch`] owns what is waiting and decides what to do when it fails.
@@ -11,6 +12,7 @@ mod analysis;
 mod error;
 mod id;
 mod kind;
+mod knowledge;
 mod memory;
 mod migrations;
 mod open;
@@ -26,15 +28,19 @@ pub use analysis::{
     SuccessVerdict,
 };
 pub use error::StoreError;
-pub use id::CallId;
+pub use id::{CallId, DocumentId};
 pub use kind::{
-    AnalysisState, CallStatus, Direction, HangupCause, IncidentKind, LegKind, MemorySource, Outcome, RecordingFormat,
-    RecordingState, Role, Sentiment, UnknownText,
+    AnalysisState, CallStatus, Direction, DocumentOrigin, DocumentStatus, HangupCause, IncidentKind, LegKind, MemorySource,
+    Outcome, RecordingFormat, RecordingState, Role, Sentiment, UnknownText,
+};
+pub use knowledge::{
+    ChunkName, Claim, DEFAULT_ORGANIZATION, DOCUMENT_LIST_MAX, KnowledgeChunk, KnowledgeDocument, KnowledgeStore, LiveDocument,
+    NewChunk, NewDocument, NewVector, NoChunk, Scope, VectorPlace,
 };
 pub use memory::{Caller, MEMORIES_MAX, MEMORY_BYTES_MAX, Memory, MemoryId, NewMemory};
 pub use open::Store;
 pub use read::LIST_MAX;
-pub use record::{CallRecord, Incident, LostCall, NewCall, Recording, Turn, Usage};
+pub use record::{CallRecord, Citation, Incident, LostCall, NewCall, Recording, Turn, Usage};
 pub use text::{PhoneNumber, TEXT_BYTES_MAX, Transcript};
 pub use time::WallTime;
 pub use write::StoreWrite;

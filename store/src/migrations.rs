@@ -3,16 +3,29 @@
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
+/// What both databases run.
 const VERSIONS: &[(i64, &str, &str)] = &[
     (1, "calls", include_str!("../migrations/0001_calls.sql")),
+    (2, "knowledge", include_str!("../migrations/0002_knowledge.sql")),
     (4, "memories_and_analyses", include_str!("../migrations/0004_memories_and_analyses.sql")),
 ];
 
-/// All versions, ready to run on either database.
-pub(crate) fn migrator() -> Migrator {
+/// What SQLite runs after the text of the same version.
+const SQLITE: &[(i64, &str)] = &[(2, include_str!("../migrations/0002_knowledge_sqlite.sql"))];
+
+/// What PostgreSQL runs after the text of the same version.
+const POSTGRES: &[(i64, &str)] = &[(2, include_str!("../migrations/0002_knowledge_postgres.sql"))];
+
+/// All versions, ready to run.
+pub(crate) fn migrator(sqlite: bool) -> Migrator {
+    let own = if sqlite { SQLITE } else { POSTGRES };
     let migrations = VERSIONS.iter().map(|&(version, name, sql)| {
         let kind = MigrationType::Simple;
-        Migration::new(version, name.into(), kind, sql.into_sql_str(), false)
+        let sql = match own.iter().find(|(other, _)| *other == version) {
+            Some((_, more)) => sqlx::AssertSqlSafe(format!("{sql}\n{more}")).into_sql_str(),
+            None => sql.into_sql_str(),
+        };
+        Migration::new(version, name.into(), kind, sql, false)
     });
     Migrator::with_migrations(migrations.collect())
 }

@@ -36,6 +36,8 @@ pub struct Store {
     /// Writers at a time. One on SQLite, whose single write lock would make the others wait by polling.
     writers: Arc<Semaphore>,
     begin: &'static str,
+    /// Which of the two it is, for the queries of full text and vectors.
+    pub(crate) sqlite: bool,
 }
 
 /// What a database URL asks for.
@@ -79,10 +81,10 @@ impl Store {
             Ok(pool) => pool,
             Err(source) => return Err(StoreError::Open { url: shown, source: reason(source, &target.url).await }),
         };
-        if let Err(source) = migrator().run(&pool).await {
+        if let Err(source) = migrator(target.sqlite).run(&pool).await {
             return Err(StoreError::Migrate { url: shown, source });
         }
-        Ok(Self { pool, writers: Arc::new(Semaphore::new(target.writers)), begin: target.begin })
+        Ok(Self { pool, writers: Arc::new(Semaphore::new(target.writers)), begin: target.begin, sqlite: target.sqlite })
     }
 
     /// Asks the database for a sign of life, within two seconds; for readiness.

@@ -8,10 +8,11 @@ use sqlx::query::Query;
 
 use crate::analysis::queue_lost;
 use crate::open::{QUERY_TIME_MAX, Writing, timed};
-use crate::rows::{Columns, call_record, incident, recording, turn};
+use crate::rows::{Columns, call_record, citation, incident, recording, turn};
 use crate::text::storable;
 use crate::{
-    CallId, CallRecord, HangupCause, Incident, LegKind, LostCall, Recording, RecordingState, Store, StoreError, Turn, WallTime,
+    CallId, CallRecord, Citation, HangupCause, Incident, LegKind, LostCall, Recording, RecordingState, Store, StoreError, Turn,
+    WallTime,
 };
 
 /// Most calls that one list answers.
@@ -75,6 +76,15 @@ impl Store {
     pub async fn incidents(&self, call: CallId) -> Result<Vec<Incident>, StoreError> {
         let query = sqlx::query("SELECT * FROM incidents WHERE call_id = $1 ORDER BY at_us, kind, source").bind(call.to_string());
         self.read("incidents", query, incident).await
+    }
+
+    /// What the turns of a call were based on, in order.
+    ///
+    /// # Errors
+    /// As [`Store::call`].
+    pub async fn citations(&self, call: CallId) -> Result<Vec<Citation>, StoreError> {
+        let query = sqlx::query("SELECT * FROM turn_citations WHERE call_id = $1 ORDER BY turn, place").bind(call.to_string());
+        self.read("citations", query, citation).await
     }
 
     /// Closes what `node` left open: when it stopped, with [`HangupCause::NodeLost`], at the next start and before the

@@ -8,7 +8,7 @@ use serde_json::Value;
 use sqlx::any::{Any, AnyRow};
 use sqlx::{Decode, Row as _, Type};
 
-use crate::{CallRecord, Incident, NewCall, PhoneNumber, Recording, StoreError, Transcript, Turn, Usage, WallTime};
+use crate::{CallRecord, Citation, Incident, NewCall, PhoneNumber, Recording, StoreError, Transcript, Turn, Usage, WallTime};
 
 /// One row and the query it came by, for the error.
 pub(crate) struct Columns<'r> {
@@ -144,5 +144,19 @@ pub(crate) fn incident(row: &Columns<'_>) -> Result<Incident, StoreError> {
         kind: row.parsed("kind")?,
         source: row.value("source")?,
         detail: row.value("detail")?,
+    })
+}
+
+pub(crate) fn citation(row: &Columns<'_>) -> Result<Citation, StoreError> {
+    let number = |column| row.value::<i64>(column).map(|number| u32::try_from(number).unwrap_or(u32::MAX));
+    Ok(Citation {
+        call: row.parsed("call_id")?,
+        turn: number("turn")?,
+        place: number("place")?,
+        chunk: row.value("chunk")?,
+        document: row.value("document")?,
+        heading: row.value("heading")?,
+        score: row.value("score")?,
+        text: row.value("text")?,
     })
 }

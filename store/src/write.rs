@@ -10,7 +10,9 @@ use sqlx::{Any, AnyConnection};
 use crate::analysis::queue_ended;
 use crate::open::{QUERY_TIME_MAX, timed};
 use crate::text::storable;
-use crate::{CallId, HangupCause, Incident, NewCall, RecordingFormat, RecordingState, Store, StoreError, Turn, Usage, WallTime};
+use crate::{
+    CallId, Citation, HangupCause, Incident, NewCall, RecordingFormat, RecordingState, Store, StoreError, Turn, Usage, WallTime,
+};
 
 /// Time a batch may take: a thousand writes take under a second, the rest is for a slow disk.
 const BATCH_TIME_MAX: Duration = Duration::from_secs(30);
@@ -70,6 +72,8 @@ pub enum StoreWrite {
     },
     /// Something went wrong in a call that went on.
     IncidentSeen(Incident),
+    /// A turn was based on a chunk of the knowledge base. The same call, turn and place again replaces it.
+    ChunkCited(Citation),
     /// Provider tokens of the call so far, from its beginning. The last count stays.
     UsageCounted {
         /// The call.
@@ -125,6 +129,7 @@ impl StoreWrite {
             Self::RecordingOpened { .. } => "recording_opened",
             Self::RecordingClosed { .. } => "recording_closed",
             Self::IncidentSeen(_) => "incident_seen",
+            Self::ChunkCited(_) => "chunk_cited",
             Self::UsageCounted { .. } => "usage_counted",
         }
     }
@@ -197,6 +202,7 @@ impl StoreWrite {
             .bind(incident.kind.as_str())
             .bind(text(&incident.source))
             .bind(text(&incident.detail)),
+            Self::ChunkCited(citation) => bind_citation(citation),
             Self::UsageCounted { call, usage } => bind_usage(*call, usage),
         }
     }
@@ -239,6 +245,23 @@ fn bind_turn(turn: &Turn) -> Bound<'_> {
     .bind(i64::from(turn.interrupted.is_some()))
     .bind(turn.interrupted.map(millis))
     .bind(turn.timings.to_string())
+}
+
+fn bind_citation(citation: &Citation) -> Bound<'_> {
+    sqlx::query(
+        "INSERT INTO turn_citations (call_id, turn, place, chunk, document, heading, score, text)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (call_id, turn, place) DO UPDATE SET chunk = excluded.chunk, document = excluded.document,
+           heading = excluded.heading, score = excluded.score, text = excluded.text",
+    )
+    .bind(citation.call.to_string())
+    .bind(i64::from(citation.turn))
+    .bind(i64::from(citation.place))
+    .bind(text(&citation.chunk))
+    .bind(text(&citation.document))
+    .bind(text(&citation.heading))
+    .bind(citation.score)
+    .bind(text(&citation.text))
 }
 
 fn bind_usage(call: CallId, usage: &Usage) -> Bound<'_> {

@@ -1,4 +1,4 @@
-//! A private PostgreSQL from Debian's package, for the length of one test.
+//! A private PostgreSQL, Debian's or Python's `pgserver`, for the length of one test.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -20,21 +20,32 @@ pub struct Cluster {
 impl Cluster {
     /// Starts it, or says why there is none to start. A PostgreSQL that is there and does not start is a panic.
     pub fn start() -> Result<Self, String> {
-        let programs = programs()?;
-        let folder = std::env::temp_dir().join(format!("offhook-postgres-{}", Uuid::now_v7()));
-        let mut make = Command::new("install");
-        make.args(["-d", "-m", "0700"]);
-        if is_root() {
-            make.args(["-o", "postgres", "-g", "postgres"]);
-        }
-        run(make.arg(&folder));
+        Ok(Self::run(&programs()?, new_folder()))
+    }
+
+    /// The same with pgvector: the PostgreSQL of the Python package `pgserver`, of scripts/requirements.txt.
+    pub fn start_with_pgvector() -> Result<Self, String> {
+        let python = std::env::var_os("OFFHOOK_TEST_PYTHON").ok_or("OFFHOOK_TEST_PYTHON is not set; `make test` sets it")?;
+        let find = "import importlib.util; print(importlib.util.find_spec('pgserver').submodule_search_locations[0])";
+        let found = Command::new(python).args(["-c", find]).output().unwrap();
+        assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
+        let package = PathBuf::from(String::from_utf8(found.stdout).unwrap().trim());
+        // The user postgres may not look into our home. The programs find their libraries beside the package.
+        let folder = new_folder();
+        run(Command::new("cp").arg("-r").args([&package, &package.with_extension("libs"), &folder]));
+        run(Command::new("chmod").args(["-R", "a+rX"]).arg(&folder));
+        Ok(Self::run(&folder.join("pgserver/pginstall/bin"), folder))
+    }
+
+    fn run(programs: &Path, folder: PathBuf) -> Self {
+        let data = folder.join("data");
         run(as_postgres(&programs.join("initdb"))
             .args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "-N", "-D"])
-            .arg(&folder));
+            .arg(&data));
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut server = as_postgres(&programs.join("postgres"))
             .arg("-D")
-            .arg(&folder)
+            .arg(&data)
             .args(["-h", "127.0.0.1", "-p", &port.to_string()])
             .args(["-c", "unix_socket_directories=", "-c", "fsync=off"])
             .stderr(Stdio::piped())
@@ -49,7 +60,7 @@ impl Cluster {
         }
         // It must never wait for us to read its log.
         std::thread::spawn(move || log.read_to_end(&mut Vec::new()));
-        Ok(cluster)
+        cluster
     }
 
     /// URL of one of its databases.
@@ -66,6 +77,18 @@ impl Drop for Cluster {
         let _ = self.server.wait();
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// A folder of the user postgres.
+fn new_folder() -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("offhook-postgres-{}", Uuid::now_v7()));
+    let mut make = Command::new("install");
+    make.args(["-d", "-m", "0700"]);
+    if is_root() {
+        make.args(["-o", "postgres", "-g", "postgres"]);
+    }
+    run(make.arg(&folder));
+    folder
 }
 
 /// The newest installed version's programs.

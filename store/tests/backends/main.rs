@@ -6,6 +6,7 @@ mod analyses;
 mod calls;
 mod cluster;
 mod faults;
+mod knowledge;
 mod memories;
 mod sample;
 
@@ -54,6 +55,13 @@ cases! {
     faults::a_thousand_writes_go_in_one_batch,
     faults::a_word_we_do_not_know_is_unreadable,
     faults::a_missing_table_is_unavailable,
+    knowledge::a_document_is_found_by_its_words,
+    knowledge::documents_are_listed_replaced_and_deleted,
+    knowledge::a_claim_ends_with_its_lease_its_node_or_a_change,
+    knowledge::vectors_are_searched_once_they_are_ready,
+    knowledge::what_a_crash_left_is_cleared,
+    knowledge::two_nodes_claim_each_document_once,
+    knowledge::citations_stay_with_the_turn,
 }
 
 /// Runs all cases, one after the other, and fails with the names of those that failed.
@@ -106,21 +114,31 @@ async fn sqlite_files_of_a_killed_process_hold_whole_batches() {
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_runs_every_case() {
     // A server that was given keeps the databases, named offhook_test_*.
-    let given = std::env::var("OFFHOOK_TEST_POSTGRES_URL").ok();
-    let cluster = match &given {
-        Some(_) => None,
-        None => match Cluster::start() {
-            Ok(cluster) => Some(cluster),
-            Err(reason) => {
-                let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-                assert!(!ci, "no PostgreSQL to test on: {reason}");
-                eprintln!("skipped: no PostgreSQL to test on: {reason}");
-                return;
-            }
-        },
-    };
-    let server = given.unwrap_or_else(|| cluster.as_ref().unwrap().url("postgres"));
-    let mut admin = PgConnection::connect(&server).await.unwrap();
+    match std::env::var("OFFHOOK_TEST_POSTGRES_URL") {
+        Ok(given) => on_postgres(&given).await,
+        Err(_) => on_cluster(Cluster::start()).await,
+    }
+}
+
+/// Debian's PostgreSQL has no pgvector; there, vectors lie in bytes.
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_with_pgvector_runs_every_case() {
+    on_cluster(Cluster::start_with_pgvector()).await;
+}
+
+async fn on_cluster(cluster: Result<Cluster, String>) {
+    match cluster {
+        Ok(cluster) => on_postgres(&cluster.url("postgres")).await,
+        Err(reason) => {
+            let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+            assert!(!ci, "no PostgreSQL to test on: {reason}");
+            eprintln!("skipped: no PostgreSQL to test on: {reason}");
+        }
+    }
+}
+
+async fn on_postgres(server: &str) {
+    let mut admin = PgConnection::connect(server).await.unwrap();
     let mut fresh = async |_: &str| {
         let name = format!("offhook_test_{}", Uuid::now_v7().simple());
         let create = format!("CREATE DATABASE {name}");

@@ -3,7 +3,6 @@
 use store::*;
 
 use crate::analyses::{after, claim_one, ended_call, findings};
-use crate::sample::*;
 
 fn caller(number: &str) -> Caller {
     Caller::of(&PhoneNumber::new(number)).unwrap()
