@@ -2,6 +2,8 @@
 //!
 //! An engine numbers its links; whoever runs it opens them, one task each, and hands over what arrives.
 
+pub mod http;
+mod refusal;
 pub mod socket;
 
 use std::sync::Arc;
@@ -110,6 +112,14 @@ pub enum LinkInput {
 /// [`EngineError::Url`] when it is not an absolute http(s) or ws(s) URL without query.
 pub(crate) fn socket_url(base: &str) -> Result<String, EngineError> {
     rooted(base, "ws")
+}
+
+/// `base` as the URL of requests: `wss://host/v1/` gives `https://host/v1`.
+///
+/// # Errors
+/// As [`socket_url`].
+pub(crate) fn request_url(base: &str) -> Result<String, EngineError> {
+    rooted(base, "http")
 }
 
 fn rooted(base: &str, plain: &str) -> Result<String, EngineError> {

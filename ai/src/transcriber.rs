@@ -31,8 +31,9 @@ pub trait Transcriber: Send {
     /// As [`socket`](Self::socket).
     fn request(&self, codec: Codec, audio: &[u8]) -> Result<Target, EngineError>;
 
-    /// Caller audio, octets of the leg's codec, as the socket takes it.
-    fn audio(&mut self, octets: Bytes) -> Frame;
+    /// Caller audio, octets of the leg's codec, as the socket takes it; `None` keeps it for the next frame, where the provider wants
+    /// longer ones. [`flush`](Self::flush) sends what was kept.
+    fn audio(&mut self, octets: Bytes) -> Option<Frame>;
 
     /// Asks for the words of all audio sent so far; `None` when the provider does so by itself. Answered by
     /// [`Transcribed::Flushed`], or not at all.

@@ -15,12 +15,12 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
-use tokio_tungstenite::tungstenite::http::header::{HeaderValue, RETRY_AFTER};
-use tokio_tungstenite::tungstenite::http::{HeaderMap, StatusCode};
+use tokio_tungstenite::tungstenite::http::header::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
+use super::refusal::refusal;
 use super::{Frame, LinkInput, Protocol, Target};
 use crate::engine::{EngineError, Stage};
 use crate::json::line;
@@ -207,47 +207,5 @@ fn engine_error(error: Error) -> EngineError {
         Error::Io(_) | Error::Tls(_) => EngineError::Network { reason: text() },
         Error::Url(_) | Error::HttpFormat(_) => EngineError::Url { url: text(), reason: "cannot be connected to" },
         _ => EngineError::Protocol { reason: text() },
-    }
-}
-
-/// What an answer other than 101 to the upgrade means.
-fn refusal(status: StatusCode, headers: &HeaderMap, body: &str) -> EngineError {
-    let code = status.as_str().to_owned();
-    match status.as_u16() {
-        401 | 403 => EngineError::Key { code },
-        429 if body.contains("insufficient_quota") => EngineError::Quota { code: "insufficient_quota".to_owned() },
-        429 => {
-            let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-            EngineError::RateLimited { retry_after: seconds.map(Duration::from_secs) }
-        }
-        status @ 500.. => EngineError::Overloaded { status },
-        _ => EngineError::Configuration { code, message: line(body.trim()) },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(status: u16, retry_after: Option<&str>, body: &str, expected: &str) {
-        let mut headers = HeaderMap::new();
-        if let Some(seconds) = retry_after.and_then(|seconds| HeaderValue::from_str(seconds).ok()) {
-            headers.insert(RETRY_AFTER, seconds);
-        }
-        let status = StatusCode::from_u16(status).unwrap_or_default();
-        assert_eq!(format!("{:?}", refusal(status, &headers, body)), expected);
-    }
-
-    #[test]
-    fn refusals_say_whose_fault_it_is() {
-        check(401, None, "", r#"Key { code: "401" }"#);
-        check(403, None, "", r#"Key { code: "403" }"#);
-        check(404, None, "no such model\nx", r#"Configuration { code: "404", message: "no such model" }"#);
-        check(429, Some("7"), "", "RateLimited { retry_after: Some(7s) }");
-        check(429, Some("soon"), "", "RateLimited { retry_after: None }");
-        check(429, None, "{\"code\":\"insufficient_quota\"}", r#"Quota { code: "insufficient_quota" }"#);
-        check(500, None, "", "Overloaded { status: 500 }");
-        check(503, None, "", "Overloaded { status: 503 }");
-        check(302, None, "", r#"Configuration { code: "302", message: "" }"#);
     }
 }
