@@ -3,7 +3,8 @@
 //! An [`engine::Engine`] is the agent's side of one call as a pure core: [`engine::Input`] in, [`engine::Output`] out,
 //! time as an argument. [`realtime`] speaks OpenAI Realtime. What an engine needs from outside goes over [`link`]s.
 //! [`transcriber`], [`responder`] and [`synthesizer`] are the ports of a cascade's stages. [`media_streams`] is the wire
-//! protocol of Twilio Media Streams, and [`tools`] what the model may do besides talking.
+//! protocol of Twilio Media Streams, and [`tools`] what the model may do besides talking. [`prompt`] is what a model is told before a
+//! call, in which [`language`].
 //!
 //! Nothing here decides whose turn it is (that is `media::turn`), paces audio (`media::sendout`) or transcodes the
 //! leg's G.711.
@@ -12,10 +13,12 @@ pub mod engine;
 pub mod espeak;
 mod json;
 pub mod knowledge;
+pub mod language;
 pub mod link;
 pub mod media_streams;
 pub mod offline;
 pub mod openai;
+pub mod prompt;
 pub mod realtime;
 pub mod responder;
 pub mod secret;

@@ -227,7 +227,12 @@ mod tests {
 
     #[test]
     fn an_overlap_alone_is_no_chunk() {
-        check(20, 8, "One two three. Four.\nFive six seven eight.", ": One two three. Four.|: Four./Five six seven|: seven eight.");
+        check(
+            20,
+            8,
+            "One two three. Four.\nFive six seven eight.",
+            ": One two three. Four.|: Four./Five six seven|: seven eight.",
+        );
     }
 
     #[test]
