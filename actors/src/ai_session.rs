@@ -6,7 +6,7 @@ mod turns;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use ai::engine::{Engine as Core, EngineError, Input, Output, Words};
 use ai::espeak::Espeak;
@@ -97,6 +97,10 @@ pub struct AiArgs {
     pub codec: Codec,
     /// What was said before, for a session that takes over.
     pub history: Vec<Turn>,
+    /// When the call arrived.
+    pub began: SystemTime,
+    /// What is known of the caller.
+    pub notes: Vec<Words>,
     /// Which session of the call it is, from 0.
     pub session: u64,
     /// The node's synthesizer.

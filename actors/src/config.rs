@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ai::offline::OfflineConfig;
+use ai::prompt::Prompt;
 use ai::realtime::RealtimeConfig;
 pub use media::jitter::JitterConfig;
 pub use media::turn::{Interruptions, TurnConfig};
@@ -16,6 +17,7 @@ pub use media::vad::VadConfig;
 use sip::endpoint::EndpointConfig;
 pub use sip::sdp::Codec;
 
+use crate::recall::CallerMemory;
 use crate::trace::TraceSink;
 
 /// One node.
@@ -47,6 +49,8 @@ pub struct NodeConfig {
     pub directory: Directory,
     /// Where the traces of calls go; `None`: nowhere.
     pub traces: Option<Arc<dyn TraceSink>>,
+    /// Who remembers callers; `None`: nobody.
+    pub memories: Option<Arc<dyn CallerMemory>>,
 }
 
 /// SIP sockets and names.
@@ -100,6 +104,10 @@ pub struct Assistant {
     pub name: String,
     /// What does the talking.
     pub engine: EngineConfig,
+    /// What a model is told; a call adds what is known when it begins.
+    pub prompt: Prompt,
+    /// Whether callers are remembered from call to call.
+    pub remembers: bool,
     /// Its turn-taking.
     pub turn: TurnConfig,
     /// What the offline engine sounds like.
@@ -120,7 +128,7 @@ pub struct OfflineVoice {
 pub enum EngineConfig {
     /// A speech-to-speech provider; when it fails, `fallback` takes over.
     Realtime {
-        /// Where to connect, instructions, voice, tools.
+        /// Where to connect, voice, tools; its instructions come from the assistant's prompt.
         session: Box<RealtimeConfig>,
         /// What the caller gets when the provider is down.
         fallback: OfflineConfig,

@@ -1,1 +1,4 @@
 //! Services over the store and the AI providers.
+
+pub mod analysis;
+pub mod memory;

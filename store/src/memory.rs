@@ -7,9 +7,9 @@ use sqlx::AnyConnection;
 use uuid::Uuid;
 
 use crate::open::{QUERY_TIME_MAX, timed};
-use crate::rows::Columns;
+use crate::rows::{Columns, call_record};
 use crate::write::{Bound, text};
-use crate::{CallId, MemorySource, PhoneNumber, Store, StoreError, Transcript, WallTime};
+use crate::{CallId, Direction, MemorySource, NewCall, PhoneNumber, Store, StoreError, Transcript, WallTime};
 
 /// Most memories kept of one caller: what a model can be told in a few thousand tokens. The next one takes the place of the one that
 /// was confirmed longest ago.
@@ -58,6 +58,17 @@ impl Caller {
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+}
+
+impl NewCall {
+    /// The person at the other end, if the number tells who.
+    #[must_use]
+    pub fn caller(&self) -> Option<Caller> {
+        Caller::of(match self.direction {
+            Direction::Inbound => &self.from,
+            Direction::Outbound => &self.to,
+        })
     }
 }
 
@@ -178,18 +189,16 @@ impl Store {
     /// [`StoreError::Unavailable`], [`StoreError::Late`]: nothing was erased.
     pub async fn erase_memories(&self, caller: &Caller) -> Result<u64, StoreError> {
         const QUERY: &str = "erase_memories";
-        const WAITING: &str = "SELECT analyses.call_id, calls.from_number FROM analyses
+        const WAITING: &str = "SELECT calls.* FROM analyses
              JOIN calls ON calls.id = analyses.call_id WHERE analyses.state = 'pending'";
         let unavailable = |source| StoreError::Unavailable { query: QUERY, source };
         timed(QUERY, QUERY_TIME_MAX, async {
             let mut writing = self.begin(QUERY).await?;
             let waiting = sqlx::query(WAITING).fetch_all(&mut *writing.transaction).await;
-            let waiting = Columns::decode_all(QUERY, waiting, |row| {
-                Ok((row.value::<String>("call_id")?, PhoneNumber::new(row.value::<String>("from_number")?)))
-            })?;
+            let waiting = Columns::decode_all(QUERY, waiting, call_record)?;
             // First the queue: an analysis that ends at this moment is waited for, and what it remembered goes too.
-            for (call, _) in waiting.into_iter().filter(|(_, from)| Caller::of(from).as_ref() == Some(caller)) {
-                let silenced = sqlx::query("UPDATE analyses SET remembers = 0 WHERE call_id = $1").bind(call);
+            for call in waiting.into_iter().filter(|record| record.call.caller().as_ref() == Some(caller)) {
+                let silenced = sqlx::query("UPDATE analyses SET remembers = 0 WHERE call_id = $1").bind(call.call.id.to_string());
                 silenced.execute(&mut *writing.transaction).await.map_err(unavailable)?;
             }
             let erased = sqlx::query("DELETE FROM memories WHERE caller = $1").bind(caller.reveal().to_owned());

@@ -135,7 +135,7 @@ fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig) -> NodeConf
     let ports = rtp_range(64);
     let (first, last) = ports.split_once('-').unwrap();
     let voice = OfflineVoice { name: "en-us".to_owned(), words_per_minute: 160 };
-    let assistant = Assistant { name: "demo".to_owned(), engine, turn: TurnConfig::default(), offline_voice: voice };
+    let assistant = Assistant { name: "demo".to_owned(), engine, turn: TurnConfig::default(), offline_voice: voice, prompt: Prompt::default(), remembers: false };
     NodeConfig {
         name: "test".to_owned(),
         data_dir: folder.path().to_owned(),
@@ -161,5 +161,6 @@ fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig) -> NodeConf
         recording: RecordingMode::Always,
         directory: Directory { default: Some(Arc::new(assistant)), ..Directory::default() },
         traces: None,
+        memories: None,
     }
 }

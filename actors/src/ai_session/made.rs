@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ai::engine::{Engine, EngineError, Words};
 use ai::espeak::Espeak;
 use ai::offline::{OfflineConfig, OfflineSession};
+use ai::prompt::{self, CallFacts};
 use ai::realtime::{RealtimeConfig, RealtimeSession};
 use bytes::Bytes;
 use media::codec::Codec;
@@ -12,7 +13,7 @@ use media::sendout::PromptId;
 use store::{Role, Turn};
 
 use super::{AiArgs, AiMsg, EngineChoice};
-use crate::config::{EngineConfig, OfflineVoice};
+use crate::config::{Assistant, EngineConfig, OfflineVoice};
 use crate::mailbox::Mailbox;
 
 /// An engine and what stands behind it.
@@ -40,8 +41,11 @@ pub(super) fn make_engine(args: &AiArgs) -> Made {
     };
     match (&args.engine, &assistant.engine) {
         (EngineChoice::Own(_), EngineConfig::Realtime { session, .. }) => {
-            let core = realtime(session, args.codec, first_prompt, &args.history);
-            Made { core, label: "realtime", provider: Some(Arc::clone(&session.endpoint.provider)), speaker }
+            let provider = Arc::clone(&session.endpoint.provider);
+            let instructions = instructions(args, assistant);
+            let session = RealtimeConfig { codec: args.codec, first_prompt, instructions, ..RealtimeConfig::clone(session) };
+            let core = realtime(session, &args.history);
+            Made { core, label: "realtime", provider: Some(provider), speaker }
         }
         (EngineChoice::Own(_), EngineConfig::Offline(config)) | (_, EngineConfig::Realtime { fallback: config, .. }) => {
             Made { core: offline(config), label: "offline", provider: None, speaker }
@@ -53,9 +57,13 @@ pub(super) fn make_engine(args: &AiArgs) -> Made {
     }
 }
 
+/// What the model of an assistant is told in this call.
+fn instructions(args: &AiArgs, assistant: &Assistant) -> String {
+    prompt::instructions(&assistant.prompt, &CallFacts { began: args.began, notes: &args.notes })
+}
+
 /// A new conversation, or one that goes on after its session died: then nobody is greeted again.
-fn realtime(session: &RealtimeConfig, codec: Codec, first_prompt: PromptId, history: &[Turn]) -> Box<dyn Engine> {
-    let config = RealtimeConfig { codec, first_prompt, ..session.clone() };
+fn realtime(config: RealtimeConfig, history: &[Turn]) -> Box<dyn Engine> {
     if history.is_empty() {
         return Box::new(RealtimeSession::new(config, rand::random()));
     }
@@ -124,7 +132,7 @@ mod tests {
         let now = Instant::now();
         let endpoint = RealtimeEndpoint { api_key: "sk-test".into(), ..RealtimeEndpoint::default() };
         let config = RealtimeConfig { endpoint, first_message: Some("Hello.".to_owned()), ..RealtimeConfig::default() };
-        let mut session = realtime(&config, Codec::Pcmu, PromptId(0), history);
+        let mut session = realtime(config, history);
         let mut sent = Vec::new();
         for input in [Input::Started, Input::Link { link: LinkId(1), input: LinkInput::Opened }] {
             session.handle_input(now, input);
