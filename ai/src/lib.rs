@@ -2,13 +2,14 @@
 //!
 //! An [`engine::Engine`] is the agent's side of one call as a pure core: [`engine::Input`] in, [`engine::Output`] out,
 //! time as an argument. [`realtime`] speaks OpenAI Realtime. What an engine needs from outside goes over [`link`]s.
-//! [`transcriber`], [`responder`] and [`synthesizer`] are the ports of a cascade's stages. [`media_streams`] is the wire
+//! [`transcriber`], [`responder`] and [`synthesizer`] are the ports of a cascade's stages; [`vendor`] knows who serves them. [`media_streams`] is the wire
 //! protocol of Twilio Media Streams, and [`tools`] what the model may do besides talking. [`prompt`] is what a model is told before a
-//! call, in which [`language`].
+//! call, and [`language`] which one it is held in.
 //!
 //! Nothing here decides whose turn it is (that is `media::turn`), paces audio (`media::sendout`) or transcodes the
 //! leg's G.711.
 
+pub mod anthropic;
 pub mod engine;
 pub mod espeak;
 mod json;
@@ -25,3 +26,4 @@ pub mod secret;
 pub mod synthesizer;
 pub mod tools;
 pub mod transcriber;
+pub mod vendor;

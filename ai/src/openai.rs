@@ -1,5 +1,8 @@
 //! OpenAI's servers, or others that speak as they do.
 
+pub mod chat;
+pub mod responses;
+
 use std::sync::Arc;
 use std::time::Duration;
 

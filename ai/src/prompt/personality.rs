@@ -1,4 +1,4 @@
-//! How an assistant comes across: a few words for the model, and how fast and how evenly the voice speaks.
+//! How an assistant comes across: a few words for the model, and how its voice speaks.
 
 use std::fmt;
 use std::str::FromStr;
@@ -64,6 +64,25 @@ impl Personality {
             Self::Friendly => 1.0,
         }
     }
+
+    /// How even the voice is, 0 (moved) to 1 (monotonous), for voices that take it: ElevenLabs.
+    pub fn stability(self) -> f32 {
+        match self {
+            Self::Concise | Self::Formal => 0.7,
+            Self::Empathetic => 0.45,
+            Self::Energetic => 0.35,
+            Self::Friendly => 0.5,
+        }
+    }
+
+    /// How much the voice's own style is brought out, 0 to 1, for voices that take it: ElevenLabs.
+    pub fn style(self) -> f32 {
+        match self {
+            Self::Concise | Self::Formal => 0.0,
+            Self::Empathetic | Self::Friendly => 0.2,
+            Self::Energetic => 0.4,
+        }
+    }
 }
 
 impl fmt::Display for Personality {
@@ -99,6 +118,7 @@ mod tests {
             assert_eq!(preset.to_string(), *word);
             assert!(preset.fragment().starts_with("# Manner\nBe "), "{word}");
             assert!((0.9..=1.1).contains(&preset.rate()), "{word}");
+            assert!((0.0..=1.0).contains(&preset.stability()) && (0.0..=1.0).contains(&preset.style()), "{word}");
         }
         assert_eq!("rude".parse::<Personality>(), Err(NoPersonality));
     }
