@@ -17,7 +17,7 @@ pub struct Cli {
 }
 
 /// What `offhook` can do.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Subcommand)]
+#[derive(Clone, Debug, Eq, PartialEq, Subcommand)]
 pub enum Command {
     /// Answer calls until SIGTERM or Ctrl-C, then drain
     Serve,
@@ -27,6 +27,32 @@ pub enum Command {
     Migrate,
     /// Answer one demonstration call, print the conversation and exit
     Demo,
+    /// Print what was found out about a call after its end
+    Analysis {
+        /// Id of the call, as records and logs have it
+        call: String,
+    },
+    /// Print or erase what is remembered of a caller
+    Memory {
+        /// What to do.
+        #[command(subcommand)]
+        action: MemoryAction,
+    },
+}
+
+/// What can be done with what is remembered of a caller.
+#[derive(Clone, Debug, Eq, PartialEq, Subcommand)]
+pub enum MemoryAction {
+    /// Print it, a line each
+    List {
+        /// The caller's number or SIP user
+        number: String,
+    },
+    /// Forget all of it, for good
+    Erase {
+        /// The caller's number or SIP user
+        number: String,
+    },
 }
 
 #[cfg(test)]
@@ -34,11 +60,18 @@ pub enum Command {
 mod tests {
     use clap::{CommandFactory, Parser};
 
-    use super::{Cli, Command};
+    use super::{Cli, Command, MemoryAction};
 
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_caller_is_named_by_the_number() {
+        let cli = Cli::try_parse_from(["offhook", "memory", "erase", "+4930123"]).unwrap();
+        assert_eq!(cli.command, Command::Memory { action: MemoryAction::Erase { number: "+4930123".to_owned() } });
+        assert!(Cli::try_parse_from(["offhook", "memory", "erase"]).is_err());
     }
 
     #[test]

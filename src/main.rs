@@ -1,5 +1,6 @@
 //! The offhook server.
 
+mod after;
 mod cli;
 mod config;
 mod demo;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let file = cli.config.as_deref();
     let done = match cli.command {
+        Command::Analysis { call } => configured(file, |config| run(after::analysis(config, &call))),
         Command::Check => configured(file, |config| {
             for line in config.effective() {
                 println!("{line}");
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }),
         Command::Demo => run(demo::run(file, environment())),
+        Command::Memory { action } => configured(file, |config| run(after::memory(config, &action))),
         Command::Migrate => configured(file, |config| run(migrate(config))),
         Command::Serve => configured(file, |config| run(async { wire::start(config).await?.run(config).await })),
     };

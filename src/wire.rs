@@ -1,5 +1,6 @@
 //! Builds the running tree from the configuration: nothing is decided here, it is only handed on.
 
+mod analysis;
 mod assistants;
 mod node;
 
@@ -16,6 +17,7 @@ use actors::node::{NodeEnd, NodeHandle};
 use anyhow::Context as _;
 use api::CallGate as _;
 use metrics_exporter_prometheus::PrometheusHandle;
+use platform::analysis::Runner;
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -40,6 +42,7 @@ pub struct Server {
     /// Its records.
     pub database: Store,
     end: NodeEnd,
+    analyses: Runner,
     traces: Option<Traces>,
     _lock: File,
 }
@@ -57,8 +60,11 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let http = listen("http.listen", config.http.listen).await?;
     let operator = listen("metrics.listen", config.metrics.listen).await?;
     let traces = Traces::start(&config.telemetry, &config.node.name)?;
-    let node_config = node::node_config(config, traces.as_ref().map(Traces::sink));
+    let memories = analysis::memories(config, &database);
+    let node_config = node::node_config(config, traces.as_ref().map(Traces::sink), memories);
     let (node, end) = actors::node::start(node_config, database.clone()).await.map_err(anyhow::Error::msg)?;
+    // Behind the node's start, which queues what a crash left open.
+    let analyses = analysis::start(config, &database);
     let gate = Arc::new(Gate { node: node.clone(), database: database.clone() });
     api::serve(http, api::router(node::api_config(config)?, gate.clone()));
     keep_up(metrics.clone(), Arc::clone(&gate));
@@ -74,13 +80,14 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
         tracing::info!("{line}");
     }
     raise_file_limit(config.node.max_calls);
-    Ok(Server { node, database, end, traces, _lock: lock })
+    Ok(Server { node, database, end, analyses, traces, _lock: lock })
 }
 
 impl Server {
     /// Waits until the node has ended, and ends what belongs to it; true after a drain.
     pub async fn ended(self) -> bool {
         let drained = self.end.wait().await;
+        self.analyses.stop().await;
         self.database.close().await;
         if let Some(traces) = self.traces {
             traces.stop().await;

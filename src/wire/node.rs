@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actors::config::{Codec, Dbov, Directory, JitterConfig, NodeConfig, RecordingMode, RtpConfig, SipConfig, VadConfig};
+use actors::recall::CallerMemory;
 use actors::trace::TraceSink;
 use anyhow::Context as _;
 use api::{ApiConfig, AuthToken, PublicUrl, SignatureCheck, TwilioConfig};
@@ -11,7 +12,11 @@ use super::assistants;
 use crate::config::{self, Config};
 
 /// The node's part of the file.
-pub(super) fn node_config(config: &Config, traces: Option<Arc<dyn TraceSink>>) -> NodeConfig {
+pub(super) fn node_config(
+    config: &Config,
+    traces: Option<Arc<dyn TraceSink>>,
+    memories: Option<Arc<dyn CallerMemory>>,
+) -> NodeConfig {
     NodeConfig {
         name: config.node.name.clone(),
         data_dir: config.node.data_dir.clone(),
@@ -40,6 +45,7 @@ pub(super) fn node_config(config: &Config, traces: Option<Arc<dyn TraceSink>>) -
         },
         directory: directory(config),
         traces,
+        memories,
     }
 }
 

@@ -168,6 +168,11 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<AnalysisJob>, StoreError> {
         const QUERY: &str = "claim_analyses";
+        // Most looks find nothing, and must not take the one right to write from calls.
+        let due = sqlx::query("SELECT call_id FROM analyses WHERE state = 'pending' AND due_us <= $1 LIMIT 1").bind(now.micros());
+        if self.read("due_analyses", due, |row| row.value::<String>("call_id")).await?.is_empty() {
+            return Ok(Vec::new());
+        }
         // The inner look takes no lock, so that two nodes may see the same row; only one of them still finds it due.
         let query = sqlx::query(
             "UPDATE analyses SET claim = claim + 1, claimed_by = $1, attempts = attempts + 1, due_us = $2

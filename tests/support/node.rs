@@ -15,6 +15,7 @@ use actors::kind::ActorKind;
 use actors::node::{NodeEnd, NodeHandle};
 use actors::trace::TraceSink;
 use ai::offline::OfflineConfig;
+use ai::prompt::Prompt;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use store::{CallId, CallRecord, Incident, Recording, Store, Turn};
 use tokio::runtime::Runtime;
@@ -135,7 +136,14 @@ fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig) -> NodeConf
     let ports = rtp_range(64);
     let (first, last) = ports.split_once('-').unwrap();
     let voice = OfflineVoice { name: "en-us".to_owned(), words_per_minute: 160 };
-    let assistant = Assistant { name: "demo".to_owned(), engine, turn: TurnConfig::default(), offline_voice: voice, prompt: Prompt::default(), remembers: false };
+    let assistant = Assistant {
+        name: "demo".to_owned(),
+        engine,
+        turn: TurnConfig::default(),
+        offline_voice: voice,
+        prompt: Prompt::default(),
+        remembers: false,
+    };
     NodeConfig {
         name: "test".to_owned(),
         data_dir: folder.path().to_owned(),

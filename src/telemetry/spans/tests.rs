@@ -10,6 +10,7 @@ use actors::trace::SetupTrace;
 use actors::turn::Waterfall;
 use ai::offline::OfflineConfig;
 use ai::openai::RealtimeEndpoint;
+use ai::prompt::Prompt;
 use ai::realtime::RealtimeConfig;
 use media::codec::Codec;
 use store::{CallId, LegKind};
@@ -35,7 +36,14 @@ fn realtime() -> EngineConfig {
 /// A call of engine `realtime` that arrived now.
 fn call(leg: LegKind) -> Arc<TracedCall> {
     let offline_voice = OfflineVoice { name: "en-us".to_owned(), words_per_minute: 160 };
-    let assistant = Assistant { name: "demo".to_owned(), engine: realtime(), turn: TurnConfig::default(), offline_voice };
+    let assistant = Assistant {
+        name: "demo".to_owned(),
+        engine: realtime(),
+        prompt: Prompt::default(),
+        remembers: false,
+        turn: TurnConfig::default(),
+        offline_voice,
+    };
     let id: CallId = ID.parse().unwrap();
     let (arrived, arrived_at) = (Instant::now(), SystemTime::now());
     Arc::new(TracedCall { id, leg, assistant: Some(Arc::new(assistant)), arrived, arrived_at })
