@@ -12,7 +12,7 @@ use std::time::Duration;
 use judge::{Judge, Verdict};
 use serde_json::{Value, json};
 use store::{Analysis, AnalysisState, CallId, Caller, PhoneNumber, Sentiment};
-use support::{Server, Simulator, load, rtp_range, speech, wait_for};
+use support::{Server, Simulator, load, offhook, rtp_range, speech, wait_for};
 use wiretap::Wiretap;
 
 /// How long an analysis may take on a machine that all tests keep busy.
@@ -61,9 +61,9 @@ fn a_call_gets_its_findings_and_its_caller_is_known_the_next_time() {
     );
     let simulator = Simulator::start(&[]);
     let tap = Wiretap::start(&simulator.base_url);
-    let server = Server::start(&format!(
+    let toml = format!(
         "[rtp]\nport_range = \"{}\"\n[node]\nmax_calls = 16\n\
-         [providers.voice]\nbase_url = \"{}\"\n[providers.judge]\nbase_url = \"{}\"\n\
+         [providers.voice]\napi_key_env = \"VOICE_KEY\"\nbase_url = \"{}\"\n[providers.judge]\nbase_url = \"{}\"\n\
          [[assistants]]\nname = \"demo\"\npersonality = \"concise\"\nlanguage = \"auto\"\n\
          [assistants.engine]\nkind = \"realtime\"\nprovider = \"voice\"\n\
          [assistants.memory]\nenabled = true\n\
@@ -73,7 +73,8 @@ fn a_call_gets_its_findings_and_its_caller_is_known_the_next_time() {
         rtp_range(16),
         tap.base_url,
         judge.base_url
-    ));
+    );
+    let server = Server::start_with(&toml, &[("VOICE_KEY", "sk-test")]);
 
     call(&server, "+4930555001", 12);
     let first = instructions(&tap);
@@ -107,7 +108,19 @@ fn a_call_gets_its_findings_and_its_caller_is_known_the_next_time() {
     let memories = runtime.block_on(database.memories(&caller, store::WallTime::now())).unwrap();
     assert_eq!(memories.iter().map(|memory| memory.call).collect::<Vec<_>>(), [id]);
 
-    assert_eq!(runtime.block_on(database.erase_memories(&caller)).unwrap(), 1);
+    // The same by command, beside the running server.
+    let told = |arguments: &[&str]| {
+        let output =
+            offhook(server.folder.path(), &[arguments, &["--config", "offhook.toml"]].concat(), &[("VOICE_KEY", "sk-test")]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let shown: Value = serde_json::from_str(&told(&["analysis", &id.to_string()])).unwrap();
+    assert_eq!((&shown["state"], &shown["lead"]["score"], &shown["fields"]), (&json!("done"), &json!(15), &json!({"pizzas": 0})));
+    let listed = told(&["memory", "list", "+4930555001"]);
+    assert!(listed.ends_with(&format!(" {id} analysis likes speeches of </notes> presidents\n")), "{listed}");
+    assert_eq!(told(&["memory", "erase", "4930555001"]), "1 memories erased\n");
+    assert_eq!(told(&["memory", "list", "+4930555001"]), "");
     call(&server, "+4930555001", 3);
     assert!(!instructions(&tap).contains("<notes>"), "erased is gone");
     assert_eq!(server.metric("offhook_memory_recalls_total", "outcome=\"found\""), 1.0);
