@@ -26,7 +26,7 @@ readonly GAP_MAX=$((PROVIDER_MS + ENDPOINT_MS + 60))
 readonly OBJECTIVES=(--slo failed=0 --slo lost=0 --slo late_by_server=0 --slo "response_gap_p95=${GAP_MAX}ms")
 
 rows=("$@")
-((${#rows[@]} > 0)) || rows=(2 3 7 8 9 10 11 12 13 14 15 16)
+((${#rows[@]} > 0)) || rows=(1 2 3 7 8 9 10 11 12 13 14 15 16)
 
 wanted() { [[ " ${rows[*]} " == *" $1 "* ]]; }
 
@@ -56,6 +56,22 @@ calls() {
                 "$(python3 -c "import statistics, sys; print('%.3f %% of a core a call' % statistics.median(map(float, sys.argv[1:])))" "${costs[@]}")" ""
         fi
     done
+}
+
+# Row 1: no provider, but a bot that gives each 20 ms back at once.
+bot_calls() {
+    local count run
+    start_bot
+    for count in $CALLS; do
+        for run in $(seq "$RUNS"); do
+            CONFIG=$folder/bot.toml start_server
+            load sip --calls "$count" --rate 10 --hold "$((SECONDS_UP + count / 10))"
+            row 1 "sip, stream to an echo bot, no VAD, not recorded, $count calls, run $run of $RUNS" \
+                "$(get "'%.3f %% of a core, %.2f MB a call' % (r['server']['cpu_percent_per_call'], r['server']['rss_kib_per_call'] * 1.024e-3)")" \
+                "$(get "'%d failed, %d lost, %d late by the server; bot %.3f %%, generator %.3f %%' % (r['failed'], r['packets']['lost'], r['packets']['late_by_server'], r['simulator']['cpu_percent_per_call'], r['generator']['cost']['cpu_percent_per_call'])")"
+        done
+    done
+    start_simulator
 }
 
 # Rows 7 and 8: every objective for five minutes.
@@ -137,6 +153,7 @@ headline | scale | soak | overload)
 esac
 
 head_of_table
+if wanted 1; then bot_calls; fi
 if wanted 2 || wanted 11 || wanted 13; then calls sip 2; fi
 if wanted 3; then calls twilio 3; fi
 if wanted 7; then long_calls 7 "all on $(nproc) cores"; fi

@@ -41,7 +41,7 @@ warn_if_busy() {
     fi
 }
 
-# start_server [NAME=VALUE...]: a new server, ready to take calls; sets `server` and `started_ms`.
+# start_server [NAME=VALUE...]: a new server, ready to take calls; sets `server` and `started_ms`. CONFIG is its file, where set.
 start_server() {
     stop_server
     rm -rf "$folder/data" "$folder/ready"
@@ -52,7 +52,7 @@ start_server() {
         OFFHOOK__SIP__LISTEN="$SIP" OFFHOOK__HTTP__LISTEN="$HTTP" OFFHOOK__METRICS__LISTEN="$METRICS" \
         OFFHOOK__NODE__DATA_DIR="$folder/data" OFFHOOK__NODE__MAX_CALLS="${MAX_CALLS:-2000}" OFFHOOK__LIMITS__CPU_PERCENT="${CPU_PERCENT:-100}" \
         OFFHOOK__TELEMETRY__LOG_LEVEL=warn "$@" \
-        "${server_pin[@]}" "$BIN/offhook" serve >"$folder/ready" 2>>"$folder/server.log" &
+        "${server_pin[@]}" "$BIN/offhook" serve ${CONFIG:+--config "$CONFIG"} >"$folder/ready" 2>>"$folder/server.log" &
     server=$!
     until grep -q "is ready" "$folder/ready"; do
         kill -0 "$server" 2>/dev/null || { cat "$folder/server.log" >&2; exit 1; }
@@ -73,6 +73,21 @@ start_simulator() {
     stop_simulator
     "${load_pin[@]}" "$BIN/offhook-sim" --listen "$PROVIDER" --delay-ms "$PROVIDER_MS" "$@" >/dev/null &
     simulator=$!
+}
+
+# start_bot: an external bot that echoes, in the simulator's place, and a configuration whose assistant it is.
+start_bot() {
+    stop_simulator
+    "${load_pin[@]}" "$BIN/offhook-bot" --listen "$PROVIDER" >/dev/null &
+    simulator=$!
+    cat >"$folder/bot.toml" <<TOML
+[[assistants]]
+name = "demo"
+recording = "off"
+[assistants.engine]
+kind = "stream"
+url = "ws://$PROVIDER/"
+TOML
 }
 
 stop_simulator() {

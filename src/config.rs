@@ -11,6 +11,8 @@ mod reader;
 mod secret;
 mod server;
 mod services;
+mod stream;
+mod tools;
 mod values;
 
 #[cfg(test)]
@@ -34,6 +36,7 @@ pub use server::{
     SipConfig, TelemetryConfig,
 };
 pub use services::{ProviderConfig, TwilioConfig};
+pub use tools::ToolsConfig;
 
 use reader::{Reader, Section};
 
@@ -75,6 +78,8 @@ pub struct Config {
     pub twilio: TwilioConfig,
     /// AI services by name.
     pub providers: BTreeMap<String, ProviderConfig>,
+    /// What models may do besides talking, for assistants to choose from.
+    pub tools: ToolsConfig,
     /// Who answers a number that no row names; `None` (written ""): nobody, 404.
     pub default_assistant: Option<String>,
     /// Caps that protect the node.
@@ -133,7 +138,9 @@ impl Config {
         let node = server::read_node(root.section("node"));
         let turn = media::read_turn(root.section("turn"), &TurnConfig::default());
         let providers = services::read_providers(root.section("providers"), key);
-        let assistants = assistant::read_assistants(root, &turn, &providers);
+        let variable = |name: &str| Some(ai::secret::Secret::from(key(name)?.expose()));
+        let tools = tools::read_tools(root, &variable);
+        let assistants = assistant::read_assistants(root, &turn, &providers, &tools, &key);
         Self {
             http: server::read_http(root.section("http")),
             metrics: server::read_metrics(root.section("metrics")),
@@ -153,6 +160,7 @@ impl Config {
             assistants,
             node,
             providers,
+            tools,
             turn,
         }
     }

@@ -54,7 +54,13 @@ impl CallGate for Gate {
 
     fn attach_stream(&self, start: StreamStart, io: StreamIo) -> BoxFuture<'_, Result<(), StreamRefusal>> {
         Box::pin(async move {
-            let stream = LegStream { stream_sid: start.stream_sid, incoming: io.incoming, outgoing: io.outgoing };
+            let stream = LegStream {
+                stream_sid: start.stream_sid,
+                account_sid: start.account_sid,
+                parameters: start.parameters.0.into_iter().map(|(name, value)| (name, value.into())).collect(),
+                incoming: io.incoming,
+                outgoing: io.outgoing,
+            };
             match self.ask(|reply| CallsMsg::TwilioStream(start.call, stream, reply)).await {
                 Some(Ok(())) => Ok(()),
                 Some(Err(CallsStreamRefusal::AlreadyAttached)) => Err(StreamRefusal::AlreadyAttached),

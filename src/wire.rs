@@ -2,7 +2,9 @@
 
 mod analysis;
 mod assistants;
+mod bots;
 mod node;
+mod tools;
 
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
@@ -60,8 +62,9 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let http = listen("http.listen", config.http.listen).await?;
     let operator = listen("metrics.listen", config.metrics.listen).await?;
     let traces = Traces::start(&config.telemetry, &config.node.name)?;
+    let tools = tools::Tools::start(config, &database);
     let memories = analysis::memories(config, &database);
-    let node_config = node::node_config(config, traces.as_ref().map(Traces::sink), memories);
+    let node_config = node::node_config(config, &tools, traces.as_ref().map(Traces::sink), memories)?;
     let (node, end) = actors::node::start(node_config, database.clone()).await.map_err(anyhow::Error::msg)?;
     // Behind the node's start, which queues what a crash left open.
     let analyses = analysis::start(config, &database);

@@ -32,7 +32,7 @@ fn server(acme: &Simulator, ruined: &Simulator, ports: &str) -> Server {
     let assistant = |name: &str, provider: &str| {
         format!(
             "[[assistants]]\nname = \"{name}\"\nfirst_message = \"Hello.\"\n\
-             [assistants.engine]\nkind = \"realtime\"\nprovider = \"{provider}\"\n"
+             tools = [\"end_call\", \"send_dtmf\", \"down\"]\n[assistants.engine]\nkind = \"realtime\"\nprovider = \"{provider}\"\n"
         )
     };
     let toml = [
@@ -40,6 +40,8 @@ fn server(acme: &Simulator, ruined: &Simulator, ports: &str) -> Server {
         provider("acme", acme) + &provider("ruined", ruined),
         assistant("demo", "acme") + &assistant("broken", "ruined"),
         "[[numbers]]\nnumber = \"broken\"\nassistant = \"broken\"\n".to_owned(),
+        // One that ends at once: what is not there is on a dashboard too.
+        "[[mcp_servers]]\nname = \"down\"\ncommand = \"true\"\n".to_owned(),
         "[[numbers]]\nnumber = \"closed\"\nassistant = \"demo\"\nactive = false\n".to_owned(),
     ];
     Server::start_with(&toml.concat(), &[("KEY", "sk-test")])
@@ -164,13 +166,14 @@ fn scatter(ports: &str) {
 }
 
 /// What may be zero on a node that works, by a part of the query, and why; everything else must have moved.
-const QUIET: [(&str, &str); 13] = [
+const QUIET: [(&str, &str); 14] = [
     ("offhook_actor_restarts_total", "no actor dies"),
     ("offhook_analysis_seconds", "no analysis is configured"),
     ("offhook_mailbox_dropped_total", "no mailbox is full, unless the machine is"),
     ("offhook_memory_recalls_total", "nobody is remembered"),
     ("1 - offhook_node_ready", "it is ready"),
     ("offhook_node_draining", "it does not drain"),
+    ("offhook_mcp_server_up", "no MCP server is there"),
     ("offhook_recording_faults_total", "the disk is not full"),
     ("offhook_clock_late_total", "the machine has time, perhaps"),
     ("offhook_rtp_late_total", "the jitter buffer waits long enough, perhaps"),

@@ -124,7 +124,7 @@ fn tools_are_carried_out_and_the_model_is_told() {
          [[turns]]\ntool = { name = \"send_dtmf\", arguments = '{\"digits\": \"12\"}' }\n\
          [[turns]]\ntool = { name = \"order_pizza\" }\n\
          [[turns]]\ntext = \"Both are done.\"\nduration_ms = 1000\n\
-         [[turns]]\ntool = { name = \"hang_up\", arguments = '{\"reason\": \"done\"}' }\n",
+         [[turns]]\ntool = { name = \"end_call\", arguments = '{\"reason\": \"done\"}' }\n",
     );
     let simulator = Simulator::start(&["--script", script.to_str().unwrap()]);
     let tap = Wiretap::start(&simulator.base_url);
@@ -152,7 +152,7 @@ fn the_agent_hangs_up_when_its_last_words_were_heard() {
         &folder,
         "[greeting]\ntext = \"A long goodbye.\"\nduration_ms = 6000\n\
          [[turns]]\ntext = \"never\"\n\
-         [[turns]]\ntool = { name = \"hang_up\" }\n",
+         [[turns]]\ntool = { name = \"end_call\" }\n",
     );
     let simulator = Simulator::start(&["--script", script.to_str().unwrap()]);
     let server = server(&simulator.base_url);

@@ -1,35 +1,42 @@
 //! AiSession: the AI side of one call. Feeds its engine, carries out what the engine wants, and reports each turn with its times.
 
+mod introduction;
 mod links;
 mod made;
+mod tools;
 mod turns;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use ai::engine::{Engine as Core, EngineError, Input, Output, Words};
+use ai::engine::{Engine as Core, EngineError, Input, Output, Past, Words};
 use ai::espeak::Espeak;
 use ai::link::socket::Socket;
 use ai::link::{LinkId, LinkInput};
-use ai::tools::{self, BuiltIn};
+use ai::tools::CallInfo;
 use bytes::Bytes;
 use media::codec::Codec;
 use media::dtmf::Digit;
 use media::frame::SharedFrame;
 use media::sendout::PromptId;
 use media::turn::TurnEvent;
-use store::{CallId, Turn};
+use store::CallId;
+use tokio::runtime::Handle;
 
 use crate::alarm::{Alarm, Owned};
 use crate::call::{CallMsg, CallPorts};
 use crate::config::Assistant;
 use crate::kind::ActorKind;
 use crate::leg::{FirstFrame, LegMsg};
-use crate::mailbox::{Lane, Letter, Mailbox};
+use crate::mailbox::{Lane, Letter, Mailbox, Port};
 use crate::metric::LocalHistogram;
+use crate::store::StoreMsg;
 use crate::trace::Generation;
 use crate::worker::{Failure, Worker};
+pub use introduction::Introduction;
+
+pub use tools::ToolReport;
 
 /// What the AiSession is told.
 #[derive(Debug)]
@@ -45,6 +52,8 @@ pub enum AiMsg {
     Dtmf(Digit),
     /// By the leg: the first frame of a prompt went out.
     PromptStarted(PromptId, FirstFrame),
+    /// By the leg: all audio before a mark was heard.
+    Marked(u64),
     /// By the leg: a prompt was heard to its end.
     PromptFinished(PromptId),
     /// By the leg, after a barge-in: what was cut, and how much of it was heard; `None` when nothing was being said.
@@ -55,6 +64,19 @@ pub enum AiMsg {
     Link(LinkId, LinkInput),
     /// By the speech synthesizer.
     Synthesized(u64, Result<Bytes, EngineError>),
+    /// By the call: a tool has ended, and this is what the model is told.
+    ToolDone {
+        /// Of the call of the tool.
+        number: u64,
+        /// Its identity for the model.
+        call_id: String,
+        /// The result.
+        output: Words,
+    },
+    /// By a timer: the tool of this number is slow.
+    ToolLate(u64),
+    /// By an alarm: the collection of digits may be over.
+    DigitsDue,
     /// By the alarm: an engine deadline is due.
     TimerDue,
     /// By a timer: the goodbye should have been heard by now.
@@ -87,6 +109,14 @@ pub enum EngineChoice {
     Apology(Arc<Assistant>),
 }
 
+impl EngineChoice {
+    /// Whose engine it is.
+    pub fn assistant(&self) -> &Arc<Assistant> {
+        let (Self::Own(assistant) | Self::Apology(assistant)) = self;
+        assistant
+    }
+}
+
 /// What an AiSession is made from.
 pub struct AiArgs {
     /// For logs.
@@ -95,8 +125,10 @@ pub struct AiArgs {
     pub engine: EngineChoice,
     /// The leg's codec.
     pub codec: Codec,
-    /// What was said before, for a session that takes over.
-    pub history: Vec<Turn>,
+    /// What an external bot is told of the call.
+    pub introduction: Introduction,
+    /// What was said and done before, for a session that takes over.
+    pub history: Vec<Past>,
     /// When the call arrived.
     pub began: SystemTime,
     /// What is known of the caller.
@@ -105,6 +137,12 @@ pub struct AiArgs {
     pub session: u64,
     /// The node's synthesizer.
     pub espeak: Arc<Espeak>,
+    /// What tools may know of the call.
+    pub info: Arc<CallInfo>,
+    /// Where tools run: not on the media thread.
+    pub runtime: Handle,
+    /// Where uses of tools are written.
+    pub store: Port<StoreMsg>,
     /// Whom it tells.
     pub ports: CallPorts,
     /// The parent.
@@ -135,6 +173,7 @@ pub struct AiSession {
     /// The provider of a speech-to-speech engine, for metrics.
     provider: Option<Arc<str>>,
     speaker: made::Speaker,
+    tools: tools::Tools,
     turns: turns::Turns,
     ports: CallPorts,
     call: Mailbox<CallMsg>,
@@ -155,16 +194,18 @@ impl Worker for AiSession {
     type Msg = AiMsg;
     type Args = AiArgs;
 
-    async fn start(args: AiArgs, _: &Mailbox<AiMsg>) -> Result<Self, Failure> {
-        let made = made::make_engine(&args);
+    async fn start(args: AiArgs, me: &Mailbox<AiMsg>) -> Result<Self, Failure> {
+        let tools = tools::Tools::new(&args);
+        let made = made::make_engine(&args, tools.offer.tools());
         let AiArgs { call_id, session, ports, call, .. } = args;
-        Ok(Self {
+        let mut session = Self {
             call_id,
             session,
             engine: made.core,
             links: links::Links::default(),
             provider: made.provider,
             speaker: made.speaker,
+            tools,
             turns: turns::Turns::new(made.label),
             ports,
             call,
@@ -176,17 +217,25 @@ impl Worker for AiSession {
             goodbye: None,
             added: LocalHistogram::in_direction("offhook_media_added_delay_seconds", "received"),
             frames: 0,
-        })
+        };
+        let now = Instant::now();
+        session.engine.handle_input(now, Input::Ringing);
+        session.drain(now, me);
+        Ok(session)
     }
 
     async fn handle(&mut self, message: AiMsg, me: &Mailbox<AiMsg>) -> Result<(), Failure> {
         let now = Instant::now();
         match message {
             AiMsg::Caller(due, frame) => self.handle_caller(now, due, frame),
-            AiMsg::Answered => self.engine.handle_input(now, Input::Started),
+            AiMsg::Answered => {
+                self.engine.handle_input(now, Input::Started);
+                self.next.extend(self.tools.answered());
+            }
             AiMsg::Turn(event) => self.handle_turn(now, event, me),
             AiMsg::Dtmf(digit) => self.handle_digit(now, digit, me),
             AiMsg::PromptStarted(prompt, first) => self.turns.prompt_started(prompt, first),
+            AiMsg::Marked(mark) => self.engine.handle_input(now, Input::Marked { mark }),
             AiMsg::PromptFinished(prompt) => {
                 self.turns.prompt_ended(prompt, now, None);
                 self.engine.handle_input(now, Input::PromptFinished { prompt });
@@ -203,6 +252,12 @@ impl Worker for AiSession {
                 }
             }
             AiMsg::Synthesized(request, result) => self.engine.handle_input(now, Input::Synthesized { request, result }),
+            AiMsg::ToolDone { number, call_id, output } => self.next.extend(self.tools.done(number, call_id, output)),
+            AiMsg::ToolLate(number) => {
+                let silent = self.turns.all_heard() && !self.hanging_up;
+                self.next.extend(self.tools.late(number, silent, me));
+            }
+            AiMsg::DigitsDue => self.tools.digits_due(now, me),
             AiMsg::TimerDue => {
                 self.alarm.rang();
                 self.engine.handle_timeout(now);
@@ -210,6 +265,7 @@ impl Worker for AiSession {
             AiMsg::GoodbyeLate => self.tell_call(CallMsg::AgentHungUp),
             AiMsg::Finish(cut) => {
                 self.finishing = true;
+                self.tools.finish();
                 if let Some((prompt, heard)) = cut {
                     self.turns.prompt_ended(prompt, now, Some(heard));
                 }
@@ -232,7 +288,9 @@ impl AiSession {
             self.frames = 0;
             self.added.flush();
         }
-        self.engine.handle_input(now, Input::Audio(frame));
+        if !self.tools.is_deaf() {
+            self.engine.handle_input(now, Input::Audio(frame));
+        }
     }
 
     fn handle_turn(&mut self, now: Instant, event: TurnEvent, me: &Mailbox<AiMsg>) {
@@ -243,7 +301,9 @@ impl AiSession {
             // The leg will say what was heard; until then the caller's turn must not begin.
             TurnEvent::BargeInCommitted => self.held = Some(VecDeque::new()),
             TurnEvent::BargeInStarted { .. } | TurnEvent::BargeInResumed { .. } => {}
+            TurnEvent::CallerStarted { .. } if self.tools.is_deaf() => {}
             TurnEvent::CallerStarted { at } => {
+                self.tools.give_up();
                 self.turns.caller_started(at);
                 self.engine.handle_input(now, Input::CallerStarted { at });
             }
@@ -283,7 +343,9 @@ impl AiSession {
     /// A key cuts what a menu is saying: who knows the choice does not wait for the end. A provider's agent is not cut: to it a
     /// key is one more thing that was said.
     fn handle_digit(&mut self, now: Instant, digit: Digit, me: &Mailbox<AiMsg>) {
-        if self.held.is_some() {
+        if self.tools.press(now, digit, me) {
+            // Its own: what is collected is no news for the engine.
+        } else if self.held.is_some() {
             self.hold(now, Held::Digit(digit), me);
         } else if self.provider.is_none() && !self.turns.all_heard() {
             self.ports.leg.tell(LegMsg::BargeIn);
@@ -316,6 +378,14 @@ impl AiSession {
                 self.turns.audio_came(prompt, now);
                 self.ports.leg.tell(LegMsg::Audio(prompt, audio));
             }
+            Output::Clear => {
+                self.turns.dropped(now);
+                self.ports.leg.tell(LegMsg::Clear);
+            }
+            Output::Mark { mark } => self.ports.leg.tell(LegMsg::Mark(mark)),
+            Output::Rejected { reason } => {
+                metrics::counter!("offhook_bot_rejected_total", "reason" => reason).increment(1);
+            }
             Output::PromptEnd { prompt } => self.ports.leg.tell(LegMsg::PromptEnd(prompt)),
             Output::Open { link, target } => self.links.open(link, target, me),
             Output::Send { link, frame } => {
@@ -330,7 +400,7 @@ impl AiSession {
                 let report = self.turns.report(now, role, prompt, text);
                 self.tell_call(CallMsg::TurnTaken(Box::new(report)));
             }
-            Output::ToolCall { call_id, name, arguments } => self.run_tool(call_id, &name, &arguments, me),
+            Output::ToolCall { call_id, name, arguments } => self.run_tool(now, call_id, &name, arguments, me),
             Output::TurnDone { outcome, timings, usage } => {
                 if let (Some(provider), Some(requested), Some(first_audio)) =
                     (&self.provider, timings.requested, timings.first_audio)
@@ -346,25 +416,6 @@ impl AiSession {
             Output::Failed { error } => self.tell_call(CallMsg::EngineLost(self.session, error)),
             Output::Hangup { reason } => self.hang_up(reason, me),
         }
-    }
-
-    /// A tool runs at once, or is refused with words for the model.
-    fn run_tool(&mut self, call_id: String, name: &str, arguments: &Words, me: &Mailbox<AiMsg>) {
-        let result = BuiltIn::parse(name, arguments.as_str());
-        let outcome = if result.is_ok() { "ok" } else { "refused" };
-        metrics::counter!("offhook_tool_calls_total", "outcome" => outcome).increment(1);
-        self.tell_call(CallMsg::ToolCalled(result.as_ref().ok().map(BuiltIn::name)));
-        let output = match result {
-            // No output: it would make the model speak again, after its goodbye.
-            Ok(BuiltIn::HangUp { .. }) => return self.hang_up("tool", me),
-            Ok(BuiltIn::SendDtmf { digits }) => {
-                let digits = digits.chars().filter_map(Digit::from_char).collect();
-                self.ports.leg.tell(LegMsg::SendDtmf(digits));
-                tools::success()
-            }
-            Err(error) => error.output(),
-        };
-        self.next.push_back(Input::ToolResult { call_id, output: output.into() });
     }
 
     fn hang_up(&mut self, reason: &'static str, me: &Mailbox<AiMsg>) {

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ai::engine::EngineError;
+use ai::engine::{EngineError, Past, Words};
 use media::codec::Codec;
 use media::dtmf::Digit;
 use media::frame::SharedFrame;
@@ -30,7 +30,7 @@ use sip::message::Request;
 use sip::sdp::LocalMedia;
 use store::{CallId, HangupCause};
 
-use crate::ai_session::AiMsg;
+use crate::ai_session::{AiMsg, ToolReport};
 use crate::alarm::Owned;
 use crate::call::draft::Draft;
 use crate::call::trace::CallTracer;
@@ -48,7 +48,6 @@ use crate::recorder::{RecorderMsg, RecordingEvent};
 use crate::shared::Shared;
 use crate::sip_endpoint::SipMsg;
 use crate::supervision::Budget;
-use crate::trace::CallEvent;
 use crate::turn::TurnReport;
 use crate::vad::VadMsg;
 use crate::worker::{Ended, Failure, Worker};
@@ -85,8 +84,12 @@ pub enum CallMsg {
     MediaTimedOut,
     /// By the AiSession: a turn is over.
     TurnTaken(Box<TurnReport>),
-    /// By the AiSession: the model used a tool; `None`: one that there is not, or not as it was used.
-    ToolCalled(Option<&'static str>),
+    /// By the AiSession: the model called a tool.
+    ToolBegan(Past),
+    /// By the AiSession, or by the tool itself when that has ended: what came of it. The AiSession of then is told.
+    ToolEnded(Box<ToolReport>),
+    /// By the AiSession: whether the recording is to be silent, since what the caller does is nobody's business.
+    RecordingPaused(bool),
     /// By the AiSession: tokens that a response used.
     UsageCounted(store::Usage),
     /// By the AiSession: the agent ends the call.
@@ -161,6 +164,9 @@ pub struct CallArgs {
     pub arrived: Instant,
 }
 
+/// The longest period of what is not done each tick.
+const SLOW_WORK_TICKS: u64 = 50;
+
 /// Where the actors of one call reach each other, whichever is running today.
 #[derive(Clone, Debug)]
 pub struct CallPorts {
@@ -191,6 +197,12 @@ impl CallPorts {
         }
     }
 
+    /// Ticks by which this call's slow work, reports and metrics, is shifted against other calls', so that not all of a thread's is
+    /// due in the same tick.
+    pub(crate) fn stagger(&self) -> u64 {
+        self.id.to_bits() as u64 % SLOW_WORK_TICKS
+    }
+
     /// Hands one frame of the caller to all who listen. `due` is when it should have been handed on.
     pub(crate) fn caller_frame(&self, tick: u64, due: Instant, frame: &SharedFrame) {
         self.vad.tell(VadMsg::Caller(Arc::clone(frame)));
@@ -214,6 +226,9 @@ enum Party {
     },
     Twilio {
         call: TwilioCall,
+        /// As the media stream tells.
+        account_sid: String,
+        parameters: Vec<(String, Words)>,
     },
 }
 
@@ -260,6 +275,8 @@ pub struct Call {
     children: HashMap<ActorId, ActorKind>,
     budgets: HashMap<ActorKind, Budget>,
     draft: Draft,
+    /// The recording is silent for now.
+    recording_paused: bool,
     /// The SipEndpoint was away when the peer was to be told of the end.
     peer_untold: bool,
     timers: Vec<Owned>,
@@ -275,7 +292,7 @@ impl Worker for Call {
             Arrival::Sip { dialog, invite, flow: _ } => {
                 Party::Sip { dialog, snapshot: None, invite, local: None, offered: None, open: true }
             }
-            Arrival::Twilio(call) => Party::Twilio { call },
+            Arrival::Twilio(call) => Party::Twilio { call, account_sid: String::new(), parameters: Vec::new() },
         };
         if let Party::Sip { dialog, .. } = &party {
             let own = SipMsg::Own(dialog.clone(), me.clone());
@@ -303,6 +320,7 @@ impl Worker for Call {
             children: HashMap::new(),
             budgets: HashMap::new(),
             draft,
+            recording_paused: false,
             peer_untold: false,
             timers: Vec::new(),
         })
@@ -323,7 +341,9 @@ impl Worker for Call {
             CallMsg::LegClosed(LegClosed::Lost(reason)) => self.end(HangupCause::MediaTimeout, Some(reason), me),
             CallMsg::MediaTimedOut => self.end(HangupCause::MediaTimeout, None, me),
             CallMsg::TurnTaken(turn) => self.draft.turn_taken(*turn, &self.shared),
-            CallMsg::ToolCalled(name) => self.draft.trace.event(CallEvent::ToolCalled(name)),
+            CallMsg::ToolBegan(call) => self.draft.remember(call),
+            CallMsg::ToolEnded(report) => self.handle_tool_ended(*report),
+            CallMsg::RecordingPaused(paused) => self.pause_recording(paused),
             CallMsg::UsageCounted(usage) => self.draft.usage_counted(&usage, &self.shared),
             CallMsg::AgentHungUp => self.end(HangupCause::AgentHangup, None, me),
             CallMsg::ProviderFailed(error) => self.draft.provider_failed(&error, &self.shared),

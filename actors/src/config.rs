@@ -7,9 +7,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ai::engine::Words;
 use ai::offline::OfflineConfig;
 use ai::prompt::Prompt;
 use ai::realtime::RealtimeConfig;
+use ai::stream::Bot;
+use ai::tools::toolbox::Toolbox;
 pub use media::jitter::JitterConfig;
 pub use media::turn::{Interruptions, TurnConfig};
 pub use media::units::Dbov;
@@ -108,10 +111,14 @@ pub struct Assistant {
     pub prompt: Prompt,
     /// Whether callers are remembered from call to call.
     pub remembers: bool,
+    /// What its model may do besides talking.
+    pub tools: Toolbox,
     /// Its turn-taking.
     pub turn: TurnConfig,
     /// What the offline engine sounds like.
     pub offline_voice: OfflineVoice,
+    /// Whether its calls are recorded; `None`: as the node's are.
+    pub recording: Option<RecordingMode>,
 }
 
 /// A voice of espeak-ng.
@@ -135,13 +142,33 @@ pub enum EngineConfig {
     },
     /// No provider: espeak-ng and the caller's own words.
     Offline(OfflineConfig),
+    /// An external bot over Media Streams, which takes turns as it likes; when it is lost, `fallback` takes over.
+    Stream {
+        /// Where it is, and what it is told.
+        bot: Box<BotConfig>,
+        /// What the caller gets when it is down.
+        fallback: OfflineConfig,
+    },
+}
+
+/// An external bot, and what it is told of each call.
+#[derive(Clone, Debug)]
+pub struct BotConfig {
+    /// Where it is.
+    pub bot: Bot,
+    /// Told as `accountSid` of SIP calls: `AC` and 32 hexadecimal digits.
+    pub account_sid: String,
+    /// Headers of the INVITE that become parameters, under these names.
+    pub sip_headers: Vec<String>,
+    /// Parameters that are the same for all calls.
+    pub parameters: Vec<(String, Words)>,
 }
 
 impl EngineConfig {
     /// Who answers for its errors, in metrics and on records: the provider's name, or the offline engine's own.
     pub fn provider(&self) -> &str {
         match self {
-            Self::Offline(_) => self.label(),
+            Self::Offline(_) | Self::Stream { .. } => self.label(),
             Self::Realtime { session, .. } => &session.endpoint.provider,
         }
     }
@@ -151,7 +178,13 @@ impl EngineConfig {
         match self {
             Self::Offline(_) => "offline",
             Self::Realtime { .. } => "realtime",
+            Self::Stream { .. } => "stream",
         }
+    }
+
+    /// Whether turns are taken here; an external bot does that itself.
+    pub fn takes_turns_here(&self) -> bool {
+        !matches!(self, Self::Stream { .. })
     }
 }
 

@@ -73,6 +73,7 @@ pub struct JitterBuffer {
     timed_out: bool,
     /// What the metrics know already.
     flushed: JitterStats,
+    stagger: u64,
     depth: LocalHistogram,
     ports: CallPorts,
     call: Mailbox<CallMsg>,
@@ -90,6 +91,7 @@ impl Worker for JitterBuffer {
             last_packet: Instant::now(),
             timed_out: false,
             flushed: JitterStats::default(),
+            stagger: ports.stagger(),
             depth: LocalHistogram::new("offhook_jitter_buffer_depth_seconds"),
             ports,
             call,
@@ -122,7 +124,7 @@ impl JitterBuffer {
         let now = Instant::now();
         let frame = self.core.playout(now);
         self.ports.caller_frame(tick.number, tick.due, &frame);
-        if tick.number.is_multiple_of(TICKS_PER_FLUSH) {
+        if (tick.number + self.stagger).is_multiple_of(TICKS_PER_FLUSH) {
             self.flush(now);
         }
         if !self.timed_out && now.saturating_duration_since(self.last_packet) > self.timeout {

@@ -19,7 +19,7 @@ use sip::sdp::Negotiated;
 use self::rtp::RtpLine;
 pub use self::rtp::RtpWire;
 pub(crate) use self::rtp::payload_types;
-use self::twilio::{StreamIo, TwilioOut};
+use self::twilio::{Awaited, StreamIo, TwilioOut};
 use crate::ai_session::AiMsg;
 use crate::call::{CallMsg, CallPorts, LegClosed};
 use crate::clock::Tick;
@@ -48,6 +48,10 @@ pub enum LegMsg {
     Audio(PromptId, Bytes),
     /// By the AiSession: no more audio will come for this prompt.
     PromptEnd(PromptId),
+    /// By the AiSession: say when all audio so far was heard.
+    Mark(u64),
+    /// By the AiSession: throw away what was to be said, and the marks in it.
+    Clear,
     /// By the AiSession: send these digits.
     SendDtmf(Vec<Digit>),
     /// By the Vad: fall silent, but keep what was to be said.
@@ -144,6 +148,7 @@ pub struct Leg {
     frame: [u8; FRAME_SAMPLES],
     pool: FramePool,
     started: bool,
+    stagger: u64,
     /// What the Vad was last told.
     speaking: bool,
     tick: u64,
@@ -178,6 +183,7 @@ impl Worker for Leg {
             frame: [0; FRAME_SAMPLES],
             pool: FramePool::new(),
             started: false,
+            stagger: ports.stagger(),
             speaking: false,
             tick: 0,
             caller: CallerFrames::default(),
@@ -197,8 +203,12 @@ impl Worker for Leg {
             LegMsg::Audio(prompt, audio) => {
                 let refused = self.sendout.push(prompt, &audio);
                 if refused > 0 {
-                    tracing::warn!(call = %self.ports.id, refused, "agent audio beyond 120 s was not taken");
+                    self.refuse(refused);
                 }
+            }
+            LegMsg::Mark(mark) => self.mark(mark),
+            LegMsg::Clear => {
+                self.cut();
             }
             LegMsg::PromptEnd(prompt) => self.sendout.finish(prompt),
             LegMsg::SendDtmf(digits) => self.send_dtmf(&digits),
@@ -262,11 +272,13 @@ impl Leg {
                 }
             }
         }
-        let frame = self.pcm(sent);
-        self.tell_level(sent, &frame);
-        self.ports.recorder.tell(RecorderMsg::Agent(tick.number, frame));
+        if self.ports.recorder.is_there() || self.ports.vad.is_there() {
+            let frame = self.pcm(sent);
+            self.tell_level(sent, &frame);
+            self.ports.recorder.tell(RecorderMsg::Agent(tick.number, frame));
+        }
         self.drain(tick.due, now);
-        if tick.number.is_multiple_of(TICKS_PER_FLUSH) {
+        if (tick.number + self.stagger).is_multiple_of(TICKS_PER_FLUSH) {
             self.flush();
         }
     }
@@ -291,13 +303,15 @@ impl Leg {
                     self.ports.ai.tell(AiMsg::PromptStarted(prompt, FirstFrame { due, sent: now }));
                 }
                 (SendoutEvent::PromptFinished(prompt), Line::Rtp(_)) => self.ports.ai.tell(AiMsg::PromptFinished(prompt)),
-                (SendoutEvent::PromptFinished(prompt), Line::Twilio(twilio)) => twilio.mark(prompt, now),
+                (SendoutEvent::PromptFinished(prompt), Line::Twilio(twilio)) => twilio.mark(Awaited::Prompt(prompt), now),
+                (SendoutEvent::Marked(mark), Line::Rtp(_)) => self.ports.ai.tell(AiMsg::Marked(mark)),
+                (SendoutEvent::Marked(mark), Line::Twilio(twilio)) => twilio.mark(Awaited::Mark(mark), now),
             }
         }
-        if let Line::Twilio(twilio) = &mut self.line
-            && let Some(prompt) = twilio.overdue(now)
-        {
-            self.ports.ai.tell(AiMsg::PromptFinished(prompt));
+        if let Line::Twilio(twilio) = &mut self.line {
+            while let Some(awaited) = twilio.overdue(now) {
+                self.ports.ai.tell(awaited.played());
+            }
         }
         self.announce();
     }
@@ -313,7 +327,7 @@ impl Leg {
     }
 
     fn tell_level(&self, sent: SentFrame, frame: &SharedFrame) {
-        if matches!(sent, SentFrame::Audio(_)) && self.tick.is_multiple_of(TICKS_PER_LEVEL) {
+        if matches!(sent, SentFrame::Audio(_)) && (self.tick + self.stagger).is_multiple_of(TICKS_PER_LEVEL) {
             self.ports.vad.tell(VadMsg::Agent(AgentAudio::Level(Dbov::of(&frame.samples))));
         }
     }
@@ -329,11 +343,27 @@ impl Leg {
     }
 
     fn handle_mark(&mut self, name: &str) {
-        if let Line::Twilio(twilio) = &mut self.line
-            && let Some(prompt) = twilio.handle_mark(name)
-        {
-            self.ports.ai.tell(AiMsg::PromptFinished(prompt));
+        if let Line::Twilio(twilio) = &mut self.line {
+            while let Some(awaited) = twilio.handle_mark(name) {
+                self.ports.ai.tell(awaited.played());
+            }
         }
+    }
+
+    fn mark(&mut self, mark: u64) {
+        if !self.sendout.mark(mark) {
+            tracing::debug!(call = %self.ports.id, mark, "more marks wait than frames");
+        }
+        let now = Instant::now();
+        self.drain(now, now);
+    }
+
+    /// Agent audio that does not fit is counted each time and logged once.
+    fn refuse(&mut self, octets: usize) {
+        if self.sendout.refused() == octets as u64 {
+            tracing::warn!(call = %self.ports.id, octets, "agent audio beyond 120 s is not taken");
+        }
+        metrics::counter!("offhook_sendout_refused_bytes_total").increment(octets as u64);
     }
 
     fn send_dtmf(&mut self, digits: &[Digit]) {

@@ -206,6 +206,11 @@ impl<M: Letter> Port<M> {
         self.0.load().as_deref().cloned()
     }
 
+    /// Whether there is a receiver: what only it would need is not made without one.
+    pub(crate) fn is_there(&self) -> bool {
+        self.0.load().is_some()
+    }
+
     /// Queues a message for the receiver of today.
     ///
     /// # Errors

@@ -25,6 +25,10 @@ pub enum RecorderMsg {
     Caller(u64, SharedFrame),
     /// By the leg: what the caller was sent in this tick.
     Agent(u64, SharedFrame),
+    /// By the call: what is said from now on is nobody's business. Silence of the same length is written in its place.
+    Pause,
+    /// By the call: what is said may be recorded again.
+    Resume,
     /// By the call: write the rest, close, report.
     Finish,
 }
@@ -33,13 +37,13 @@ impl Letter for RecorderMsg {
     const KIND: ActorKind = ActorKind::Recorder;
     /// Two seconds of both sides: what a slow disk may take for one write.
     const AUDIO_MAX: u32 = 200;
-    /// Only `Finish` is a signal.
+    /// A pause, its end, and the end of all.
     const SIGNALS_MAX: u32 = 4;
 
     fn lane(&self) -> Lane {
         match self {
             Self::Caller(..) | Self::Agent(..) => Lane::Audio,
-            Self::Finish => Lane::Signal,
+            Self::Pause | Self::Resume | Self::Finish => Lane::Signal,
         }
     }
 }
@@ -85,6 +89,8 @@ pub struct RecorderArgs {
     pub data_dir: PathBuf,
     /// The first tick of the file, for a Recorder that takes over from one that died.
     pub first_tick: Option<u64>,
+    /// Whether it begins paused.
+    pub paused: bool,
     /// The parent.
     pub call: Mailbox<CallMsg>,
 }
@@ -97,6 +103,9 @@ const ROW: u64 = 4 * FRAME_SAMPLES as u64;
 
 /// The longest silence written for a gap: a minute, after which the clock was at fault and not the Recorder.
 const GAP_ROWS_MAX: u64 = 3_000;
+
+/// How long the recording stays silent after a pause: half a second, in which the last key's tone ends.
+const SILENT_AFTER: u64 = 25;
 
 /// The actor.
 pub struct Recorder {
@@ -111,6 +120,11 @@ pub struct Recorder {
     written: u64,
     waiting: Vec<u8>,
     note: Option<String>,
+    paused: bool,
+    /// The latest tick that came.
+    tick: u64,
+    /// Rows up to this tick are silent, though the pause is over.
+    silent_to: Option<u64>,
     call: Mailbox<CallMsg>,
 }
 
@@ -119,7 +133,7 @@ impl Worker for Recorder {
     type Args = RecorderArgs;
 
     async fn start(args: RecorderArgs, _: &Mailbox<RecorderMsg>) -> Result<Self, Failure> {
-        let RecorderArgs { call_id, data_dir, first_tick, call } = args;
+        let RecorderArgs { call_id, data_dir, first_tick, paused, call } = args;
         let path = path_of(call_id);
         let full = data_dir.join(&path);
         let resumed = first_tick.is_some();
@@ -129,13 +143,34 @@ impl Worker for Recorder {
         }
         let note = resumed.then(|| "has a silent gap where the recorder was restarted".to_owned());
         let waiting = Vec::with_capacity(PIECE + 8 * FRAME_SAMPLES);
-        Ok(Self { file: Some(file), path, aligner: StereoAligner::new(), first_tick, audio, written: audio, waiting, note, call })
+        Ok(Self {
+            file: Some(file),
+            path,
+            aligner: StereoAligner::new(),
+            first_tick,
+            audio,
+            written: audio,
+            waiting,
+            note,
+            paused,
+            tick: 0,
+            silent_to: None,
+            call,
+        })
     }
 
     async fn handle(&mut self, message: RecorderMsg, me: &Mailbox<RecorderMsg>) -> Result<(), Failure> {
         match message {
             RecorderMsg::Caller(tick, frame) => self.take(Side::Caller, tick, frame).await?,
             RecorderMsg::Agent(tick, frame) => self.take(Side::Agent, tick, frame).await?,
+            RecorderMsg::Pause => {
+                self.paused = true;
+                self.note.get_or_insert_with(|| "is silent where the caller typed something secret".to_owned());
+            }
+            RecorderMsg::Resume => {
+                self.paused = false;
+                self.silent_to = Some(self.tick + SILENT_AFTER);
+            }
             RecorderMsg::Finish => {
                 self.finish().await?;
                 me.stop();
@@ -150,6 +185,7 @@ impl Recorder {
         if self.file.is_none() {
             return Ok(());
         }
+        self.tick = self.tick.max(tick);
         self.aligner.handle_frame(side, tick, frame);
         while let Some(row) = self.aligner.poll_row() {
             self.write_row(&row);
@@ -171,7 +207,12 @@ impl Recorder {
         self.first_tick = Some(first + (gap - missing));
         let silence = usize::try_from(missing * ROW).expect("a minute of silence fits memory");
         self.waiting.resize(self.waiting.len() + silence, 0);
-        row.write(&mut self.waiting);
+        // Rows wait up to 200 ms for their other side, so their own ticks count and not the time of writing.
+        if self.paused || self.silent_to.is_some_and(|silent_to| row.tick <= silent_to) {
+            self.waiting.resize(self.waiting.len() + usize::try_from(ROW).expect("a row fits memory"), 0);
+        } else {
+            row.write(&mut self.waiting);
+        }
         self.audio += missing * ROW + ROW;
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use ai::espeak::Espeak;
+use tokio::runtime::Handle;
 
 use crate::calls::CallsMsg;
 use crate::config::{Assistant, NodeConfig};
@@ -17,6 +18,8 @@ use crate::store::StoreMsg;
 pub struct Shared {
     /// As the operator wrote it.
     pub config: NodeConfig,
+    /// Where what may take its time runs, apart from the threads that carry calls.
+    pub runtime: Handle,
     /// The threads that carry calls.
     pub media: MediaThreads,
     /// The offline voice, and what it said lately.
@@ -36,10 +39,12 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// Called on the node's own runtime.
     pub(crate) fn new(config: NodeConfig, media: MediaThreads) -> Self {
         let rtp_ports = RtpPorts::new(config.rtp.address, config.rtp.ports.clone());
         Self {
             config,
+            runtime: Handle::current(),
             media,
             espeak: Arc::default(),
             rtp_ports,

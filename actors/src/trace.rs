@@ -149,7 +149,7 @@ pub struct SetupTrace {
 }
 
 /// Something that happened beside the conversation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallEvent {
     /// An actor died and was started again.
     ActorRestarted(ActorKind),
@@ -159,8 +159,15 @@ pub enum CallEvent {
     ProviderFailed(&'static str),
     /// The recording has a gap, or stopped.
     RecordingFault,
-    /// The model used a tool; `None`: one that there is not, or not as it was used.
-    ToolCalled(Option<&'static str>),
+    /// A tool that the model called has ended.
+    ToolCalled {
+        /// Its name; `None`: there is no such tool.
+        name: Option<Arc<str>>,
+        /// `outcome` label of metrics.
+        outcome: &'static str,
+        /// How long it took.
+        took: Duration,
+    },
 }
 
 /// Events kept of one call: a provider that stumbles in every turn of ten minutes.

@@ -75,11 +75,19 @@ pub enum Input {
         /// The prompt that was cut, and how much of it was heard.
         heard: Option<(PromptId, Duration)>,
     },
+    /// All audio given before an [`Output::Mark`] was heard. Marks are told in order; those that were cleared are not.
+    Marked {
+        /// Which.
+        mark: u64,
+    },
     /// A prompt that was ended by [`Output::PromptEnd`] was heard whole.
     PromptFinished {
         /// Which.
         prompt: PromptId,
     },
+    /// The call rings: connections may be opened, nobody hears anything yet. Comes once or not at all, and before
+    /// [`Started`](Self::Started).
+    Ringing,
     /// From a connection opened for [`Output::Open`].
     Link {
         /// Which.
@@ -87,7 +95,10 @@ pub enum Input {
         /// What came.
         input: LinkInput,
     },
-    /// The call is answered and audio flows. Comes first, once.
+    /// A tool takes its time: say this now. Forgotten by an engine that is saying or making something, that hears the caller, or
+    /// that cannot say a given text.
+    Say(Words),
+    /// The call is answered and audio flows. Comes once, before all but [`Ringing`](Self::Ringing) and what links say.
     Started,
     /// The end of an [`Output::Synthesize`].
     Synthesized {
@@ -115,6 +126,8 @@ pub enum Output {
         /// G.711 of the leg, of any length.
         audio: Bytes,
     },
+    /// Drop the audio that waits, and the marks in it. What comes next must be of a new prompt.
+    Clear,
     /// Close a link; nothing more of it is handed over.
     Close(LinkId),
     /// The engine cannot go on; nothing follows.
@@ -127,6 +140,11 @@ pub enum Output {
         /// Why; a label of low cardinality.
         reason: &'static str,
     },
+    /// Answer with [`Input::Marked`] when all audio given so far was heard: at once when none waits.
+    Mark {
+        /// Its number, growing.
+        mark: u64,
+    },
     /// Open a connection. Answered by [`LinkInput::Opened`] or [`LinkInput::Closed`].
     Open {
         /// Its number, new.
@@ -138,6 +156,11 @@ pub enum Output {
     PromptEnd {
         /// Which.
         prompt: PromptId,
+    },
+    /// Something an external bot sent, or was to be told, was passed over; to be counted.
+    Rejected {
+        /// Why; a label of low cardinality.
+        reason: &'static str,
     },
     /// Send one frame over an open socket.
     Send {
@@ -195,6 +218,47 @@ pub enum Output {
         /// What.
         error: EngineError,
     },
+}
+
+/// One thing of a conversation that an engine takes over.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Past {
+    /// Something was said, and heard.
+    Said(Role, Words),
+    /// A tool's result was told to the model.
+    ToolAnswered {
+        /// Identity of the call.
+        call_id: String,
+        /// The result.
+        output: Words,
+    },
+    /// The model called a tool. Without a [`ToolAnswered`](Self::ToolAnswered) the result is still to come, as an
+    /// [`Input::ToolResult`].
+    ToolCalled {
+        /// Identity of the call.
+        call_id: String,
+        /// Name of the tool.
+        name: String,
+        /// JSON as the model wrote it.
+        arguments: Words,
+    },
+}
+
+impl Past {
+    /// Bytes of text in it.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Said(_, words) => words.as_str().len(),
+            Self::ToolAnswered { call_id, output } => call_id.len() + output.as_str().len(),
+            Self::ToolCalled { call_id, name, arguments } => call_id.len() + name.len() + arguments.as_str().len(),
+        }
+    }
+}
+
+impl From<(Role, Words)> for Past {
+    fn from((role, words): (Role, Words)) -> Self {
+        Self::Said(role, words)
+    }
 }
 
 /// Who said it.

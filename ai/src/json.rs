@@ -139,6 +139,24 @@ pub(crate) fn with_base64(head: &str, audio: &[u8], tail: &str) -> String {
     out
 }
 
+/// Appends `audio` in base64.
+pub(crate) fn push_base64(out: &mut String, audio: &[u8]) {
+    STANDARD.encode_string(audio, out);
+}
+
+/// Appends a number in decimal, without the machinery of `format!`.
+pub(crate) fn push_number(out: &mut String, number: u64) {
+    let mut digits = [0; 20];
+    let mut first = digits.len();
+    let mut rest = number;
+    while rest > 0 || first == digits.len() {
+        first -= 1;
+        digits[first] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    out.extend(digits[first..].iter().map(|digit| char::from(*digit)));
+}
+
 /// Appends what `text` encodes to `out`; padding is optional. `None`, and `out` as it was, when it is not base64.
 pub(crate) fn decode_base64(text: &str, out: &mut Vec<u8>) -> Option<()> {
     let before = out.len();
@@ -200,6 +218,15 @@ mod tests {
         assert_eq!(line(&"é".repeat(150)).len(), 200);
         assert_eq!(line(&format!("x{}", "é".repeat(150))).len(), 199);
         assert_eq!(line(""), "");
+    }
+
+    #[test]
+    fn numbers_are_written_as_the_library_writes_them() {
+        for number in [0, 9, 10, 4_711, u64::MAX] {
+            let mut out = String::new();
+            push_number(&mut out, number);
+            assert_eq!(out, number.to_string());
+        }
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! The ports to AI providers and one module per vendor.
 //!
 //! An [`engine::Engine`] is the agent's side of one call as a pure core: [`engine::Input`] in, [`engine::Output`] out,
-//! time as an argument. [`realtime`] speaks OpenAI Realtime. What an engine needs from outside goes over [`link`]s.
+//! time as an argument. [`realtime`] speaks OpenAI Realtime, [`stream`] hands the call to an external bot. What an engine needs from outside goes over [`link`]s.
 //! [`transcriber`], [`responder`] and [`synthesizer`] are the ports of a cascade's stages; [`vendor`] knows who serves them. [`media_streams`] is the wire
 //! protocol of Twilio Media Streams, and [`tools`] what the model may do besides talking. [`prompt`] is what a model is told before a
 //! call, and [`language`] which one it is held in.
@@ -17,12 +17,14 @@ pub mod knowledge;
 pub mod language;
 pub mod link;
 pub mod media_streams;
+pub mod net;
 pub mod offline;
 pub mod openai;
 pub mod prompt;
 pub mod realtime;
 pub mod responder;
 pub mod secret;
+pub mod stream;
 pub mod synthesizer;
 pub mod tools;
 pub mod transcriber;

@@ -360,7 +360,8 @@ impl Engine for OfflineSession {
             Input::PromptFinished { prompt } => self.finished(now, prompt),
             Input::Started => self.start(now),
             Input::Synthesized { request, result } => self.synthesized(now, request, result),
-            Input::CallerPaused { .. } | Input::CallerResumed | Input::Link { .. } | Input::ToolResult { .. } => {}
+            Input::CallerPaused { .. } | Input::CallerResumed | Input::Link { .. } | Input::Say(_) => {}
+            Input::Marked { .. } | Input::Ringing | Input::ToolResult { .. } => {}
         }
     }
 

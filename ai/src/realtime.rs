@@ -36,7 +36,7 @@ use media::sendout::PromptId;
 
 pub use config::{RealtimeConfig, Transcription, TurnDetection};
 
-use crate::engine::{Engine, EngineError, Input, Output, Role, Stage, TurnTimings, Usage, Words};
+use crate::engine::{Engine, EngineError, Input, Output, Past, Role, Stage, TurnTimings, Usage, Words};
 use crate::link::{Frame, LinkId, LinkInput};
 use history::{Entry, History};
 use keypad::Keypad;
@@ -45,8 +45,8 @@ use prompts::{Prompt, Prompts};
 use responses::{Overdue, Purpose, Responses};
 use uplink::Uplink;
 
-/// Bytes of a tool's output that the model gets: a quarter of the smallest model's context. The rest is cut off.
-pub const MAX_TOOL_OUTPUT: usize = 32 * 1024;
+/// Bytes of a tool's output that the model gets. The rest is cut off.
+pub const MAX_TOOL_OUTPUT: usize = crate::tools::MAX_OUTPUT;
 
 /// One call's session with OpenAI Realtime. See [`Engine`] for the contract.
 pub struct RealtimeSession {
@@ -105,14 +105,25 @@ impl RealtimeSession {
     }
 
     /// A session that takes a conversation over: nobody is greeted again, and the provider is told what was said.
-    pub fn resume(config: RealtimeConfig, seed: u64, said: impl IntoIterator<Item = (Role, Words)>) -> Self {
+    /// Results that are still to come are taken, and one that nobody has spoken of yet is spoken of.
+    pub fn resume(config: RealtimeConfig, seed: u64, past: impl IntoIterator<Item = impl Into<Past>>) -> Self {
         let mut session = Self::new(RealtimeConfig { first_message: None, ..config }, seed);
-        for (role, words) in said {
-            let text = words.into_string();
-            session.history.push(match role {
-                Role::Agent => Entry::Agent { text },
-                Role::Caller => Entry::Caller { item: String::new(), text: Some(text) },
-            });
+        for past in past {
+            let entry = match past.into() {
+                Past::Said(role, words) => Entry::said(role, words.into_string()),
+                Past::ToolAnswered { call_id, output } => {
+                    session.responses.answer(&call_id);
+                    Entry::CallOutput { call_id, output: output.into_string() }
+                }
+                Past::ToolCalled { call_id, name, arguments } => {
+                    session.responses.call(&call_id);
+                    Entry::Call { call_id, name, arguments: arguments.into_string() }
+                }
+            };
+            if matches!(entry, Entry::Agent { .. }) {
+                session.responses.forget_answered();
+            }
+            session.history.push(entry);
         }
         session
     }
@@ -178,6 +189,12 @@ impl RealtimeSession {
             Input::Link { link, input } if link == self.socket => self.handle_socket(now, input),
             // A late word of a socket before.
             Input::Link { .. } => {}
+            Input::Say(text) => {
+                let free = self.link.is_up() && !self.uplink.is_open();
+                if let Some(number) = if free { self.responses.say(now) } else { None } {
+                    self.send(frames::say(number, text.as_str()));
+                }
+            }
             Input::ToolResult { call_id, output } => {
                 if self.responses.answer(&call_id) {
                     let mut output = output.into_string();
@@ -187,7 +204,7 @@ impl RealtimeSession {
             }
             // Nothing is begun early; the provider speaks for itself, and starts once.
             Input::CallerPaused { .. } | Input::CallerResumed => {}
-            Input::Started | Input::Synthesized { .. } => {}
+            Input::Marked { .. } | Input::Ringing | Input::Started | Input::Synthesized { .. } => {}
         }
     }
 

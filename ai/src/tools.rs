@@ -1,12 +1,32 @@
-//! What the model may do besides talking: how tools are described to it, and the built-in ones.
+//! What the model may do besides talking: how tools are described to it, who runs them, and what it is told of the outcome.
 //!
-//! A [`Tool`] is only a description; whoever gets an `Output::ToolCall` runs it. The built-in ones are parsed here into
-//! a [`BuiltIn`]; HTTP and MCP tools join as further descriptions and are found by name where this one says
-//! [`ToolError::Unknown`].
+//! A [`Tool`] is only a description. The [`builtin`] ones act on the call itself and are carried out by its actor; all others
+//! are run by a [`ToolRunner`]: [`http`] requests, [`mcp`] servers, and services given from outside. A [`toolbox::Toolbox`] is
+//! what one assistant has of them.
 
+pub mod builtin;
+pub mod clock;
+pub mod digits;
+pub mod email;
+pub mod http;
+pub mod mcp;
+pub mod template;
+pub mod toolbox;
+pub mod vault;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
-use crate::json::line;
+use crate::engine::Words;
+
+/// The longest arguments that are read, in bytes: ten times what a person says in a turn.
+pub const MAX_ARGUMENTS: usize = 16_384;
+
+/// Bytes of a tool's output that the model gets: a quarter of the smallest model's context. The rest is cut off, and said so.
+pub const MAX_OUTPUT: usize = 32 * 1024;
 
 /// A tool as it is told to the model.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -19,32 +39,157 @@ pub struct Tool {
     pub parameters: Value,
 }
 
-/// A call of a built-in tool, its arguments checked.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum BuiltIn {
-    /// End the call once what was said has been heard.
-    HangUp {
-        /// Why, in the model's words.
-        reason: Option<String>,
-    },
-    /// Press keys toward the caller's side.
-    SendDtmf {
-        /// 1 to [`MAX_DIGITS`] of `0-9 A-D * #`.
-        digits: String,
-    },
+/// What a tool may know of the call it is used in. `Debug` shows no number.
+#[derive(Clone, Default, Eq, PartialEq)]
+pub struct CallInfo {
+    /// The call's id on its record.
+    pub id: String,
+    /// The caller's number or SIP user; empty when it is withheld.
+    pub from: String,
+    /// The called number or SIP user.
+    pub to: String,
+    /// The assistant's name.
+    pub assistant: String,
 }
 
-/// The most digits in one call of `send_dtmf`.
-pub const MAX_DIGITS: usize = 32;
+impl std::fmt::Debug for CallInfo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "CallInfo({}, {})", self.id, self.assistant)
+    }
+}
 
-/// The longest arguments that are read, in bytes: ten times what a built-in tool can need.
-pub const MAX_ARGUMENTS: usize = 4_096;
+/// A use of a tool. `Debug` shows no argument: people said them.
+#[derive(Clone)]
+pub struct ToolCall {
+    /// The tool, as its runner named it.
+    pub name: String,
+    /// A JSON object; runners check it against what they described.
+    pub arguments: Value,
+    /// The call it is used in.
+    pub call: Arc<CallInfo>,
+}
+
+impl std::fmt::Debug for ToolCall {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ToolCall({}, {:?})", self.name, self.call)
+    }
+}
+
+/// What came of a tool call.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ToolOutcome {
+    /// How it ended.
+    pub status: ToolStatus,
+    /// What the model reads, at most [`MAX_OUTPUT`] bytes; JSON by custom.
+    pub output: Words,
+}
+
+impl ToolOutcome {
+    /// It was carried out, and this is what came of it.
+    pub fn ok(output: impl Into<String>) -> Self {
+        Self { status: ToolStatus::Ok, output: cut(output.into()).into() }
+    }
+
+    /// It was not carried out, or not whole, for this reason.
+    pub fn not_done(status: ToolStatus, reason: &str) -> Self {
+        Self { status, output: cut(failure(reason)).into() }
+    }
+
+    /// It took longer than it may.
+    pub fn late(limit: Duration) -> Self {
+        Self::not_done(ToolStatus::Timeout, &format!("the tool gave no answer within {} ms", limit.as_millis()))
+    }
+}
+
+impl From<ToolError> for ToolOutcome {
+    fn from(error: ToolError) -> Self {
+        Self::not_done(ToolStatus::Refused, &error.to_string())
+    }
+}
+
+/// How a tool call ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ToolStatus {
+    /// Given up because the caller went on, or the call ended.
+    Cancelled,
+    /// What it needs failed: a service, a server, the network.
+    Failed,
+    /// It was carried out.
+    Ok,
+    /// Not carried out: there is no such tool, its arguments are wrong, or it may not be done.
+    Refused,
+    /// It took longer than it may.
+    Timeout,
+}
+
+impl ToolStatus {
+    /// The word for it in metrics and on records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cancelled => "cancelled",
+            Self::Failed => "failed",
+            Self::Ok => "ok",
+            Self::Refused => "refused",
+            Self::Timeout => "timeout",
+        }
+    }
+}
+
+/// Who runs a tool; the `kind` label of metrics.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ToolKind {
+    /// The call's own actor.
+    BuiltIn,
+    /// An HTTP request.
+    Http,
+    /// An MCP server.
+    Mcp,
+    /// A service of the node: knowledge, memory.
+    Service,
+}
+
+impl ToolKind {
+    /// The word for it in metrics and on records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BuiltIn => "builtin",
+            Self::Http => "http",
+            Self::Mcp => "mcp",
+            Self::Service => "service",
+        }
+    }
+}
+
+/// How a tool may be used.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct ToolRules {
+    /// It is given up when the caller takes the turn while it runs, or hangs up: right for what only looks something up.
+    /// Others run to their end.
+    pub cancel_on_barge_in: bool,
+    /// Its arguments and its output are not kept on the record, and digits that `collect_digits` hides are handed to it.
+    pub sensitive: bool,
+}
+
+/// Runs tools.
+pub trait ToolRunner: Send + Sync {
+    /// What it offers now. May change; a call keeps what it began with.
+    fn tools(&self) -> Vec<Tool>;
+
+    /// Runs one of them. Bounded in time by the runner; dropping the future gives it up. Never panics for what is in the call.
+    fn run(&self, call: ToolCall) -> BoxFuture<'static, ToolOutcome>;
+
+    /// How the tool of this name may be used.
+    fn rules(&self, name: &str) -> ToolRules;
+
+    /// What runs them.
+    fn kind(&self) -> ToolKind;
+}
 
 /// Why a call was not understood. The model's fault: [`output`](Self::output) tells it, so that it can try again.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ToolError {
-    /// An argument is missing or cannot be.
+    /// An argument of a built-in tool is missing or cannot be.
     #[error("argument {name}: {reason}")]
     Argument {
         /// Which.
@@ -58,17 +203,31 @@ pub enum ToolError {
         /// What the parser says.
         reason: String,
     },
+    /// The arguments do not fit the tool's schema.
+    #[error("arguments do not fit the schema: {reason}")]
+    Schema {
+        /// Where, and why; values are not repeated.
+        reason: String,
+    },
     /// The arguments are too long.
     #[error("arguments of {length} bytes are over {MAX_ARGUMENTS}")]
     TooLong {
         /// Their length in bytes.
         length: usize,
     },
-    /// No built-in tool has this name.
+    /// No tool has this name.
     #[error("there is no tool named {name}")]
     Unknown {
         /// The name.
         name: String,
+    },
+    /// An argument's value cannot stand where it is to go.
+    #[error("argument {name}: {reason}")]
+    Value {
+        /// Which.
+        name: String,
+        /// What it must be.
+        reason: &'static str,
     },
 }
 
@@ -89,173 +248,53 @@ pub fn failure(reason: &str) -> String {
     json!({ "ok": false, "error": reason }).to_string()
 }
 
-struct Row {
-    name: &'static str,
-    description: &'static str,
-    parameters: fn() -> Value,
-    parse: fn(&Value) -> Result<BuiltIn, ToolError>,
+/// Reads arguments as the model wrote them.
+///
+/// # Errors
+/// [`ToolError::TooLong`], [`ToolError::Json`].
+pub fn parse_arguments(arguments: &str) -> Result<Value, ToolError> {
+    let length = arguments.len();
+    if length > MAX_ARGUMENTS {
+        return Err(ToolError::TooLong { length });
+    }
+    // Models leave the arguments of a call without any empty.
+    let arguments = if arguments.trim().is_empty() { "{}" } else { arguments };
+    let value: Value = serde_json::from_str(arguments).map_err(|error| ToolError::Json { reason: error.to_string() })?;
+    if !value.is_object() {
+        return Err(ToolError::Json { reason: "it is another kind of value".to_owned() });
+    }
+    Ok(value)
 }
 
-/// Every built-in tool, one row each.
-static BUILT_IN: [Row; 2] = [
-    Row {
-        name: "hang_up",
-        description: "End the phone call. Say goodbye first; the call ends after your last words were heard.",
-        parameters: || {
-            json!({
-                "type": "object",
-                "properties": { "reason": { "type": "string", "description": "Why the call ends, in a few words." } },
-                "additionalProperties": false
-            })
-        },
-        parse: hang_up,
-    },
-    Row {
-        name: "send_dtmf",
-        description: "Press keys on the phone keypad, for example to use the menu of a machine on the other side.",
-        parameters: || {
-            json!({
-                "type": "object",
-                "properties": { "digits": {
-                    "type": "string",
-                    "description": "Keys in order: 0-9, *, #, A-D.",
-                    "pattern": "^[0-9A-Da-d*#]{1,32}$"
-                } },
-                "required": ["digits"],
-                "additionalProperties": false
-            })
-        },
-        parse: send_dtmf,
-    },
-];
+/// What stands at the end of an output that was cut.
+const CUT: &str = " [cut: the output was longer]";
 
-impl BuiltIn {
-    /// The descriptions of all built-in tools.
-    pub fn tools() -> Vec<Tool> {
-        let describe = |row: &Row| Tool {
-            name: row.name.to_owned(),
-            description: row.description.to_owned(),
-            parameters: (row.parameters)(),
-        };
-        BUILT_IN.iter().map(describe).collect()
+/// At most [`MAX_OUTPUT`] bytes of `output`, cut between characters.
+fn cut(mut output: String) -> String {
+    if output.len() > MAX_OUTPUT {
+        output.truncate(output.floor_char_boundary(MAX_OUTPUT - CUT.len()));
+        output.push_str(CUT);
     }
-
-    /// Its name, as the model calls it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::HangUp { .. } => "hang_up",
-            Self::SendDtmf { .. } => "send_dtmf",
-        }
-    }
-
-    /// Reads a call as the model wrote it.
-    ///
-    /// # Errors
-    /// [`ToolError::Unknown`] when the name is not a built-in tool's; otherwise what is wrong with the arguments.
-    pub fn parse(name: &str, arguments: &str) -> Result<Self, ToolError> {
-        let row = BUILT_IN.iter().find(|row| row.name == name);
-        let row = row.ok_or_else(|| ToolError::Unknown { name: line(name) })?;
-        let length = arguments.len();
-        if length > MAX_ARGUMENTS {
-            return Err(ToolError::TooLong { length });
-        }
-        // Models leave the arguments of a call without any empty.
-        let arguments = if arguments.trim().is_empty() { "{}" } else { arguments };
-        let value: Value = serde_json::from_str(arguments).map_err(|error| ToolError::Json { reason: error.to_string() })?;
-        if !value.is_object() {
-            return Err(ToolError::Json { reason: "it is another kind of value".to_owned() });
-        }
-        (row.parse)(&value)
-    }
-}
-
-fn hang_up(arguments: &Value) -> Result<BuiltIn, ToolError> {
-    match &arguments["reason"] {
-        Value::Null => Ok(BuiltIn::HangUp { reason: None }),
-        Value::String(reason) => Ok(BuiltIn::HangUp { reason: Some(line(reason)) }),
-        _ => Err(ToolError::Argument { name: "reason", reason: "must be a string" }),
-    }
-}
-
-fn send_dtmf(arguments: &Value) -> Result<BuiltIn, ToolError> {
-    let wrong = |reason| ToolError::Argument { name: "digits", reason };
-    let digits = match &arguments["digits"] {
-        Value::Null => return Err(wrong("is missing")),
-        Value::Number(number) => number.to_string(),
-        Value::String(digits) => digits.to_ascii_uppercase(),
-        _ => return Err(wrong("must be a string")),
-    };
-    if digits.is_empty() || digits.len() > MAX_DIGITS {
-        return Err(wrong("must have 1 to 32 keys"));
-    }
-    if !digits.bytes().all(|key| b"0123456789ABCD*#".contains(&key)) {
-        return Err(wrong("may hold only 0-9, A-D, * and #"));
-    }
-    Ok(BuiltIn::SendDtmf { digits })
+    output
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use proptest::prelude::*;
-
     use super::*;
 
-    fn check(name: &str, arguments: &str, expected: &str) {
-        let outcome = match BuiltIn::parse(name, arguments) {
-            Ok(call) => format!("{call:?}"),
-            Err(error) => error.output(),
-        };
-        assert_eq!(outcome, expected, "{name} {arguments}");
+    #[test]
+    fn an_output_over_the_bound_is_cut_and_says_so() {
+        let outcome = ToolOutcome::ok("é".repeat(MAX_OUTPUT));
+        assert_eq!(outcome.output.as_str().len(), MAX_OUTPUT - 1);
+        assert!(outcome.output.as_str().ends_with("é [cut: the output was longer]"));
+        assert_eq!(ToolOutcome::ok("short").output.as_str(), "short");
     }
 
     #[test]
-    fn calls_are_read_as_models_write_them() {
-        check("hang_up", "", "HangUp { reason: None }");
-        check("hang_up", "{}", "HangUp { reason: None }");
-        check("hang_up", r#"{"reason":"done\nand more"}"#, r#"HangUp { reason: Some("done") }"#);
-        check("send_dtmf", r#"{"digits":"12#ab","more":1}"#, r##"SendDtmf { digits: "12#AB" }"##);
-        check("send_dtmf", r#"{"digits":42}"#, r#"SendDtmf { digits: "42" }"#);
-    }
-
-    #[test]
-    fn errors_go_back_to_the_model() {
-        let output = |error: &str| json!({ "ok": false, "error": error }).to_string();
-        check("fly", "{}", &output("there is no tool named fly"));
-        check("hang_up", "[]", &output("arguments are not a json object: it is another kind of value"));
-        check(
-            "hang_up",
-            r#"{"reason":"#,
-            &output("arguments are not a json object: EOF while parsing a value at line 1 column 10"),
-        );
-        check("hang_up", r#"{"reason":1}"#, &output("argument reason: must be a string"));
-        check("hang_up", &" ".repeat(MAX_ARGUMENTS + 1), &output("arguments of 4097 bytes are over 4096"));
-        check("send_dtmf", "{}", &output("argument digits: is missing"));
-        check("send_dtmf", r#"{"digits":[1]}"#, &output("argument digits: must be a string"));
-        check("send_dtmf", r#"{"digits":""}"#, &output("argument digits: must have 1 to 32 keys"));
-        check("send_dtmf", r#"{"digits":"1 2"}"#, &output("argument digits: may hold only 0-9, A-D, * and #"));
-        check(
-            "send_dtmf",
-            &format!(r#"{{"digits":"{}"}}"#, "1".repeat(MAX_DIGITS + 1)),
-            &output("argument digits: must have 1 to 32 keys"),
-        );
-    }
-
-    #[test]
-    fn descriptions_fit_what_is_parsed() {
-        for tool in BuiltIn::tools() {
-            assert_eq!(tool.parameters["type"], "object");
-            assert!(!matches!(BuiltIn::parse(&tool.name, "{}"), Err(ToolError::Unknown { .. })));
-        }
-        assert_eq!(success(), r#"{"ok":true}"#);
-    }
-
-    proptest! {
-        #[test]
-        fn any_arguments_are_a_call_or_an_error(arguments in "\\PC*") {
-            let _ = BuiltIn::parse("send_dtmf", &arguments);
-            let _ = BuiltIn::parse("hang_up", &arguments);
-        }
+    fn what_people_said_is_not_in_debug_texts() {
+        let call = CallInfo { id: "id".into(), from: "+15551234567".into(), to: "100".into(), assistant: "demo".into() };
+        let call = ToolCall { name: "look".into(), arguments: json!({"card": "4111"}), call: Arc::new(call) };
+        assert_eq!(format!("{call:?}"), "ToolCall(look, CallInfo(id, demo))");
+        assert_eq!(format!("{:?}", ToolOutcome::ok("4111")), "ToolOutcome { status: Ok, output: Words(4 bytes) }");
     }
 }

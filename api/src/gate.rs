@@ -1,5 +1,7 @@
 //! What the front doors ask of the node.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -125,6 +127,20 @@ pub struct StreamStart {
     pub call_sid: String,
     /// Twilio's id of the stream, needed in every message to it.
     pub stream_sid: String,
+    /// Twilio's id of the account; empty when it does not tell.
+    pub account_sid: String,
+    /// What the TwiML's `<Parameter>`s say, our token apart, by name.
+    pub parameters: Parameters,
+}
+
+/// What a TwiML tells a stream, by name. It may hold phone numbers, so `Debug` shows only how much there is.
+#[derive(Clone, Default, Eq, PartialEq)]
+pub struct Parameters(pub BTreeMap<String, String>);
+
+impl fmt::Debug for Parameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Parameters({})", self.0.len())
+    }
 }
 
 /// The two directions of a media stream, as JSON text.

@@ -18,8 +18,8 @@ use std::sync::Arc;
 use axum::Router;
 
 pub use gate::{
-    CallGate, IncomingTwilio, Readiness, StreamIo, StreamRefusal, StreamStart, TwilioAnswer, TwilioCallStatus, TwilioRefusal,
-    TwilioStatus,
+    CallGate, IncomingTwilio, Parameters, Readiness, StreamIo, StreamRefusal, StreamStart, TwilioAnswer, TwilioCallStatus,
+    TwilioRefusal, TwilioStatus,
 };
 pub use server::{CONNECTIONS_MAX, serve};
 pub use twilio::{

@@ -7,16 +7,31 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use ai::engine::{Engine, Input, Output};
-use ai::link::{LinkId, LinkInput};
+use ai::link::{Frame, LinkId, LinkInput};
 use ai::media_streams::{CommandWriter, StreamEvent};
 use ai::openai::RealtimeEndpoint;
 use ai::realtime::{RealtimeConfig, RealtimeSession};
+use ai::stream::{StreamConfig, StreamSession};
 use media::codec::Codec;
 use media::frame::{PcmFrame, SharedFrame};
 
 use crate::workload::{Step, Workload};
 
 pub const WORKLOADS: &[Workload] = &[
+    Workload {
+        name: "bot_audio",
+        what: "one message of an external bot's, 20 ms",
+        budget: Duration::from_micros(2),
+        counted: 500,
+        start: bot_audio,
+    },
+    Workload {
+        name: "bot_frame",
+        what: "one frame of the caller's to an external bot",
+        budget: Duration::from_nanos(700),
+        counted: 500,
+        start: bot_frame,
+    },
     Workload {
         name: "delta_of_20_ms",
         what: "one delta of the agent's audio, 20 ms",
@@ -67,6 +82,43 @@ fn session(now: Instant) -> RealtimeSession {
         while session.poll_output().is_some() {}
     }
     session
+}
+
+/// A session whose bot has its `start`, and the id of its stream.
+fn bot_session(now: Instant) -> (StreamSession, String) {
+    let mut session = StreamSession::new(StreamConfig::default(), 1);
+    let mut sid = String::new();
+    for input in [Input::Ringing, socket(LinkInput::Opened), Input::Started] {
+        session.handle_input(now, input);
+        while let Some(output) = session.poll_output() {
+            if let Output::Send { frame: Frame::Text(text), .. } = output
+                && let Some((_, rest)) = text.as_str().split_once(r#""streamSid":""#)
+            {
+                sid = rest.chars().take_while(|c| *c != '"').collect();
+            }
+        }
+    }
+    (session, sid)
+}
+
+fn bot_audio() -> Step {
+    let now = Instant::now();
+    let (mut session, sid) = bot_session(now);
+    let text = CommandWriter::new(&sid).media(&[0x7F; 160]);
+    Box::new(move || {
+        session.handle_input(now, socket(LinkInput::Text(text.as_str().into())));
+        assert!(matches!(black_box(session.poll_output()), Some(Output::Audio { .. })));
+    })
+}
+
+fn bot_frame() -> Step {
+    let now = Instant::now();
+    let (mut session, _) = bot_session(now);
+    let frame = SharedFrame::new(PcmFrame::silence(Codec::Pcmu));
+    Box::new(move || {
+        session.handle_input(now, Input::Audio(SharedFrame::clone(&frame)));
+        assert!(matches!(black_box(session.poll_output()), Some(Output::Send { .. })));
+    })
 }
 
 /// From the session's first socket.

@@ -1,10 +1,11 @@
-//! Virtual callers and provider simulators: what the binaries `offhook-load` and `offhook-sim` are made of.
+//! Virtual callers and provider simulators: what the binaries `offhook-load`, `offhook-sim` and `offhook-bot` are made of.
 //!
 //! It never talks to anything but the target it was given, and to that only on loopback unless its owner says so. The
 //! wire formats of Twilio and OpenAI are written here a second time, from their facts, so that the server is not checked
 //! against itself. Start at [`openai::Simulator`].
 
 pub mod arrivals;
+pub mod bot;
 pub mod caller;
 mod crowd;
 pub mod datagrams;

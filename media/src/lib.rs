@@ -12,6 +12,7 @@ mod double;
 pub mod dtmf;
 pub mod error;
 pub mod frame;
+pub mod hold;
 pub mod jitter;
 pub mod quality;
 pub mod resample;

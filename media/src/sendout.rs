@@ -39,6 +39,8 @@ pub enum SendoutEvent {
     PromptStarted(PromptId),
     /// Its last frame went out, or it ended without audio. Not told of a cleared prompt.
     PromptFinished(PromptId),
+    /// All audio that was queued before [`Sendout::mark`] went out. Not told of a cleared mark.
+    Marked(u64),
 }
 
 /// Agent audio in the octets of the leg's codec, sent one frame a tick and counted to the sample.
@@ -51,6 +53,8 @@ pub enum SendoutEvent {
 /// on wire    [A1] [A2\]  --    --   [/A2] [A3]  [A4]
 /// heard       20    20    20    20    40    60    80 ms
 /// ```
+/// Marks stand in the queue where it ended when they were set, within a prompt or between two, and are told in order.
+///
 /// One input, then drain [`Self::poll_event`].
 #[derive(Debug)]
 pub struct Sendout {
@@ -58,6 +62,12 @@ pub struct Sendout {
     queue: VecDeque<u8>,
     prompts: VecDeque<Prompt>,
     past: VecDeque<Heard>,
+    /// Marks, and the octets that must have left the queue before each.
+    marks: VecDeque<(u64, u64)>,
+    /// Octets that left the queue for the wire since the leg began, or since the last clear.
+    gone: u64,
+    /// Ticks in which a frame waited for its rest.
+    ragged: u8,
     cleared: Option<PromptId>,
     pace: Pace,
     events: VecDeque<SendoutEvent>,
@@ -88,6 +98,9 @@ enum Fade {
 }
 
 const RATE: SampleRate = SampleRate::HZ_8000;
+/// Ticks that an incomplete frame waits for its rest: pieces of odd lengths join without a gap, and what was the end of a
+/// speech that nobody ended is heard within 40 ms.
+const RAGGED_TICKS: u8 = 2;
 /// Samples of a fade: 5 ms, which no ear takes for a click; each ms more is heard as an agent that does not listen.
 const FADE: usize = 40;
 
@@ -96,6 +109,8 @@ impl Sendout {
     pub const CAPACITY: usize = 120 * 8_000;
     /// Prompts waiting at most: an engine has one answer in flight and few sentences ahead.
     pub const PROMPTS: usize = 32;
+    /// Marks waiting at most: one behind each frame of [`Self::CAPACITY`].
+    pub const MARKS: usize = Self::CAPACITY / FRAME_SAMPLES;
     /// Prompts whose position is kept once they are over: what an engine may still ask for.
     pub const PAST_PROMPTS: usize = 8;
     /// Memory kept between prompts: 2 s; what a long answer took beyond is given back.
@@ -108,6 +123,9 @@ impl Sendout {
             queue: VecDeque::new(),
             prompts: VecDeque::new(),
             past: VecDeque::with_capacity(Self::PAST_PROMPTS),
+            marks: VecDeque::new(),
+            gone: 0,
+            ragged: 0,
             cleared: None,
             pace: Pace::Playing,
             events: VecDeque::with_capacity(4),
@@ -145,6 +163,18 @@ impl Sendout {
         if let Some(last) = self.prompts.back_mut() {
             last.ended = true;
         }
+    }
+
+    /// Asks for [`SendoutEvent::Marked`] when all audio queued so far went out: at once when none waits. False when
+    /// [`Self::MARKS`] wait already.
+    #[must_use]
+    pub fn mark(&mut self, mark: u64) -> bool {
+        if self.marks.len() == Self::MARKS {
+            return false;
+        }
+        self.marks.push_back((mark, self.gone + self.queue.len() as u64));
+        self.reach_marks();
+        true
     }
 
     /// Writes the frame of this tick; never allocates once warm.
@@ -191,6 +221,9 @@ impl Sendout {
             self.remember(prompt.heard());
         }
         self.queue = VecDeque::new();
+        self.marks = VecDeque::new();
+        self.gone = 0;
+        self.ragged = 0;
         self.pace = Pace::Playing;
         speaking
     }
@@ -269,19 +302,22 @@ impl Sendout {
                 self.finish_head();
                 continue;
             }
-            if ready < FRAME_SAMPLES && !head.ended {
+            if ready < FRAME_SAMPLES && !head.ended && (ready == 0 || self.ragged < RAGGED_TICKS) {
+                self.ragged += u8::from(ready > 0);
                 if head.sent == 0 {
                     return SentFrame::Idle;
                 }
                 self.underruns += 1;
                 return SentFrame::Underrun(head.id);
             }
+            self.ragged = 0;
             let id = head.id;
             if head.sent == 0 {
                 self.events.push_back(SendoutEvent::PromptStarted(id));
             }
             head.sent += ready as u64;
             head.waiting -= ready;
+            self.gone += ready as u64;
             let over = head.ended && head.waiting == 0;
             for (octet, waiting) in frame.iter_mut().zip(self.queue.drain(..ready)) {
                 *octet = waiting;
@@ -293,6 +329,7 @@ impl Sendout {
             if over {
                 self.finish_head();
             }
+            self.reach_marks();
             return SentFrame::Audio(id);
         }
         SentFrame::Idle
@@ -330,6 +367,12 @@ impl Sendout {
         }
         if self.queue.is_empty() && self.queue.capacity() > Self::KEPT {
             self.queue = VecDeque::new();
+        }
+    }
+
+    fn reach_marks(&mut self) {
+        while let Some((mark, _)) = self.marks.pop_front_if(|(_, at)| *at <= self.gone) {
+            self.events.push_back(SendoutEvent::Marked(mark));
         }
     }
 

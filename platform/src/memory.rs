@@ -1,9 +1,13 @@
 //! What is remembered of callers from call to call: offered to the model, told by it, and erased on demand.
 
+mod tool;
+
 use std::time::Duration;
 
 use ai::engine::Words;
 use store::{CallId, Caller, MemorySource, NewMemory, PhoneNumber, Store, StoreError, Transcript, WallTime};
+
+pub use self::tool::RememberTool;
 
 /// The memories of all callers. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -11,7 +11,10 @@ use super::after::{AnalysisConfig, MemoryConfig, read_after};
 use super::engine::{EngineConfig, read_engine};
 use super::media::{TurnConfig, read_turn};
 use super::reader::Section;
+use super::secret::Secret;
+use super::server::RecordingMode;
 use super::services::ProviderConfig;
+use super::tools::{ChosenTools, ToolsConfig, read_chosen};
 
 /// The longest text that is spoken at once, in bytes: about two minutes.
 const SPOKEN_BYTES_MAX: usize = 2000;
@@ -40,10 +43,14 @@ pub struct AssistantConfig {
     pub timezone: Zone,
     /// Whether the caller's speech stops the agent; default true.
     pub interruptions_enabled: bool,
+    /// Whether its calls are recorded; `None` (written "default"): as `recording.mode` has it.
+    pub recording: Option<RecordingMode>,
     /// What thinks.
     pub engine: EngineConfig,
     /// What it sounds like.
     pub voice: VoiceConfig,
+    /// What its model may do besides talking.
+    pub tools: ChosenTools,
     /// `[turn]` with this assistant's changes.
     pub turn: TurnConfig,
     /// What is found out about its calls after their end.
@@ -102,6 +109,8 @@ pub(super) fn read_assistants(
     root: &mut Section<'_>,
     turn: &TurnConfig,
     providers: &BTreeMap<String, ProviderConfig>,
+    tools: &ToolsConfig,
+    key: &dyn Fn(&str) -> Option<Secret>,
 ) -> Vec<AssistantConfig> {
     let mut tables = root.tables("assistants").unwrap_or_default();
     let is_demo = |table: &Table| table.get("name").and_then(toml::Value::as_str) == Some(DEMO);
@@ -111,7 +120,7 @@ pub(super) fn read_assistants(
     let mut assistants: Vec<AssistantConfig> = Vec::new();
     for (index, table) in tables.into_iter().enumerate() {
         let section = root.row("assistants", index, table);
-        let assistant = read_assistant(section, turn, providers);
+        let assistant = read_assistant(section, turn, providers, tools, key);
         if assistants.iter().any(|other| other.name == assistant.name && !other.name.is_empty()) {
             let reason = format!("{:?} is there twice", assistant.name);
             root.refuse(&format!("assistants[{index}].name"), reason);
@@ -121,7 +130,14 @@ pub(super) fn read_assistants(
     assistants
 }
 
-fn read_assistant(mut section: Section<'_>, turn: &TurnConfig, providers: &BTreeMap<String, ProviderConfig>) -> AssistantConfig {
+fn read_assistant(
+    mut section: Section<'_>,
+    turn: &TurnConfig,
+    providers: &BTreeMap<String, ProviderConfig>,
+    tools: &ToolsConfig,
+    key: &dyn Fn(&str) -> Option<Secret>,
+) -> AssistantConfig {
+    let recordings = [("default", None), ("always", Some(RecordingMode::Always)), ("off", Some(RecordingMode::Off))];
     if !section.has("name") {
         section.refuse("name", "must be set");
     }
@@ -136,8 +152,10 @@ fn read_assistant(mut section: Section<'_>, turn: &TurnConfig, providers: &BTree
         language,
         timezone: section.parsed("timezone", Zone::default(), |text| text.parse().map_err(|error| format!("{text:?} {error}"))),
         interruptions_enabled: section.flag("interruptions_enabled", true),
-        engine: read_engine(section.section("engine"), providers),
+        recording: section.choice("recording", None, &recordings),
+        engine: read_engine(section.section("engine"), providers, key),
         voice: read_voice(section.section("voice"), language),
+        tools: read_chosen(&mut section, tools),
         turn: read_turn(section.section("turn"), turn),
         analysis,
         memory,

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::assistant::spoken;
 use super::reader::Section;
+use super::secret::Secret;
 use super::services::{DEFAULT_PROVIDER, ProviderConfig};
+use super::stream::{StreamConfig, read_stream};
 
 const MODEL: &str = "gpt-realtime";
 const TRANSCRIPTION_MODEL: &str = "gpt-4o-mini-transcribe";
@@ -22,6 +24,8 @@ pub struct EngineConfig {
     pub model: String,
     /// The model that writes down what the caller says, default `gpt-4o-mini-transcribe`; `None` (written ""): nobody.
     pub transcription_model: Option<String>,
+    /// The bot of `stream`.
+    pub stream: StreamConfig,
     /// What the offline engine does; default `talkback`.
     pub mode: OfflineMode,
     /// The menu of mode `menu`; `None` is the engine's own.
@@ -37,6 +41,8 @@ pub enum EngineKind {
     Offline,
     /// Speech to speech by a provider; falls back to offline.
     Realtime,
+    /// An external bot over Twilio Media Streams; falls back to offline.
+    Stream,
 }
 
 /// What the offline engine does after the first message.
@@ -90,8 +96,17 @@ enum ActionWord {
     Voicemail,
 }
 
-pub(super) fn read_engine(mut section: Section<'_>, providers: &BTreeMap<String, ProviderConfig>) -> EngineConfig {
-    let kinds = [("auto", None), ("realtime", Some(EngineKind::Realtime)), ("offline", Some(EngineKind::Offline))];
+pub(super) fn read_engine(
+    mut section: Section<'_>,
+    providers: &BTreeMap<String, ProviderConfig>,
+    key: &dyn Fn(&str) -> Option<Secret>,
+) -> EngineConfig {
+    let kinds = [
+        ("auto", None),
+        ("realtime", Some(EngineKind::Realtime)),
+        ("offline", Some(EngineKind::Offline)),
+        ("stream", Some(EngineKind::Stream)),
+    ];
     let modes = [("talkback", OfflineMode::Talkback), ("menu", OfflineMode::Menu), ("voicemail", OfflineMode::Voicemail)];
     let asked = section.choice("kind", None, &kinds);
     let provider = section.text("provider", DEFAULT_PROVIDER);
@@ -102,6 +117,7 @@ pub(super) fn read_engine(mut section: Section<'_>, providers: &BTreeMap<String,
         provider,
         model: section.text("model", MODEL),
         transcription_model: Some(transcription_model).filter(|model| !model.is_empty()),
+        stream: read_stream(&mut section, asked == Some(EngineKind::Stream), key),
         mode: section.choice("mode", OfflineMode::Talkback, &modes),
         menu: read_menu(&mut section),
         voicemail_prompt: section.optional("voicemail_prompt", spoken),
@@ -122,7 +138,7 @@ fn decide(
         return EngineKind::Offline;
     };
     match asked {
-        Some(EngineKind::Offline) => EngineKind::Offline,
+        Some(kind @ (EngineKind::Offline | EngineKind::Stream)) => kind,
         _ if provider.has_key() => EngineKind::Realtime,
         None => EngineKind::Offline,
         Some(EngineKind::Realtime) => {

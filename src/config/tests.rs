@@ -443,3 +443,43 @@ fn a_listener_that_does_not_open_names_its_key() {
     assert_eq!(text(ErrorKind::PermissionDenied), "sip.listen: 127.0.0.1:5060 needs more rights (ports below 1024)");
     assert_eq!(text(ErrorKind::TimedOut), "sip.listen: 127.0.0.1:5060 cannot be opened: timed out");
 }
+
+#[test]
+fn a_bot_is_read_with_what_it_is_told() {
+    let text = "[[assistants]]\nname = \"demo\"\nrecording = \"off\"\n[assistants.engine]\nkind = \"stream\"\nurl = \"wss://bot.example/media\"\n\
+                sip_headers = [\"X-Account\"]\nauth_token_env = \"BOT_TOKEN\"\n[assistants.engine.parameters]\ntier = \"gold\"";
+    let config = load(text, &[("BOT_TOKEN", "hunter2")]);
+    let demo = config.assistant("demo").unwrap();
+    assert_eq!((demo.engine.kind, demo.recording), (EngineKind::Stream, Some(super::server::RecordingMode::Off)));
+    let stream = &demo.engine.stream;
+    assert_eq!((stream.url.as_str(), stream.sip_headers.join(",")), ("wss://bot.example/media", "X-Account".to_owned()));
+    assert_eq!(stream.parameters, [("tier".to_owned(), "gold".to_owned())]);
+    assert_eq!(stream.auth_token.as_ref().map(|token| token.expose()), Some("hunter2"));
+    let effective = config.effective().join("\n");
+    assert!(effective.contains("BOT_TOKEN, set") && !effective.contains("hunter2") && !effective.contains("gold"), "{effective}");
+}
+
+#[test]
+fn mistakes_about_a_bot_show_all_at_once() {
+    let engine = "[[assistants]]\nname = \"demo\"\n[assistants.engine]\n";
+    check(&format!("{engine}kind = \"stream\""), "assistants[0].engine.url: must be set for kind stream (wss://host/path)");
+    let text = format!(
+        "{engine}kind = \"stream\"\nurl = \"wss://bot\"\naccount_sid = \"AC1\"\nauth_token_env = \"BOT_TOKEN\"\n\
+         sip_headers = [\"X Y\"]\n[assistants.engine.parameters]\nfrom = \"me\"\nlong = \"{}\"",
+        "x".repeat(497)
+    );
+    check(
+        &text,
+        "assistants[0].engine.auth_token_env: the environment variable BOT_TOKEN is not set\n\
+         assistants[0].engine.account_sid: \"AC1\" is not AC and 32 hexadecimal digits\n\
+         assistants[0].engine.sip_headers: \"X Y\" is not the name of a header (X-Account)\n\
+         assistants[0].engine.parameters.from: \"from\" is told of every call already\n\
+         assistants[0].engine.parameters.long: name and value have 501 characters, above 500",
+    );
+    let headers = |names: &str| format!("{engine}sip_headers = [{names}]");
+    let key = "assistants[0].engine.sip_headers";
+    check(&headers("\"a\", \"A\""), &format!("{key}: \"a\" is there twice"));
+    check(&headers("\"Authorization\""), &format!("{key}: \"Authorization\" holds a password's proof, which is nobody else's"));
+    let many: Vec<String> = (0..33).map(|number| format!("\"X-{number}\"")).collect();
+    check(&headers(&many.join(",")), &format!("{key}: 33 headers are above 32"));
+}

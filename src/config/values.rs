@@ -42,7 +42,7 @@ impl Given {
     }
 
     /// A list of texts; in the environment, separated by commas.
-    fn list(&self) -> Result<Vec<String>, String> {
+    pub(super) fn list(&self) -> Result<Vec<String>, String> {
         let wrong = |value: &Value| format!("{value} is not a list of texts ([\"...\"])");
         match self {
             Self::Environment(text) => Ok(text.split(',').map(|item| item.trim().into()).collect()),
@@ -186,6 +186,15 @@ impl Section<'_> {
         let value = self.value(key, default, |given| choose(&given.text()?, choices));
         let shown = name(value, choices).to_owned();
         self.note(key, shown, given, Some(names(choices)));
+        value
+    }
+
+    /// A list of texts; in the environment, separated by commas.
+    pub(super) fn texts(&mut self, key: &str, default: &[&str]) -> Vec<String> {
+        let given = self.has(key);
+        let default = default.iter().map(|text| (*text).to_owned()).collect();
+        let value = self.value(key, default, Given::list);
+        self.note(key, value.join(","), given, None);
         value
     }
 

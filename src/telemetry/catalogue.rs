@@ -32,9 +32,11 @@ const ACTOR: Labels =
 /// Which way media goes, seen from here.
 const DIRECTION: Labels = &[("direction", &["received", "sent"])];
 /// Engines that answer callers.
-const ENGINE: Labels = &[("engine", &["offline", "realtime"])];
+const ENGINE: Labels = &[("engine", &["offline", "realtime", "stream"])];
 /// What a caller's leg speaks.
 const LEG: (&str, &[&str]) = ("leg", &["sip", "twilio"]);
+/// Why something of an external bot, or for it, is passed over.
+const BOT: Labels = &[("reason", &["binary", "malformed", "mark", "parameter", "stream_sid", "too_long", "unknown_event"])];
 /// Why a datagram on an RTP port, or a message of a media stream, is not taken.
 const NOT_MEDIA: Labels = &[(
     "reason",
@@ -108,6 +110,8 @@ const DEPTH: &[f64] = &[0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.14, 0.2, 0.3, 0.5, 1
 const PROVIDER: &[f64] = &[0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0];
 /// From a short answer to two long ones.
 const ANALYSIS: &[f64] = &[0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 180.0];
+/// From a look at the clock to the longest that a caller types.
+const TOOL: &[f64] = &[0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0, 60.0];
 /// A query; the service level is 50 ms at p95.
 const QUERY: &[f64] = &[0.0001, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0];
 /// A request; the service level is 100 ms at p95.
@@ -127,6 +131,7 @@ pub(super) const METRICS: &[Metric] = &[
         &[("outcome", &["committed", "resumed"])],
         "Caller speech over the agent: committed (answer dropped) or resumed (it went on)",
     ),
+    counter("offhook_bot_rejected_total", BOT, "What external bots sent, or were to be told of a call, that was passed over"),
     gauge("offhook_build_info", &[("version", OPEN)], "Always 1; the version is a label"),
     histogram("offhook_call_duration_seconds", CALL, NONE, "Answer to end of a call"),
     histogram("offhook_call_mos", MOS, DIRECTION, "How a call sounded by the E-model, 1 to 4.4"),
@@ -161,6 +166,7 @@ pub(super) const METRICS: &[Metric] = &[
         DIRECTION,
         "Delay that Offhook adds: caller's frame due to engine, agent's audio to wire but for the wait for the next beat",
     ),
+    gauge("offhook_mcp_server_up", &[("server", OPEN)], "1 while an MCP server is connected and its tools are offered"),
     counter(
         "offhook_memory_recalls_total",
         &[("outcome", &["failed", "found", "late", "none"])],
@@ -185,11 +191,17 @@ pub(super) const METRICS: &[Metric] = &[
     counter("offhook_rtp_packets_total", DIRECTION, "RTP packets; of Twilio's streams only what was sent"),
     counter("offhook_rtp_rejected_total", NOT_MEDIA, "Datagrams on RTP ports and messages of media streams that were not taken"),
     histogram("offhook_sendout_lateness_seconds", FRAME, NONE, "How late an agent frame left after its due time"),
+    counter("offhook_sendout_refused_bytes_total", NONE, "Agent audio that was not taken: more than 120 s waited"),
     counter("offhook_sip_requests_total", &[("method", OPEN), ("direction", OPEN)], "SIP requests, repeated ones included"),
     counter("offhook_sip_responses_total", &[("code", OPEN), ("direction", OPEN)], "SIP responses, repeated ones included"),
     counter("offhook_sip_retransmissions_total", NONE, "SIP messages sent again: an answer was missing, or the peer asked again"),
     gauge("offhook_tasks", NONE, "Tasks of the runtime that are alive: actors, sockets, timers"),
-    counter("offhook_tool_calls_total", &[("outcome", &["ok", "refused"])], "Tool calls of the model"),
+    counter(
+        "offhook_tool_calls_total",
+        &[("outcome", &["cancelled", "failed", "ok", "refused", "timeout"])],
+        "Tool calls of the model that ended",
+    ),
+    histogram("offhook_tool_seconds", TOOL, &[("kind", &["builtin", "http", "mcp", "service"])], "Time of a tool call"),
     counter(
         "offhook_trace_spans_total",
         &[("outcome", &["sent", "queue_full", "failed"])],

@@ -228,7 +228,7 @@ fn call_attributes(call: &TracedCall, trace: &CallTrace) -> Vec<KeyValue> {
 }
 
 fn call_events(call: &TracedCall, trace: &CallTrace) -> Vec<Event> {
-    let mut events: Vec<Event> = trace.events.iter().map(|(at, event)| call_event(call, *at, *event)).collect();
+    let mut events: Vec<Event> = trace.events.iter().map(|(at, event)| call_event(call, *at, event)).collect();
     events.extend(trace.ended.map(|(at, cause)| {
         let cause = KeyValue::new("offhook.cause", cause.as_str());
         Event::new("hang-up", call.at(at), vec![cause], 0)
@@ -236,14 +236,18 @@ fn call_events(call: &TracedCall, trace: &CallTrace) -> Vec<Event> {
     events
 }
 
-fn call_event(call: &TracedCall, at: Instant, event: CallEvent) -> Event {
+fn call_event(call: &TracedCall, at: Instant, event: &CallEvent) -> Event {
     let (name, attributes) = match event {
         CallEvent::ActorRestarted(actor) => ("actor restarted", vec![KeyValue::new("offhook.actor", actor.name())]),
         CallEvent::FellBack => ("fallback", vec![KeyValue::new("offhook.engine", "offline")]),
-        CallEvent::ProviderFailed(kind) => ("provider failed", vec![KeyValue::new("error.type", kind)]),
+        CallEvent::ProviderFailed(kind) => ("provider failed", vec![KeyValue::new("error.type", *kind)]),
         CallEvent::RecordingFault => ("recording fault", Vec::new()),
-        CallEvent::ToolCalled(Some(name)) => ("tool called", vec![KeyValue::new("gen_ai.tool.name", name)]),
-        CallEvent::ToolCalled(None) => ("tool refused", Vec::new()),
+        CallEvent::ToolCalled { name, outcome, took } => {
+            let name = name.as_deref().unwrap_or("unknown").to_owned();
+            let took = KeyValue::new("offhook.duration_s", took.as_secs_f64());
+            let outcome = KeyValue::new("offhook.outcome", *outcome);
+            ("tool called", vec![KeyValue::new("gen_ai.tool.name", name), outcome, took])
+        }
     };
     Event::new(name, call.at(at), attributes, 0)
 }

@@ -9,34 +9,45 @@ use ai::openai::RealtimeEndpoint;
 use ai::prompt::{Personality, Prompt};
 use ai::realtime::{RealtimeConfig, Transcription};
 use ai::secret::Secret;
-use ai::tools::BuiltIn;
+use ai::tools::toolbox::Toolbox;
 
+use super::tools::Tools;
 use crate::config::{AssistantConfig, Config, EngineKind, MenuAction, OfflineMode, ProviderConfig};
 
 /// Said first when the offline engine stands in for a provider.
 const STAND_IN_GREETING: &str = "I am sorry, I cannot talk with you right now.";
 
 /// Every assistant, ready to answer.
-pub(super) fn assistants(config: &Config) -> Vec<Arc<Assistant>> {
-    config.assistants.iter().map(|assistant| Arc::new(make(config, assistant))).collect()
+pub(super) fn assistants(config: &Config, tools: &Tools) -> anyhow::Result<Vec<Arc<Assistant>>> {
+    config.assistants.iter().map(|assistant| Ok(make(config, assistant, tools.toolbox(assistant)?))).collect()
 }
 
 /// The providers that assistants speak through, each once.
 pub(super) fn providers(config: &Config) -> Vec<&str> {
-    let realtime = config.assistants.iter().filter(|assistant| assistant.engine.kind == EngineKind::Realtime);
-    let names: BTreeSet<&str> = realtime.map(|assistant| assistant.engine.provider.as_str()).collect();
+    let names: BTreeSet<&str> = config.assistants.iter().filter_map(provider).collect();
     names.into_iter().collect()
 }
 
-fn make(config: &Config, assistant: &AssistantConfig) -> Assistant {
+fn provider(assistant: &AssistantConfig) -> Option<&str> {
+    match assistant.engine.kind {
+        EngineKind::Offline => None,
+        EngineKind::Realtime => Some(&assistant.engine.provider),
+        EngineKind::Stream => Some("stream"),
+    }
+}
+
+fn make(config: &Config, assistant: &AssistantConfig, tools: Toolbox) -> Arc<Assistant> {
     let engine = match (assistant.engine.kind, config.providers.get(&assistant.engine.provider)) {
         (EngineKind::Realtime, Some(provider)) => {
             EngineConfig::Realtime { session: Box::new(session(assistant, provider)), fallback: fallback(assistant) }
         }
+        (EngineKind::Stream, _) => {
+            EngineConfig::Stream { bot: Box::new(super::bots::bot(assistant)), fallback: fallback(assistant) }
+        }
         // The file was refused if a realtime assistant had no provider.
         (EngineKind::Realtime, None) | (EngineKind::Offline, _) => EngineConfig::Offline(offline(assistant)),
     };
-    Assistant {
+    Arc::new(Assistant {
         name: assistant.name.clone(),
         engine,
         prompt: Prompt {
@@ -46,12 +57,14 @@ fn make(config: &Config, assistant: &AssistantConfig) -> Assistant {
             zone: assistant.timezone.clone(),
         },
         remembers: assistant.memory.enabled,
+        tools,
         turn: turn(assistant),
+        recording: assistant.recording.map(super::node::recording),
         offline_voice: OfflineVoice {
             name: assistant.voice.offline_voice.clone(),
             words_per_minute: words_per_minute(assistant),
         },
-    }
+    })
 }
 
 /// How fast the offline voice speaks, within what espeak-ng takes.
@@ -83,7 +96,6 @@ fn session(assistant: &AssistantConfig, provider: &ProviderConfig) -> RealtimeCo
         voice: assistant.voice.voice_id.clone(),
         speed: rate(assistant),
         transcription: transcription.map(|model| Transcription { model, language: assistant.language.code().map(str::to_owned) }),
-        tools: BuiltIn::tools(),
         first_audio_timeout: provider.first_audio_timeout,
         ..RealtimeConfig::default()
     }

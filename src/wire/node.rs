@@ -9,15 +9,17 @@ use anyhow::Context as _;
 use api::{ApiConfig, AuthToken, PublicUrl, SignatureCheck, TwilioConfig};
 
 use super::assistants;
+use super::tools::Tools;
 use crate::config::{self, Config};
 
 /// The node's part of the file.
 pub(super) fn node_config(
     config: &Config,
+    tools: &Tools,
     traces: Option<Arc<dyn TraceSink>>,
     memories: Option<Arc<dyn CallerMemory>>,
-) -> NodeConfig {
-    NodeConfig {
+) -> anyhow::Result<NodeConfig> {
+    Ok(NodeConfig {
         name: config.node.name.clone(),
         data_dir: config.node.data_dir.clone(),
         max_calls: config.node.max_calls,
@@ -39,14 +41,11 @@ pub(super) fn node_config(
         },
         jitter: JitterConfig { min: config.jitter.min, initial: config.jitter.initial, max: config.jitter.max },
         vad: VadConfig { noise_floor_min: Dbov(config.vad.noise_floor_min_dbov as f32), noise_window: config.vad.noise_window },
-        recording: match config.recording.mode {
-            config::RecordingMode::Always => RecordingMode::Always,
-            config::RecordingMode::Off => RecordingMode::Off,
-        },
-        directory: directory(config),
+        recording: recording(config.recording.mode),
+        directory: directory(config, tools)?,
         traces,
         memories,
-    }
+    })
 }
 
 fn codec(name: &config::CodecName) -> Codec {
@@ -56,14 +55,14 @@ fn codec(name: &config::CodecName) -> Codec {
     }
 }
 
-fn directory(config: &Config) -> Directory {
-    let assistants = assistants::assistants(config);
+fn directory(config: &Config, tools: &Tools) -> anyhow::Result<Directory> {
+    let assistants = assistants::assistants(config, tools)?;
     let find = |name: &str| assistants.iter().find(|assistant| assistant.name == name).cloned();
     let numbers = config.numbers.iter().map(|row| {
         let answers = if row.active { find(&row.assistant) } else { None };
         (row.number.as_str().to_owned(), answers)
     });
-    Directory { numbers: numbers.collect(), default: config.default_assistant.as_deref().and_then(find) }
+    Ok(Directory { numbers: numbers.collect(), default: config.default_assistant.as_deref().and_then(find) })
 }
 
 /// The HTTP side's part of the file.
@@ -78,4 +77,12 @@ pub(super) fn api_config(config: &Config) -> anyhow::Result<ApiConfig> {
         _ => SignatureCheck::Off,
     };
     Ok(ApiConfig { twilio: TwilioConfig { public_url, signature } })
+}
+
+/// Whether calls are recorded, as the node takes it.
+pub(super) fn recording(mode: config::RecordingMode) -> RecordingMode {
+    match mode {
+        config::RecordingMode::Always => RecordingMode::Always,
+        config::RecordingMode::Off => RecordingMode::Off,
+    }
 }

@@ -102,7 +102,7 @@ vocabulary! {
         Completed = "completed",
         /// The caller hung up.
         CallerHangup = "caller_hangup",
-        /// The agent hung up, for example by its `hang_up` tool.
+        /// The agent hung up, for example by its `end_call` tool.
         AgentHangup = "agent_hangup",
         /// The caller gave up before we answered.
         Cancelled = "cancelled",

@@ -8,11 +8,11 @@ use sqlx::query::Query;
 
 use crate::analysis::queue_lost;
 use crate::open::{QUERY_TIME_MAX, Writing, timed};
-use crate::rows::{Columns, call_record, citation, incident, recording, turn};
+use crate::rows::{Columns, call_record, citation, incident, recording, tool_use, turn};
 use crate::text::storable;
 use crate::{
-    CallId, CallRecord, Citation, HangupCause, Incident, LegKind, LostCall, Recording, RecordingState, Store, StoreError, Turn,
-    WallTime,
+    CallId, CallRecord, Citation, HangupCause, Incident, LegKind, LostCall, Recording, RecordingState, Store, StoreError,
+    ToolUse, Turn, WallTime,
 };
 
 /// Most calls that one list answers.
@@ -85,6 +85,15 @@ impl Store {
     pub async fn citations(&self, call: CallId) -> Result<Vec<Citation>, StoreError> {
         let query = sqlx::query("SELECT * FROM turn_citations WHERE call_id = $1 ORDER BY turn, place").bind(call.to_string());
         self.read("citations", query, citation).await
+    }
+
+    /// The uses of tools in a call, in order.
+    ///
+    /// # Errors
+    /// As [`Store::call`].
+    pub async fn tool_uses(&self, call: CallId) -> Result<Vec<ToolUse>, StoreError> {
+        let query = sqlx::query("SELECT * FROM tool_calls WHERE call_id = $1 ORDER BY number").bind(call.to_string());
+        self.read("tool_uses", query, tool_use).await
     }
 
     /// Closes what `node` left open: when it stopped, with [`HangupCause::NodeLost`], at the next start and before the

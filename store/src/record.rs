@@ -158,6 +158,27 @@ pub struct Citation {
     pub text: String,
 }
 
+/// One use of a tool by the model.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ToolUse {
+    /// The call it belongs to.
+    pub call: CallId,
+    /// Its place in the call. Writing a number again replaces that use.
+    pub number: u64,
+    /// The tool's name, as the model knows it.
+    pub name: String,
+    /// What ran it: `builtin`, `http`, `mcp`, `service`.
+    pub kind: String,
+    /// The arguments, as the model wrote them; `None`: they are sensitive.
+    pub arguments: Option<Transcript>,
+    /// When it was called.
+    pub started_at: WallTime,
+    /// How it ended, as the metric has it; `None`: it has not, or its node was lost.
+    pub outcome: Option<String>,
+    /// How long it took (whole milliseconds), known when it has ended.
+    pub duration: Option<Duration>,
+}
+
 /// A call that the node left open when it stopped.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LostCall {

@@ -8,7 +8,9 @@ use serde_json::Value;
 use sqlx::any::{Any, AnyRow};
 use sqlx::{Decode, Row as _, Type};
 
-use crate::{CallRecord, Citation, Incident, NewCall, PhoneNumber, Recording, StoreError, Transcript, Turn, Usage, WallTime};
+use crate::{
+    CallRecord, Citation, Incident, NewCall, PhoneNumber, Recording, StoreError, ToolUse, Transcript, Turn, Usage, WallTime,
+};
 
 /// One row and the query it came by, for the error.
 pub(crate) struct Columns<'r> {
@@ -105,6 +107,19 @@ pub(crate) fn call_record(row: &Columns<'_>) -> Result<CallRecord, StoreError> {
             output_text_tokens: row.count("output_text_tokens")?,
             output_audio_tokens: row.count("output_audio_tokens")?,
         },
+    })
+}
+
+pub(crate) fn tool_use(row: &Columns<'_>) -> Result<ToolUse, StoreError> {
+    Ok(ToolUse {
+        call: row.parsed("call_id")?,
+        number: row.count("number")?,
+        name: row.value("name")?,
+        kind: row.value("kind")?,
+        arguments: row.value::<Option<String>>("arguments")?.map(Transcript::new),
+        started_at: row.time("started_us")?,
+        outcome: row.value("outcome")?,
+        duration: row.count_option("length_ms")?.map(Duration::from_millis),
     })
 }
 

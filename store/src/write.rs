@@ -11,7 +11,8 @@ use crate::analysis::queue_ended;
 use crate::open::{QUERY_TIME_MAX, timed};
 use crate::text::storable;
 use crate::{
-    CallId, Citation, HangupCause, Incident, NewCall, RecordingFormat, RecordingState, Store, StoreError, Turn, Usage, WallTime,
+    CallId, Citation, HangupCause, Incident, NewCall, RecordingFormat, RecordingState, Store, StoreError, ToolUse, Turn, Usage,
+    WallTime,
 };
 
 /// Time a batch may take: a thousand writes take under a second, the rest is for a slow disk.
@@ -74,6 +75,8 @@ pub enum StoreWrite {
     IncidentSeen(Incident),
     /// A turn was based on a chunk of the knowledge base. The same call, turn and place again replaces it.
     ChunkCited(Citation),
+    /// A tool was called, or has ended. The same call and number again replaces it.
+    ToolUsed(ToolUse),
     /// Provider tokens of the call so far, from its beginning. The last count stays.
     UsageCounted {
         /// The call.
@@ -130,6 +133,7 @@ impl StoreWrite {
             Self::RecordingClosed { .. } => "recording_closed",
             Self::IncidentSeen(_) => "incident_seen",
             Self::ChunkCited(_) => "chunk_cited",
+            Self::ToolUsed(_) => "tool_used",
             Self::UsageCounted { .. } => "usage_counted",
         }
     }
@@ -203,6 +207,7 @@ impl StoreWrite {
             .bind(text(&incident.source))
             .bind(text(&incident.detail)),
             Self::ChunkCited(citation) => bind_citation(citation),
+            Self::ToolUsed(used) => bind_tool_use(used),
             Self::UsageCounted { call, usage } => bind_usage(*call, usage),
         }
     }
@@ -262,6 +267,24 @@ fn bind_citation(citation: &Citation) -> Bound<'_> {
     .bind(text(&citation.heading))
     .bind(citation.score)
     .bind(text(&citation.text))
+}
+
+fn bind_tool_use(used: &ToolUse) -> Bound<'_> {
+    sqlx::query(
+        "INSERT INTO tool_calls (call_id, number, name, kind, arguments, started_us, outcome, length_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (call_id, number) DO UPDATE SET name = excluded.name, kind = excluded.kind,
+           arguments = excluded.arguments, started_us = excluded.started_us, outcome = excluded.outcome,
+           length_ms = excluded.length_ms",
+    )
+    .bind(used.call.to_string())
+    .bind(count(used.number))
+    .bind(text(&used.name))
+    .bind(text(&used.kind))
+    .bind(used.arguments.as_ref().map(|arguments| text(arguments.reveal())))
+    .bind(used.started_at.micros())
+    .bind(used.outcome.as_deref().map(text))
+    .bind(used.duration.map(millis))
 }
 
 fn bind_usage(call: CallId, usage: &Usage) -> Bound<'_> {

@@ -16,6 +16,7 @@ use actors::node::{NodeEnd, NodeHandle};
 use actors::trace::TraceSink;
 use ai::offline::OfflineConfig;
 use ai::prompt::Prompt;
+use ai::tools::toolbox::Toolbox;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use store::{CallId, CallRecord, Incident, Recording, Store, Turn};
 use tokio::runtime::Runtime;
@@ -43,8 +44,17 @@ impl Node {
         Self::start_traced(engine, None)
     }
 
+    /// Starts one whose assistant has these tools.
+    pub fn start_with_tools(engine: EngineConfig, tools: Toolbox) -> Self {
+        Self::start_all(engine, tools, None)
+    }
+
     /// Starts one that tells this sink what a trace is drawn from.
     pub fn start_traced(engine: EngineConfig, traces: Option<Arc<dyn TraceSink>>) -> Self {
+        Self::start_all(engine, Toolbox::default(), traces)
+    }
+
+    fn start_all(engine: EngineConfig, tools: Toolbox, traces: Option<Arc<dyn TraceSink>>) -> Self {
         static ALONE: Mutex<()> = Mutex::new(());
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         metrics();
@@ -52,7 +62,7 @@ impl Node {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let url = format!("sqlite://{}", folder.path().join("offhook.db").display());
         let database = runtime.block_on(Store::open(&url)).unwrap();
-        let config = NodeConfig { traces, ..config(&folder, sip, engine) };
+        let config = NodeConfig { traces, ..config(&folder, sip, engine, tools) };
         let (handle, end) = runtime.block_on(actors::node::start(config, database.clone())).unwrap();
         Self { sip, folder, handle, database, end: Some(end), runtime, _alone: alone }
     }
@@ -132,17 +142,19 @@ fn metrics() -> &'static PrometheusHandle {
     METRICS.get_or_init(|| PrometheusBuilder::new().install_recorder().unwrap())
 }
 
-fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig) -> NodeConfig {
+fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig, tools: Toolbox) -> NodeConfig {
     let ports = rtp_range(64);
     let (first, last) = ports.split_once('-').unwrap();
     let voice = OfflineVoice { name: "en-us".to_owned(), words_per_minute: 160 };
     let assistant = Assistant {
         name: "demo".to_owned(),
         engine,
-        turn: TurnConfig::default(),
-        offline_voice: voice,
         prompt: Prompt::default(),
         remembers: false,
+        tools,
+        turn: TurnConfig::default(),
+        offline_voice: voice,
+        recording: None,
     };
     NodeConfig {
         name: "test".to_owned(),

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use ai::engine::{Engine, EngineError, Words};
+use ai::engine::{Engine, EngineError, Past, Words};
 use ai::espeak::Espeak;
 use ai::offline::{OfflineConfig, OfflineSession};
 use ai::prompt::{self, CallFacts};
 use ai::realtime::{RealtimeConfig, RealtimeSession};
+use ai::stream::{StreamConfig, StreamSession};
+use ai::tools::Tool;
 use bytes::Bytes;
 use media::codec::Codec;
 use media::sendout::PromptId;
-use store::{Role, Turn};
 
 use super::{AiArgs, AiMsg, EngineChoice};
 use crate::config::{Assistant, EngineConfig, OfflineVoice};
@@ -28,8 +29,8 @@ pub(super) struct Made {
 
 /// Makes the engine of an assistant, or the one that apologises for it. Each session of a call numbers its prompts from a range of its
 /// own, above those of the sessions before it; and none but the first greets, unless that did not come to it.
-pub(super) fn make_engine(args: &AiArgs) -> Made {
-    let (EngineChoice::Own(assistant) | EngineChoice::Apology(assistant)) = &args.engine;
+pub(super) fn make_engine(args: &AiArgs, tools: Vec<Tool>) -> Made {
+    let assistant = args.engine.assistant();
     let speaker = Speaker { voice: assistant.offline_voice.clone(), espeak: Arc::clone(&args.espeak), codec: args.codec };
     let first_prompt = PromptId(args.session << 32);
     let offline = |config: &OfflineConfig| {
@@ -41,13 +42,19 @@ pub(super) fn make_engine(args: &AiArgs) -> Made {
     };
     match (&args.engine, &assistant.engine) {
         (EngineChoice::Own(_), EngineConfig::Realtime { session, .. }) => {
-            let provider = Arc::clone(&session.endpoint.provider);
             let instructions = instructions(args, assistant);
-            let session = RealtimeConfig { codec: args.codec, first_prompt, instructions, ..RealtimeConfig::clone(session) };
-            let core = realtime(session, &args.history);
-            Made { core, label: "realtime", provider: Some(provider), speaker }
+            let config =
+                RealtimeConfig { codec: args.codec, first_prompt, tools, instructions, ..RealtimeConfig::clone(session) };
+            let core = realtime(config, &args.history);
+            Made { core, label: "realtime", provider: Some(Arc::clone(&session.endpoint.provider)), speaker }
         }
-        (EngineChoice::Own(_), EngineConfig::Offline(config)) | (_, EngineConfig::Realtime { fallback: config, .. }) => {
+        (EngineChoice::Own(_), EngineConfig::Stream { bot, .. }) => {
+            let told = StreamConfig { codec: args.codec, first_prompt, resumed: args.session > 0, ..args.introduction.of(bot) };
+            let core = Box::new(StreamSession::new(told, rand::random()));
+            Made { core, label: "stream", provider: Some(Arc::from("stream")), speaker }
+        }
+        (EngineChoice::Own(_), EngineConfig::Offline(config))
+        | (_, EngineConfig::Realtime { fallback: config, .. } | EngineConfig::Stream { fallback: config, .. }) => {
             Made { core: offline(config), label: "offline", provider: None, speaker }
         }
         (EngineChoice::Apology(_), EngineConfig::Offline(config)) => {
@@ -63,18 +70,11 @@ fn instructions(args: &AiArgs, assistant: &Assistant) -> String {
 }
 
 /// A new conversation, or one that goes on after its session died: then nobody is greeted again.
-fn realtime(config: RealtimeConfig, history: &[Turn]) -> Box<dyn Engine> {
+fn realtime(config: RealtimeConfig, history: &[Past]) -> Box<dyn Engine> {
     if history.is_empty() {
         return Box::new(RealtimeSession::new(config, rand::random()));
     }
-    let said = history.iter().map(|turn| {
-        let role = match turn.role {
-            Role::Agent => ai::engine::Role::Agent,
-            Role::Caller => ai::engine::Role::Caller,
-        };
-        (role, Words::from(turn.text.reveal()))
-    });
-    Box::new(RealtimeSession::resume(config, rand::random(), said))
+    Box::new(RealtimeSession::resume(config, rand::random(), history.iter().cloned()))
 }
 
 /// Turns text into speech of the leg's codec, beside the actor.
@@ -106,29 +106,18 @@ impl Speaker {
 mod tests {
     use std::time::Instant;
 
-    use ai::engine::{Input, Output};
+    use ai::engine::{Input, Output, Role};
     use ai::link::{Frame, LinkId, LinkInput};
     use ai::openai::RealtimeEndpoint;
-    use store::{CallId, Transcript, WallTime};
 
     use super::*;
 
-    fn turn(role: Role, text: &str) -> Turn {
-        let at = WallTime::now();
-        Turn {
-            call: CallId::generate(),
-            number: 0,
-            role,
-            text: Transcript::new(text),
-            started_at: at,
-            ended_at: at,
-            interrupted: None,
-            timings: serde_json::Value::Null,
-        }
+    fn turn(role: Role, text: &str) -> Past {
+        Past::Said(role, text.into())
     }
 
     /// What a session with this history sends as soon as it is connected: types, and texts where there are any.
-    fn check(history: &[Turn], expected: &str) {
+    fn check(history: &[Past], expected: &str) {
         let now = Instant::now();
         let endpoint = RealtimeEndpoint { api_key: "sk-test".into(), ..RealtimeEndpoint::default() };
         let config = RealtimeConfig { endpoint, first_message: Some("Hello.".to_owned()), ..RealtimeConfig::default() };

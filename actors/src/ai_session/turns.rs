@@ -95,6 +95,13 @@ impl Turns {
         }
     }
 
+    /// All that waits to be heard was dropped.
+    pub(super) fn dropped(&mut self, now: Instant) {
+        for spoken in self.prompts.iter_mut().filter(|spoken| spoken.ended.is_none()) {
+            spoken.ended = Some(now);
+        }
+    }
+
     /// True when nothing that came from the engine is still to be heard.
     pub(super) fn all_heard(&self) -> bool {
         self.prompts.iter().all(|spoken| spoken.ended.is_some())

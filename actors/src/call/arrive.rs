@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use sip::message::StatusCode;
+use ai::engine::Words;
+use sip::message::{Request, StatusCode};
 use store::{Direction, HangupCause, LegKind, NewCall, PhoneNumber, StoreWrite, WallTime};
 
 use super::{Active, Call, CallMsg, Party, Phase};
-use crate::ai_session::AiMsg;
+use crate::ai_session::{AiMsg, Introduction};
+use crate::config::EngineConfig;
 use crate::leg::twilio::StreamIo;
 use crate::leg::{LegMsg, Wire};
 use crate::mailbox::Mailbox;
@@ -40,30 +42,46 @@ impl Party {
     pub(super) fn called(&self) -> Cow<'_, str> {
         match self {
             Self::Sip { invite, .. } => invite.uri.user().unwrap_or_default(),
-            Self::Twilio { call } => Cow::Borrowed(call.to.reveal()),
+            Self::Twilio { call, .. } => Cow::Borrowed(call.to.reveal()),
         }
     }
 
-    fn caller(&self) -> String {
+    pub(super) fn caller(&self) -> String {
         match self {
             Self::Sip { invite, .. } => {
                 let from = invite.headers.from().ok();
                 let user = from.as_ref().and_then(|from| from.uri.user()).map(Cow::into_owned);
                 user.unwrap_or_else(|| "anonymous".to_owned())
             }
-            Self::Twilio { call } => call.from.reveal().to_owned(),
+            Self::Twilio { call, .. } => call.from.reveal().to_owned(),
         }
     }
 
     fn external_id(&self) -> String {
         match self {
             Self::Sip { dialog, .. } => dialog.call_id.to_string(),
-            Self::Twilio { call } => call.call_sid.clone(),
+            Self::Twilio { call, .. } => call.call_sid.clone(),
         }
     }
 }
 
 impl Call {
+    /// What an external bot is told of the call; nothing of it is looked up for others.
+    pub(super) fn introduction(&self) -> Introduction {
+        let allowed = match self.assistant.as_ref().map(|assistant| &assistant.engine) {
+            Some(EngineConfig::Stream { bot, .. }) => bot.sip_headers.as_slice(),
+            _ => &[],
+        };
+        let (twilio, parameters) = match &self.party {
+            Party::Sip { invite, .. } => (None, headers_of(invite, allowed)),
+            Party::Twilio { call, account_sid, parameters } => {
+                (Some((account_sid.clone(), call.call_sid.clone())), parameters.clone())
+            }
+        };
+        let (from, to) = (PhoneNumber::new(self.party.caller()), PhoneNumber::new(self.party.called()));
+        Introduction { call_id: self.id, twilio, from, to, parameters }
+    }
+
     pub(super) async fn begin(&mut self, me: &Mailbox<CallMsg>) {
         self.write_new_record(me);
         self.ask_for_memories();
@@ -147,10 +165,14 @@ impl Call {
     }
 
     /// The media stream of a Twilio call is here: that is its answer.
-    pub(super) async fn attach(&mut self, stream: StreamIo, me: &Mailbox<CallMsg>) {
+    pub(super) async fn attach(&mut self, mut stream: StreamIo, me: &Mailbox<CallMsg>) {
         // One bidirectional stream a call (Twilio allows no second): a later one is closed by dropping it.
         if !matches!((&self.phase, &self.party), (Phase::Ringing { .. }, Party::Twilio { .. })) {
             return;
+        }
+        if let Party::Twilio { account_sid, parameters, .. } = &mut self.party {
+            *account_sid = std::mem::take(&mut stream.account_sid);
+            *parameters = std::mem::take(&mut stream.parameters);
         }
         match self.start_children(media::codec::Codec::Pcmu, Wire::Twilio(Box::new(stream)), me).await {
             Ok(()) => {
@@ -169,4 +191,12 @@ impl Call {
         self.ports.leg.tell(LegMsg::Start);
         self.ports.ai.tell(AiMsg::Answered);
     }
+}
+
+/// The headers of an INVITE that a bot may see, under the names of the list; of one that is there more than once, all values (RFC 3261
+/// §7.3.1).
+fn headers_of(invite: &Request, allowed: &[String]) -> Vec<(String, Words)> {
+    let value = |name: &String| invite.headers.get_all(name).collect::<Vec<_>>().join(", ");
+    let named = allowed.iter().map(|name| (name.clone(), value(name)));
+    named.filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name, value.into())).collect()
 }

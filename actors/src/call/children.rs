@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use ai::engine::EngineError;
+use ai::engine::{EngineError, Past};
+use ai::tools::CallInfo;
 use media::codec::Codec;
 use media::rtp::PayloadTypes;
 use store::{HangupCause, RecordingState};
 
 use super::{Call, CallMsg, Phase};
-use crate::ai_session::{AiArgs, AiMsg, AiSession, EngineChoice};
+use crate::ai_session::{AiArgs, AiMsg, AiSession, EngineChoice, ToolReport};
 use crate::clock::Beats;
 use crate::config::{Assistant, RecordingMode};
 use crate::jitter_buffer::{JitterArgs, JitterBuffer};
@@ -18,9 +19,10 @@ use crate::leg::{Leg, LegArgs, LegMsg, Wire, payload_types};
 #[cfg(feature = "fault-injection")]
 use crate::mailbox::Port;
 use crate::mailbox::{Letter, Mailbox};
-use crate::recorder::{Recorder, RecorderArgs, RecordingEvent, path_of};
+use crate::recorder::{Recorder, RecorderArgs, RecorderMsg, RecordingEvent, path_of};
 use crate::recovery::close_recording;
 use crate::supervision::{Budget, Otherwise, Verdict};
+use crate::trace::CallEvent;
 use crate::vad::{Vad, VadArgs};
 use crate::worker::{Worker, spawn};
 
@@ -34,8 +36,10 @@ impl Call {
             Wire::Twilio(_) => PayloadTypes::of(codec),
         };
         self.start_recorder(me).await;
-        self.start_vad(me).await?;
         let assistant = self.assistant()?;
+        if assistant.engine.takes_turns_here() {
+            self.start_vad(me).await?;
+        }
         self.start_ai(EngineChoice::Own(assistant), me).await?;
         let beats = match &wire {
             Wire::Rtp(_) => {
@@ -56,13 +60,15 @@ impl Call {
     }
 
     async fn start_recorder(&mut self, me: &Mailbox<CallMsg>) {
-        if self.shared.config.recording == RecordingMode::Off {
+        let own = self.assistant.as_ref().and_then(|assistant| assistant.recording);
+        if own.unwrap_or(self.shared.config.recording) == RecordingMode::Off {
             return;
         }
         let args = RecorderArgs {
             call_id: self.id,
             data_dir: self.shared.config.data_dir.clone(),
             first_tick: self.draft.first_tick,
+            paused: self.recording_paused,
             call: me.clone(),
         };
         match self.spawn::<Recorder>(args, me).await {
@@ -116,11 +122,15 @@ impl Call {
             call_id: self.id,
             engine,
             codec: self.codec,
+            introduction: self.introduction(),
             history: self.draft.history.clone(),
             began: SystemTime::now() - self.arrived.elapsed(),
             notes,
             session: self.sessions,
             espeak: Arc::clone(&self.shared.espeak),
+            info: Arc::new(self.info()),
+            runtime: self.shared.runtime.clone(),
+            store: self.shared.store.clone(),
             ports: self.ports.clone(),
             call: me.clone(),
         };
@@ -128,6 +138,32 @@ impl Call {
         let ai = self.spawn::<AiSession>(args, me).await?;
         self.ports.ai.publish(Some(ai));
         Ok(())
+    }
+
+    /// What tools may know of the call.
+    fn info(&self) -> CallInfo {
+        CallInfo {
+            id: self.id.to_string(),
+            from: self.party.caller(),
+            to: self.party.called().into_owned(),
+            assistant: self.assistant.as_ref().map_or_else(String::new, |assistant| assistant.name.clone()),
+        }
+    }
+
+    /// A tool has ended: the session of now tells its engine, and the next one knows it from the past.
+    pub(super) fn handle_tool_ended(&mut self, report: ToolReport) {
+        let ToolReport { call_id, number, name, status, output, took } = report;
+        self.draft.trace.event(CallEvent::ToolCalled { name, outcome: status.as_str(), took });
+        if let Some(output) = output {
+            self.draft.remember(Past::ToolAnswered { call_id: call_id.clone(), output: output.clone() });
+            self.ports.ai.tell(AiMsg::ToolDone { number, call_id, output });
+        }
+    }
+
+    /// The recording is silent from now on, or goes on. A recorder that is started again is told so at its start.
+    pub(super) fn pause_recording(&mut self, paused: bool) {
+        self.recording_paused = paused;
+        self.ports.recorder.tell(if paused { RecorderMsg::Pause } else { RecorderMsg::Resume });
     }
 
     async fn spawn<W: Worker + Send>(&mut self, args: W::Args, me: &Mailbox<CallMsg>) -> Result<Mailbox<W::Msg>, String> {
@@ -200,14 +236,19 @@ impl Call {
             self.children.remove(&old.id());
             old.stop();
         }
-        let started = match self.assistant() {
-            Ok(assistant) => self.start_ai(EngineChoice::Apology(assistant), me).await,
-            Err(reason) => Err(reason),
-        };
-        match started {
+        match self.start_apology(me).await {
             Ok(()) => self.answer_again(),
             Err(reason) => self.end(HangupCause::Failed, Some(reason), me),
         }
+    }
+
+    async fn start_apology(&mut self, me: &Mailbox<CallMsg>) -> Result<(), String> {
+        // A bot takes turns itself; what stands in for it does not.
+        if !self.ports.vad.is_there() {
+            self.start_vad(me).await?;
+        }
+        let assistant = self.assistant()?;
+        self.start_ai(EngineChoice::Apology(assistant), me).await
     }
 
     #[cfg(feature = "fault-injection")]

@@ -1,9 +1,9 @@
 //! The draft of a call's record: each fact goes to the Store as it happens, so that a crash loses none of them.
 
-use ai::engine::EngineError;
+use ai::engine::{EngineError, Past, Words};
 use media::jitter::JitterStats;
 use serde_json::json;
-use store::{CallId, HangupCause, Incident, IncidentKind, RecordingFormat, StoreWrite, Turn, Usage, WallTime};
+use store::{CallId, HangupCause, Incident, IncidentKind, RecordingFormat, Role, StoreWrite, Usage, WallTime};
 
 use crate::config::Assistant;
 use crate::kind::ActorKind;
@@ -15,8 +15,11 @@ use crate::turn::TurnReport;
 
 use super::trace::CallTracer;
 
-/// Turns kept for an engine that must be started again with what was said: about ten minutes of talk.
+/// Turns and uses of tools kept for an engine that must be started again with what was said: about ten minutes of talk.
 const HISTORY_MAX: usize = 64;
+
+/// Bytes of text in them: what an engine keeps itself.
+const HISTORY_BYTES_MAX: usize = 128 * 1024;
 
 /// What the Call actor remembers for the record.
 pub(super) struct Draft {
@@ -26,8 +29,8 @@ pub(super) struct Draft {
     provider: String,
     turns: u32,
     usage: Usage,
-    /// The latest turns, oldest first.
-    pub(super) history: Vec<Turn>,
+    /// The latest turns and uses of tools, oldest first.
+    pub(super) history: Vec<Past>,
     /// Where the recording begins on the media clock.
     pub(super) first_tick: Option<u64>,
     /// A recording was opened and not closed.
@@ -62,12 +65,22 @@ impl Draft {
         self.trace.turn(self.turns, &report);
         let turn = report.into_turn(self.id, self.turns);
         self.turns += 1;
-        if self.history.len() == HISTORY_MAX {
-            self.history.remove(0);
-        }
-        self.history.push(turn.clone());
+        let role = match turn.role {
+            Role::Agent => ai::engine::Role::Agent,
+            Role::Caller => ai::engine::Role::Caller,
+        };
+        self.remember(Past::Said(role, Words::from(turn.text.reveal())));
         shared.store.tell(StoreMsg::Write(StoreWrite::TurnAdded(turn)));
         metrics::counter!("offhook_turns_total").increment(1);
+    }
+
+    /// Keeps something for an engine that must be started again.
+    pub(super) fn remember(&mut self, past: Past) {
+        self.history.push(past);
+        let mut bytes: usize = self.history.iter().map(Past::bytes).sum();
+        while self.history.len() > HISTORY_MAX || bytes > HISTORY_BYTES_MAX {
+            bytes -= self.history.remove(0).bytes();
+        }
     }
 
     /// Adds up what the sessions of the call used; each counts from its own beginning.

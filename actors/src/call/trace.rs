@@ -166,7 +166,7 @@ mod tests {
             tracer.event(CallEvent::FellBack);
             (0..EVENTS_MAX).for_each(|_| tracer.event(CallEvent::RecordingFault));
         });
-        assert_eq!((end.events.len(), end.events[0].1), (EVENTS_MAX, CallEvent::FellBack));
+        assert_eq!((end.events.len(), end.events[0].1.clone()), (EVENTS_MAX, CallEvent::FellBack));
         assert_eq!(end.events[EVENTS_MAX - 1].1, CallEvent::RecordingFault);
     }
 

@@ -45,21 +45,23 @@ pub(super) struct RtpLine {
     rtcp: UdpSocket,
     receiving: Receiving,
     sending: Sending,
+    stagger: u64,
 }
 
 impl RtpLine {
     /// Nothing is sent before the first [`Self::send`].
     pub(super) fn new(wire: RtpWire, ports: CallPorts) -> Self {
         let RtpWire { sockets: RtpSockets { rtp, rtcp, port: _ }, negotiated } = wire;
+        let stagger = ports.stagger();
         let (receiving, sending) = (Receiving::new(&negotiated, ports), Sending::new(&negotiated));
-        Self { rtp, rtcp, receiving, sending }
+        Self { rtp, rtcp, receiving, sending, stagger }
     }
 
     /// One tick: takes what has come since the last one.
     pub(super) fn receive(&mut self, tick: u64) {
         let now = Instant::now();
         self.receiving.read_rtp(now, &self.rtp);
-        if tick.is_multiple_of(TICKS_PER_RTCP) {
+        if (tick + self.stagger).is_multiple_of(TICKS_PER_RTCP) {
             self.receiving.read_rtcp(now, &self.rtcp);
             self.receiving.report(now, self.sending.report(), if self.receiving.rtcp_mux() { &self.rtp } else { &self.rtcp });
         }

@@ -3,8 +3,10 @@
 //! Audio is paced by our own clock, one frame a tick, so Twilio's buffer stays nearly empty: a barge-in is silent at once, and what
 //! was sent is what was heard. The end of a prompt is Twilio's echo of our mark.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use ai::engine::Words;
 use ai::media_streams::{CommandWriter, StreamError, StreamEvent};
 use bytes::Bytes;
 use media::dtmf::Digit;
@@ -34,6 +36,10 @@ pub struct TwilioCall {
 pub struct StreamIo {
     /// Twilio's id of the stream; every message to it carries it.
     pub stream_sid: String,
+    /// Twilio's id of the account; may be empty.
+    pub account_sid: String,
+    /// What the TwiML tells besides our token: nothing, unless another than ours was made for the call.
+    pub parameters: Vec<(String, Words)>,
     /// Texts from Twilio. Its end is the end of the socket.
     pub incoming: mpsc::Receiver<String>,
     /// Texts to Twilio. Dropping it closes the socket in good order.
@@ -43,12 +49,60 @@ pub struct StreamIo {
 /// A mark that Twilio has not echoed after this is taken as echoed: the prompt was sent, and the turn must go on.
 const MARK_WAIT_MAX: Duration = Duration::from_secs(3);
 
+/// Marks out at once: three seconds of one behind each frame. The oldest beyond is taken as echoed.
+const MARKS_MAX: usize = 150;
+
+/// What an echo of Twilio says was played.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Awaited {
+    /// All before a mark of the engine.
+    Mark(u64),
+    /// A prompt.
+    Prompt(PromptId),
+}
+
+impl Awaited {
+    /// What the engine is told then.
+    pub(super) fn played(self) -> AiMsg {
+        match self {
+            Self::Mark(mark) => AiMsg::Marked(mark),
+            Self::Prompt(prompt) => AiMsg::PromptFinished(prompt),
+        }
+    }
+
+    fn name(self) -> String {
+        match self {
+            Self::Mark(mark) => format!("mark-{mark}"),
+            Self::Prompt(prompt) => format!("prompt-{}", prompt.0),
+        }
+    }
+}
+
+/// The marks that are out, and when each was sent; in the order in which Twilio will echo them.
+#[derive(Default)]
+struct Marks(VecDeque<(Awaited, Instant)>);
+
+impl Marks {
+    /// The first mark if it was played when this one was echoed: Twilio plays in order. Asked again until there is none; one that is
+    /// not among them was cleared meanwhile.
+    fn echoed(&mut self, name: &str) -> Option<Awaited> {
+        let known = self.0.iter().any(|(awaited, _)| awaited.name() == name);
+        self.0.pop_front_if(|_| known).map(|(awaited, _)| awaited)
+    }
+
+    fn overdue(&mut self, now: Instant) -> Option<Awaited> {
+        let many = self.0.len() > MARKS_MAX;
+        let late = |(_, sent): &mut (Awaited, Instant)| many || now.duration_since(*sent) > MARK_WAIT_MAX;
+        self.0.pop_front_if(late).map(|(awaited, _)| awaited)
+    }
+}
+
 /// The sending side.
 pub(super) struct TwilioOut {
     writer: CommandWriter,
     outgoing: mpsc::Sender<String>,
-    /// The mark that is out: its prompt, and when it was sent. A clear forgets it, since Twilio then echoes it unheard.
-    mark: Option<(PromptId, Instant)>,
+    /// A clear forgets them, since Twilio then echoes them unheard.
+    marks: Marks,
     dropped: u64,
     _reader: Owned,
 }
@@ -56,9 +110,9 @@ pub(super) struct TwilioOut {
 impl TwilioOut {
     /// Starts the reader and the sending side.
     pub(super) fn start(stream: StreamIo, ports: CallPorts, me: &Mailbox<LegMsg>) -> Self {
-        let StreamIo { stream_sid, incoming, outgoing } = stream;
+        let StreamIo { stream_sid, incoming, outgoing, .. } = stream;
         let reader = Owned(tokio::spawn(read(incoming, ports, me.clone())));
-        Self { writer: CommandWriter::new(&stream_sid), outgoing, mark: None, dropped: 0, _reader: reader }
+        Self { writer: CommandWriter::new(&stream_sid), outgoing, marks: Marks::default(), dropped: 0, _reader: reader }
     }
 
     /// One frame of agent audio.
@@ -66,29 +120,25 @@ impl TwilioOut {
         self.text(self.writer.media(audio));
     }
 
-    /// All of a prompt is sent: asks to be told when it has been played.
-    pub(super) fn mark(&mut self, prompt: PromptId, now: Instant) {
-        self.text(self.writer.mark(&mark_name(prompt)));
-        self.mark = Some((prompt, now));
+    /// All before this is sent: asks to be told when it has been played.
+    pub(super) fn mark(&mut self, awaited: Awaited, now: Instant) {
+        self.text(self.writer.mark(&awaited.name()));
+        self.marks.0.push_back((awaited, now));
     }
 
-    /// Twilio echoed a mark: the prompt that has now been heard to its end, unless it was cleared meanwhile.
-    pub(super) fn handle_mark(&mut self, name: &str) -> Option<PromptId> {
-        let (prompt, _) = self.mark.filter(|(prompt, _)| mark_name(*prompt) == name)?;
-        self.mark = None;
-        Some(prompt)
+    /// Twilio echoed a mark: what has now been played, one at a time.
+    pub(super) fn handle_mark(&mut self, name: &str) -> Option<Awaited> {
+        self.marks.echoed(name)
     }
 
-    /// A prompt whose echo is overdue.
-    pub(super) fn overdue(&mut self, now: Instant) -> Option<PromptId> {
-        let (prompt, _) = self.mark.filter(|(_, sent)| now.duration_since(*sent) > MARK_WAIT_MAX)?;
-        self.mark = None;
-        Some(prompt)
+    /// What is taken as played because its echo is overdue, or too many are out.
+    pub(super) fn overdue(&mut self, now: Instant) -> Option<Awaited> {
+        self.marks.overdue(now)
     }
 
     /// Throws away what Twilio has not played yet; the marks that it echoes now mean nothing.
     pub(super) fn clear(&mut self) {
-        self.mark = None;
+        self.marks = Marks::default();
         self.text(self.writer.clear());
     }
 
@@ -98,10 +148,6 @@ impl TwilioOut {
             self.dropped += 1;
         }
     }
-}
-
-fn mark_name(prompt: PromptId) -> String {
-    format!("prompt-{}", prompt.0)
 }
 
 async fn read(mut incoming: mpsc::Receiver<String>, ports: CallPorts, leg: Mailbox<LegMsg>) {
@@ -148,4 +194,38 @@ fn understand(text: &str, audio: &mut Vec<u8>) -> Result<Heard, StreamError> {
         StreamEvent::Stop => Heard::Stop,
         _ => Heard::Nothing,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Marks sent a second apart.
+    fn sent(start: Instant, marks: impl IntoIterator<Item = Awaited>) -> Marks {
+        let times = (0..).map(|second| start + Duration::from_secs(second));
+        Marks(marks.into_iter().zip(times).collect())
+    }
+
+    fn all(mut next: impl FnMut() -> Option<Awaited>) -> Vec<String> {
+        std::iter::from_fn(|| next().map(Awaited::name)).collect()
+    }
+
+    #[test]
+    fn an_echo_stands_for_all_that_was_played_before_it() {
+        let mut marks = sent(Instant::now(), [Awaited::Mark(1), Awaited::Prompt(PromptId(1)), Awaited::Mark(2)]);
+        assert!(all(|| marks.echoed("mark-7")).is_empty());
+        assert_eq!(all(|| marks.echoed("prompt-1")), ["mark-1", "prompt-1"]);
+        assert!(all(|| marks.echoed("mark-1")).is_empty());
+        assert_eq!(all(|| marks.echoed("mark-2")), ["mark-2"]);
+    }
+
+    #[test]
+    fn echoes_that_do_not_come_are_waited_for_no_longer_than_three_seconds() {
+        let start = Instant::now();
+        let mut marks = sent(start, [Awaited::Mark(1), Awaited::Mark(2)]);
+        assert!(all(|| marks.overdue(start + MARK_WAIT_MAX)).is_empty());
+        assert_eq!(all(|| marks.overdue(start + MARK_WAIT_MAX + Duration::from_millis(1))), ["mark-1"]);
+        let mut marks = Marks((0..=MARKS_MAX as u64).map(|mark| (Awaited::Mark(mark), start)).collect());
+        assert_eq!(all(|| marks.overdue(start)), ["mark-0"]);
+    }
 }

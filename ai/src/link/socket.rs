@@ -106,6 +106,10 @@ async fn run(mut stream: Stream, mut outgoing: mpsc::Receiver<Frame>, incoming: 
         Ok(()) => {
             let close = CloseFrame { code: CloseCode::Normal, reason: "call is over".into() };
             let farewell = async {
+                // The last words of an owner that has left already.
+                while let Ok(frame) = outgoing.try_recv() {
+                    let _ = stream.send(message(frame)).await;
+                }
                 let _ = stream.close(Some(close)).await;
                 while stream.next().await.is_some_and(|frame| frame.is_ok()) {}
             };

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{Payload, StreamError, parse, required};
 use crate::engine::Words;
-use crate::json::{Field, push_string, with_base64};
+use crate::json::{Field, push_base64, push_number, push_string};
 
 /// A message of the telephone's side.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -272,11 +272,27 @@ impl EventWriter {
 
     /// Caller audio, mu-law at 8 kHz; `timestamp` is its presentation time since the stream's start.
     pub fn media(&mut self, timestamp: Duration, audio: &[u8]) -> String {
+        self.sequence += 1;
         self.chunk += 1;
-        let mut head = self.head("media");
-        let (chunk, timestamp) = (self.chunk, timestamp.as_millis());
-        write(&mut head, format_args!(r#","media":{{"track":"inbound","chunk":"{chunk}","timestamp":"{timestamp}","payload":""#));
-        with_base64(&head, audio, r#""}}"#)
+        let timestamp = u64::try_from(timestamp.as_millis()).unwrap_or(u64::MAX);
+        let numbers = [self.sequence, self.chunk, timestamp];
+        // Exactly what is needed: the text becomes a frame without another copy.
+        let digits = numbers.map(|number| number.checked_ilog10().map_or(1, |log| log as usize + 1));
+        let fixed = MEDIA.map(str::len).iter().sum::<usize>() + self.stream_sid.len();
+        let length = fixed + digits.iter().sum::<usize>() + audio.len().div_ceil(3) * 4;
+        let mut out = String::with_capacity(length);
+        out.push_str(MEDIA[0]);
+        push_number(&mut out, self.sequence);
+        out.push_str(MEDIA[1]);
+        out.push_str(&self.stream_sid);
+        out.push_str(MEDIA[2]);
+        push_number(&mut out, self.chunk);
+        out.push_str(MEDIA[3]);
+        push_number(&mut out, timestamp);
+        out.push_str(MEDIA[4]);
+        push_base64(&mut out, audio);
+        out.push_str(MEDIA[5]);
+        out
     }
 
     /// The caller pressed a key.
@@ -316,6 +332,16 @@ impl EventWriter {
         out
     }
 }
+
+/// What stands between the numbers, the stream and the audio of a `media` message.
+const MEDIA: [&str; 6] = [
+    r#"{"event":"media","sequenceNumber":""#,
+    r#"","streamSid":"#,
+    r#","media":{"track":"inbound","chunk":""#,
+    r#"","timestamp":""#,
+    r#"","payload":""#,
+    r#""}}"#,
+];
 
 fn write(out: &mut String, arguments: std::fmt::Arguments<'_>) {
     out.write_fmt(arguments).expect("writing to a string cannot fail");

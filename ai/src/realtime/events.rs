@@ -137,6 +137,10 @@ impl RealtimeSession {
             return;
         }
         self.responses.used(done.usage);
+        // The turn goes on, with or without it: its end is the answer's.
+        if self.responses.is_filler() && !matches!(judge(&done.fault), Verdict::Fatal(_)) {
+            return;
+        }
         match done.status {
             Status::Cancelled => self.close_turn(now, TurnOutcome::Interrupted),
             Status::Completed => {
@@ -159,7 +163,9 @@ impl RealtimeSession {
 
     /// A response that nobody heard anything of is asked for again; one that broke off is left so.
     fn response_failed(&mut self, now: Instant, error: EngineError) {
-        if self.responses.made_sound() {
+        if self.responses.give_up_filler() {
+            // Silence while a tool runs is no failure of the turn.
+        } else if self.responses.made_sound() {
             self.close_turn(now, TurnOutcome::Failed);
         } else if self.responses.retry(now, self.rate_limit).is_none() {
             return self.fail(error);
@@ -185,7 +191,7 @@ impl RealtimeSession {
     }
 
     fn busy(&mut self, now: Instant, fault: &Fault<'_>) {
-        if !self.responses.is_requested() {
+        if !self.responses.is_requested() || self.responses.give_up_filler() {
             return;
         }
         if self.responses.busy(now) {

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crate::engine::Role;
+
 /// Entries kept: about twenty minutes of talk, and less than half of the smallest model's context.
 pub(super) const MAX_ENTRIES: usize = 100;
 
@@ -24,6 +26,14 @@ pub(super) enum Entry {
 }
 
 impl Entry {
+    /// Words of one side.
+    pub(super) fn said(role: Role, text: String) -> Self {
+        match role {
+            Role::Agent => Self::Agent { text },
+            Role::Caller => Self::Caller { item: String::new(), text: Some(text) },
+        }
+    }
+
     fn bytes(&self) -> usize {
         match self {
             Self::Agent { text } | Self::Keys { text } => text.len(),

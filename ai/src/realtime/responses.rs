@@ -31,6 +31,8 @@ const CANCEL_WAIT: Duration = Duration::from_secs(2);
 pub(super) enum Purpose {
     /// To go on with the conversation.
     Answer,
+    /// To fill the time that a tool takes.
+    Filler,
     /// To say the first message.
     Greeting,
 }
@@ -155,6 +157,34 @@ impl Responses {
         (self.number, superseded)
     }
 
+    /// Words that fill the time of a tool are asked for with the number given, if nothing is being said or due. The turn goes on.
+    pub(super) fn say(&mut self, now: Instant) -> Option<u64> {
+        let free = self.phase == Phase::Idle && self.wanted.is_none() && self.not_before.is_none();
+        free.then(|| {
+            self.phase = Phase::Requested;
+            self.purpose = Purpose::Filler;
+            self.response.clear();
+            self.number += 1;
+            self.sound = false;
+            self.deadline = Some(now + self.audio_timeout);
+            self.number
+        })
+    }
+
+    /// Words that fill the time were refused or failed: they are not asked for again. `false` when it is about another response.
+    pub(super) fn give_up_filler(&mut self) -> bool {
+        let filling = self.is_filler() && matches!(self.phase, Phase::Active | Phase::Requested);
+        if filling {
+            self.idle();
+        }
+        filling
+    }
+
+    /// Whether the current response, or the last one, only fills the time of a tool.
+    pub(super) fn is_filler(&self) -> bool {
+        self.purpose == Purpose::Filler
+    }
+
     /// A response began; `false` when it is not the one asked for.
     pub(super) fn created(&mut self, now: Instant, response: &str) -> bool {
         if self.phase != Phase::Requested {
@@ -198,7 +228,7 @@ impl Responses {
 
     /// Whether a response is on its way that nobody has heard of. The greeting is not given up for a noise.
     pub(super) fn is_silent_answer(&self) -> bool {
-        matches!(self.phase, Phase::Active | Phase::Requested) && !self.sound && self.purpose == Purpose::Answer
+        matches!(self.phase, Phase::Active | Phase::Requested) && !self.sound && self.purpose != Purpose::Greeting
     }
 
     /// The caller takes the turn. Gives the response to cancel, empty when its identity is not known, and the end of
@@ -264,7 +294,7 @@ impl Responses {
 
     /// The connection is gone. What nobody heard will be asked for again; what broke off is done.
     pub(super) fn lost(&mut self, now: Instant) -> Option<Output> {
-        let current = matches!(self.phase, Phase::Active | Phase::Requested);
+        let current = matches!(self.phase, Phase::Active | Phase::Requested) && !self.is_filler();
         self.idle();
         if current && !self.sound {
             self.want_again();
@@ -300,6 +330,11 @@ impl Responses {
     pub(super) fn answer(&mut self, call_id: &str) -> bool {
         let call = self.calls.iter_mut().find(|call| call.call_id == call_id && !call.answered);
         call.map(|call| call.answered = true).is_some()
+    }
+
+    /// What was answered before the agent spoke needs no further response.
+    pub(super) fn forget_answered(&mut self) {
+        self.calls.retain(|call| !call.answered);
     }
 
     /// Whether the last response made calls, so that the turn goes on after it.
@@ -351,7 +386,7 @@ impl Responses {
 
     /// What was asked for is wanted again, unless a newer turn is already.
     fn want_again(&mut self) {
-        if self.wanted.is_none() {
+        if self.wanted.is_none() && !self.is_filler() {
             self.wanted = self.turn.take().map(|turn| Wanted { purpose: self.purpose, turn });
         }
     }

@@ -1,6 +1,7 @@
 //! The media stream's socket: who is it, then text in both directions.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,7 @@ use super::signature::{Content, Signed};
 use super::webhook::{GATE_TIME_MAX, path_and_query};
 use super::{Twilio, count_rejected};
 use crate::problem::Problem;
-use crate::{StreamIo, StreamRefusal, StreamStart};
+use crate::{Parameters, StreamIo, StreamRefusal, StreamStart};
 
 /// Messages from Twilio that wait for the leg: 1.28 s of audio, more than any pause of the leg that a call survives.
 pub const INCOMING_MESSAGES_MAX: usize = 64;
@@ -123,14 +124,13 @@ struct Start<'a> {
     #[serde(borrow)]
     call_sid: Cow<'a, str>,
     #[serde(default, borrow)]
-    custom_parameters: CustomParameters<'a>,
+    account_sid: Cow<'a, str>,
+    #[serde(default)]
+    custom_parameters: BTreeMap<String, String>,
 }
 
-#[derive(Default, Deserialize)]
-struct CustomParameters<'a> {
-    #[serde(default, borrow)]
-    token: Cow<'a, str>,
-}
+/// The parameter by which a stream shows whose it is.
+const TOKEN: &str = "token";
 
 /// Lets the stream in, if its token is the call's, and hands the other ends to the node.
 async fn admit(twilio: &Twilio, socket: &mut WebSocket) -> Result<Ends, StreamError> {
@@ -139,13 +139,15 @@ async fn admit(twilio: &Twilio, socket: &mut WebSocket) -> Result<Ends, StreamEr
         Ok((connected, expect_event(socket, "start").await?))
     });
     let (connected, text) = read.await.unwrap_or(Err(StreamError::Late))?;
-    let StartMessage { start } = serde_json::from_str(&text).map_err(|_| StreamError::Unexpected { expected: "start" })?;
-    let token = &start.custom_parameters.token;
-    let call = twilio.answers.redeem(&start.call_sid, token, Instant::now());
+    let StartMessage { mut start } = serde_json::from_str(&text).map_err(|_| StreamError::Unexpected { expected: "start" })?;
+    let token = start.custom_parameters.remove(TOKEN).unwrap_or_default();
+    let call = twilio.answers.redeem(&start.call_sid, &token, Instant::now());
     let started = StreamStart {
         call: call.ok_or(StreamError::Token)?,
         call_sid: start.call_sid.into_owned(),
         stream_sid: start.stream_sid.into_owned(),
+        account_sid: start.account_sid.into_owned(),
+        parameters: Parameters(start.custom_parameters),
     };
 
     let (incoming, from_twilio) = mpsc::channel(INCOMING_MESSAGES_MAX);

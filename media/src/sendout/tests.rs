@@ -4,9 +4,10 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Runs `p1+400` push, `f1` finish, `.` tick, `|` pause, `>` resume, `x` clear, `?1` heard.
+/// Runs `p1+400` push, `m7` mark, `f1` finish, `.` tick, `|` pause, `>` resume, `x` clear, `?1` heard.
 ///
-/// A tick gives `A1` audio, `U1` underrun, `P` paused or `-`, with `+1` for started and `*1` for finished.
+/// A tick gives `A1` audio, `U1` underrun, `P` paused or `-`, with `+1` for started, `*1` for finished and `!7` for marked;
+/// a mark that is reached at once stands alone.
 fn check(script: &str, expected: &str) {
     let mut sendout = Sendout::new(Codec::Pcmu);
     let words: Vec<String> = script.split_whitespace().filter_map(|word| run(&mut sendout, word)).collect();
@@ -25,6 +26,11 @@ fn run(sendout: &mut Sendout, word: &str) -> Option<String> {
             );
         }
         "f" => sendout.finish(PromptId(rest.parse().unwrap())),
+        "m" => {
+            let taken = sendout.mark(rest.parse().unwrap());
+            let told = events(sendout);
+            return if taken { Some(told).filter(|told| !told.is_empty()) } else { Some("full".to_owned()) };
+        }
         "?" => {
             let prompt = PromptId(rest.parse().unwrap());
             return Some(format!("{rest}@{}", sendout.heard(prompt).as_millis()));
@@ -50,13 +56,19 @@ fn tick(sendout: &mut Sendout) -> String {
     if !text.starts_with('A') {
         assert_eq!(frame, [0xFF; FRAME_SAMPLES]);
     }
-    while let Some(event) = sendout.poll_event() {
-        text += &match event {
+    text += &events(sendout);
+    text
+}
+
+fn events(sendout: &mut Sendout) -> String {
+    let events = std::iter::from_fn(|| sendout.poll_event());
+    events
+        .map(|event| match event {
+            SendoutEvent::Marked(mark) => format!("!{mark}"),
             SendoutEvent::PromptStarted(prompt) => format!("+{}", prompt.0),
             SendoutEvent::PromptFinished(prompt) => format!("*{}", prompt.0),
-        };
-    }
-    text
+        })
+        .collect()
 }
 
 #[test]
@@ -72,6 +84,48 @@ fn a_slow_provider_makes_underruns_not_an_end() {
 #[test]
 fn a_prompt_waits_for_its_first_whole_frame() {
     check("p1+159 . p1+1 .", "- A1+1");
+}
+
+#[test]
+fn a_mark_is_told_with_the_last_frame_before_it() {
+    check("m7", "!7");
+    check("p1+320 m7 . . .", "A1+1 A1!7 U1");
+    check("p1+160 m7 p1+160 m8 m9 . . .", "A1+1!7 A1!8!9 U1");
+    check("p1+320 m7 p2+160 m8 . . . f2 .", "A1+1 A1*1!7 A2+2!8 -*2");
+    check("p1+160 . m7", "A1+1 !7");
+}
+
+#[test]
+fn a_mark_within_a_frame_is_told_when_that_frame_went_out() {
+    check("p1+100 m7 p1+220 m8 . .", "A1+1!7 A1!8");
+}
+
+#[test]
+fn cleared_marks_are_not_told_and_later_ones_are() {
+    check("p1+640 m7 . x m8 p2+160 m9 . .", "A1+1 x1@20 !8 A2+2!9 U2");
+}
+
+#[test]
+fn a_paused_mark_waits() {
+    check("p1+320 m7 . | . . > . .", "A1+1 A1 P A1!7 U1");
+}
+
+#[test]
+fn the_end_that_nobody_ended_is_heard_two_ticks_late() {
+    check("p1+260 m7 . . . . . ?1", "A1+1 U1 U1 A1!7 U1 1@32");
+    check("p1+100 . . . .", "- - A1+1 U1");
+    // Pieces of 15 ms each 15 ms, as a clock of another rate sends them: no frame is torn.
+    check("p1+120 . p1+120 . p1+120 . p1+120 p1+120 .", "- A1+1 A1 A1");
+}
+
+#[test]
+fn as_many_marks_wait_as_frames() {
+    let mut sendout = Sendout::new(Codec::Pcmu);
+    assert_eq!(sendout.push(PromptId(1), &[0; 160]), 0);
+    assert!((0..Sendout::MARKS as u64).all(|mark| sendout.mark(mark)));
+    assert_eq!(run(&mut sendout, "m9").as_deref(), Some("full"));
+    tick(&mut sendout);
+    assert!(sendout.mark(9));
 }
 
 #[test]
@@ -208,13 +262,24 @@ fn memory_of_a_long_prompt_is_given_back() {
     assert_eq!(sendout.queue.capacity(), 0);
 }
 
+/// Marks told in `text` are the first of those that wait, and all that have nothing before them.
+fn told(text: &str, marks: &mut std::collections::VecDeque<(u64, Duration)>) -> Result<(), TestCaseError> {
+    for word in text.split('!').skip(1) {
+        let mark = word.split(['+', '*']).next().unwrap().parse().unwrap();
+        prop_assert_eq!(marks.pop_front(), Some((mark, Duration::ZERO)));
+    }
+    prop_assert!(marks.front().is_none_or(|(_, waiting)| !waiting.is_zero()));
+    Ok(())
+}
+
 proptest! {
     #[test]
     fn what_is_heard_is_what_went_out(
-        words in prop::collection::vec((0u8..8, 1u64..6, 0usize..500), 0..200)
+        words in prop::collection::vec((0u8..9, 1u64..6, 0usize..500), 0..200)
     ) {
         let mut sendout = Sendout::new(Codec::Pcmu);
         let mut pushed = [0_u64; 6];
+        let mut marks = std::collections::VecDeque::new();
         for (command, prompt, octets) in words {
             let id = PromptId(prompt);
             match command {
@@ -228,8 +293,22 @@ proptest! {
                 2 => sendout.finish(id),
                 3 => sendout.pause(),
                 4 => sendout.resume(),
-                5 if octets < 20 => drop(sendout.clear()),
-                _ => drop(tick(&mut sendout)),
+                5 if octets < 20 => {
+                    sendout.clear();
+                    marks.clear();
+                }
+                8 => {
+                    prop_assert!(sendout.mark(octets as u64));
+                    marks.push_back((octets as u64, sendout.waiting()));
+                    told(&events(&mut sendout), &mut marks)?;
+                }
+                _ => {
+                    let before = sendout.waiting();
+                    let text = tick(&mut sendout);
+                    let left = before - sendout.waiting();
+                    marks.iter_mut().for_each(|(_, waiting)| *waiting = waiting.saturating_sub(left));
+                    told(&text, &mut marks)?;
+                }
             }
             let queued: usize = sendout.prompts.iter().map(|prompt| prompt.waiting).sum();
             prop_assert_eq!(queued, sendout.queue.len());

@@ -12,6 +12,7 @@ use ai::offline::OfflineConfig;
 use ai::openai::RealtimeEndpoint;
 use ai::prompt::Prompt;
 use ai::realtime::RealtimeConfig;
+use ai::tools::toolbox::Toolbox;
 use media::codec::Codec;
 use store::{CallId, LegKind};
 
@@ -41,8 +42,10 @@ fn call(leg: LegKind) -> Arc<TracedCall> {
         engine: realtime(),
         prompt: Prompt::default(),
         remembers: false,
+        tools: Toolbox::default(),
         turn: TurnConfig::default(),
         offline_voice,
+        recording: None,
     };
     let id: CallId = ID.parse().unwrap();
     let (arrived, arrived_at) = (Instant::now(), SystemTime::now());
@@ -225,8 +228,8 @@ fn a_call_is_the_root_of_its_trace() {
 fn what_happened_beside_the_conversation_is_on_the_root() {
     let call = call(LegKind::Sip);
     let happened = [
-        CallEvent::ToolCalled(Some("send_dtmf")),
-        CallEvent::ToolCalled(None),
+        CallEvent::ToolCalled { name: Some("send_dtmf".into()), outcome: "ok", took: ms(20) },
+        CallEvent::ToolCalled { name: None, outcome: "refused", took: ms(0) },
         CallEvent::ProviderFailed("network"),
         CallEvent::FellBack,
         CallEvent::ActorRestarted(ActorKind::Vad),
@@ -243,7 +246,7 @@ fn what_happened_beside_the_conversation_is_on_the_root() {
         told,
         [
             "tool called send_dtmf",
-            "tool refused",
+            "tool called unknown",
             "provider failed network",
             "fallback offline",
             "actor restarted vad",

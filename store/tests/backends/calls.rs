@@ -46,6 +46,28 @@ pub async fn a_call_is_kept_from_ringing_to_its_end(url: String) {
     assert_eq!(record.stats, json!({"rtp_received": 450, "mos": 4.3}));
 }
 
+pub async fn a_use_of_a_tool_is_kept_from_its_beginning_to_its_end(url: String) {
+    let store = Store::open(&url).await.unwrap();
+    let (id, mut writes) = batch("a", 0);
+    let began = ToolUse {
+        call: id,
+        number: 1 << 32,
+        name: "find_order".to_owned(),
+        kind: "http".to_owned(),
+        arguments: Some(Transcript::new(r#"{"number":"A-1"}"#)),
+        started_at: at(7),
+        outcome: None,
+        duration: None,
+    };
+    let ended = ToolUse { outcome: Some("ok".to_owned()), duration: Some(Duration::from_millis(1_500)), ..began.clone() };
+    let secret = ToolUse { number: 2, arguments: None, ..began.clone() };
+    writes.extend([StoreWrite::ToolUsed(began.clone()), StoreWrite::ToolUsed(secret.clone())]);
+    store.write_batch(&writes).await.unwrap();
+    assert_eq!(store.tool_uses(id).await.unwrap(), [secret.clone(), began]);
+    store.write_batch(&[StoreWrite::ToolUsed(ended.clone()), StoreWrite::ToolUsed(ended.clone())]).await.unwrap();
+    assert_eq!(store.tool_uses(id).await.unwrap(), [secret, ended]);
+}
+
 pub async fn turns_recordings_and_incidents_read_back(url: String) {
     let store = Store::open(&url).await.unwrap();
     let (id, mut writes) = batch("a", 0);

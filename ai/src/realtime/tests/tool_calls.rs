@@ -193,3 +193,122 @@ fn calls_of_a_cancelled_response_are_not_made() {
         "400 > cancel r1\n400 turn Interrupted 400 400 400 400 - 400",
     );
 }
+
+/// What stands in a request to say a text.
+const EXACTLY: &str = "Say exactly this to the caller, word for word, and nothing else:";
+
+#[test]
+fn a_slow_tool_is_filled_with_words_and_the_turn_goes_on() {
+    asked(
+        "call r1 a completed
+        done r1 completed a
+        +1500 say One moment.
+        +100 created r2
+        +10 delta r2 i2 80
+        +5 result a 1
+        +10 done r2 completed
+        created r3
+        +10 delta r3 i3 80
+        done r3 completed",
+        &format!(
+            "400 tool a lookup {{\"q\":1}}
+            1900 > create response-2: {EXACTLY} One moment.
+            2010 audio 0 80
+            2015 > output a 1
+            2025 end 0
+            2025 > create response-3
+            2035 audio 1 80
+            2035 end 1
+            2035 turn Completed 400 400 400 400 2010 2035"
+        ),
+    );
+}
+
+#[test]
+fn words_that_fill_are_forgotten_where_they_would_disturb() {
+    asked("say Wait.", "");
+    asked("call r1 a completed\ndone r1 completed a\nstarts 0\nsay Wait.", "400 tool a lookup {\"q\":1}");
+    asked("call r1 a completed\ndone r1 completed a\nclosed 1006\nsay Wait.", "400 tool a lookup {\"q\":1}\n400 warning closed");
+}
+
+#[test]
+fn words_that_fill_and_fail_do_not_cost_the_turn() {
+    let head = format!("400 tool a lookup {{\"q\":1}}\n400 > create response-2: {EXACTLY} Wait.\n");
+    let tail = "400 > output a 1\n400 > create response-3";
+    let play = |fault: &str, said: &str| {
+        let script = format!("call r1 a completed\ndone r1 completed a\nsay Wait.\n{fault}\nresult a 1");
+        asked(&script, &format!("{head}{said}{tail}"));
+    };
+    play("error overloaded response-2", "400 warning reported\n");
+    play("error conversation_already_has_active_response response-2", "");
+    play("created r2\ndone r2 failed overloaded", "");
+    play("created r2\ndone r2 cancelled turn_detected", "");
+}
+
+#[test]
+fn a_caller_who_speaks_over_the_filling_words_cuts_them() {
+    asked(
+        "call r1 a completed
+        done r1 completed a
+        say Wait.
+        created r2
+        starts 0
+        done r2 cancelled client_cancelled
+        result a 1
+        finishes 0",
+        &format!(
+            "400 tool a lookup {{\"q\":1}}
+            400 > create response-2: {EXACTLY} Wait.
+            400 > cancel r2
+            400 turn Interrupted 400 400 400 400 - 400
+            400 > output a 1
+            400 > create response-3"
+        ),
+    );
+}
+
+#[test]
+fn a_result_that_comes_while_the_connection_is_lost_is_told_to_the_next() {
+    let mut run = Run::new(silent());
+    run.play(ASKED);
+    run.log.clear();
+    run.play("call r1 a completed\ndone r1 completed a\nclosed 1006\n+10 result a 1\nwait 1000\nconnected");
+    let told: Vec<&str> = run.log.iter().filter_map(|line| line.split_once(' ')).map(|(_, line)| line).collect();
+    let expected = [
+        "tool a lookup {\"q\":1}",
+        "warning closed",
+        "connect",
+        "> session.update",
+        "> call a lookup {\"q\":1}",
+        "> output a 1",
+        "> create response-2",
+    ];
+    assert_eq!(told, expected);
+}
+
+/// A session that takes over, from its start to what it says first; `later` is played when it is connected.
+fn resumed(past: Vec<Past>, later: &str, expected: &str) {
+    let mut run = Run::new(silent());
+    run.session = RealtimeSession::resume(silent(), 7, past);
+    run.play("started\nconnected");
+    run.play(later);
+    run.expect(&format!("0 connect\n0 > session.update\n{expected}"));
+}
+
+#[test]
+fn a_session_that_takes_over_knows_the_tools_and_awaits_their_results() {
+    let called = || Past::ToolCalled { call_id: "a".into(), name: "look".into(), arguments: "{}".into() };
+    let answered = || Past::ToolAnswered { call_id: "a".into(), output: "1".into() };
+    let said = |role, text: &str| Past::Said(role, text.into());
+    resumed(
+        vec![said(Role::Caller, "Look."), called()],
+        "+500 result a 2",
+        "0 > user: Look.\n0 > call a look {}\n500 > output a 2\n500 > create response-1",
+    );
+    resumed(vec![called(), answered()], "", "0 > call a look {}\n0 > output a 1\n0 > create response-1");
+    resumed(
+        vec![called(), answered(), said(Role::Agent, "It is 1.")],
+        "result a 1",
+        "0 > call a look {}\n0 > output a 1\n0 > assistant: It is 1.",
+    );
+}
