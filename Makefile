@@ -1,14 +1,14 @@
 # Every command a person needs; `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test demo bench bench-accept load observe deny
+.PHONY: help run test demo bench bench-turns bench-accept load observe deny check-providers
 
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 # espeak-ng is the offline engine's voice; the C compiler builds SQLite and ring.
 NEEDED := cc:build-essential espeak-ng:espeak-ng
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## install what is missing, build, start the server and answer calls
 	@scripts/packages.sh $(NEEDED)
@@ -24,8 +24,13 @@ demo: ## one virtual caller talks with the server over SIP; prints the conversat
 	$(RELEASE)/offhook demo
 
 bench: ## measure the parts against their budgets
-	@scripts/packages.sh $(NEEDED)
+	@scripts/packages.sh $(NEEDED) flite:flite
 	cargo run --locked --release -p benches
+	cargo run --locked --release -p benches -- turns
+
+bench-turns: ## measure turn-taking against known truth, and draw docs/plots/turns-delay-by-cut-offs.svg
+	@scripts/packages.sh $(NEEDED) flite:flite
+	cargo run --locked --release -p benches -- turns
 
 # Built as the tests build it, or the counts would be of something else.
 bench-accept: ## make the instructions that the parts take now those that the tests hold them to
@@ -40,6 +45,10 @@ load: ## the headline figures in two minutes; or a load of your own, e.g. make l
 
 observe: ## a Prometheus that reads the running server and knows its alerts, on 127.0.0.1:9090 until Ctrl-C
 	@scripts/observe.sh
+
+check-providers: ## one short live turn with each AI provider whose key is in the environment; says which it skipped
+	cargo build --locked --release --bin offhook
+	$(RELEASE)/offhook providers check
 
 deny: ## check licences and sources of the dependencies; installs cargo-deny once
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny

@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 readonly PACKAGES=(
     cc:build-essential
     espeak-ng:espeak-ng
+    flite:flite
     sipp:sip-tester
     baresip:baresip-core
     sox:sox

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::knowledge::KnowledgeCommand;
+
 /// An actor-based telephony media server for voice AI.
 #[derive(Debug, Parser)]
 #[command(name = "offhook", version, propagate_version = true)]
@@ -38,6 +40,15 @@ pub enum Command {
         #[command(subcommand)]
         action: MemoryAction,
     },
+    /// Put documents into the knowledge base, and ask it
+    #[command(subcommand)]
+    Knowledge(KnowledgeCommand),
+    /// What to do with AI providers
+    #[command(subcommand)]
+    Providers(ProvidersCommand),
+    /// Read a PDF from standard input and write its pages: what the server runs, so that a bad one harms nothing else
+    #[command(hide = true)]
+    ReadPdf,
 }
 
 /// What can be done with what is remembered of a caller.
@@ -55,12 +66,19 @@ pub enum MemoryAction {
     },
 }
 
+/// What `offhook providers` can do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Subcommand)]
+pub enum ProvidersCommand {
+    /// Have one short turn with each provider whose key is in the environment; exit with 1 when one fails
+    Check,
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use clap::{CommandFactory, Parser};
 
-    use super::{Cli, Command, MemoryAction};
+    use super::{Cli, Command, MemoryAction, ProvidersCommand};
 
     #[test]
     fn the_command_line_is_well_formed() {
@@ -85,5 +103,12 @@ mod tests {
                 assert_eq!(cli.config.as_deref(), Some("a.toml".as_ref()));
             }
         }
+    }
+
+    #[test]
+    fn providers_are_checked() {
+        let cli = Cli::try_parse_from(["offhook", "providers", "check"]).unwrap();
+        assert_eq!(cli.command, Command::Providers(ProvidersCommand::Check));
+        assert!(Cli::try_parse_from(["offhook", "providers"]).is_err());
     }
 }

@@ -5,6 +5,7 @@
 mod after;
 mod assistant;
 mod engine;
+mod knowledge;
 mod media;
 mod problem;
 mod reader;
@@ -27,7 +28,8 @@ use toml::Table;
 
 pub use assistant::{AssistantConfig, DEMO, NumberConfig};
 pub use engine::{EngineKind, MenuAction, OfflineMode};
-pub use media::{CodecName, CodecsConfig, JitterConfig, TurnConfig, VadConfig};
+pub use knowledge::{DocumentPlace, KnowledgeConfig, KnowledgeStoreConfig};
+pub use media::{CodecName, CodecsConfig, EagernessName, JitterConfig, TurnConfig, VadConfig};
 pub use problem::{Problem, Problems};
 pub use reader::Setting;
 pub use secret::Secret;
@@ -36,7 +38,7 @@ pub use server::{
     SipConfig, TelemetryConfig,
 };
 pub use services::{ProviderConfig, TwilioConfig};
-pub use tools::ToolsConfig;
+pub use tools::{SEARCH_KNOWLEDGE, ToolsConfig};
 
 use reader::{Reader, Section};
 
@@ -80,6 +82,8 @@ pub struct Config {
     pub providers: BTreeMap<String, ProviderConfig>,
     /// What models may do besides talking, for assistants to choose from.
     pub tools: ToolsConfig,
+    /// What assistants can look things up in.
+    pub knowledge: KnowledgeConfig,
     /// Who answers a number that no row names; `None` (written ""): nobody, 404.
     pub default_assistant: Option<String>,
     /// Caps that protect the node.
@@ -152,6 +156,7 @@ impl Config {
             recording: server::read_recording(root.section("recording")),
             database: server::read_database(root.section("database"), &node.data_dir),
             twilio: services::read_twilio(root.section("twilio")),
+            knowledge: knowledge::read_knowledge(root.section("knowledge"), &providers, key),
             default_assistant: read_routing(root.section("routing"), &assistants),
             limits: server::read_limits(root.section("limits")),
             telemetry: server::read_telemetry(root.section("telemetry"), otlp_headers),

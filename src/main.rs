@@ -5,6 +5,8 @@ mod cli;
 mod config;
 mod demo;
 mod gate;
+mod knowledge;
+mod providers;
 mod telemetry;
 mod wire;
 
@@ -13,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use cli::{Cli, Command};
+use cli::{Cli, Command, ProvidersCommand};
 use config::{Config, Environment, Problems};
 
 /// The exit code for a mistake of the user's, as clap has it for a wrong command line.
@@ -31,8 +33,12 @@ fn main() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }),
         Command::Demo => run(demo::run(file, environment())),
+        Command::Knowledge(command) => configured(file, |config| run(knowledge::run(&command, config))),
         Command::Memory { action } => configured(file, |config| run(after::memory(config, &action))),
         Command::Migrate => configured(file, |config| run(migrate(config))),
+        Command::Providers(ProvidersCommand::Check) => run(providers::check(&environment())),
+        // Without the configuration: it does one thing, for the server that started it.
+        Command::ReadPdf => knowledge::read_pdf(),
         Command::Serve => configured(file, |config| run(async { wire::start(config).await?.run(config).await })),
     };
     done.unwrap_or_else(|error| {

@@ -3,7 +3,9 @@
 mod analysis;
 mod assistants;
 mod bots;
+pub mod knowledge;
 mod node;
+mod services;
 mod tools;
 
 use std::fs::{File, TryLockError};
@@ -23,6 +25,7 @@ use platform::analysis::Runner;
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 
 use crate::config::{Config, bind_problem};
 use crate::gate::Gate;
@@ -43,6 +46,8 @@ pub struct Server {
     pub node: NodeHandle,
     /// Its records.
     pub database: Store,
+    /// What reads the documents of its knowledge base.
+    reading: JoinHandle<()>,
     end: NodeEnd,
     analyses: Runner,
     traces: Option<Traces>,
@@ -59,10 +64,13 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     metrics::gauge!("offhook_calls_max").set(config.node.max_calls as f64);
     let lock = take_data_dir(&config.node.data_dir)?;
     let database = open_database(config).await?;
+    let knowledge = knowledge::open(config, &database).await?;
+    knowledge.seed(&knowledge::seeds(config)).await?;
     let http = listen("http.listen", config.http.listen).await?;
     let operator = listen("metrics.listen", config.metrics.listen).await?;
     let traces = Traces::start(&config.telemetry, &config.node.name)?;
-    let tools = tools::Tools::start(config, &database);
+    let services = vec![services::search_knowledge(&knowledge)];
+    let tools = tools::Tools::start(config, services, &database);
     let memories = analysis::memories(config, &database);
     let node_config = node::node_config(config, &tools, traces.as_ref().map(Traces::sink), memories)?;
     let (node, end) = actors::node::start(node_config, database.clone()).await.map_err(anyhow::Error::msg)?;
@@ -83,7 +91,8 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
         tracing::info!("{line}");
     }
     raise_file_limit(config.node.max_calls);
-    Ok(Server { node, database, end, analyses, traces, _lock: lock })
+    let reading = knowledge.work().await?;
+    Ok(Server { node, database, reading, end, analyses, traces, _lock: lock })
 }
 
 impl Server {
@@ -91,6 +100,8 @@ impl Server {
     pub async fn ended(self) -> bool {
         let drained = self.end.wait().await;
         self.analyses.stop().await;
+        // Wherever it is: the next start resumes.
+        self.reading.abort();
         self.database.close().await;
         if let Some(traces) = self.traces {
             traces.stop().await;
@@ -130,7 +141,7 @@ pub async fn open_database(config: &Config) -> anyhow::Result<Store> {
 
 /// Makes the data folder, and keeps other processes out for as long as the file lives: a second one would take the
 /// first one's calls for lost and close their records.
-fn take_data_dir(folder: &Path) -> anyhow::Result<File> {
+pub fn take_data_dir(folder: &Path) -> anyhow::Result<File> {
     make_data_dir(folder)?;
     let lock = File::options().create(true).truncate(false).write(true).open(folder.join("offhook.lock"));
     let lock = lock.with_context(|| format!("node.data_dir: {} cannot be written", folder.display()))?;

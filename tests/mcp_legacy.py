@@ -23,6 +23,10 @@ for line in sys.stdin:
     elif method == "tools/list":
         described = [{"name": name, "description": "", "inputSchema": {"type": "object"}} for name in tools]
         say({"id": number, "result": {"tools": described}})
+    elif method == "tools/call" and request["params"]["name"] == "garbage":
+        print('{"jsonrpc": "2.0", garbage', flush=True)
+    elif method == "tools/call" and request["params"]["name"] == "nonsense":
+        say({"id": number, "result": {"weather": "fine"}})
     elif method == "tools/call":
         tools.append("newcomer")
         say({"method": "notifications/tools/list_changed"})

@@ -14,6 +14,7 @@ use support::{Folder, Server, Simulator, load, rtp_range, speech};
 const TALKBACK: &str = r#"
 [turn]
 endpoint_silence_ms = 2000
+endpoint_silence_min_ms = 2000
 [[assistants]]
 name = "demo"
 first_message = "Hello."

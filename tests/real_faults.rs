@@ -1,6 +1,8 @@
 //! Every actor is made to fail while calls are up: the restart table is what happens, and nobody else notices.
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/bot.rs"]
+mod bot;
 #[path = "support/node.rs"]
 mod node;
 #[path = "support/peer.rs"]
@@ -12,13 +14,14 @@ mod wiretap;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use actors::config::EngineConfig;
+use actors::config::{BotConfig, EngineConfig};
 use actors::fault::Fault;
 use actors::kind::ActorKind;
 use actors::supervision::{Otherwise, Restart, policy};
 use ai::offline::{Mode, OfflineConfig};
 use ai::openai::RealtimeEndpoint;
 use ai::realtime::RealtimeConfig;
+use ai::stream::Bot;
 use node::{Node, metric, talkback, wait};
 use peer::Peer;
 use serde_json::Value;
@@ -177,6 +180,34 @@ fn a_new_session_tells_the_provider_what_was_said() {
     // What the session before it used stays counted.
     wait("more usage", || node.record(call).usage.output_audio_tokens > used);
     assert_whole(&caller.join().unwrap(), 1);
+    assert_eq!(node.wrongs(call), ["actor_restarted ai_session"]);
+}
+
+#[test]
+fn a_new_session_is_introduced_to_the_bot_again() {
+    let bot = bot::Bot::start();
+    let place = Bot { url: bot.url(), ..Bot::default() };
+    let config = BotConfig { bot: place, account_sid: String::new(), sip_headers: Vec::new(), parameters: Vec::new() };
+    let node = Node::start(EngineConfig::Stream { bot: Box::new(config), fallback: OfflineConfig::default() });
+    let caller = callers(&node, "caller", 1, 8);
+    let call = node.call_from("caller");
+    let (mut first, start) = bot.started();
+    first.say(60_000);
+    first.mark("of the first");
+    first.hear(20);
+    node.inject(call, ActorKind::AiSession, Fault::Panic);
+    let (mut second, again) = bot.started();
+    assert_eq!(again["start"]["callSid"], start["start"]["callSid"]);
+    assert_eq!(again["start"]["customParameters"]["reconnect"], "1");
+    // A minute of audio is gone, and nobody takes its mark for this one.
+    second.say(200);
+    second.mark("of the second");
+    second.frames = 0;
+    assert_eq!(second.wait("mark")["mark"]["name"], "of the second");
+    assert!((5..100).contains(&second.frames), "{} frames", second.frames);
+    second.wait("stop");
+    let report = caller.join().unwrap();
+    assert_eq!((&report["answered"], &report["failed"]), (&1.into(), &0.into()), "{report:#}");
     assert_eq!(node.wrongs(call), ["actor_restarted ai_session"]);
 }
 

@@ -14,6 +14,7 @@ use std::time::Duration;
 use bot::Bot;
 use serde_json::{Value, json};
 use store::HangupCause;
+use support::media_stream::{MediaStream, token, webhook};
 use support::{EndedCall, Folder, Process, Server, free_address, load, program, rtp_range, speech, stereo};
 
 /// A server whose assistant is the bot at this URL, with these lines more for its engine.
@@ -311,6 +312,21 @@ fn a_twilio_call_is_handed_on_with_twilios_own_ids_and_marks() {
     assert_eq!(start["start"]["callSid"], ended.call.call.external_id);
     let [_, agent] = voiced(&server, &ended);
     assert!((1.2..3.5).contains(&agent), "{agent} s of tone");
+}
+
+#[test]
+fn twilios_own_parameters_are_passed_on() {
+    let bot = Bot::start();
+    let server = server(&bot.url(), "");
+    let (_, twiml) = webhook(server.http, "/twilio/voice", "CA1");
+    let parameters = json!({"token": token(&twiml), "plan": "pro", "from": "somebody else"});
+    let mut twilio = MediaStream::start_with(server.http, "CA1", parameters);
+    let (mut stream, start) = bot.started();
+    let told = &start["start"]["customParameters"];
+    assert_eq!((&told["plan"], &told["from"], &told["token"]), (&json!("pro"), &json!("+15550199999"), &Value::Null));
+    assert_eq!((&start["start"]["accountSid"], &start["start"]["callSid"]), (&json!("AC1"), &json!("CA1")));
+    twilio.send(&json!({"event": "stop", "streamSid": "MZ1", "stop": {"accountSid": "AC1", "callSid": "CA1"}}));
+    stream.wait("stop");
 }
 
 #[test]

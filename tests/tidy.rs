@@ -12,7 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("actors", &["ai", "media", "sip", "store"]),
     ("ai", &["media"]),
     ("api", &["actors", "store"]),
-    ("benches", &["actors", "ai", "media", "sip"]),
+    ("benches", &["actors", "ai", "media", "platform", "sip", "store"]),
     ("load-tests", &["media", "sip"]),
     ("media", &[]),
     ("platform", &["ai", "store"]),

@@ -302,6 +302,14 @@ impl AiSession {
             TurnEvent::BargeInCommitted => self.held = Some(VecDeque::new()),
             TurnEvent::BargeInStarted { .. } | TurnEvent::BargeInResumed { .. } => {}
             TurnEvent::CallerStarted { .. } if self.tools.is_deaf() => {}
+            TurnEvent::CallerPaused { last_speech_at } => {
+                self.engine.handle_input(now, Input::CallerPaused { last_speech_at });
+            }
+            TurnEvent::CallerResumed => self.engine.handle_input(now, Input::CallerResumed),
+            TurnEvent::CallerSilent { since } | TurnEvent::CallerGone { since } => {
+                let seconds = now.saturating_duration_since(since).as_secs();
+                tracing::info!(call = %self.call_id, ?event, seconds, "the caller is silent");
+            }
             TurnEvent::CallerStarted { at } => {
                 self.tools.give_up();
                 self.turns.caller_started(at);

@@ -14,7 +14,7 @@ use ai::realtime::RealtimeConfig;
 use ai::stream::Bot;
 use ai::tools::toolbox::Toolbox;
 pub use media::jitter::JitterConfig;
-pub use media::turn::{Interruptions, TurnConfig};
+pub use media::turn::{Eagerness, Interruptions, TurnConfig};
 pub use media::units::Dbov;
 pub use media::vad::VadConfig;
 use sip::endpoint::EndpointConfig;

@@ -134,9 +134,6 @@ pub struct LegArgs {
 /// Metrics are written out once a second.
 const TICKS_PER_FLUSH: u64 = 50;
 
-/// The agent's level is told to turn-taking each 100 ms: echo does not change faster than speech does.
-const TICKS_PER_LEVEL: u64 = 5;
-
 /// A Twilio caller's frames may run ahead of our clock by this many before they count as a new burst (200 ms).
 const CALLER_AHEAD_MAX: u64 = 10;
 
@@ -326,8 +323,9 @@ impl Leg {
         }
     }
 
+    /// Tells turn-taking how loud each frame is: the echo on the line follows it, and nothing slower shows how much of it there is.
     fn tell_level(&self, sent: SentFrame, frame: &SharedFrame) {
-        if matches!(sent, SentFrame::Audio(_)) && (self.tick + self.stagger).is_multiple_of(TICKS_PER_LEVEL) {
+        if matches!(sent, SentFrame::Audio(_)) {
             self.ports.vad.tell(VadMsg::Agent(AgentAudio::Level(Dbov::of(&frame.samples))));
         }
     }

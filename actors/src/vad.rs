@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use media::frame::SharedFrame;
-use media::turn::{AgentAudio, TurnConfig, TurnDetector, TurnEvent};
+use media::turn::{AgentAudio, TurnConfig, TurnDetector, TurnEvent, TurnHint};
 use media::vad::{Vad as Detector, VadConfig};
 
 use crate::ai_session::AiMsg;
@@ -21,6 +21,8 @@ pub enum VadMsg {
     Caller(SharedFrame),
     /// By the leg: what the agent's side of the line does.
     Agent(AgentAudio),
+    /// By the AiSession: what transcriber or provider know of the caller's turn.
+    Hint(TurnHint),
     /// By the alarm: a turn deadline is due.
     TimerDue,
     /// By the call.
@@ -31,13 +33,13 @@ impl Letter for VadMsg {
     const KIND: ActorKind = ActorKind::Vad;
     /// Half a second: a turn decided on older frames comes too late to be natural.
     const AUDIO_MAX: u32 = 25;
-    /// Starts, ends and levels of prompts; a second of the densest.
+    /// The agent's level each frame, starts and ends of prompts, a transcriber's hints: a second of them.
     const SIGNALS_MAX: u32 = 64;
 
     fn lane(&self) -> Lane {
         match self {
             Self::Caller(_) => Lane::Audio,
-            Self::Agent(_) | Self::TimerDue | Self::Finish => Lane::Signal,
+            Self::Agent(_) | Self::Hint(_) | Self::TimerDue | Self::Finish => Lane::Signal,
         }
     }
 }
@@ -77,6 +79,7 @@ impl Worker for Vad {
                 self.turns.handle_frame(now, heard);
             }
             VadMsg::Agent(audio) => self.turns.handle_agent(now, audio),
+            VadMsg::Hint(hint) => self.turns.handle_hint(now, hint),
             VadMsg::TimerDue => {
                 self.alarm.rang();
                 self.turns.handle_timeout(now);
@@ -109,7 +112,12 @@ impl Vad {
                 metrics::counter!("offhook_barge_ins_total", "outcome" => "committed").increment(1);
                 self.ports.leg.tell(LegMsg::BargeIn);
             }
-            TurnEvent::CallerStarted { .. } | TurnEvent::CallerFinished { .. } => {}
+            TurnEvent::CallerFinished { .. }
+            | TurnEvent::CallerGone { .. }
+            | TurnEvent::CallerPaused { .. }
+            | TurnEvent::CallerResumed
+            | TurnEvent::CallerSilent { .. }
+            | TurnEvent::CallerStarted { .. } => {}
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The ports to AI providers and one module per vendor.
 //!
 //! An [`engine::Engine`] is the agent's side of one call as a pure core: [`engine::Input`] in, [`engine::Output`] out,
-//! time as an argument. [`realtime`] speaks OpenAI Realtime, [`stream`] hands the call to an external bot. What an engine needs from outside goes over [`link`]s.
-//! [`transcriber`], [`responder`] and [`synthesizer`] are the ports of a cascade's stages; [`vendor`] knows who serves them. [`media_streams`] is the wire
+//! time as an argument. [`realtime`] speaks OpenAI Realtime, [`stream`] hands the call to an external bot. What an engine
+//! needs from outside goes over [`link`]s. [`transcriber`], [`responder`] and [`synthesizer`] are the ports of a cascade's
+//! stages; [`vendor`] knows who serves them. [`media_streams`] is the wire
 //! protocol of Twilio Media Streams, and [`tools`] what the model may do besides talking. [`prompt`] is what a model is told before a
 //! call, and [`language`] which one it is held in.
 //!
@@ -10,6 +11,9 @@
 //! leg's G.711.
 
 pub mod anthropic;
+pub mod cartesia;
+pub mod deepgram;
+pub mod elevenlabs;
 pub mod engine;
 pub mod espeak;
 mod json;

@@ -2,6 +2,8 @@
 
 pub mod chat;
 pub mod responses;
+pub mod speech;
+pub mod transcription;
 
 use std::sync::Arc;
 use std::time::Duration;

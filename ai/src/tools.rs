@@ -76,23 +76,40 @@ impl std::fmt::Debug for ToolCall {
 }
 
 /// What came of a tool call.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ToolOutcome {
     /// How it ended.
     pub status: ToolStatus,
     /// What the model reads, at most [`MAX_OUTPUT`] bytes; JSON by custom.
     pub output: Words,
+    /// What the output is based on, for the record.
+    pub sources: Vec<Source>,
+}
+
+/// A passage of a document that a tool found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source {
+    /// Names the passage.
+    pub chunk: String,
+    /// The name of its document.
+    pub document: String,
+    /// The headings above it.
+    pub heading: String,
+    /// How well it answers, 0 to 1.
+    pub score: f32,
+    /// Its text.
+    pub text: String,
 }
 
 impl ToolOutcome {
     /// It was carried out, and this is what came of it.
     pub fn ok(output: impl Into<String>) -> Self {
-        Self { status: ToolStatus::Ok, output: cut(output.into()).into() }
+        Self { status: ToolStatus::Ok, output: cut(output.into()).into(), sources: Vec::new() }
     }
 
     /// It was not carried out, or not whole, for this reason.
     pub fn not_done(status: ToolStatus, reason: &str) -> Self {
-        Self { status, output: cut(failure(reason)).into() }
+        Self { status, output: cut(failure(reason)).into(), sources: Vec::new() }
     }
 
     /// It took longer than it may.
@@ -295,6 +312,6 @@ mod tests {
         let call = CallInfo { id: "id".into(), from: "+15551234567".into(), to: "100".into(), assistant: "demo".into() };
         let call = ToolCall { name: "look".into(), arguments: json!({"card": "4111"}), call: Arc::new(call) };
         assert_eq!(format!("{call:?}"), "ToolCall(look, CallInfo(id, demo))");
-        assert_eq!(format!("{:?}", ToolOutcome::ok("4111")), "ToolOutcome { status: Ok, output: Words(4 bytes) }");
+        assert_eq!(format!("{:?}", ToolOutcome::ok("4111")), "ToolOutcome { status: Ok, output: Words(4 bytes), sources: [] }");
     }
 }

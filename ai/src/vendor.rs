@@ -2,13 +2,18 @@
 
 mod account;
 mod config;
+mod make;
+mod pieces;
 #[cfg(test)]
 pub(crate) mod script;
+pub mod trial;
 mod turns;
 
 pub use self::account::Account;
-pub(crate) use self::account::{Query, fault};
+pub(crate) use self::account::{Query, by_status, fault};
 pub use self::config::{ResponderApi, ResponderConfig, SynthesizerConfig, TranscriberConfig};
+pub use self::make::{responder, synthesizer, transcriber};
+pub(crate) use self::pieces::{Chunker, decoded, of_request, read, text, wav};
 pub(crate) use self::turns::{Calls, Turn, turns};
 
 /// A provider, or a way to speak that several share.

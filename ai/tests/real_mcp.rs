@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 /// How long a server may take to start and to be connected.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The Python with the SDK; `None`, and the reason printed, where nobody made one.
 fn python() -> Option<PathBuf> {
@@ -172,7 +172,9 @@ async fn a_server_over_http_may_be_down_die_and_come_back() {
     assert_eq!(absent, r#"failed {"error":"the tool's server is not connected now","ok":false}"#);
     let process = serve(&python, port);
     behaves(&mut running).await;
-    assert!(running.call("huge", json!({"kilobytes": 50_000})).await.starts_with("failed "));
+    // Refused for its size, or not even sent in time by a busy machine.
+    let huge = running.call("huge", json!({"kilobytes": 50_000})).await;
+    assert!(huge.starts_with("failed ") || huge.starts_with("timeout "), "{huge}");
     let died = running.call("die", json!({})).await;
     assert!(died.starts_with("failed ") || died.starts_with("timeout "), "{died}");
     drop(process);
@@ -193,6 +195,12 @@ async fn a_server_of_an_older_protocol_is_greeted_in_its_own_way() {
     assert_eq!(running.call("find.order", json!({"number": "A"})).await, "ok called find.order");
     running.wait("orders has 2").await;
     assert_eq!(running.names(), ["find.order", "newcomer"]);
+    // What it says in mid-call is no answer, and the connection goes on.
+    let garbage = running.call("garbage", json!({})).await;
+    assert_eq!(garbage, r#"timeout {"error":"the tool gave no answer within 3000 ms","ok":false}"#);
+    let nonsense = running.call("nonsense", json!({})).await;
+    assert_eq!(nonsense, r#"failed {"error":"the tool's server answered outside the protocol","ok":false}"#);
+    assert!(running.call("find.order", json!({})).await.starts_with("ok "));
 }
 
 #[tokio::test]

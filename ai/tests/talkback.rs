@@ -38,7 +38,9 @@ fn what_was_said_comes_back_octet_by_octet() {
     let mut engine = OfflineSession::new(config, PromptId(0));
     let mut vad = Vad::new(VadConfig::default());
     // The longest pause of the speaker is 1.3 s.
-    let mut turn = TurnDetector::new(TurnConfig { endpoint_silence: Duration::from_secs(2), ..TurnConfig::default() });
+    let wait = Duration::from_secs(2);
+    let timer = TurnConfig { endpoint_silence: wait, endpoint_silence_min: wait, ..TurnConfig::default() };
+    let mut turn = TurnDetector::new(timer);
     let frames = speech();
     let mut now = Instant::now();
     engine.handle_input(now, Input::Started);
@@ -51,6 +53,7 @@ fn what_was_said_comes_back_octet_by_octet() {
             let input = match event {
                 TurnEvent::CallerFinished { last_speech_at, speech } => Input::CallerFinished { last_speech_at, speech },
                 TurnEvent::CallerStarted { at } => Input::CallerStarted { at },
+                TurnEvent::CallerPaused { .. } | TurnEvent::CallerResumed => continue,
                 other => panic!("the agent was silent: {other:?}"),
             };
             engine.handle_input(now, input);

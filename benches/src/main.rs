@@ -3,6 +3,7 @@
 //! ```text
 //! benches               times, by divan, then a table against the budgets
 //! benches time [PART]   times alone, of the parts whose names contain PART
+//! benches turns         turn-taking against known truth: see turns.rs
 //! benches check         instructions, by valgrind, against instructions.toml; more than 10 % above it fails
 //! benches accept        makes them the baseline
 //! benches count PART N  does the work of one part N times: what valgrind runs
@@ -15,6 +16,7 @@ mod mailbox;
 mod signalling;
 mod speech;
 mod times;
+mod turns;
 mod valgrind;
 mod wire;
 mod workload;
@@ -38,6 +40,7 @@ fn main() -> Result<ExitCode> {
         ["time"] | ["time", _] => Divan::default().run_benches(),
         ["check"] => return check(),
         ["accept"] => Baseline::of_this_build(valgrind::count_all()?)?.write()?,
+        ["turns", ref words @ ..] => turns::run(words)?,
         ["count", part, iterations] => {
             let workload = workload::find(part).with_context(|| format!("no part {part}"))?;
             let mut step = (workload.start)();
@@ -45,7 +48,7 @@ fn main() -> Result<ExitCode> {
                 step();
             }
         }
-        _ => bail!("usage: benches [time [PART] | check | accept | count PART N]"),
+        _ => bail!("usage: benches [time [PART] | turns [small | train] | check | accept | count PART N]"),
     }
     Ok(ExitCode::SUCCESS)
 }

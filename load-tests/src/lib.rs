@@ -1,8 +1,8 @@
 //! Virtual callers and provider simulators: what the binaries `offhook-load`, `offhook-sim` and `offhook-bot` are made of.
 //!
 //! It never talks to anything but the target it was given, and to that only on loopback unless its owner says so. The
-//! wire formats of Twilio and OpenAI are written here a second time, from their facts, so that the server is not checked
-//! against itself. Start at [`openai::Simulator`].
+//! wire formats of Twilio and of the AI providers are written here a second time, from their facts, so that the server is not
+//! checked against itself. Start at [`simulator::Simulator`].
 
 pub mod arrivals;
 pub mod bot;
@@ -16,7 +16,6 @@ pub mod mark;
 pub mod monitor;
 pub mod mouth;
 pub mod narrate;
-pub mod openai;
 mod pace;
 pub mod plan;
 pub mod player;
@@ -25,6 +24,7 @@ pub mod process;
 pub mod report;
 pub mod rtp;
 pub mod schedule;
+pub mod simulator;
 pub mod sip_caller;
 pub mod slo;
 pub mod speech;

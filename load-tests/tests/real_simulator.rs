@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use futures_util::{SinkExt, StreamExt};
-use load_tests::openai::{Fault, FaultPlan, Script, SimOptions, Simulator};
+use load_tests::simulator::{Fault, FaultPlan, Provider, Script, SimOptions, Simulator};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -30,7 +30,7 @@ fn options() -> SimOptions {
 }
 
 async fn connect(url: &str, path: &str, headers: &[(&'static str, &str)]) -> Result<Socket, String> {
-    let base = url.strip_suffix("/v1").unwrap();
+    let base = url.strip_suffix("/v1").unwrap().replacen("http://", "ws://", 1);
     let mut request = format!("{base}{path}").into_client_request().unwrap();
     for (name, value) in headers {
         request.headers_mut().insert(HeaderName::from_static(name), value.parse().unwrap());
@@ -61,7 +61,7 @@ async fn wait_for(socket: &mut Socket, kind: &str) -> Value {
 #[tokio::test]
 async fn a_handshake_is_checked_as_the_real_service_does() {
     let simulator = Simulator::start(options()).await.unwrap();
-    let url = simulator.url();
+    let url = simulator.url_for(Provider::OpenAi);
     let model = "/v1/realtime?model=gpt-realtime";
     assert_eq!(connect(&url, model, &[]).await.unwrap_err(), "401");
     assert_eq!(connect(&url, model, &[("authorization", "Bearer ")]).await.unwrap_err(), "401");
@@ -74,11 +74,12 @@ async fn a_handshake_is_checked_as_the_real_service_does() {
 #[tokio::test]
 async fn a_turn_is_answered_at_the_pace_of_the_service() {
     let simulator = Simulator::start(options()).await.unwrap();
-    let mut socket = connect(&simulator.url(), "/v1/realtime?model=gpt-realtime", &[KEY]).await.unwrap();
+    let mut socket = connect(&simulator.url_for(Provider::OpenAi), "/v1/realtime?model=gpt-realtime", &[KEY]).await.unwrap();
     assert_eq!(event(&mut socket).await["type"], "session.created");
     let audio = json!({"input": {"format": {"type": "audio/pcmu"}, "turn_detection": null},
         "output": {"format": {"type": "audio/pcmu"}}});
     let append = BASE64_STANDARD.encode([0xFF; 1_600]);
+    let asked = Instant::now();
     for message in [
         json!({"type": "session.update", "session": {"type": "realtime", "audio": audio}}),
         json!({"type": "input_audio_buffer.append", "audio": append}),
@@ -90,7 +91,6 @@ async fn a_turn_is_answered_at_the_pace_of_the_service() {
     let updated = wait_for(&mut socket, "session.updated").await;
     assert_eq!(updated["session"]["audio"]["output"]["format"]["type"], "audio/pcmu");
     wait_for(&mut socket, "response.created").await;
-    let created = Instant::now();
     let mut bytes = 0;
     loop {
         let event = event(&mut socket).await;
@@ -105,23 +105,23 @@ async fn a_turn_is_answered_at_the_pace_of_the_service() {
     }
     assert_eq!(bytes, 6_400);
     // 100 ms to the first audio and 800 ms at four times real time; a busy machine may take longer.
-    let took = created.elapsed();
+    let took = asked.elapsed();
     assert!(took >= Duration::from_millis(290), "{took:?}");
 }
 
 #[tokio::test]
 async fn faults_strike_as_many_sessions_as_asked() {
     let mut limited = options();
-    limited.fault = Some(FaultPlan { fault: Fault::RateLimited, sessions: 1 });
+    limited.fault = Some(FaultPlan { sessions: 1, ..FaultPlan::new(Fault::RateLimited) });
     let simulator = Simulator::start(limited).await.unwrap();
     let model = "/v1/realtime?model=gpt-realtime";
-    assert_eq!(connect(&simulator.url(), model, &[KEY]).await.unwrap_err(), "429");
-    assert!(connect(&simulator.url(), model, &[KEY]).await.is_ok());
+    assert_eq!(connect(&simulator.url_for(Provider::OpenAi), model, &[KEY]).await.unwrap_err(), "429");
+    assert!(connect(&simulator.url_for(Provider::OpenAi), model, &[KEY]).await.is_ok());
 
     let mut reset = options();
-    reset.fault = Some(FaultPlan { fault: Fault::Reset, sessions: 1 });
+    reset.fault = Some(FaultPlan { sessions: 1, ..FaultPlan::new(Fault::Reset) });
     let simulator = Simulator::start(reset).await.unwrap();
-    let mut socket = connect(&simulator.url(), model, &[KEY]).await.unwrap();
+    let mut socket = connect(&simulator.url_for(Provider::OpenAi), model, &[KEY]).await.unwrap();
     socket.send(Message::text("{\"type\":\"response.create\"}")).await.unwrap();
     let last = loop {
         match socket.next().await {

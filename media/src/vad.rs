@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use crate::double::Doubler;
 use crate::frame::{FrameOrigin, PcmFrame};
+use crate::pitch::Pitch;
 use crate::units::{Dbov, FRAME, SampleRate};
 
 /// A setting outside its range; the message names field, value and limit.
@@ -69,6 +70,10 @@ pub struct VadFrame {
     pub level: Dbov,
     /// Level of the noise under the speech; never below [`VadConfig::noise_floor_min`].
     pub noise_floor: Dbov,
+    /// Where the audio came from: what was invented says little.
+    pub origin: FrameOrigin,
+    /// How high the voice is, 60 to 400 Hz; `None` when the frame is not voiced, or is hardly speech and was not looked at.
+    pub pitch_hz: Option<f32>,
 }
 
 /// Voice activity detector of one leg. A value with a memory of some 50 ms of audio; allocates only in `new`.
@@ -78,6 +83,7 @@ pub struct Vad {
     dither: Dither,
     filled: usize,
     floor: NoiseFloor,
+    pitch: Pitch,
     probability: f32,
     doubler: Doubler,
     /// The lowest noise floor; quieter is nothing.
@@ -94,6 +100,7 @@ impl Vad {
             dither: Dither::new(),
             filled: 0,
             floor: NoiseFloor::new(config),
+            pitch: Pitch::new(),
             probability: 0.0,
             doubler: Doubler::new(),
             quiet: config.noise_floor_min,
@@ -117,7 +124,11 @@ impl Vad {
         } else {
             self.probability = 0.0;
         }
-        VadFrame { speech_probability: self.probability, level, noise_floor: self.floor.level() }
+        let noise_floor = self.floor.level();
+        self.pitch.handle_frame(&frame.samples);
+        let pitched = self.probability >= PITCH_PROBABILITY && level.0 >= noise_floor.0 + PITCH_OVER_FLOOR_DB;
+        let pitch_hz = if pitched { self.pitch.find() } else { None };
+        VadFrame { speech_probability: self.probability, level, noise_floor, origin: frame.origin, pitch_hz }
     }
 
     fn ask_model(&mut self, samples: &[i16]) {
@@ -141,6 +152,10 @@ const BLOCK: usize = 256;
 
 /// Quiet frames that the model still hears: 300 ms, six times its memory, so that it rests with nothing but quiet in it.
 const QUIET_FRAMES_MAX: u32 = 15;
+
+/// What is surely no speech has no pitch worth looking for: it would cost a microsecond a frame of silence.
+const PITCH_PROBABILITY: f32 = 0.3;
+const PITCH_OVER_FLOOR_DB: f32 = 6.0;
 
 /// White noise at -66 dBov; the same in every run, so that results can be repeated. Eight generators side by side, since one alone
 /// would have to wait for itself.

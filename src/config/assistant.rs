@@ -9,6 +9,7 @@ use toml::Table;
 
 use super::after::{AnalysisConfig, MemoryConfig, read_after};
 use super::engine::{EngineConfig, read_engine};
+use super::knowledge::{AssistantKnowledge, read_assistant_knowledge};
 use super::media::{TurnConfig, read_turn};
 use super::reader::Section;
 use super::secret::Secret;
@@ -51,6 +52,8 @@ pub struct AssistantConfig {
     pub voice: VoiceConfig,
     /// What its model may do besides talking.
     pub tools: ChosenTools,
+    /// What it looks things up in.
+    pub knowledge: AssistantKnowledge,
     /// `[turn]` with this assistant's changes.
     pub turn: TurnConfig,
     /// What is found out about its calls after their end.
@@ -156,6 +159,7 @@ fn read_assistant(
         engine: read_engine(section.section("engine"), providers, key),
         voice: read_voice(section.section("voice"), language),
         tools: read_chosen(&mut section, tools),
+        knowledge: read_assistant_knowledge(section.section("knowledge")),
         turn: read_turn(section.section("turn"), turn),
         analysis,
         memory,

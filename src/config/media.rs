@@ -34,8 +34,16 @@ pub struct VadConfig {
 /// `[turn]`: who speaks when. An assistant's own `turn` section overrides it key by key.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TurnConfig {
-    /// Silence that ends the caller's turn, 100-5000 ms, default 600 ms.
+    /// How soon the caller is taken to have finished, default medium.
+    pub eagerness: EagernessName,
+    /// The longest wait: silence that ends the caller's turn whatever it sounded like, 100-5000 ms, default 1.4 s.
     pub endpoint_silence: Duration,
+    /// The shortest wait, after the clearest of ends, 100-5000 ms, default 200 ms.
+    pub endpoint_silence_min: Duration,
+    /// Silence of both sides after which the caller is asked for, 0-600 s, default 10 s; 0: never.
+    pub idle_prompt: Duration,
+    /// How often, before the caller is taken to be gone, 0-10, default 2.
+    pub idle_prompts_max: u32,
     /// Speech that starts the caller's turn while the agent is silent, 20-500 ms, default 80 ms.
     pub start_speech: Duration,
     /// A turn this long is ended in mid-speech, and the next begins, 1-600 s, default 60 s.
@@ -53,14 +61,18 @@ pub struct TurnConfig {
     pub speech_probability: f64,
     /// How far speech must stand out of the noise floor, 0-30 dB, default 6 dB.
     pub speech_over_floor_db: f64,
-    /// How far below its own level an echo of the agent is expected, 6-60 dB, default 20 dB.
+    /// How far below its own level an echo of the agent is at least, 6-60 dB, default 10 dB; more is learned on each call.
     pub echo_return_loss_db: f64,
 }
 
 impl Default for TurnConfig {
     fn default() -> Self {
         Self {
-            endpoint_silence: Duration::from_millis(600),
+            eagerness: EagernessName::Medium,
+            endpoint_silence: Duration::from_millis(1400),
+            endpoint_silence_min: Duration::from_millis(200),
+            idle_prompt: Duration::from_secs(10),
+            idle_prompts_max: 2,
             start_speech: Duration::from_millis(80),
             max_utterance: Duration::from_secs(60),
             barge_in_pause: Duration::from_millis(20),
@@ -69,9 +81,20 @@ impl Default for TurnConfig {
             backchannel_min: Duration::from_millis(120),
             speech_probability: 0.55,
             speech_over_floor_db: 6.0,
-            echo_return_loss_db: 20.0,
+            echo_return_loss_db: 10.0,
         }
     }
+}
+
+/// How soon the caller is taken to have finished.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum EagernessName {
+    /// At the first sign.
+    High,
+    /// When thinkers would have gone on.
+    Low,
+    /// In between.
+    Medium,
 }
 
 /// A codec that can be offered.
@@ -117,8 +140,13 @@ pub(super) fn read_vad(mut section: Section<'_>) -> VadConfig {
 
 /// Reads a turn section over `base`: the defaults for `[turn]`, and `[turn]` for an assistant's own.
 pub(super) fn read_turn(mut section: Section<'_>, base: &TurnConfig) -> TurnConfig {
+    let eagerness = [("low", EagernessName::Low), ("medium", EagernessName::Medium), ("high", EagernessName::High)];
     let turn = TurnConfig {
+        eagerness: section.choice("eagerness", base.eagerness, &eagerness),
         endpoint_silence: section.millis("endpoint_silence_ms", base.endpoint_silence, 100..=5000),
+        endpoint_silence_min: section.millis("endpoint_silence_min_ms", base.endpoint_silence_min, 100..=5000),
+        idle_prompt: section.seconds("idle_prompt_s", base.idle_prompt, 0..=600),
+        idle_prompts_max: section.integer("idle_prompts_max", base.idle_prompts_max, 0..=10),
         start_speech: section.millis("start_speech_ms", base.start_speech, 20..=500),
         max_utterance: section.seconds("max_utterance_s", base.max_utterance, 1..=600),
         barge_in_pause: section.millis("barge_in_pause_ms", base.barge_in_pause, 20..=200),

@@ -483,3 +483,45 @@ fn mistakes_about_a_bot_show_all_at_once() {
     let many: Vec<String> = (0..33).map(|number| format!("\"X-{number}\"")).collect();
     check(&headers(&many.join(",")), &format!("{key}: 33 headers are above 32"));
 }
+
+#[test]
+fn the_knowledge_base_has_vectors_when_there_is_a_key() {
+    let keyed = |text: &str| load(text, &[("OPENAI_API_KEY", "sk-hunter2"), ("PINECONE_API_KEY", "pc-hunter2")]).knowledge;
+    assert_eq!(load("", &[]).knowledge.embeddings, None);
+    let embeddings = keyed("").embeddings.unwrap();
+    assert_eq!((embeddings.model.as_str(), embeddings.dimensions), ("text-embedding-3-small", Some(1536)));
+    assert_eq!(keyed("[knowledge]\nembeddings_dimensions = 0").embeddings.unwrap().dimensions, None);
+    assert_eq!(keyed("[knowledge]\nembeddings = \"off\"").embeddings, None);
+    let local = "[providers.local]\nbase_url = \"http://127.0.0.1:11434/v1\"\n[knowledge]\nembeddings_provider = \"local\"";
+    assert_eq!(load(local, &[]).knowledge.embeddings.unwrap().base_url.as_str(), "http://127.0.0.1:11434/v1");
+    let pinecone = keyed("[knowledge]\nstore = \"pinecone\"\npinecone_host = \"idx-1.svc.pinecone.io\"");
+    assert!(!format!("{pinecone:?}").contains("hunter2"));
+    assert!(format!("{pinecone:?}").contains("https://idx-1.svc.pinecone.io"));
+}
+
+#[test]
+fn mistakes_in_the_knowledge_base_are_named() {
+    check(
+        "[knowledge]\nembeddings = \"on\"",
+        "knowledge.embeddings: on needs the environment variable OPENAI_API_KEY (providers.openai.api_key_env)",
+    );
+    check("[knowledge]\nembeddings_provider = \"x\"", "knowledge.embeddings_provider: there is no [providers.x]");
+    check(
+        "[knowledge]\nstore = \"pinecone\"",
+        "knowledge.store: pinecone needs embeddings\nknowledge.pinecone_host: must be set with store pinecone",
+    );
+    check(
+        "[knowledge]\nchunk_size = 200\nchunk_overlap = 100",
+        "knowledge.chunk_overlap: 100 is not below half of chunk_size, 200",
+    );
+    check(
+        "[[knowledge.documents]]\npath = \"a\"\nurl = \"b\"\n[[knowledge.documents]]\nbase = \"a b\"\npath = \"c\"",
+        "knowledge.documents[0].path: either path or url must be set\n\
+         knowledge.documents[1].base: \"a b\" is not 1-64 of a-z, A-Z, 0-9, - and _",
+    );
+    check(
+        "[[assistants]]\nname = \"a\"\n[assistants.knowledge]\nbases = [\"a b\"]\nlimit = 21",
+        "assistants[0].knowledge.bases: \"a b\" is not 1-64 of a-z, A-Z, 0-9, - and _\n\
+         assistants[0].knowledge.limit: 21 is above 20",
+    );
+}

@@ -13,6 +13,12 @@ use super::problem::suggestion;
 use super::reader::{Given, Section};
 use super::services::HttpUrl;
 
+/// The tool that searches the knowledge base.
+pub const SEARCH_KNOWLEDGE: &str = "search_knowledge";
+
+/// Services of the node that are tools.
+const SERVICES: [&str; 1] = [SEARCH_KNOWLEDGE];
+
 /// Variables that a child process has of ours, besides its own `env`.
 const INHERITED: [&str; 3] = ["HOME", "LANG", "PATH"];
 
@@ -37,7 +43,7 @@ pub struct ChosenTools {
 
 /// Reads both lists. `variable` looks up the environment.
 pub(super) fn read_tools(root: &mut Section<'_>, variable: &dyn Fn(&str) -> Option<Secret>) -> ToolsConfig {
-    let mut taken: Vec<String> = builtin::NAMES.map(str::to_owned).to_vec();
+    let mut taken: Vec<String> = builtin::NAMES.into_iter().chain(SERVICES).map(str::to_owned).collect();
     let mut tools = ToolsConfig { http: Vec::new(), mcp: Vec::new() };
     for (index, table) in root.tables("tools").unwrap_or_default().into_iter().enumerate() {
         let mut row = root.row("tools", index, table);
@@ -60,8 +66,12 @@ pub(super) fn read_tools(root: &mut Section<'_>, variable: &dyn Fn(&str) -> Opti
 pub(super) fn read_chosen(section: &mut Section<'_>, tools: &ToolsConfig) -> ChosenTools {
     let names = section.texts("tools", &builtin::DEFAULT);
     let rows = tools.http.iter().map(|tool| tool.tool.name.as_str());
-    let known: Vec<&str> =
-        builtin::NAMES.into_iter().chain(rows).chain(tools.mcp.iter().map(|server| server.name.as_str())).collect();
+    let known: Vec<&str> = builtin::NAMES
+        .into_iter()
+        .chain(SERVICES)
+        .chain(rows)
+        .chain(tools.mcp.iter().map(|server| server.name.as_str()))
+        .collect();
     for (index, name) in names.iter().enumerate() {
         if names[..index].contains(name) {
             section.refuse("tools", format!("{name:?} is there twice"));

@@ -158,6 +158,28 @@ pub(super) const METRICS: &[Metric] = &[
         "Time of an HTTP request",
     ),
     histogram("offhook_jitter_buffer_depth_seconds", DEPTH, NONE, "Playout delay of the jitter buffer, once a second and leg"),
+    counter(
+        "offhook_knowledge_degraded_total",
+        &[("part", &["embeddings", "vectors"])],
+        "Questions to the knowledge base that words alone answered, since the server for embeddings or vectors did not",
+    ),
+    gauge(
+        "offhook_knowledge_documents",
+        &[("status", &["deleting", "failed", "pending", "ready"])],
+        "Documents of the knowledge base",
+    ),
+    counter(
+        "offhook_knowledge_ingested_total",
+        &[("outcome", &["deleted", "failed", "ready", "retried", "superseded"])],
+        "Documents of the knowledge base that were worked at",
+    ),
+    histogram(
+        "offhook_knowledge_search_seconds",
+        QUERY,
+        &[("by", &["hybrid", "text"])],
+        "Time of a question to the knowledge base, by words alone (text) or by vectors too, with the question's own",
+    ),
+    gauge("offhook_knowledge_vector_bytes", NONE, "Memory of the vectors of the knowledge base that this process ranks"),
     gauge("offhook_mailbox_depth", ACTOR, "Most messages that waited in one mailbox of a kind of actor in the last second"),
     counter("offhook_mailbox_dropped_total", ACTOR, "Messages dropped or refused because a mailbox was full"),
     histogram(

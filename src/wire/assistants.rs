@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use actors::config::{Assistant, EngineConfig, Interruptions, OfflineVoice, TurnConfig};
+use actors::config::{Assistant, Eagerness, EngineConfig, Interruptions, OfflineVoice, TurnConfig};
 use ai::offline::{Choice, Mailbox, Menu, Mode, OfflineConfig};
 use ai::openai::RealtimeEndpoint;
 use ai::prompt::{Personality, Prompt};
@@ -12,7 +12,7 @@ use ai::secret::Secret;
 use ai::tools::toolbox::Toolbox;
 
 use super::tools::Tools;
-use crate::config::{AssistantConfig, Config, EngineKind, MenuAction, OfflineMode, ProviderConfig};
+use crate::config::{AssistantConfig, Config, EagernessName, EngineKind, MenuAction, OfflineMode, ProviderConfig};
 
 /// Said first when the offline engine stands in for a provider.
 const STAND_IN_GREETING: &str = "I am sorry, I cannot talk with you right now.";
@@ -147,8 +147,16 @@ fn turn(assistant: &AssistantConfig) -> TurnConfig {
         barge_in_pause: turn.barge_in_pause,
         barge_in_resume: turn.barge_in_resume,
         backchannel_min: turn.backchannel_min,
+        eagerness: match turn.eagerness {
+            EagernessName::High => Eagerness::HIGH,
+            EagernessName::Low => Eagerness::LOW,
+            EagernessName::Medium => Eagerness::MEDIUM,
+        },
         echo_return_loss_db: turn.echo_return_loss_db as f32,
         endpoint_silence: turn.endpoint_silence,
+        endpoint_silence_min: turn.endpoint_silence_min,
+        idle_prompt: turn.idle_prompt,
+        idle_prompts_max: turn.idle_prompts_max,
         interruptions: if assistant.interruptions_enabled { Interruptions::Enabled } else { Interruptions::Disabled },
         max_utterance: turn.max_utterance,
         speech_over_floor_db: turn.speech_over_floor_db as f32,

@@ -17,13 +17,15 @@ use crate::config::{AssistantConfig, Config, ToolsConfig};
 pub(super) struct Tools {
     rows: ToolsConfig,
     servers: BTreeMap<String, Arc<McpServer>>,
+    /// Services of the node, each one tool.
+    services: Vec<Arc<dyn ToolRunner>>,
     lookup: Arc<dyn Lookup>,
     memories: Memories,
 }
 
 impl Tools {
     /// Begins to connect to the MCP servers that an assistant names; a server that is down does not stop the node.
-    pub(super) fn start(config: &Config, database: &Store) -> Self {
+    pub(super) fn start(config: &Config, services: Vec<Arc<dyn ToolRunner>>, database: &Store) -> Self {
         let lookup: Arc<dyn Lookup> = Arc::new(SystemLookup);
         let watcher: Arc<dyn McpWatcher> = Arc::new(Watcher);
         let named = |name: &String| config.assistants.iter().any(|assistant| assistant.tools.names.contains(name));
@@ -33,7 +35,8 @@ impl Tools {
             let running = McpServer::start(server.clone(), Arc::clone(&lookup), Arc::clone(&watcher));
             (server.name.clone(), Arc::new(running))
         });
-        Self { rows: config.tools.clone(), servers: servers.collect(), lookup, memories: Memories::new(database.clone()) }
+        let memories = Memories::new(database.clone());
+        Self { rows: config.tools.clone(), servers: servers.collect(), services, memories, lookup }
     }
 
     /// What one assistant has of them.
@@ -50,6 +53,8 @@ impl Tools {
         for name in names {
             runners.extend(self.servers.get(name).map(|server| Arc::clone(server) as Arc<dyn ToolRunner>));
         }
+        let chosen = |service: &&Arc<dyn ToolRunner>| service.tools().iter().any(|tool| names.contains(&tool.name));
+        runners.extend(self.services.iter().filter(chosen).cloned());
         if assistant.memory.enabled {
             runners.push(Arc::new(RememberTool::new(self.memories.clone(), assistant.memory.retention)));
         }

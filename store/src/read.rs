@@ -78,15 +78,6 @@ impl Store {
         self.read("incidents", query, incident).await
     }
 
-    /// What the turns of a call were based on, in order.
-    ///
-    /// # Errors
-    /// As [`Store::call`].
-    pub async fn citations(&self, call: CallId) -> Result<Vec<Citation>, StoreError> {
-        let query = sqlx::query("SELECT * FROM turn_citations WHERE call_id = $1 ORDER BY turn, place").bind(call.to_string());
-        self.read("citations", query, citation).await
-    }
-
     /// The uses of tools in a call, in order.
     ///
     /// # Errors
@@ -94,6 +85,15 @@ impl Store {
     pub async fn tool_uses(&self, call: CallId) -> Result<Vec<ToolUse>, StoreError> {
         let query = sqlx::query("SELECT * FROM tool_calls WHERE call_id = $1 ORDER BY number").bind(call.to_string());
         self.read("tool_uses", query, tool_use).await
+    }
+
+    /// What the turns of a call were based on, in order.
+    ///
+    /// # Errors
+    /// As [`Store::call`].
+    pub async fn citations(&self, call: CallId) -> Result<Vec<Citation>, StoreError> {
+        let query = sqlx::query("SELECT * FROM turn_citations WHERE call_id = $1 ORDER BY turn, place").bind(call.to_string());
+        self.read("citations", query, citation).await
     }
 
     /// Closes what `node` left open: when it stopped, with [`HangupCause::NodeLost`], at the next start and before the

@@ -137,27 +137,6 @@ pub struct Incident {
     pub detail: String,
 }
 
-/// A chunk of the knowledge base that an answer was based on, as it was then.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Citation {
-    /// The call.
-    pub call: CallId,
-    /// The number of the turn.
-    pub turn: u32,
-    /// Its place among the turn's citations, from 0. Writing a place again replaces it.
-    pub place: u32,
-    /// The chunk's name.
-    pub chunk: String,
-    /// The name of its document.
-    pub document: String,
-    /// The headings above it.
-    pub heading: String,
-    /// How well it answered the question, 0 to 1.
-    pub score: f64,
-    /// Its text.
-    pub text: String,
-}
-
 /// One use of a tool by the model.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ToolUse {
@@ -177,6 +156,27 @@ pub struct ToolUse {
     pub outcome: Option<String>,
     /// How long it took (whole milliseconds), known when it has ended.
     pub duration: Option<Duration>,
+}
+
+/// A chunk of the knowledge base that an answer was based on, as it was then.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Citation {
+    /// The call.
+    pub call: CallId,
+    /// The number of the turn.
+    pub turn: u32,
+    /// Its place among the turn's citations, from 0. Writing a place again replaces it.
+    pub place: u32,
+    /// The chunk's name.
+    pub chunk: String,
+    /// The name of its document.
+    pub document: String,
+    /// The headings above it.
+    pub heading: String,
+    /// How well it answered the question, 0 to 1.
+    pub score: f64,
+    /// Its text.
+    pub text: String,
 }
 
 /// A call that the node left open when it stopped.

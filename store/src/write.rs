@@ -73,10 +73,10 @@ pub enum StoreWrite {
     },
     /// Something went wrong in a call that went on.
     IncidentSeen(Incident),
-    /// A turn was based on a chunk of the knowledge base. The same call, turn and place again replaces it.
-    ChunkCited(Citation),
     /// A tool was called, or has ended. The same call and number again replaces it.
     ToolUsed(ToolUse),
+    /// A turn was based on a chunk of the knowledge base. The same call, turn and place again replaces it.
+    ChunkCited(Citation),
     /// Provider tokens of the call so far, from its beginning. The last count stays.
     UsageCounted {
         /// The call.
@@ -132,8 +132,8 @@ impl StoreWrite {
             Self::RecordingOpened { .. } => "recording_opened",
             Self::RecordingClosed { .. } => "recording_closed",
             Self::IncidentSeen(_) => "incident_seen",
-            Self::ChunkCited(_) => "chunk_cited",
             Self::ToolUsed(_) => "tool_used",
+            Self::ChunkCited(_) => "chunk_cited",
             Self::UsageCounted { .. } => "usage_counted",
         }
     }
@@ -206,8 +206,8 @@ impl StoreWrite {
             .bind(incident.kind.as_str())
             .bind(text(&incident.source))
             .bind(text(&incident.detail)),
-            Self::ChunkCited(citation) => bind_citation(citation),
             Self::ToolUsed(used) => bind_tool_use(used),
+            Self::ChunkCited(citation) => bind_citation(citation),
             Self::UsageCounted { call, usage } => bind_usage(*call, usage),
         }
     }
@@ -252,23 +252,6 @@ fn bind_turn(turn: &Turn) -> Bound<'_> {
     .bind(turn.timings.to_string())
 }
 
-fn bind_citation(citation: &Citation) -> Bound<'_> {
-    sqlx::query(
-        "INSERT INTO turn_citations (call_id, turn, place, chunk, document, heading, score, text)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-         ON CONFLICT (call_id, turn, place) DO UPDATE SET chunk = excluded.chunk, document = excluded.document,
-           heading = excluded.heading, score = excluded.score, text = excluded.text",
-    )
-    .bind(citation.call.to_string())
-    .bind(i64::from(citation.turn))
-    .bind(i64::from(citation.place))
-    .bind(text(&citation.chunk))
-    .bind(text(&citation.document))
-    .bind(text(&citation.heading))
-    .bind(citation.score)
-    .bind(text(&citation.text))
-}
-
 fn bind_tool_use(used: &ToolUse) -> Bound<'_> {
     sqlx::query(
         "INSERT INTO tool_calls (call_id, number, name, kind, arguments, started_us, outcome, length_ms)
@@ -285,6 +268,23 @@ fn bind_tool_use(used: &ToolUse) -> Bound<'_> {
     .bind(used.started_at.micros())
     .bind(used.outcome.as_deref().map(text))
     .bind(used.duration.map(millis))
+}
+
+fn bind_citation(citation: &Citation) -> Bound<'_> {
+    sqlx::query(
+        "INSERT INTO turn_citations (call_id, turn, place, chunk, document, heading, score, text)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (call_id, turn, place) DO UPDATE SET chunk = excluded.chunk, document = excluded.document,
+           heading = excluded.heading, score = excluded.score, text = excluded.text",
+    )
+    .bind(citation.call.to_string())
+    .bind(i64::from(citation.turn))
+    .bind(i64::from(citation.place))
+    .bind(text(&citation.chunk))
+    .bind(text(&citation.document))
+    .bind(text(&citation.heading))
+    .bind(citation.score)
+    .bind(text(&citation.text))
 }
 
 fn bind_usage(call: CallId, usage: &Usage) -> Bound<'_> {

@@ -29,6 +29,11 @@ pub struct MediaStream(pub WebSocket<TcpStream>);
 impl MediaStream {
     /// Opens the socket and says `connected` and `start`.
     pub fn start(http: SocketAddr, call_sid: &str, token: &str) -> Self {
+        Self::start_with(http, call_sid, json!({"token": token}))
+    }
+
+    /// With these parameters, our token among them.
+    pub fn start_with(http: SocketAddr, call_sid: &str, parameters: Value) -> Self {
         let stream = TcpStream::connect(http).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let (socket, _) = tungstenite::client(format!("ws://{http}/twilio/stream"), stream).unwrap();
@@ -38,7 +43,7 @@ impl MediaStream {
         stream.send(&json!({
             "event": "start", "sequenceNumber": "1", "streamSid": "MZ1",
             "start": {"streamSid": "MZ1", "accountSid": "AC1", "callSid": call_sid, "tracks": ["inbound"],
-                      "mediaFormat": format, "customParameters": {"token": token}},
+                      "mediaFormat": format, "customParameters": parameters},
         }));
         stream
     }

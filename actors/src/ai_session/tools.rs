@@ -10,7 +10,7 @@ use ai::tools::digits::{Collected, Collector, DigitsWanted};
 use ai::tools::email::EmailDesk;
 use ai::tools::toolbox::{Called, Offer};
 use ai::tools::vault::Vault;
-use ai::tools::{self, CallInfo, ToolCall, ToolKind, ToolOutcome, ToolRules, ToolRunner, ToolStatus};
+use ai::tools::{self, CallInfo, Source, ToolCall, ToolKind, ToolOutcome, ToolRules, ToolRunner, ToolStatus};
 use futures_util::FutureExt as _;
 use media::dtmf::Digit;
 use serde_json::json;
@@ -109,6 +109,8 @@ pub struct ToolReport {
     pub status: ToolStatus,
     /// What the model is told; `None`: nothing.
     pub output: Option<Words>,
+    /// What the output is based on.
+    pub sources: Vec<Source>,
     /// How long it took.
     pub took: Duration,
 }
@@ -344,17 +346,17 @@ impl Slip {
 
     /// Writes down how it ended, and has the model told.
     fn end(self, outcome: &ToolOutcome) {
-        self.close(outcome.status, Some(outcome.output.clone()));
+        self.close(outcome.status, Some(outcome.output.clone()), outcome.sources.clone());
     }
 
-    fn close(self, status: ToolStatus, output: Option<Words>) {
+    fn close(self, status: ToolStatus, output: Option<Words>, sources: Vec<Source>) {
         let took = self.began.elapsed();
         metrics::counter!("offhook_tool_calls_total", "outcome" => status.as_str()).increment(1);
         metrics::histogram!("offhook_tool_seconds", "kind" => self.kind.as_str()).record(took);
         self.write(Some(status), Some(took));
         let name = self.known.then(|| Arc::from(self.name.as_str()));
         let (call_id, number) = (self.call_id, self.desk.number);
-        let report = ToolReport { call_id, number, name, status, output, took };
+        let report = ToolReport { call_id, number, name, status, output, sources, took };
         self.desk.tell_call(CallMsg::ToolEnded(Box::new(report)));
     }
 
@@ -395,7 +397,7 @@ impl AiSession {
             BuiltIn::CollectEmail { email, confirmed } => self.tools.email.handle(&email, confirmed),
             BuiltIn::EndCall { .. } => {
                 // No output: it would make the model speak again, after its goodbye.
-                slip.close(ToolStatus::Ok, None);
+                slip.close(ToolStatus::Ok, None, Vec::new());
                 return self.hang_up("tool", me);
             }
             BuiltIn::GetTime { zone } => match tools::clock::time_now(zone.as_deref()) {

@@ -152,7 +152,8 @@ impl Call {
 
     /// A tool has ended: the session of now tells its engine, and the next one knows it from the past.
     pub(super) fn handle_tool_ended(&mut self, report: ToolReport) {
-        let ToolReport { call_id, number, name, status, output, took } = report;
+        let ToolReport { call_id, number, name, status, output, sources, took } = report;
+        self.draft.found(sources);
         self.draft.trace.event(CallEvent::ToolCalled { name, outcome: status.as_str(), took });
         if let Some(output) = output {
             self.draft.remember(Past::ToolAnswered { call_id: call_id.clone(), output: output.clone() });

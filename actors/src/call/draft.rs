@@ -1,9 +1,10 @@
 //! The draft of a call's record: each fact goes to the Store as it happens, so that a crash loses none of them.
 
 use ai::engine::{EngineError, Past, Words};
+use ai::tools::Source;
 use media::jitter::JitterStats;
 use serde_json::json;
-use store::{CallId, HangupCause, Incident, IncidentKind, RecordingFormat, Role, StoreWrite, Usage, WallTime};
+use store::{CallId, Citation, HangupCause, Incident, IncidentKind, RecordingFormat, Role, StoreWrite, Usage, WallTime};
 
 use crate::config::Assistant;
 use crate::kind::ActorKind;
@@ -21,6 +22,9 @@ const HISTORY_MAX: usize = 64;
 /// Bytes of text in them: what an engine keeps itself.
 const HISTORY_BYTES_MAX: usize = 128 * 1024;
 
+/// Passages kept for the agent's next turn: what one search of the knowledge base gives.
+const SOURCES_MAX: usize = 20;
+
 /// What the Call actor remembers for the record.
 pub(super) struct Draft {
     id: CallId,
@@ -31,6 +35,8 @@ pub(super) struct Draft {
     usage: Usage,
     /// The latest turns and uses of tools, oldest first.
     pub(super) history: Vec<Past>,
+    /// What tools found since the agent last spoke: its next turn is based on it.
+    sources: Vec<Source>,
     /// Where the recording begins on the media clock.
     pub(super) first_tick: Option<u64>,
     /// A recording was opened and not closed.
@@ -49,6 +55,7 @@ impl Draft {
             turns: 0,
             usage: Usage::default(),
             history: Vec::new(),
+            sources: Vec::new(),
             first_tick: None,
             recording: false,
             received: None,
@@ -62,8 +69,9 @@ impl Draft {
     }
 
     pub(super) fn turn_taken(&mut self, report: TurnReport, shared: &Shared) {
-        self.trace.turn(self.turns, &report);
-        let turn = report.into_turn(self.id, self.turns);
+        let number = self.turns;
+        self.trace.turn(number, &report);
+        let turn = report.into_turn(self.id, number);
         self.turns += 1;
         let role = match turn.role {
             Role::Agent => ai::engine::Role::Agent,
@@ -72,6 +80,23 @@ impl Draft {
         self.remember(Past::Said(role, Words::from(turn.text.reveal())));
         shared.store.tell(StoreMsg::Write(StoreWrite::TurnAdded(turn)));
         metrics::counter!("offhook_turns_total").increment(1);
+        if role == ai::engine::Role::Agent {
+            self.cite(number, shared);
+        }
+    }
+
+    /// A tool found passages, which the agent is about to speak of.
+    pub(super) fn found(&mut self, sources: Vec<Source>) {
+        self.sources.extend(sources);
+        self.sources.truncate(SOURCES_MAX);
+    }
+
+    fn cite(&mut self, turn: u32, shared: &Shared) {
+        for (place, source) in (0..).zip(self.sources.drain(..)) {
+            let Source { chunk, document, heading, score, text } = source;
+            let citation = Citation { call: self.id, turn, place, chunk, document, heading, score: score.into(), text };
+            shared.store.tell(StoreMsg::Write(StoreWrite::ChunkCited(citation)));
+        }
     }
 
     /// Keeps something for an engine that must be started again.

@@ -12,6 +12,20 @@ pub fn is_public(address: IpAddr) -> bool {
     }
 }
 
+/// Whether `address` is where clouds tell a machine its own keys: link-local addresses, and those that some clouds use beside
+/// them. No document is there, so that nothing permits them.
+#[must_use]
+pub fn is_metadata(address: IpAddr) -> bool {
+    const OTHERS: [IpAddr; 2] =
+        [IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)), IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254))];
+    let address = address.to_canonical();
+    OTHERS.contains(&address)
+        || match address {
+            IpAddr::V4(v4) => v4.is_link_local(),
+            IpAddr::V6(v6) => v6.is_unicast_link_local(),
+        }
+}
+
 fn is_public_v4(v4: Ipv4Addr) -> bool {
     let [a, b, c, _] = v4.octets();
     let reserved = match a {
@@ -65,6 +79,15 @@ mod tests {
         check("0.0.0.0 10.1.2.3 127.0.0.1 127.255.0.1 169.254.169.254 172.16.0.1 172.31.255.255 192.168.1.1", false);
         check("100.64.0.1 100.127.0.1 192.0.0.1 192.0.2.1 198.18.0.1 198.51.100.1 203.0.113.1 224.0.0.1 240.0.0.1", false);
         check("255.255.255.255 :: ::1 fc00::1 fd00:ec2::254 fe80::1 ff02::1 2001::1 2001:db8::1 fec0::1", false);
+    }
+
+    #[test]
+    fn addresses_that_hand_out_keys_are_known() {
+        for (text, expected) in [("169.254.169.254", true), ("::ffff:169.254.0.1", true), ("fe80::1", true), ("10.0.0.1", false)]
+        {
+            assert_eq!(is_metadata(text.parse().unwrap()), expected, "{text}");
+        }
+        assert!(is_metadata("fd00:ec2::254".parse().unwrap()) && is_metadata("100.100.100.200".parse().unwrap()));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! looked at after the name was resolved, and it is that address which is connected to; redirects start again from there.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -10,7 +10,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 
-use super::address::is_public;
+use super::address::{is_metadata, is_public};
 use super::http::{BodyError, body, describe};
 
 /// Redirects that are followed: sites need two or three.
@@ -19,6 +19,8 @@ const REDIRECTS_MAX: usize = 5;
 const FETCH_TIME_MAX: Duration = Duration::from_secs(60);
 /// Time to open a connection.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
+/// What is asked for; what comes is checked all the same.
+const ACCEPTED: &str = "text/html, text/markdown, text/plain, application/pdf, */*;q=0.1";
 /// Longest URL, as browsers have it.
 const URL_BYTES_MAX: usize = 2048;
 
@@ -43,6 +45,14 @@ pub enum FetchError {
     /// It leads into a private network.
     #[error("{host} is a private address ({address}); knowledge.allow_private_urls permits it")]
     Private {
+        /// The host of the URL.
+        host: String,
+        /// What it resolved to.
+        address: IpAddr,
+    },
+    /// It leads to where clouds tell a machine its own keys.
+    #[error("{host} is a link-local address ({address}), where no document is")]
+    Metadata {
         /// The host of the URL.
         host: String,
         /// What it resolved to.
@@ -80,26 +90,33 @@ impl FetchError {
 /// Fetches documents.
 #[derive(Clone, Debug)]
 pub struct Fetcher {
-    client: Client,
+    /// Made when it is first needed: it reads the system's certificates, for which a start should not wait.
+    client: Arc<OnceLock<Client>>,
     allow_private: bool,
     bytes_max: usize,
 }
 
 impl Fetcher {
-    /// One that takes documents of at most `bytes_max`, and goes to private addresses only when allowed.
-    ///
-    /// # Errors
-    /// A sentence, when the system has no certificates of authorities.
-    pub fn new(allow_private: bool, bytes_max: usize) -> Result<Self, String> {
+    /// One that takes documents of at most `bytes_max`, and goes to private addresses only when allowed; never to a cloud's
+    /// metadata service.
+    #[must_use]
+    pub fn new(allow_private: bool, bytes_max: usize) -> Self {
+        Self { client: Arc::default(), allow_private, bytes_max }
+    }
+
+    fn client(&self) -> Result<&Client, FetchError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
         let builder = Client::builder()
             .redirect(Policy::none())
             .connect_timeout(CONNECT_TIME_MAX)
             // A proxy would resolve the name once more, out of our sight.
             .no_proxy()
             .user_agent(concat!("offhook/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(Arc::new(Guard { allow_private }));
-        let client = builder.build().map_err(|error| describe(&error))?;
-        Ok(Self { client, allow_private, bytes_max })
+            .dns_resolver(Guard { allow_private: self.allow_private });
+        let client = builder.build().map_err(|error| FetchError::Network(describe(&error)))?;
+        Ok(self.client.get_or_init(|| client))
     }
 
     /// The document at `url`, within a minute.
@@ -114,7 +131,7 @@ impl Fetcher {
     /// Whether `url` could be fetched, as far as its text says.
     ///
     /// # Errors
-    /// [`FetchError::Url`], [`FetchError::Private`].
+    /// [`FetchError::Url`], [`FetchError::Private`], [`FetchError::Metadata`].
     pub fn check(&self, url: &str) -> Result<Url, FetchError> {
         if url.len() > URL_BYTES_MAX {
             return Err(FetchError::Url("has more than 2048 bytes"));
@@ -129,9 +146,7 @@ impl Fetcher {
         // A number as a host is connected to without a resolver.
         let host = parsed.host_str().unwrap_or_default();
         match host.trim_matches(['[', ']']).parse::<IpAddr>() {
-            Ok(address) if !self.allow_private && !is_public(address) => {
-                Err(FetchError::Private { host: host.to_owned(), address })
-            }
+            Ok(address) if !permitted(address, self.allow_private) => Err(not_permitted(host, address)),
             _ => Ok(parsed),
         }
     }
@@ -139,8 +154,7 @@ impl Fetcher {
     async fn follow(&self, url: &str) -> Result<Fetched, FetchError> {
         let mut url = self.check(url)?;
         for _ in 0..=REDIRECTS_MAX {
-            let request =
-                self.client.get(url.clone()).header(ACCEPT, "text/html, text/markdown, text/plain, application/pdf, */*;q=0.1");
+            let request = self.client()?.get(url.clone()).header(ACCEPT, ACCEPTED);
             let response = request.send().await.map_err(|error| refusal(&url, &error))?;
             let status = response.status();
             if status.is_redirection() {
@@ -164,21 +178,33 @@ impl Fetcher {
     }
 }
 
+fn permitted(address: IpAddr, allow_private: bool) -> bool {
+    is_public(address) || (allow_private && !is_metadata(address))
+}
+
+fn not_permitted(host: &str, address: IpAddr) -> FetchError {
+    let host = host.to_owned();
+    match is_metadata(address) {
+        true => FetchError::Metadata { host, address },
+        false => FetchError::Private { host, address },
+    }
+}
+
 /// A request that failed: by our own guard, or by the network.
 fn refusal(url: &Url, error: &reqwest::Error) -> FetchError {
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {
         if let Some(Refused(address)) = inner.downcast_ref::<Refused>() {
-            return FetchError::Private { host: url.host_str().unwrap_or_default().to_owned(), address: *address };
+            return not_permitted(url.host_str().unwrap_or_default(), *address);
         }
         cause = inner.source();
     }
     FetchError::Network(describe(error))
 }
 
-/// A name that resolved to a private address.
+/// A name that resolved to an address that must not be connected to.
 #[derive(Debug, thiserror::Error)]
-#[error("{0} is a private address")]
+#[error("{0} is not permitted")]
 struct Refused(IpAddr);
 
 /// Resolves names, and gives no address that must not be connected to. One private address among public ones refuses the name:
@@ -193,7 +219,7 @@ impl Resolve for Guard {
         let allow_private = self.allow_private;
         Box::pin(async move {
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            if let Some(private) = found.iter().find(|address| !allow_private && !is_public(address.ip())) {
+            if let Some(private) = found.iter().find(|address| !permitted(address.ip(), allow_private)) {
                 return Err(Refused(private.ip()).into());
             }
             Ok(Box::new(found.into_iter()) as Addrs)
@@ -202,13 +228,11 @@ impl Resolve for Guard {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
     fn check(url: &str, expected: &str) {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let fetcher = Fetcher::new(false, 1000).unwrap();
+        let fetcher = Fetcher::new(false, 1000);
         let found = fetcher.check(url);
         assert_eq!(found.map_or_else(|error| error.to_string(), |url| url.to_string()), expected, "{url}");
     }
@@ -223,7 +247,10 @@ mod tests {
         check("gopher://example.com", "the URL is neither http nor https");
         check("example.com", "the URL cannot be read (https://host/path)");
         check("http://user:pw@example.com/", "the URL has a user or password, which would be stored");
-        check("http://169.254.169.254/latest/meta-data", &private("169.254.169.254", "169.254.169.254"));
+        check(
+            "http://169.254.169.254/latest/meta-data",
+            "169.254.169.254 is a link-local address (169.254.169.254), where no document is",
+        );
         check("http://[::1]:8080/", &private("[::1]", "::1"));
         check("http://[::ffff:10.0.0.1]/", &private("[::ffff:a00:1]", "::ffff:10.0.0.1"));
         // What the URL standard makes of other ways to write 127.0.0.1.

@@ -82,6 +82,9 @@ impl Account {
     }
 }
 
+/// The most key terms that are sent: what Deepgram and Cartesia take, and URLs have room for.
+const MAX_KEYTERMS: usize = 100;
+
 /// A path and its query, percent-encoded as it grows.
 pub(crate) struct Query(String);
 
@@ -106,9 +109,9 @@ impl Query {
         }
     }
 
-    /// The same name again for each value.
+    /// The same name again for each key term.
     pub(crate) fn with_each(self, name: &str, values: &[String]) -> Self {
-        values.iter().fold(self, |query, value| query.with(name, value))
+        values.iter().take(MAX_KEYTERMS).fold(self, |query, value| query.with(name, value))
     }
 }
 
@@ -145,6 +148,19 @@ pub(crate) fn fault(kind: &str, code: &str, message: &str) -> EngineError {
         return EngineError::SessionExpired;
     }
     EngineError::Reported { code: code(), message: line(message) }
+}
+
+/// What an error means that is told over a socket with the status that a request would have had.
+pub(crate) fn by_status(status: Option<u64>, code: &str, message: &str) -> EngineError {
+    let named = || line(code);
+    match status {
+        Some(401 | 403) => EngineError::Key { code: named() },
+        Some(402) => EngineError::Quota { code: named() },
+        Some(429) => EngineError::RateLimited { retry_after: None },
+        Some(400 | 404 | 413 | 422) => EngineError::Configuration { code: named(), message: line(message) },
+        Some(status @ 500..=599) => EngineError::Overloaded { status: status as u16 },
+        _ => fault("", code, message),
+    }
 }
 
 #[cfg(test)]

@@ -155,3 +155,14 @@ impl From<ProviderKind> for SynthesizerConfig {
         }
     }
 }
+
+impl SynthesizerConfig {
+    /// All that makes its speech what it is: the same text in the same voice sounds the same, in any call.
+    pub fn identity(&self) -> String {
+        let Self { account, codec, model, voice, language, speed, stability, similarity, style, volume, emotion, instructions } =
+            self;
+        let numbers = (speed, stability, similarity, style, volume);
+        let texts = (model, voice, language, emotion, instructions);
+        format!("{} {} {codec:?} {texts:?} {numbers:?}", account.kind.row().name, account.base_url)
+    }
+}

@@ -5,6 +5,8 @@
 
 use super::*;
 
+mod echo;
+mod evidence;
 mod sequences;
 
 /// One frame by its letter.
@@ -21,7 +23,8 @@ fn frame(letter: char) -> VadFrame {
         '.' => (0.1, -60.0),
         other => panic!("no frame is called {other}"),
     };
-    VadFrame { speech_probability, level: Dbov(level), noise_floor: Dbov(-60.0) }
+    let origin = crate::frame::FrameOrigin::Received;
+    VadFrame { speech_probability, level: Dbov(level), noise_floor: Dbov(-60.0), origin, pitch_hz: None }
 }
 
 /// `"3s 2."` is `sss..`.
@@ -33,8 +36,16 @@ fn letters(script: &str) -> Vec<char> {
     script.split_whitespace().map(run).collect::<String>().chars().collect()
 }
 
+/// A plain timer, as most of these tables want: what the evidence changes has tests of its own.
+fn timer() -> TurnConfig {
+    let (endpoint_silence, endpoint_silence_min) = (ms(600), ms(600));
+    TurnConfig { echo_return_loss_db: 20.0, endpoint_silence, endpoint_silence_min, idle_prompt: ms(0), ..TurnConfig::default() }
+}
+
 struct Scene {
     detector: TurnDetector,
+    /// Whether `CallerPaused` and `CallerResumed` are noted too.
+    pauses: bool,
     seen: Vec<String>,
     start: Instant,
 }
@@ -42,7 +53,7 @@ struct Scene {
 impl Scene {
     fn new(config: TurnConfig) -> Self {
         config.validate().unwrap();
-        Self { detector: TurnDetector::new(config), seen: Vec::new(), start: Instant::now() }
+        Self { detector: TurnDetector::new(config), pauses: false, seen: Vec::new(), start: Instant::now() }
     }
 
     fn at(&self, ms: u64) -> Instant {
@@ -52,6 +63,9 @@ impl Scene {
     fn drain(&mut self, ms: u64) {
         let since = |at: Instant| at.duration_since(self.start).as_millis();
         while let Some(event) = self.detector.poll_event() {
+            if !self.pauses && matches!(event, TurnEvent::CallerPaused { .. } | TurnEvent::CallerResumed) {
+                continue;
+            }
             self.seen.push(match event {
                 TurnEvent::BargeInCommitted => format!("{ms}:BargeInCommitted"),
                 TurnEvent::BargeInResumed { reason } => format!("{ms}:BargeInResumed({reason:?})"),
@@ -59,6 +73,10 @@ impl Scene {
                 TurnEvent::CallerFinished { last_speech_at, speech } => {
                     format!("{ms}:CallerFinished({},{})", since(last_speech_at), speech.as_millis())
                 }
+                TurnEvent::CallerGone { since: then } => format!("{ms}:CallerGone({})", since(then)),
+                TurnEvent::CallerPaused { last_speech_at } => format!("{ms}:CallerPaused({})", since(last_speech_at)),
+                TurnEvent::CallerResumed => format!("{ms}:CallerResumed"),
+                TurnEvent::CallerSilent { since: then } => format!("{ms}:CallerSilent({})", since(then)),
                 TurnEvent::CallerStarted { at } => format!("{ms}:CallerStarted({})", since(at)),
             });
         }
@@ -98,7 +116,7 @@ fn check_with(config: TurnConfig, caller: &str, agent: &str, expected: &str) {
 
 #[track_caller]
 fn check(caller: &str, agent: &str, expected: &str) {
-    check_with(TurnConfig::default(), caller, agent, expected);
+    check_with(timer(), caller, agent, expected);
 }
 
 fn ms(value: u64) -> Duration {
@@ -157,7 +175,7 @@ fn weak_and_quiet_frames_keep_a_turn_and_do_not_make_one() {
 
 #[test]
 fn an_endless_turn_is_cut_and_the_next_begins() {
-    let config = TurnConfig { max_utterance: ms(1_000), ..TurnConfig::default() };
+    let config = TurnConfig { max_utterance: ms(1_000), ..timer() };
     check_with(
         config,
         "60s 30.",
@@ -202,7 +220,7 @@ fn a_cough_is_taken_back_as_noise() {
 
 #[test]
 fn a_pause_can_ask_for_more_than_one_frame() {
-    let config = TurnConfig { barge_in_pause: ms(40), ..TurnConfig::default() };
+    let config = TurnConfig { barge_in_pause: ms(40), ..timer() };
     check_with(config, "10. 1s 60. 1s 20.", "100a", "");
     check_with(config, "10. 2s", "100a", "240:BargeInStarted(200)");
 }
@@ -219,7 +237,7 @@ fn an_interruption_after_a_backchannel_is_a_new_one() {
 
 #[test]
 fn without_interruptions_only_what_follows_the_agent_counts() {
-    let config = TurnConfig { interruptions: Interruptions::Disabled, ..TurnConfig::default() };
+    let config = TurnConfig { interruptions: Interruptions::Disabled, ..timer() };
     check_with(config, "10. 40s 30.", "60a", "");
     check_with(config, "10. 60s 30.", "60a", "1280:CallerStarted(1200) 2000:CallerFinished(1400,200)");
 }
@@ -242,7 +260,7 @@ fn an_echo_that_paused_the_agent_is_taken_back() {
 
 #[test]
 fn a_softer_agent_can_be_interrupted_more_softly() {
-    let mut scene = Scene::new(TurnConfig::default());
+    let mut scene = Scene::new(timer());
     scene.agent(0, AgentAudio::Level(Dbov(-30.0)));
     assert_eq!(scene.play("4e", "4a"), "20:BargeInStarted(0)");
 }
@@ -258,7 +276,7 @@ fn an_agent_that_ends_while_paused_leaves_the_turn_to_the_caller() {
 
 #[test]
 fn speech_across_the_end_of_the_agent_counts_from_its_start() {
-    let config = TurnConfig { barge_in_pause: ms(100), ..TurnConfig::default() };
+    let config = TurnConfig { barge_in_pause: ms(100), ..timer() };
     check_with(config, "6. 10s 30.", "10a", "200:CallerStarted(120) 920:CallerFinished(320,200)");
 }
 
@@ -274,13 +292,13 @@ fn a_turn_that_ends_under_the_agent_is_reported() {
 
 #[test]
 fn an_endpoint_shorter_than_the_resume_silence_does_not_open_a_second_turn() {
-    let config = TurnConfig { endpoint_silence: ms(100), ..TurnConfig::default() };
+    let config = TurnConfig { endpoint_silence: ms(100), endpoint_silence_min: ms(100), ..timer() };
     check_with(config, "10s 6. 1s 30.", "", "80:CallerStarted(0) 300:CallerFinished(200,200)");
 }
 
 #[test]
 fn a_second_prompt_is_no_new_start() {
-    let mut scene = Scene::new(TurnConfig { barge_in_pause: ms(40), ..TurnConfig::default() });
+    let mut scene = Scene::new(TurnConfig { barge_in_pause: ms(40), ..timer() });
     scene.agent(0, AgentAudio::Started);
     scene.frame(20, 's');
     scene.agent(20, AgentAudio::Started);
@@ -290,11 +308,15 @@ fn a_second_prompt_is_no_new_start() {
 
 #[test]
 fn timeouts_end_what_is_open_when_frames_stop() {
-    let mut scene = Scene::new(TurnConfig::default());
+    let mut scene = Scene::new(timer());
     assert_eq!(scene.detector.poll_timeout(), None);
     for frame in 1..=4 {
         scene.frame(frame * 20, 's');
     }
+    // Half of the wait is a pause.
+    assert_eq!(scene.detector.poll_timeout(), Some(scene.at(380)));
+    scene.detector.handle_timeout(scene.at(380));
+    scene.drain(380);
     assert_eq!(scene.detector.poll_timeout(), Some(scene.at(680)));
     scene.detector.handle_timeout(scene.at(679));
     scene.drain(679);
@@ -315,7 +337,7 @@ fn timeouts_end_what_is_open_when_frames_stop() {
 
 #[test]
 fn a_turn_cut_off_long_ago_ends_before_a_new_frame_counts() {
-    let mut scene = Scene::new(TurnConfig::default());
+    let mut scene = Scene::new(timer());
     for frame in 1..=4 {
         scene.frame(frame * 20, 's');
     }

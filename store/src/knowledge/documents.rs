@@ -118,6 +118,17 @@ impl KnowledgeStore {
         self.store.read("knowledge_counts", query, decode).await
     }
 
+    /// How many documents an organization has.
+    ///
+    /// # Errors
+    /// As [`Store::call`](crate::Store::call).
+    pub async fn count_of(&self, organization: &str) -> Result<u64, StoreError> {
+        let query = sqlx::query("SELECT COUNT(*) AS documents FROM knowledge_documents WHERE organization = $1")
+            .bind(storable(organization).into_owned());
+        let counts = self.store.read("knowledge_count_of", query, |row| row.count("documents")).await?;
+        Ok(counts.first().copied().unwrap_or(0))
+    }
+
     /// Takes a document out of every search at once, to be removed by whoever claims it. False: there is none.
     ///
     /// # Errors

@@ -57,7 +57,7 @@ fn not_done(status: reqwest::StatusCode, text: &str) -> ToolOutcome {
     if status.is_client_error() && !text.is_empty() {
         told["answer"] = text[..text.floor_char_boundary(MAX_REASON)].into();
     }
-    ToolOutcome { status: ToolStatus::Failed, output: told.to_string().into() }
+    ToolOutcome { status: ToolStatus::Failed, output: told.to_string().into(), sources: Vec::new() }
 }
 
 #[cfg(test)]

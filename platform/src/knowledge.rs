@@ -1,0 +1,434 @@
+//! The knowledge base: takes documents, reads and cuts them in the background, and answers questions with passages of them.
+//!
+//! [`Service`] is the handle. A document is safe once [`Service::add`] has answered: what becomes of it survives crashes, and
+//! its status says so. [`Service::search`] ranks by words and, when there is a server for embeddings, by meaning; when
+//! that server or the vector store is down, words alone answer.
+
+mod cache;
+mod ingest;
+mod passage;
+mod search;
+mod seed;
+mod vectors;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ai::knowledge::chunk::ChunkConfig;
+use ai::knowledge::embeddings::{Embeddings, EmbeddingsConfig};
+use ai::knowledge::extract::{Format, PdfProgram, Reader};
+use ai::knowledge::fetch::{FetchError, Fetcher};
+use ai::knowledge::http;
+use ai::knowledge::pinecone::{Pinecone, PineconeConfig};
+use sha2::{Digest as _, Sha256};
+use store::{
+    DEFAULT_ORGANIZATION, DOCUMENT_LIST_MAX, DocumentId, DocumentOrigin, DocumentStatus, KnowledgeDocument, KnowledgeStore,
+    NewDocument, Store, StoreError, VectorPlace, WallTime,
+};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+pub use passage::{Found, Passage, render, sources};
+pub use search::Question;
+pub use seed::{Seed, SeedPlace};
+
+use cache::VectorCache;
+use vectors::Vectors;
+
+/// Longest name of a document, in bytes: it is read aloud and shown in lists.
+pub const NAME_BYTES_MAX: usize = 200;
+/// Longest name of a knowledge base.
+pub const BASE_BYTES_MAX: usize = 64;
+/// Most knowledge bases that one search looks at.
+pub const BASES_MAX: usize = 16;
+/// Longest question, in bytes: more than a caller says in a turn.
+pub const QUESTION_BYTES_MAX: usize = 2000;
+/// Most passages of one answer: a model that must answer a caller reads no more.
+pub const PASSAGES_MAX: usize = 20;
+/// Passages of an answer when nobody says.
+pub const PASSAGES: usize = 5;
+/// The knowledge base of documents that name none.
+pub const DEFAULT_BASE: &str = "default";
+
+/// How the knowledge base works.
+#[derive(Clone, Debug)]
+pub struct KnowledgeConfig {
+    /// The node's name; no two processes that share a database have the same.
+    pub node: String,
+    /// Where vectors lie.
+    pub vectors: VectorStore,
+    /// Where vectors come from; `None`: words alone.
+    pub embeddings: Option<EmbeddingsConfig>,
+    /// What reads PDF; `None`: this process, which a bad PDF can then bring down.
+    pub pdf: Option<PdfProgram>,
+    /// Whether URLs may lead to private addresses.
+    pub allow_private_urls: bool,
+    /// Largest document, in bytes.
+    pub document_bytes_max: usize,
+    /// Most documents of an organization.
+    pub documents_max: u64,
+    /// How documents are cut.
+    pub chunk: ChunkConfig,
+    /// Most memory for vectors that this process ranks; what does not fit is read for each search.
+    pub cache_bytes_max: usize,
+    /// What each assistant looks at, by its name; one that is not there looks at everything.
+    pub profiles: BTreeMap<String, Profile>,
+}
+
+impl Default for KnowledgeConfig {
+    fn default() -> Self {
+        Self {
+            node: "offhook".to_owned(),
+            vectors: VectorStore::Database,
+            embeddings: None,
+            pdf: None,
+            allow_private_urls: false,
+            document_bytes_max: 20 << 20,
+            documents_max: 10_000,
+            chunk: ChunkConfig::default(),
+            cache_bytes_max: 256 << 20,
+            profiles: BTreeMap::new(),
+        }
+    }
+}
+
+/// Where vectors lie.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum VectorStore {
+    /// Beside the documents: in SQLite, in PostgreSQL by pgvector, or without it as bytes.
+    Database,
+    /// In an index of Pinecone's, the organization its namespace. Its metric should be `cosine`.
+    Pinecone(PineconeConfig),
+}
+
+/// What an assistant looks at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Profile {
+    /// Its knowledge bases; empty: all.
+    pub bases: Vec<String>,
+    /// Passages of an answer, 1 to [`PASSAGES_MAX`].
+    pub limit: usize,
+    /// The least score of a passage, 0 to 1.
+    pub min_score: f32,
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self { bases: Vec::new(), limit: PASSAGES, min_score: 0.0 }
+    }
+}
+
+/// A document to take.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Upload {
+    /// Whose it is.
+    pub organization: String,
+    /// The knowledge base it belongs to.
+    pub base: String,
+    /// What it is called; a document of the same name in the same base is replaced.
+    pub name: String,
+    /// What it says.
+    pub source: Source,
+}
+
+/// Where a document is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    /// Here.
+    Content {
+        /// What it is written in; `None`: as the name's ending says, else text.
+        format: Option<Format>,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
+    /// At an http(s) URL, fetched in the background.
+    Url(String),
+}
+
+/// Why the knowledge base refuses, or cannot.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KnowledgeError {
+    /// The asker's: something is too long, empty or not allowed.
+    #[error("{field}: {reason}")]
+    Refused {
+        /// Which part of what was asked.
+        field: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// The operator's: a document of the configuration file.
+    #[error("knowledge {name}: {reason}")]
+    Seed {
+        /// The document's name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// The operator's: no requests can be made from here.
+    #[error("knowledge: {0}")]
+    Client(String),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The knowledge base. Cheap to clone; its work ends with [`Service::stop`].
+#[derive(Clone, Debug)]
+pub struct Service {
+    shared: Arc<Shared>,
+}
+
+/// What questions and the worker have in common.
+#[derive(Debug)]
+struct Shared {
+    config: KnowledgeConfig,
+    store: KnowledgeStore,
+    vectors: Vectors,
+    embeddings: Option<Embeddings>,
+    fetcher: Fetcher,
+    reader: Reader,
+    /// Names the vectors that can be compared with those of now; empty without embeddings.
+    space: String,
+    /// There is something to do.
+    work: Notify,
+}
+
+impl Service {
+    /// Opens the knowledge base in `store`. Nothing is read before [`Service::work`] is called.
+    ///
+    /// # Errors
+    /// [`KnowledgeError::Client`], [`KnowledgeError::Store`].
+    pub async fn open(store: &Store, config: KnowledgeConfig) -> Result<Self, KnowledgeError> {
+        let store = KnowledgeStore::open(store).await?;
+        let fetcher = Fetcher::new(config.allow_private_urls, config.document_bytes_max);
+        // It reads the system's certificates, for which a start without need should not wait.
+        let client = || http::client().map_err(KnowledgeError::Client);
+        let embeddings = match config.embeddings.clone() {
+            Some(config) => Some(Embeddings::new(client()?, config)),
+            None => None,
+        };
+        let (vectors, place) = match (&config.vectors, store.place()) {
+            (VectorStore::Pinecone(pinecone), _) => {
+                let place = format!("pinecone:{}", pinecone.base_url);
+                (Vectors::Pinecone(Pinecone::new(client()?, pinecone.clone())), place)
+            }
+            (VectorStore::Database, VectorPlace::Pgvector) => (Vectors::Pgvector, "pgvector".to_owned()),
+            (VectorStore::Database, VectorPlace::Bytes) => {
+                (Vectors::Bytes(VectorCache::new(config.cache_bytes_max)), "bytes".to_owned())
+            }
+        };
+        let space = embeddings.as_ref().map_or(String::new(), |embeddings| format!("{}@{place}", embeddings.space()));
+        let reader = Reader::new(config.pdf.clone());
+        let work = Notify::new();
+        Ok(Self { shared: Arc::new(Shared { config, store, vectors, embeddings, fetcher, reader, space, work }) })
+    }
+
+    /// Begins to read what waits, and goes on until the handle is aborted, which may be at any point: the next start resumes.
+    /// At most one worker a node.
+    ///
+    /// # Errors
+    /// [`KnowledgeError::Store`].
+    pub async fn work(&self) -> Result<JoinHandle<()>, KnowledgeError> {
+        worker::prepare(&self.shared).await?;
+        Ok(tokio::spawn(worker::run(Arc::clone(&self.shared))))
+    }
+
+    /// Takes a document. It is found as soon as it is read: see its status.
+    ///
+    /// # Errors
+    /// [`KnowledgeError::Refused`], [`KnowledgeError::Store`].
+    pub async fn add(&self, upload: Upload) -> Result<KnowledgeDocument, KnowledgeError> {
+        self.put(upload, DocumentOrigin::Upload).await
+    }
+
+    /// The document with this id.
+    ///
+    /// # Errors
+    /// [`KnowledgeError::Store`].
+    pub async fn document(&self, organization: &str, id: DocumentId) -> Result<Option<KnowledgeDocument>, KnowledgeError> {
+        Ok(self.shared.store.document(organization, id).await?)
+    }
+
+    /// The latest documents, newest first: at most `limit`, put before `before`; [`DOCUMENT_LIST_MAX`] at most.
+    ///
+    /// # Errors
+    /// [`KnowledgeError::Store`].
+    pub async fn documents(
+        &self,
+        organization: &str,
+        limit: u32,
+        before: Option<DocumentId>,
+    ) -> Result<Vec<KnowledgeDocument>, KnowledgeError> {
+        Ok(self.shared.store.documents(organization, limit, before).await?)
+    }
+
+    /// Takes a document out of every search at once; what is left of it is removed in the background. False: there is none.
+    ///
+    /// # Errors
+    /// [`KnowledgeError::Store`].
+    pub async fn delete(&self, organization: &str, id: DocumentId) -> Result<bool, KnowledgeError> {
+        let deleted = self.shared.store.delete(organization, id, WallTime::now()).await?;
+        self.shared.work.notify_one();
+        Ok(deleted)
+    }
+
+    /// What a question should look at when `assistant` asks it.
+    #[must_use]
+    pub fn profile(&self, assistant: &str) -> Profile {
+        self.shared.config.profiles.get(assistant).cloned().unwrap_or_default()
+    }
+
+    /// Passages that answer `question`, best first.
+    ///
+    /// # Errors
+    /// [`KnowledgeError::Refused`], [`KnowledgeError::Store`]. Trouble with embeddings or vectors is none: words answer then.
+    pub async fn search(&self, question: &Question<'_>) -> Result<Found, KnowledgeError> {
+        search::search(&self.shared, question).await
+    }
+
+    /// Passages that answer what `assistant` asks, by its profile; `limit` when it wants another number of them. What the tool
+    /// `search_knowledge` of a call and the API ask.
+    ///
+    /// # Errors
+    /// As [`Service::search`].
+    pub async fn search_as(&self, assistant: &str, text: &str, limit: Option<usize>) -> Result<Found, KnowledgeError> {
+        let profile = self.profile(assistant);
+        let (limit, min_score) = (limit.unwrap_or(profile.limit), profile.min_score);
+        self.search(&Question { organization: DEFAULT_ORGANIZATION, bases: &profile.bases, text, limit, min_score }).await
+    }
+
+    /// Brings the documents of the configuration file up to date: new and changed ones are put, those that are no longer named
+    /// are deleted.
+    ///
+    /// # Errors
+    /// [`KnowledgeError::Seed`] of the first that cannot be read; then nothing was changed.
+    pub async fn seed(&self, seeds: &[Seed]) -> Result<(), KnowledgeError> {
+        seed::seed(self, seeds).await
+    }
+
+    /// Waits until nothing is left to do, at most `limit`; false when there still is. For the command line and tests.
+    ///
+    /// # Errors
+    /// [`KnowledgeError::Store`].
+    pub async fn settled(&self, limit: Duration) -> Result<bool, KnowledgeError> {
+        let waiting = async {
+            while !self.shared.store.is_idle().await? {
+                tokio::time::sleep(worker::LOOK).await;
+            }
+            Ok(true)
+        };
+        tokio::time::timeout(limit, waiting).await.unwrap_or(Ok(false))
+    }
+
+    async fn put(&self, upload: Upload, origin: DocumentOrigin) -> Result<KnowledgeDocument, KnowledgeError> {
+        check_name("name", &upload.name)?;
+        check_base(&upload.base)?;
+        let Upload { organization, base, name, source } = upload;
+        let (url, format, content, digest) = match source {
+            Source::Url(url) => {
+                self.shared.fetcher.check(&url).map_err(refused_url)?;
+                let digest = digest(url.as_bytes());
+                (Some(url), None, None, digest)
+            }
+            Source::Content { format, bytes } => {
+                self.check_content(&bytes)?;
+                let format = format.or_else(|| Format::of_name(&name)).unwrap_or(Format::Text);
+                let digest = digest(&bytes);
+                (None, Some(format.as_str().to_owned()), Some(bytes), digest)
+            }
+        };
+        let store = &self.shared.store;
+        if store.find(&organization, &base, &name).await?.is_none() {
+            self.check_room(&organization).await?;
+        }
+        let new = NewDocument { organization, base, name, origin, url, format, content, digest };
+        let id = store.put(&new, WallTime::now()).await?;
+        self.shared.work.notify_one();
+        let document = store.document(&new.organization, id).await?;
+        document.ok_or_else(|| refused("name", "the document was deleted meanwhile"))
+    }
+
+    fn check_content(&self, bytes: &[u8]) -> Result<(), KnowledgeError> {
+        let limit = self.shared.config.document_bytes_max;
+        match bytes.len() {
+            0 => Err(refused("content", "the document is empty")),
+            length if length > limit => Err(refused("content", format!("{length} bytes are above {limit}"))),
+            _ => Ok(()),
+        }
+    }
+
+    async fn check_room(&self, organization: &str) -> Result<(), KnowledgeError> {
+        let limit = self.shared.config.documents_max;
+        match self.shared.store.count_of(organization).await? {
+            count if count >= limit => Err(refused("document", format!("there are {limit} documents, which is the limit"))),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn refused(field: &'static str, reason: impl Into<String>) -> KnowledgeError {
+    KnowledgeError::Refused { field, reason: reason.into() }
+}
+
+fn refused_url(error: FetchError) -> KnowledgeError {
+    refused("url", error.to_string())
+}
+
+fn check_name(field: &'static str, name: &str) -> Result<(), KnowledgeError> {
+    match name.len() {
+        0 => Err(refused(field, "must not be empty")),
+        NAME_BYTES_MAX.. if name.len() > NAME_BYTES_MAX => {
+            Err(refused(field, format!("{} bytes are above {NAME_BYTES_MAX}", name.len())))
+        }
+        _ if name.chars().any(char::is_control) => Err(refused(field, "has control characters")),
+        _ => Ok(()),
+    }
+}
+
+/// A knowledge base's name: letters, digits, `-`, `_`, so that it can stand in URLs and filters.
+fn check_base(base: &str) -> Result<(), KnowledgeError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    match base.len() {
+        1..=BASE_BYTES_MAX if base.chars().all(plain) => Ok(()),
+        _ => Err(refused("base", format!("must be 1-{BASE_BYTES_MAX} of a-z, A-Z, 0-9, - and _"))),
+    }
+}
+
+/// Tells one content from another.
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Every status, with how many documents are in it.
+fn count(counts: &[(DocumentStatus, u64)], status: DocumentStatus) -> u64 {
+    counts.iter().find(|(other, _)| *other == status).map_or(0, |(_, count)| *count)
+}
+
+/// As many documents as a list answers at once.
+const LIST: u32 = DOCUMENT_LIST_MAX;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_bases_are_checked() {
+        let shown = |result: Result<(), KnowledgeError>| result.map_or_else(|error| error.to_string(), |()| String::new());
+        assert_eq!(shown(check_name("name", "Opening hours (2026).md")), "");
+        assert_eq!(shown(check_name("name", "")), "name: must not be empty");
+        assert_eq!(shown(check_name("name", "a\nb")), "name: has control characters");
+        assert_eq!(shown(check_name("name", &"x".repeat(201))), "name: 201 bytes are above 200");
+        assert_eq!(shown(check_base("faq_2-A")), "");
+        for wrong in ["", "a b", "ü", &"x".repeat(65)] {
+            assert_eq!(shown(check_base(wrong)), "base: must be 1-64 of a-z, A-Z, 0-9, - and _");
+        }
+    }
+
+    #[test]
+    fn a_digest_is_sha_256() {
+        assert_eq!(digest(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}

@@ -1,0 +1,80 @@
+//! The knowledge base's part of the file as its service takes it.
+
+use ai::knowledge::chunk::ChunkConfig;
+use ai::knowledge::embeddings::EmbeddingsConfig;
+use ai::knowledge::extract::PdfProgram;
+use ai::knowledge::pinecone::PineconeConfig;
+use ai::secret::Secret;
+use platform::knowledge::{KnowledgeConfig, Profile, Seed, SeedPlace, Service, VectorStore};
+use store::Store;
+
+use crate::config::{Config, DocumentPlace, KnowledgeStoreConfig};
+
+const MEGABYTE: usize = 1 << 20;
+
+/// Opens the knowledge base; nothing is read yet.
+pub async fn open(config: &Config, database: &Store) -> anyhow::Result<Service> {
+    // Someone may have chosen it already; there is only ring.
+    let _chosen_before = rustls::crypto::ring::default_provider().install_default();
+    Ok(Service::open(database, knowledge_config(config)).await?)
+}
+
+/// The documents that the file names.
+pub fn seeds(config: &Config) -> Vec<Seed> {
+    let rows = config.knowledge.documents.iter().map(|row| Seed {
+        base: row.base.clone(),
+        name: row.name.clone().unwrap_or_default(),
+        place: match &row.place {
+            DocumentPlace::Path(path) => SeedPlace::Path(path.clone()),
+            DocumentPlace::Url(url) => SeedPlace::Url(url.clone()),
+        },
+    });
+    rows.collect()
+}
+
+fn knowledge_config(config: &Config) -> KnowledgeConfig {
+    let knowledge = &config.knowledge;
+    let embeddings = knowledge.embeddings.as_ref().map(|embeddings| EmbeddingsConfig {
+        base_url: embeddings.base_url.as_str().to_owned(),
+        api_key: Secret::from(embeddings.api_key.as_ref().map_or("", |key| key.expose())),
+        model: embeddings.model.clone(),
+        dimensions: embeddings.dimensions.map(|dimensions| dimensions as usize),
+        question_timeout: embeddings.question_timeout,
+    });
+    let question_timeout = embeddings.as_ref().map(|embeddings| embeddings.question_timeout).unwrap_or_default();
+    let vectors = match &knowledge.store {
+        KnowledgeStoreConfig::Database => VectorStore::Database,
+        KnowledgeStoreConfig::Pinecone { host, api_key } => VectorStore::Pinecone(PineconeConfig {
+            base_url: host.as_str().to_owned(),
+            api_key: Secret::from(api_key.expose()),
+            search_timeout: question_timeout,
+        }),
+    };
+    let profiles = config.assistants.iter().map(|assistant| {
+        let own = &assistant.knowledge;
+        let profile = Profile { bases: own.bases.clone(), limit: own.limit as usize, min_score: own.min_score as f32 };
+        (assistant.name.clone(), profile)
+    });
+    KnowledgeConfig {
+        node: config.node.name.clone(),
+        vectors,
+        embeddings,
+        pdf: pdf_program(),
+        allow_private_urls: knowledge.allow_private_urls,
+        document_bytes_max: knowledge.document_mb as usize * MEGABYTE,
+        documents_max: knowledge.documents_max.into(),
+        chunk: ChunkConfig {
+            size: knowledge.chunk_size as usize,
+            overlap: knowledge.chunk_overlap as usize,
+            ..ChunkConfig::default()
+        },
+        cache_bytes_max: knowledge.vector_cache_mb as usize * MEGABYTE,
+        profiles: profiles.collect(),
+    }
+}
+
+/// This program once more, as `read-pdf`: what a bad PDF brings down is not what answers calls.
+fn pdf_program() -> Option<PdfProgram> {
+    let program = std::env::current_exe().ok()?;
+    Some(PdfProgram { program: program.into(), arguments: vec!["read-pdf".into()] })
+}
