@@ -29,6 +29,17 @@ pub enum Command {
     Migrate,
     /// Answer one demonstration call, print the conversation and exit
     Demo,
+    /// Print what was found out about a call after its end
+    Analysis {
+        /// Id of the call, as records and logs have it
+        call: String,
+    },
+    /// Print or erase what is remembered of a caller
+    Memory {
+        /// What to do.
+        #[command(subcommand)]
+        action: MemoryAction,
+    },
     /// Put documents into the knowledge base, and ask it
     #[command(subcommand)]
     Knowledge(KnowledgeCommand),
@@ -38,6 +49,21 @@ pub enum Command {
     /// Read a PDF from standard input and write its pages: what the server runs, so that a bad one harms nothing else
     #[command(hide = true)]
     ReadPdf,
+}
+
+/// What can be done with what is remembered of a caller.
+#[derive(Clone, Debug, Eq, PartialEq, Subcommand)]
+pub enum MemoryAction {
+    /// Print it, a line each
+    List {
+        /// The caller's number or SIP user
+        number: String,
+    },
+    /// Forget all of it, for good
+    Erase {
+        /// The caller's number or SIP user
+        number: String,
+    },
 }
 
 /// What `offhook providers` can do.
@@ -52,11 +78,18 @@ pub enum ProvidersCommand {
 mod tests {
     use clap::{CommandFactory, Parser};
 
-    use super::{Cli, Command, ProvidersCommand};
+    use super::{Cli, Command, MemoryAction, ProvidersCommand};
 
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_caller_is_named_by_the_number() {
+        let cli = Cli::try_parse_from(["offhook", "memory", "erase", "+4930123"]).unwrap();
+        assert_eq!(cli.command, Command::Memory { action: MemoryAction::Erase { number: "+4930123".to_owned() } });
+        assert!(Cli::try_parse_from(["offhook", "memory", "erase"]).is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The offhook server.
 
+mod after;
 mod cli;
 mod config;
 mod demo;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let file = cli.config.as_deref();
     let done = match cli.command {
+        Command::Analysis { call } => configured(file, |config| run(after::analysis(config, &call))),
         Command::Check => configured(file, |config| {
             for line in config.effective() {
                 println!("{line}");
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         }),
         Command::Demo => run(demo::run(file, environment())),
         Command::Knowledge(command) => configured(file, |config| run(knowledge::run(&command, config))),
+        Command::Memory { action } => configured(file, |config| run(after::memory(config, &action))),
         Command::Migrate => configured(file, |config| run(migrate(config))),
         Command::Providers(ProvidersCommand::Check) => run(providers::check(&environment())),
         // Without the configuration: it does one thing, for the server that started it.

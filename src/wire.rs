@@ -1,5 +1,6 @@
 //! Builds the running tree from the configuration: nothing is decided here, it is only handed on.
 
+mod analysis;
 mod assistants;
 mod bots;
 mod cascade;
@@ -21,6 +22,7 @@ use actors::node::{NodeEnd, NodeHandle};
 use anyhow::Context as _;
 use api::CallGate as _;
 use metrics_exporter_prometheus::PrometheusHandle;
+use platform::analysis::Runner;
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -48,6 +50,7 @@ pub struct Server {
     /// What reads the documents of its knowledge base.
     reading: JoinHandle<()>,
     end: NodeEnd,
+    analyses: Runner,
     traces: Option<Traces>,
     _lock: File,
 }
@@ -68,10 +71,14 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let operator = listen("metrics.listen", config.metrics.listen).await?;
     let traces = Traces::start(&config.telemetry, &config.node.name)?;
     let services = vec![services::search_knowledge(&knowledge)];
-    let tools = tools::Tools::start(config, services);
+    let tools = tools::Tools::start(config, services, &database);
+    let memories = analysis::memories(config, &database);
     let mut breakers = cascade::Breakers::default();
-    let node_config = node::node_config(config, &tools, traces.as_ref().map(Traces::sink), &mut breakers)?;
+    let traced = traces.as_ref().map(Traces::sink);
+    let node_config = node::node_config(config, &tools, traced, memories, &mut breakers)?;
     let (node, end) = actors::node::start(node_config, database.clone()).await.map_err(anyhow::Error::msg)?;
+    // Behind the node's start, which queues what a crash left open.
+    let analyses = analysis::start(config, &database);
     let gate = Arc::new(Gate { node: node.clone(), database: database.clone() });
     api::serve(http, api::router(node::api_config(config)?, gate.clone()));
     keep_up(metrics.clone(), Arc::clone(&gate), breakers);
@@ -88,13 +95,14 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     }
     raise_file_limit(config.node.max_calls);
     let reading = knowledge.work().await?;
-    Ok(Server { node, database, reading, end, traces, _lock: lock })
+    Ok(Server { node, database, reading, end, analyses, traces, _lock: lock })
 }
 
 impl Server {
     /// Waits until the node has ended, and ends what belongs to it; true after a drain.
     pub async fn ended(self) -> bool {
         let drained = self.end.wait().await;
+        self.analyses.stop().await;
         // Wherever it is: the next start resumes.
         self.reading.abort();
         self.database.close().await;

@@ -166,9 +166,11 @@ fn scatter(ports: &str) {
 }
 
 /// What may be zero on a node that works, by a part of the query, and why; everything else must have moved.
-const QUIET: [(&str, &str); 14] = [
+const QUIET: [(&str, &str); 16] = [
     ("offhook_actor_restarts_total", "no actor dies"),
+    ("offhook_analysis_seconds", "no analysis is configured"),
     ("offhook_mailbox_dropped_total", "no mailbox is full, unless the machine is"),
+    ("offhook_memory_recalls_total", "nobody is remembered"),
     ("1 - offhook_node_ready", "it is ready"),
     ("offhook_node_draining", "it does not drain"),
     ("offhook_mcp_server_up", "no MCP server is there"),

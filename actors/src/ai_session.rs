@@ -8,7 +8,7 @@ mod turns;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use ai::engine::{CacheKey, Engine as Core, EngineError, Input, Output, Past, Words};
 use ai::espeak::Espeak;
@@ -133,6 +133,10 @@ pub struct AiArgs {
     pub introduction: Introduction,
     /// What was said and done before, for a session that takes over.
     pub history: Vec<Past>,
+    /// When the call arrived.
+    pub began: SystemTime,
+    /// What is known of the caller.
+    pub notes: Vec<Words>,
     /// Which session of the call it is, from 0.
     pub session: u64,
     /// The node's synthesizer.

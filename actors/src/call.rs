@@ -43,6 +43,7 @@ use crate::leg::ports::RtpSockets;
 use crate::leg::twilio::{StreamIo, TwilioCall};
 use crate::mailbox::{Lane, Letter, Mailbox, Port};
 use crate::media_threads::Seat;
+use crate::recall::Recall;
 use crate::recorder::{RecorderMsg, RecordingEvent};
 use crate::shared::Shared;
 use crate::sip_endpoint::SipMsg;
@@ -263,6 +264,7 @@ pub struct Call {
     phase: Phase,
     arrived: Instant,
     assistant: Option<Arc<Assistant>>,
+    recall: Recall,
     codec: Codec,
     types: PayloadTypes,
     ports: CallPorts,
@@ -308,6 +310,7 @@ impl Worker for Call {
             phase: Phase::Arriving,
             arrived,
             assistant,
+            recall: Recall::default(),
             codec: Codec::Pcmu,
             types: PayloadTypes::of(Codec::Pcmu),
             ports: CallPorts::new(id),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use ai::cascade::CascadeConfig;
 use ai::engine::Words;
 use ai::offline::OfflineConfig;
+use ai::prompt::Prompt;
 use ai::realtime::RealtimeConfig;
 use ai::stream::Bot;
 use ai::tools::toolbox::Toolbox;
@@ -20,6 +21,7 @@ pub use media::vad::VadConfig;
 use sip::endpoint::EndpointConfig;
 pub use sip::sdp::Codec;
 
+use crate::recall::CallerMemory;
 use crate::trace::TraceSink;
 
 /// One node.
@@ -53,6 +55,8 @@ pub struct NodeConfig {
     pub directory: Directory,
     /// Where the traces of calls go; `None`: nowhere.
     pub traces: Option<Arc<dyn TraceSink>>,
+    /// Who remembers callers; `None`: nobody.
+    pub memories: Option<Arc<dyn CallerMemory>>,
 }
 
 /// SIP sockets and names.
@@ -106,6 +110,10 @@ pub struct Assistant {
     pub name: String,
     /// What does the talking.
     pub engine: EngineConfig,
+    /// What a model is told; a call adds what is known when it begins.
+    pub prompt: Prompt,
+    /// Whether callers are remembered from call to call.
+    pub remembers: bool,
     /// What its model may do besides talking.
     pub tools: Toolbox,
     /// Its turn-taking.
@@ -137,7 +145,7 @@ pub enum EngineConfig {
     },
     /// A speech-to-speech provider; when it fails, `fallback` takes over.
     Realtime {
-        /// Where to connect, instructions, voice, tools.
+        /// Where to connect, voice, tools; its instructions come from the assistant's prompt.
         session: Box<RealtimeConfig>,
         /// What the caller gets when the provider is down.
         fallback: OfflineConfig,

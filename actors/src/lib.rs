@@ -20,6 +20,7 @@ pub mod mailbox;
 pub mod media_threads;
 mod metric;
 pub mod node;
+pub mod recall;
 pub mod recorder;
 mod recovery;
 pub mod shared;

@@ -4,7 +4,8 @@
 //! time as an argument. [`realtime`] speaks OpenAI Realtime, [`stream`] hands the call to an external bot. What an engine
 //! needs from outside goes over [`link`]s. [`transcriber`], [`responder`] and [`synthesizer`] are the ports of a cascade's
 //! stages; [`vendor`] knows who serves them. [`media_streams`] is the wire
-//! protocol of Twilio Media Streams, and [`tools`] what the model may do besides talking.
+//! protocol of Twilio Media Streams, and [`tools`] what the model may do besides talking. [`prompt`] is what a model is told before a
+//! call, and [`language`] which one it is held in.
 //!
 //! Nothing here decides whose turn it is (that is `media::turn`), paces audio (`media::sendout`) or transcodes the
 //! leg's G.711.
@@ -21,11 +22,13 @@ mod heard;
 mod json;
 mod keypad;
 pub mod knowledge;
+pub mod language;
 pub mod link;
 pub mod media_streams;
 pub mod net;
 pub mod offline;
 pub mod openai;
+pub mod prompt;
 pub mod realtime;
 pub mod responder;
 pub mod secret;

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use ai::language::Language;
+use ai::prompt::{OWN_MAX, Personality, Zone};
 use toml::Table;
 
+use super::after::{AnalysisConfig, MemoryConfig, read_after};
 use super::cascade::{CascadeConfig, DEFAULT_VOICE, VoiceSettings, read_cascade};
 use super::engine::{EngineConfig, EngineKind, read_engine};
 use super::knowledge::{AssistantKnowledge, read_assistant_knowledge};
@@ -21,7 +24,6 @@ const SPOKEN_BYTES_MAX: usize = 2000;
 pub const DEMO: &str = "demo";
 const FIRST_MESSAGE: &str = "Hello, this is Offhook. Say something and I will answer.";
 const SYSTEM_PROMPT: &str = "You answer a phone call. Be friendly and brief: one or two sentences a turn.";
-const LANGUAGE: &str = "en";
 const OFFLINE_VOICE: &str = "en-us";
 const OFFLINE_WORDS_PER_MINUTE: u32 = 160;
 
@@ -32,10 +34,14 @@ pub struct AssistantConfig {
     pub name: String,
     /// Spoken when the call is answered, at most 2000 bytes; empty: the caller speaks first.
     pub first_message: String,
-    /// The model's instructions.
+    /// The model's instructions, at most 32768 bytes; how one talks on the telephone is told it besides.
     pub system_prompt: String,
-    /// ISO 639-1 code of the caller's language, a hint to the transcriber; default `en`.
-    pub language: String,
+    /// How it comes across; `None` (written ""): as the instructions say.
+    pub personality: Option<Personality>,
+    /// The language of its calls, or `auto`: the caller's; default `en`.
+    pub language: Language,
+    /// Where its clocks are; default UTC.
+    pub timezone: Zone,
     /// Whether the caller's speech stops the agent; default true.
     pub interruptions_enabled: bool,
     /// Whether its calls are recorded; `None` (written "default"): as `recording.mode` has it.
@@ -52,6 +58,10 @@ pub struct AssistantConfig {
     pub knowledge: AssistantKnowledge,
     /// `[turn]` with this assistant's changes.
     pub turn: TurnConfig,
+    /// What is found out about its calls after their end.
+    pub analysis: AnalysisConfig,
+    /// What is remembered of its callers.
+    pub memory: MemoryConfig,
 }
 
 /// An assistant's `voice`.
@@ -65,9 +75,9 @@ pub struct VoiceConfig {
     pub model: String,
     /// How it speaks in a cascade.
     pub settings: VoiceSettings,
-    /// The offline engine's espeak-ng voice, default `en-us`.
+    /// The offline engine's espeak-ng voice; default: that of the assistant's language, else `en-us`.
     pub offline_voice: String,
-    /// How fast it speaks, 80-450 words a minute, default 160.
+    /// How fast it speaks, 80-450 words a minute, default 160; a personality speaks a little faster or slower.
     pub offline_words_per_minute: u32,
 }
 
@@ -142,18 +152,22 @@ fn read_assistant(
     if !section.has("name") {
         section.refuse("name", "must be set");
     }
-    let language = section.parsed("language", LANGUAGE.to_owned(), language);
+    let language =
+        section.parsed("language", Language::ENGLISH, |text| text.parse().map_err(|error| format!("{text:?} {error}")));
     let engine = read_engine(section.section("engine"), providers, key);
-    let voice = read_voice(section.section("voice"));
-    let cascade = read_cascade(&mut section, &voice, &language);
+    let voice = read_voice(section.section("voice"), language);
+    let cascade = read_cascade(&mut section, &voice, language.code().unwrap_or_default());
     if engine.kind == EngineKind::Cascade {
         cascade.check(&mut section, providers);
     }
+    let (analysis, memory) = read_after(&mut section, providers);
     let assistant = AssistantConfig {
         name: section.text("name", ""),
         first_message: section.parsed("first_message", FIRST_MESSAGE.to_owned(), spoken),
-        system_prompt: section.free_text("system_prompt", SYSTEM_PROMPT),
+        system_prompt: section.parsed("system_prompt", SYSTEM_PROMPT.to_owned(), told),
+        personality: section.optional("personality", |text| text.parse().map_err(|error| format!("{text:?} {error}"))),
         language,
+        timezone: section.parsed("timezone", Zone::default(), |text| text.parse().map_err(|error| format!("{text:?} {error}"))),
         interruptions_enabled: section.flag("interruptions_enabled", true),
         recording: section.choice("recording", None, &recordings),
         engine,
@@ -162,6 +176,8 @@ fn read_assistant(
         tools: read_chosen(&mut section, tools),
         knowledge: read_assistant_knowledge(section.section("knowledge")),
         turn: read_turn(section.section("turn"), turn),
+        analysis,
+        memory,
     };
     section.finish();
     assistant
@@ -176,22 +192,19 @@ pub(super) fn spoken(text: &str) -> Result<String, String> {
     }
 }
 
-fn language(text: &str) -> Result<String, String> {
-    if text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_lowercase()) {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("{text:?} is not an ISO 639-1 code (en)"))
-    }
+/// Instructions that a model can be told.
+fn told(text: &str) -> Result<String, String> {
+    if text.len() <= OWN_MAX { Ok(text.to_owned()) } else { Err(format!("{} bytes are above {OWN_MAX}", text.len())) }
 }
 
-fn read_voice(mut section: Section<'_>) -> VoiceConfig {
+fn read_voice(mut section: Section<'_>, language: Language) -> VoiceConfig {
     let words = 80..=450;
     let voice = VoiceConfig {
         provider: section.text("provider", DEFAULT_PROVIDER),
         voice_id: section.text("voice_id", DEFAULT_VOICE),
         model: section.free_text("model", ""),
         settings: read_settings(section.section("settings")),
-        offline_voice: section.text("offline_voice", OFFLINE_VOICE),
+        offline_voice: section.text("offline_voice", language.offline_voice().unwrap_or(OFFLINE_VOICE)),
         offline_words_per_minute: section.integer("offline_words_per_minute", OFFLINE_WORDS_PER_MINUTE, words),
     };
     section.finish();

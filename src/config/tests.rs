@@ -272,7 +272,7 @@ fn assistants_and_numbers_name_each_other() {
     check("[[assistants]]\nname = \"a\"\n[[assistants]]\nname = \"a\"", "assistants[1].name: \"a\" is there twice");
     check(
         "[[assistants]]\nname = \"a\"\nlanguage = \"english\"",
-        "assistants[0].language: \"english\" is not an ISO 639-1 code (en)",
+        "assistants[0].language: \"english\" is neither an ISO 639-1 code (en) nor auto",
     );
     check("[routing]\ndefault_assistant = \"x\"", "routing.default_assistant: there is no assistant \"x\"");
     check(
@@ -287,6 +287,51 @@ fn assistants_and_numbers_name_each_other() {
     let number = &load(row, &[]).numbers[0];
     assert_eq!(number.number.as_str(), "+15550100");
     assert_eq!(format!("{:?}", number.number), "...00");
+}
+
+#[test]
+fn an_assistant_has_a_manner_a_language_and_a_clock() {
+    let assistant = |keys: &str| load(&format!("[[assistants]]\nname = \"a\"\n{keys}"), &[]).assistants[0].clone();
+    let set = assistant("personality = \"formal\"\nlanguage = \"de\"\ntimezone = \"Europe/Berlin\"");
+    assert_eq!(set.personality.unwrap().to_string(), "formal");
+    assert_eq!((set.language.name(), set.voice.offline_voice.as_str()), (Some("German"), "de"));
+    assert_eq!(set.timezone.to_string(), "Europe/Berlin");
+    assert_eq!(assistant("language = \"auto\"").voice.offline_voice, "en-us");
+    assert_eq!(assistant("language = \"de\"\nvoice.offline_voice = \"mb-de2\"").voice.offline_voice, "mb-de2");
+    check(
+        "[[assistants]]\nname = \"a\"\npersonality = \"rude\"\ntimezone = \"CEST\"",
+        "assistants[0].personality: \"rude\" is not one of concise, empathetic, energetic, formal, friendly\n\
+         assistants[0].timezone: \"CEST\" is not an IANA time zone (Europe/Berlin)",
+    );
+    let long = format!("[[assistants]]\nname = \"a\"\nsystem_prompt = \"{}\"", "x".repeat(32_769));
+    check(&long, "assistants[0].system_prompt: 32769 bytes are above 32768");
+}
+
+#[test]
+fn analysis_and_memory_need_a_model_that_can_be_asked() {
+    let with = |keys: &str| format!("[[assistants]]\nname = \"a\"\n{keys}");
+    let key = "analysis and memory need the environment variable OPENAI_API_KEY (providers.openai.api_key_env)";
+    check(&with("analysis.enabled = true"), &format!("assistants[0].analysis.provider: {key}"));
+    check(&with("memory.enabled = true"), &format!("assistants[0].analysis.provider: {key}"));
+    check(
+        &with("memory.enabled = true\nanalysis.provider = \"x\""),
+        "assistants[0].analysis.provider: there is no [providers.x], which analysis and memory ask",
+    );
+    check(&with("analysis.rubric = \"x\""), "assistants[0].analysis.rubric: is asked for only when enabled is true");
+    let local = "\n[providers.local]\nbase_url = \"http://127.0.0.1:1\"";
+    let on = "analysis.enabled = true\nanalysis.provider = \"local\"\n";
+    let config = load(&with(&format!("{on}analysis.fields = '{{\"type\": \"object\"}}'\nmemory.retention_days = 2{local}")), &[]);
+    let assistant = &config.assistants[0];
+    assert!(assistant.analysis.fields.is_some() && assistant.analysis.rubric.is_none());
+    assert_eq!(assistant.memory.retention, Duration::from_secs(2 * 86_400));
+    check(
+        &with(&format!("{on}analysis.fields = \"[]\"{local}")),
+        "assistants[0].analysis.fields: is not a JSON schema of an object ({\"type\": \"object\", ...})",
+    );
+    check(
+        &with(&format!("{on}analysis.lead_criteria = \"{}\"{local}", "x".repeat(8_193))),
+        "assistants[0].analysis.lead_criteria: 8193 bytes are above 8192",
+    );
 }
 
 #[test]

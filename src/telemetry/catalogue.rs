@@ -112,6 +112,8 @@ const MOS: &[f64] = &[1.0, 2.0, 2.6, 3.1, 3.6, 4.0, 4.2, 4.3, 4.4];
 const DEPTH: &[f64] = &[0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.14, 0.2, 0.3, 0.5, 1.0];
 /// From asking a provider for an answer to its first audio.
 const PROVIDER: &[f64] = &[0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0];
+/// From a short answer to two long ones.
+const ANALYSIS: &[f64] = &[0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 180.0];
 /// From a look at the clock to the longest that a caller types.
 const TOOL: &[f64] = &[0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0, 60.0];
 /// A query; the service level is 50 ms at p95.
@@ -122,6 +124,12 @@ const REQUEST: &[f64] = &[0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 
 /// All that go through the recorder, by name.
 pub(super) const METRICS: &[Metric] = &[
     counter("offhook_actor_restarts_total", ACTOR, "Actors restarted by their supervisor"),
+    counter(
+        "offhook_analyses_total",
+        &[("outcome", &["done", "failed", "retried", "skipped"])],
+        "Ends of tries to analyse a call: retried ones come again",
+    ),
+    histogram("offhook_analysis_seconds", ANALYSIS, NONE, "Time of one try to analyse a call, the model's answers included"),
     counter(
         "offhook_barge_ins_total",
         &[("outcome", &["committed", "resumed"])],
@@ -185,6 +193,11 @@ pub(super) const METRICS: &[Metric] = &[
         "Delay that Offhook adds: caller's frame due to engine, agent's audio to wire but for the wait for the next beat",
     ),
     gauge("offhook_mcp_server_up", &[("server", OPEN)], "1 while an MCP server is connected and its tools are offered"),
+    counter(
+        "offhook_memory_recalls_total",
+        &[("outcome", &["failed", "found", "late", "none"])],
+        "Calls that asked what is remembered of their caller: late ones went on without",
+    ),
     gauge("offhook_node_draining", NONE, "1 while the node takes no new calls"),
     gauge("offhook_node_ready", NONE, "1 while /readyz answers 200, asked every 5 s"),
     gauge(

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use actors::config::{Assistant, Eagerness, EngineConfig, Interruptions, OfflineVoice, TurnConfig};
 use ai::offline::{Choice, Mailbox, Menu, Mode, OfflineConfig};
 use ai::openai::RealtimeEndpoint;
+use ai::prompt::{Personality, Prompt};
 use ai::realtime::{RealtimeConfig, Transcription};
 use ai::secret::Secret;
 use ai::tools::toolbox::Toolbox;
@@ -58,14 +59,31 @@ fn make(config: &Config, assistant: &AssistantConfig, tools: Toolbox, breakers: 
     Arc::new(Assistant {
         name: assistant.name.clone(),
         engine,
+        prompt: Prompt {
+            personality: assistant.personality,
+            own: assistant.system_prompt.clone(),
+            language: assistant.language,
+            zone: assistant.timezone.clone(),
+        },
+        remembers: assistant.memory.enabled,
         tools,
         turn: turn(assistant),
         recording: assistant.recording.map(super::node::recording),
         offline_voice: OfflineVoice {
             name: assistant.voice.offline_voice.clone(),
-            words_per_minute: u16::try_from(assistant.voice.offline_words_per_minute).unwrap_or(u16::MAX),
+            words_per_minute: words_per_minute(assistant),
         },
     })
+}
+
+/// How fast the offline voice speaks, within what espeak-ng takes.
+fn words_per_minute(assistant: &AssistantConfig) -> u16 {
+    let words = assistant.voice.offline_words_per_minute as f32 * rate(assistant);
+    (words.round() as u16).clamp(80, 450)
+}
+
+fn rate(assistant: &AssistantConfig) -> f32 {
+    assistant.personality.map_or(1.0, Personality::rate)
 }
 
 fn endpoint(assistant: &AssistantConfig, provider: &ProviderConfig) -> RealtimeEndpoint {
@@ -83,11 +101,10 @@ fn session(assistant: &AssistantConfig, provider: &ProviderConfig) -> RealtimeCo
     let transcription = assistant.engine.transcription_model.clone();
     RealtimeConfig {
         endpoint: endpoint(assistant, provider),
-        instructions: assistant.system_prompt.clone(),
         first_message: Some(assistant.first_message.clone()).filter(|text| !text.is_empty()),
         voice: assistant.voice.voice_id.clone(),
-        transcription: transcription
-            .map(|model| Transcription { model, language: Some(assistant.language.clone()).filter(|code| !code.is_empty()) }),
+        speed: rate(assistant),
+        transcription: transcription.map(|model| Transcription { model, language: assistant.language.code().map(str::to_owned) }),
         first_audio_timeout: provider.first_audio_timeout,
         ..RealtimeConfig::default()
     }

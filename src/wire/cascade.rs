@@ -37,10 +37,12 @@ pub(super) fn session(config: &Config, assistant: &AssistantConfig, breakers: &m
     let cascade = &assistant.cascade;
     let known = |part: &PartConfig| config.providers.get(&part.provider).map(|provider| (part.clone(), provider));
     let mut session = CascadeConfig {
-        instructions: assistant.system_prompt.clone(),
         first_message: Some(assistant.first_message.clone()).filter(|text| !text.is_empty()),
         filler: cascade.filler.clone(),
-        speakable: Speakable { language: assistant.language.clone(), pronunciations: cascade.pronunciations.clone() },
+        speakable: Speakable {
+            language: assistant.language.code().unwrap_or("en").to_owned(),
+            pronunciations: cascade.pronunciations.clone(),
+        },
         timeouts: Timeouts {
             transcript: cascade.timeouts.transcript,
             first_token: cascade.timeouts.token,

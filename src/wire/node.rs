@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actors::config::{Codec, Dbov, Directory, JitterConfig, NodeConfig, RecordingMode, RtpConfig, SipConfig, VadConfig};
+use actors::recall::CallerMemory;
 use actors::trace::TraceSink;
 use anyhow::Context as _;
 use api::{ApiConfig, AuthToken, PublicUrl, SignatureCheck, TwilioConfig};
@@ -17,6 +18,7 @@ pub(super) fn node_config(
     config: &Config,
     tools: &Tools,
     traces: Option<Arc<dyn TraceSink>>,
+    memories: Option<Arc<dyn CallerMemory>>,
     breakers: &mut Breakers,
 ) -> anyhow::Result<NodeConfig> {
     Ok(NodeConfig {
@@ -45,6 +47,7 @@ pub(super) fn node_config(
         speech_cache_bytes: u64::from(config.node.speech_cache_mb) << 20,
         directory: directory(config, tools, breakers)?,
         traces,
+        memories,
     })
 }
 

@@ -8,6 +8,8 @@ use ai::tools::http::HttpTools;
 use ai::tools::mcp::{McpServer, McpWatcher};
 use ai::tools::toolbox::Toolbox;
 use ai::tools::{ToolRunner, builtin};
+use platform::memory::{Memories, RememberTool};
+use store::Store;
 
 use crate::config::{AssistantConfig, Config, ToolsConfig};
 
@@ -18,11 +20,12 @@ pub(super) struct Tools {
     /// Services of the node, each one tool.
     services: Vec<Arc<dyn ToolRunner>>,
     lookup: Arc<dyn Lookup>,
+    memories: Memories,
 }
 
 impl Tools {
     /// Begins to connect to the MCP servers that an assistant names; a server that is down does not stop the node.
-    pub(super) fn start(config: &Config, services: Vec<Arc<dyn ToolRunner>>) -> Self {
+    pub(super) fn start(config: &Config, services: Vec<Arc<dyn ToolRunner>>, database: &Store) -> Self {
         let lookup: Arc<dyn Lookup> = Arc::new(SystemLookup);
         let watcher: Arc<dyn McpWatcher> = Arc::new(Watcher);
         let named = |name: &String| config.assistants.iter().any(|assistant| assistant.tools.names.contains(name));
@@ -32,7 +35,8 @@ impl Tools {
             let running = McpServer::start(server.clone(), Arc::clone(&lookup), Arc::clone(&watcher));
             (server.name.clone(), Arc::new(running))
         });
-        Self { rows: config.tools.clone(), servers: servers.collect(), services, lookup }
+        let memories = Memories::new(database.clone());
+        Self { rows: config.tools.clone(), servers: servers.collect(), services, memories, lookup }
     }
 
     /// What one assistant has of them.
@@ -51,6 +55,9 @@ impl Tools {
         }
         let chosen = |service: &&Arc<dyn ToolRunner>| service.tools().iter().any(|tool| names.contains(&tool.name));
         runners.extend(self.services.iter().filter(chosen).cloned());
+        if assistant.memory.enabled {
+            runners.push(Arc::new(RememberTool::new(self.memories.clone(), assistant.memory.retention)));
+        }
         let mut toolbox = Toolbox::new(&built_in, runners);
         toolbox.filler.clone_from(&assistant.tools.filler);
         Ok(toolbox)

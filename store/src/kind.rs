@@ -143,6 +143,42 @@ impl HangupCause {
 }
 
 vocabulary! {
+    /// Where the analysis of a call is in its life.
+    AnalysisState {
+        /// To be done, or being done.
+        Pending = "pending",
+        /// Done; the findings are there.
+        Done = "done",
+        /// Not to be done; the reason says why.
+        Skipped = "skipped",
+        /// Given up; the reason says why.
+        Failed = "failed",
+    }
+}
+
+vocabulary! {
+    /// How a caller felt.
+    Sentiment {
+        /// Content.
+        Positive = "positive",
+        /// Neither, or both.
+        Neutral = "neutral",
+        /// Discontent.
+        Negative = "negative",
+    }
+}
+
+vocabulary! {
+    /// Where a memory of a caller comes from.
+    MemorySource {
+        /// The look at a call after its end.
+        Analysis = "analysis",
+        /// The model, by the tool `remember` while the call went on.
+        Tool = "tool",
+    }
+}
+
+vocabulary! {
     /// Who spoke in a turn.
     Role {
         /// The person on the telephone.
@@ -226,6 +262,7 @@ mod tests {
 
     #[test]
     fn every_word_reads_back() {
+        check_words!(AnalysisState, MemorySource, Sentiment);
         check_words!(
             CallStatus,
             Direction,

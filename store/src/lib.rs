@@ -8,10 +8,12 @@
 //! It refuses to know what a call is made of: it has no actor, no audio and no file but SQLite's own. It keeps no
 //! queue either: who calls [`Store::write_batch`] owns what is waiting and decides what to do when it fails.
 
+mod analysis;
 mod error;
 mod id;
 mod kind;
 mod knowledge;
+mod memory;
 mod migrations;
 mod open;
 mod read;
@@ -21,16 +23,21 @@ mod text;
 mod time;
 mod write;
 
+pub use analysis::{
+    ANALYSIS_CLAIMS_MAX, Analysis, AnalysisClaim, AnalysisEnd, AnalysisJob, Findings, LeadScore, Learned, SentimentScore,
+    SuccessVerdict,
+};
 pub use error::StoreError;
 pub use id::{CallId, DocumentId};
 pub use kind::{
-    CallStatus, Direction, DocumentOrigin, DocumentStatus, HangupCause, IncidentKind, LegKind, Outcome, RecordingFormat,
-    RecordingState, Role, UnknownText,
+    AnalysisState, CallStatus, Direction, DocumentOrigin, DocumentStatus, HangupCause, IncidentKind, LegKind, MemorySource,
+    Outcome, RecordingFormat, RecordingState, Role, Sentiment, UnknownText,
 };
 pub use knowledge::{
     ChunkName, Claim, DEFAULT_ORGANIZATION, DOCUMENT_LIST_MAX, KnowledgeChunk, KnowledgeDocument, KnowledgeStore, LiveDocument,
     NewChunk, NewDocument, NewVector, NoChunk, Scope, VectorPlace,
 };
+pub use memory::{Caller, MEMORIES_MAX, MEMORY_BYTES_MAX, Memory, MemoryId, NewMemory};
 pub use open::Store;
 pub use read::LIST_MAX;
 pub use record::{CallRecord, Citation, Incident, LostCall, NewCall, Recording, ToolUse, Turn, Usage};

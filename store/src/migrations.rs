@@ -8,6 +8,7 @@ const VERSIONS: &[(i64, &str, &str)] = &[
     (1, "calls", include_str!("../migrations/0001_calls.sql")),
     (2, "knowledge", include_str!("../migrations/0002_knowledge.sql")),
     (3, "tool_calls", include_str!("../migrations/0003_tool_calls.sql")),
+    (4, "memories_and_analyses", include_str!("../migrations/0004_memories_and_analyses.sql")),
 ];
 
 /// What SQLite runs after the text of the same version.

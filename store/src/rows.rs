@@ -54,7 +54,7 @@ impl Columns<'_> {
         u64::try_from(count).map_err(|error| self.unreadable(column, error))
     }
 
-    fn count_option(&self, column: &'static str) -> Result<Option<u64>, StoreError> {
+    pub(crate) fn count_option(&self, column: &'static str) -> Result<Option<u64>, StoreError> {
         let count: Option<i64> = self.value(column)?;
         let count = count.map(u64::try_from).transpose();
         count.map_err(|error| self.unreadable(column, error))
@@ -69,7 +69,7 @@ impl Columns<'_> {
         Ok(micros.map(WallTime::from_micros))
     }
 
-    fn json(&self, column: &'static str) -> Result<Value, StoreError> {
+    pub(crate) fn json(&self, column: &'static str) -> Result<Value, StoreError> {
         let text: Option<String> = self.value(column)?;
         let value = text.map(|text| serde_json::from_str(&text)).transpose();
         let value = value.map_err(|error| self.unreadable(column, error))?;

@@ -7,6 +7,7 @@ use sqlx::any::AnyArguments;
 use sqlx::query::Query;
 use sqlx::{Any, AnyConnection};
 
+use crate::analysis::queue_ended;
 use crate::open::{QUERY_TIME_MAX, timed};
 use crate::text::storable;
 use crate::{
@@ -29,7 +30,7 @@ pub enum StoreWrite {
         /// When.
         at: WallTime,
     },
-    /// A call ended. The first end stays.
+    /// A call ended. The first end stays. If it had been answered, its analysis is queued with it.
     CallEnded {
         /// The call.
         call: CallId,
@@ -118,7 +119,7 @@ impl Store {
     }
 }
 
-type Bound<'q> = Query<'q, Any, AnyArguments>;
+pub(crate) type Bound<'q> = Query<'q, Any, AnyArguments>;
 
 impl StoreWrite {
     /// What this write is called in errors.
@@ -139,10 +140,13 @@ impl StoreWrite {
 
     async fn apply(&self, index: usize, connection: &mut AnyConnection) -> Result<(), StoreError> {
         let refused = |source| StoreError::from_write(index, self.name(), source);
-        let done = self.bind().execute(connection).await.map_err(refused)?;
+        let done = self.bind().execute(&mut *connection).await.map_err(refused)?;
         // An insert may find its row there already; an update without its row has lost its call.
         if done.rows_affected() == 0 && self.updates() {
             return Err(refused(sqlx::Error::RowNotFound));
+        }
+        if let Self::CallEnded { call, at, .. } = self {
+            queue_ended(*call, *at).execute(connection).await.map_err(refused)?;
         }
         Ok(())
     }
@@ -296,7 +300,7 @@ fn bind_usage(call: CallId, usage: &Usage) -> Bound<'_> {
     .bind(count(usage.output_audio_tokens))
 }
 
-fn text(text: &str) -> String {
+pub(crate) fn text(text: &str) -> String {
     storable(text).into_owned()
 }
 
@@ -304,6 +308,6 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn count(count: u64) -> i64 {
+pub(crate) fn count(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

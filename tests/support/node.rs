@@ -15,6 +15,7 @@ use actors::kind::ActorKind;
 use actors::node::{NodeEnd, NodeHandle};
 use actors::trace::TraceSink;
 use ai::offline::OfflineConfig;
+use ai::prompt::Prompt;
 use ai::tools::toolbox::Toolbox;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use store::{CallId, CallRecord, Incident, Recording, Store, Turn};
@@ -145,8 +146,16 @@ fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig, tools: Tool
     let ports = rtp_range(64);
     let (first, last) = ports.split_once('-').unwrap();
     let voice = OfflineVoice { name: "en-us".to_owned(), words_per_minute: 160 };
-    let assistant =
-        Assistant { name: "demo".to_owned(), engine, tools, turn: TurnConfig::default(), offline_voice: voice, recording: None };
+    let assistant = Assistant {
+        name: "demo".to_owned(),
+        engine,
+        prompt: Prompt::default(),
+        remembers: false,
+        tools,
+        turn: TurnConfig::default(),
+        offline_voice: voice,
+        recording: None,
+    };
     NodeConfig {
         name: "test".to_owned(),
         data_dir: folder.path().to_owned(),
@@ -173,5 +182,6 @@ fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig, tools: Tool
         recording: RecordingMode::Always,
         directory: Directory { default: Some(Arc::new(assistant)), ..Directory::default() },
         traces: None,
+        memories: None,
     }
 }

@@ -6,6 +6,7 @@ use ai::cascade::{CascadeConfig, CascadeSession};
 use ai::engine::{Engine, EngineError, Past, Words};
 use ai::espeak::Espeak;
 use ai::offline::{OfflineConfig, OfflineSession};
+use ai::prompt::{self, CallFacts};
 use ai::realtime::{RealtimeConfig, RealtimeSession};
 use ai::stream::{StreamConfig, StreamSession};
 use ai::tools::Tool;
@@ -14,7 +15,7 @@ use media::codec::Codec;
 use media::sendout::PromptId;
 
 use super::{AiArgs, AiMsg, EngineChoice};
-use crate::config::{EngineConfig, OfflineVoice};
+use crate::config::{Assistant, EngineConfig, OfflineVoice};
 use crate::mailbox::Mailbox;
 
 /// An engine and what stands behind it.
@@ -44,12 +45,15 @@ pub(super) fn make_engine(args: &AiArgs, tools: Vec<Tool>) -> Made {
     };
     match (&args.engine, &assistant.engine) {
         (EngineChoice::Own(_), EngineConfig::Realtime { session, .. }) => {
-            let config = RealtimeConfig { codec: args.codec, first_prompt, tools, ..RealtimeConfig::clone(session) };
+            let instructions = instructions(args, assistant);
+            let config =
+                RealtimeConfig { codec: args.codec, first_prompt, tools, instructions, ..RealtimeConfig::clone(session) };
             let core = realtime(config, &args.history);
             Made { core, label: "realtime", provider: Some(Arc::clone(&session.endpoint.provider)), keys_cut: false, speaker }
         }
         (EngineChoice::Own(_), EngineConfig::Cascade { session, .. }) => {
-            let config = CascadeConfig { codec: args.codec, first_prompt, tools, ..CascadeConfig::clone(session) };
+            let instructions = instructions(args, assistant);
+            let config = CascadeConfig { codec: args.codec, first_prompt, tools, instructions, ..CascadeConfig::clone(session) };
             let core = cascade(config, &args.history);
             Made { core, label: "cascade", provider: None, keys_cut: false, speaker }
         }
@@ -70,6 +74,11 @@ pub(super) fn make_engine(args: &AiArgs, tools: Vec<Tool>) -> Made {
             Made { core: offline(&apology), label: "offline", provider: None, keys_cut: true, speaker }
         }
     }
+}
+
+/// What the model of an assistant is told in this call.
+fn instructions(args: &AiArgs, assistant: &Assistant) -> String {
+    prompt::instructions(&assistant.prompt, &CallFacts { began: args.began, notes: &args.notes })
 }
 
 /// A new conversation, or one that goes on after its session died: then nobody is greeted again.

@@ -13,6 +13,7 @@ use crate::config::EngineConfig;
 use crate::leg::twilio::StreamIo;
 use crate::leg::{LegMsg, Wire};
 use crate::mailbox::Mailbox;
+use crate::recall::Recall;
 use crate::sip_endpoint::SipMsg;
 use crate::store::StoreMsg;
 
@@ -83,6 +84,7 @@ impl Call {
 
     pub(super) async fn begin(&mut self, me: &Mailbox<CallMsg>) {
         self.write_new_record(me);
+        self.ask_for_memories();
         self.after(self.shared.config.max_call, CallMsg::Overdue, me);
         match &self.party {
             Party::Sip { dialog, .. } => {
@@ -123,6 +125,14 @@ impl Call {
         };
         tracing::info!(call = %self.id, leg = record.leg.as_str(), assistant = record.assistant, "call arrives");
         self.shared.store.tell(StoreMsg::WriteAndTell(StoreWrite::CallCreated(record), me.clone()));
+    }
+
+    /// Asks what is known of the caller, if the assistant remembers any.
+    fn ask_for_memories(&mut self) {
+        let remembers = self.assistant.as_ref().is_some_and(|assistant| assistant.remembers);
+        if let Some(memories) = self.shared.config.memories.as_ref().filter(|_| remembers) {
+            self.recall = Recall::Asked(memories.recall(PhoneNumber::new(self.party.caller())));
+        }
     }
 
     pub(super) fn refuse(&mut self, refused: Refused, me: &Mailbox<CallMsg>) {

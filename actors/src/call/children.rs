@@ -1,7 +1,7 @@
 //! The actors of a call: started together, restarted one by one as the table says.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use ai::engine::{EngineError, Past};
 use ai::tools::CallInfo;
@@ -117,12 +117,15 @@ impl Call {
     }
 
     async fn start_ai(&mut self, engine: EngineChoice, me: &Mailbox<CallMsg>) -> Result<(), String> {
+        let notes = self.recall.known(self.id).await.to_vec();
         let args = AiArgs {
             call_id: self.id,
             engine,
             codec: self.codec,
             introduction: self.introduction(),
             history: self.draft.history.clone(),
+            began: SystemTime::now() - self.arrived.elapsed(),
+            notes,
             session: self.sessions,
             espeak: Arc::clone(&self.shared.espeak),
             http: self.shared.http.clone(),

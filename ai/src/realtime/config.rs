@@ -21,6 +21,8 @@ pub struct RealtimeConfig {
     pub first_message: Option<String>,
     /// A voice of the provider, as `marin`; cannot change once the agent has spoken.
     pub voice: String,
+    /// How fast it speaks: a factor, 0.25 to 1.5; default 1.
+    pub speed: f32,
     /// How the caller's words are written down; `None` keeps no transcript of them.
     pub transcription: Option<Transcription>,
     /// Who decides whose turn it is.
@@ -60,6 +62,7 @@ impl Default for RealtimeConfig {
             instructions: String::new(),
             first_message: None,
             voice: "marin".to_owned(),
+            speed: 1.0,
             transcription: Some(Transcription { model: "gpt-4o-mini-transcribe".to_owned(), language: None }),
             turn_detection: TurnDetection::Local,
             tools: Vec::new(),

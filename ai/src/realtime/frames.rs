@@ -25,6 +25,11 @@ pub(super) fn session_update(config: &RealtimeConfig) -> String {
     let turn_detection = match config.turn_detection {
         TurnDetection::Local => Value::Null,
     };
+    let mut output = json!({ "format": format, "voice": config.voice });
+    if config.speed != 1.0 {
+        // In hundredths: 1.1 as f32 would be 1.10000002.
+        output["speed"] = json!((f64::from(config.speed) * 100.0).round() / 100.0);
+    }
     let tool = |tool: &crate::tools::Tool| {
         json!({
             "type": "function",
@@ -43,7 +48,7 @@ pub(super) fn session_update(config: &RealtimeConfig) -> String {
             "output_modalities": ["audio"],
             "audio": {
                 "input": { "format": format, "transcription": transcription, "turn_detection": turn_detection },
-                "output": { "format": format, "voice": config.voice },
+                "output": output,
             },
             "tools": tools,
             "tool_choice": "auto",

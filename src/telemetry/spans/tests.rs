@@ -10,6 +10,7 @@ use actors::trace::SetupTrace;
 use actors::turn::Waterfall;
 use ai::offline::OfflineConfig;
 use ai::openai::RealtimeEndpoint;
+use ai::prompt::Prompt;
 use ai::realtime::RealtimeConfig;
 use ai::tools::toolbox::Toolbox;
 use media::codec::Codec;
@@ -39,6 +40,8 @@ fn call(leg: LegKind) -> Arc<TracedCall> {
     let assistant = Assistant {
         name: "demo".to_owned(),
         engine: realtime(),
+        prompt: Prompt::default(),
+        remembers: false,
         tools: Toolbox::default(),
         turn: TurnConfig::default(),
         offline_voice,

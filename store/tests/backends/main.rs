@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod analyses;
 mod calls;
 mod cluster;
 mod faults;
 mod knowledge;
+mod memories;
 mod sample;
 
 use std::future::Future;
@@ -38,6 +40,16 @@ cases! {
     calls::lost_calls_are_closed_once,
     calls::unicode_nul_and_endless_text_are_kept_or_cut,
     calls::a_database_is_opened_again_as_it_was,
+    analyses::the_end_of_a_call_queues_its_analysis_in_the_same_batch,
+    analyses::a_call_that_a_crash_closed_is_queued_too,
+    analyses::a_claim_is_one_node_s_until_its_lease_is_over,
+    analyses::a_start_opens_the_claims_of_the_process_before,
+    analyses::every_end_reads_back,
+    analyses::a_claim_that_is_over_changes_nothing,
+    memories::memories_are_bounded_and_the_one_confirmed_longest_ago_goes,
+    memories::what_is_known_is_confirmed_and_what_expires_is_gone,
+    memories::an_analysis_teaches_and_corrects,
+    memories::what_is_erased_does_not_come_back_from_the_queue,
     faults::a_write_without_its_call_is_refused_with_its_batch,
     faults::a_batch_cut_off_at_any_point_leaves_all_or_nothing,
     faults::writers_at_the_same_time_lose_nothing,

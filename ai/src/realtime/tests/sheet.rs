@@ -65,6 +65,12 @@ fn an_a_law_leg_has_an_a_law_session() {
 }
 
 #[test]
+fn a_voice_has_a_speed_when_it_is_not_its_own() {
+    let speed = |speed| session_update(RealtimeConfig { speed, ..silent() })["session"]["audio"]["output"]["speed"].clone();
+    assert_eq!((speed(1.0), speed(1.1)), (Value::Null, json!(1.1)));
+}
+
+#[test]
 fn frames_are_the_sheets() {
     let now = Instant::now();
     let mut session = RealtimeSession::new(silent(), 1);
