@@ -65,8 +65,9 @@ fn solve(mut matrix: [[f64; UNKNOWNS]; UNKNOWNS], mut right: [f64; UNKNOWNS]) ->
         right.swap(column, pivot);
         for below in column + 1..UNKNOWNS {
             let factor = matrix[below][column] / matrix[column][column];
-            for at in column..UNKNOWNS {
-                matrix[below][at] -= factor * matrix[column][at];
+            let row = matrix[column];
+            for (to, from) in matrix[below].iter_mut().zip(row).skip(column) {
+                *to -= factor * from;
             }
             right[below] -= factor * right[column];
         }

@@ -79,9 +79,12 @@ pub const LEVEL: Dbov = Dbov(-22.0);
 /// Frames this far below the level of the speech are none of it.
 const SILENT_DB: f32 = 35.0;
 
+/// Speech by voice and text.
+type Said = HashMap<(Voice, String), Arc<Vec<i16>>>;
+
 /// Everything that was said so far, so that it is said once.
 #[derive(Default)]
-pub struct Studio(Mutex<HashMap<(Voice, String), Arc<Vec<i16>>>>);
+pub struct Studio(Mutex<Said>);
 
 impl Studio {
     /// `text` at 8 kHz and [`LEVEL`], without silence around it.
@@ -95,7 +98,7 @@ impl Studio {
         Ok(speech)
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<(Voice, String), Arc<Vec<i16>>>> {
+    fn known(&self) -> std::sync::MutexGuard<'_, Said> {
         self.0.lock().expect("a poisoned studio ends the bench")
     }
 }

@@ -23,7 +23,7 @@ struct Leg {
 fn call(leg: &Leg, caller: &[i16]) -> (Vec<String>, f32) {
     let agent = [speech(), speech()].concat();
     let gain = 10_f32.powf(-leg.loss_db / 20.0);
-    let (mut vad, mut scene) = (Vad::new(VadConfig::default()), Scene::new(timer()));
+    let (mut vad, mut scene) = (Vad::new(VadConfig::default()), Scene::new(TurnConfig { echo_return_loss_db: 10.0, ..timer() }));
     let (mut sent, mut said, mut random) = (Vec::<i16>::new(), 0, 1_u32);
     let mut frame = PcmFrame::silence(Codec::Pcmu);
     frame.origin = FrameOrigin::Received;
@@ -65,7 +65,7 @@ const LEGS: [(f32, usize); 9] =
 fn the_agents_own_echo_alone_never_interrupts_it() {
     for (loss_db, delay_ms) in LEGS {
         let (seen, learned) = call(&Leg { loss_db, delay_ms }, &[]);
-        assert_eq!(seen, Vec::<String>::new(), "{loss_db} dB, {delay_ms} ms");
+        assert_eq!(seen, Vec::<String>::new(), "{loss_db} dB, {delay_ms} ms: learned {learned}");
         // Never more than there is: that is what keeps the echo out.
         assert!(learned <= loss_db + 1.0, "{loss_db} dB, {delay_ms} ms: learned {learned}");
     }
@@ -85,12 +85,32 @@ fn a_caller_on_top_of_the_echo_interrupts() {
 #[test]
 fn on_a_line_without_echo_soft_speech_interrupts_once_that_is_known() {
     let soft: Vec<i16> = speech()[8 * 5_400..8 * 7_600].iter().map(|sample| sample / 6).collect();
-    let (seen, learned) = call(&Leg { loss_db: 90.0, delay_ms: 20 }, &soft);
-    assert!(learned > 20.0, "{learned}");
-    assert!(seen.iter().any(|event| event.contains("BargeInCommitted")), "{seen:?}");
-    // At 10 dB the same would be less than the echo.
-    let (seen, _) = call(&Leg { loss_db: 10.0, delay_ms: 20 }, &soft);
-    assert!(seen.iter().all(|event| !event.contains("BargeInCommitted")), "{seen:?}");
+    let committed = |loss_db: f32| {
+        let (seen, learned) = call(&Leg { loss_db, delay_ms: 20 }, &soft);
+        let at =
+            seen.iter().find(|event| event.contains("BargeInCommitted")).map(|event| event.split(':').next().unwrap().to_owned());
+        (at.map_or(u64::MAX, |ms| ms.parse().unwrap()), learned)
+    };
+    let (clean, echo) = (committed(90.0), committed(10.0));
+    assert!(clean.1 > 20.0 && echo.1 < 11.0, "clean {clean:?}, echo {echo:?}");
+    // Where the echo is loud, only its gaps let soft speech through.
+    assert!(clean.0 <= 12_700 && echo.0 >= 13_500, "clean {clean:?}, echo {echo:?}");
+}
+
+#[test]
+fn interruptions_taken_back_lower_a_loss_that_was_thought_too_high() {
+    let mut scene = Scene::new(timer());
+    scene.agent(0, AgentAudio::Started);
+    let mut at = 0;
+    for _ in 0..8 {
+        for letter in super::letters("2s 20.") {
+            at += 20;
+            scene.frame(at, letter);
+        }
+    }
+    // Four times it was fooled; now the same sound is less than the echo would be.
+    assert_eq!(scene.seen.len(), 8, "{:?}", scene.seen);
+    assert_eq!(scene.detector.echo_return_loss_db(), 8.0);
 }
 
 #[test]

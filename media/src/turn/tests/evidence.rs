@@ -64,9 +64,9 @@ fn the_wait_stays_between_its_bounds_and_a_shortest_above_the_longest_is_a_timer
 #[test]
 fn speech_after_a_pause_takes_it_back_and_each_pause_has_one_outcome() {
     let (mut scene, at) = after_phrase(TurnConfig::default(), &LEVEL);
-    be_silent(&mut scene, at, 32);
-    scene.frame(at + 660, 's');
-    be_silent(&mut scene, at + 660, 80);
+    be_silent(&mut scene, at, 40);
+    scene.frame(at + 820, 's');
+    be_silent(&mut scene, at + 820, 80);
     let kinds: Vec<&str> = scene.seen.iter().map(|event| event.split([':', '(']).nth(1).unwrap()).collect();
     assert_eq!(kinds, ["CallerPaused", "CallerResumed", "CallerPaused", "CallerFinished"]);
 }
