@@ -175,7 +175,7 @@ pub enum KnowledgeError {
     Store(#[from] StoreError),
 }
 
-/// The knowledge base. Cheap to clone; its work ends with [`Service::stop`].
+/// The knowledge base. Cheap to clone; the handle of [`Service::work`] ends its work.
 #[derive(Clone, Debug)]
 pub struct Service {
     shared: Arc<Shared>,
