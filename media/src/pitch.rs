@@ -76,13 +76,13 @@ impl Pitch {
         }
         let mut past_energy = energy;
         let mut fits = [0.0; LAG_MAX + 1];
-        for lag in 1..=LAG_MAX {
+        for (lag, fit) in fits.iter_mut().enumerate().skip(1) {
             let from = LAG_MAX - lag;
             let (come, gone) = (self.history[from], self.history[from + WINDOW]);
             past_energy = (past_energy + come * come - gone * gone).max(f32::EPSILON);
             if lag >= LAG_MIN - 1 {
                 let past = &self.history[from..from + WINDOW];
-                fits[lag] = dot(now, past) / (energy * past_energy).sqrt();
+                *fit = dot(now, past) / (energy * past_energy).sqrt();
             }
         }
         peak(&fits)

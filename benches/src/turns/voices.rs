@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use anyhow::{Context, Result, ensure};
 use media::resample;
@@ -81,7 +81,10 @@ const SILENT_DB: f32 = 35.0;
 
 /// Everything that was said so far, so that it is said once.
 #[derive(Default)]
-pub struct Studio(Mutex<HashMap<(Voice, String), Arc<Vec<i16>>>>);
+pub struct Studio(Mutex<Said>);
+
+/// By voice and text.
+type Said = HashMap<(Voice, String), Arc<Vec<i16>>>;
 
 impl Studio {
     /// `text` at 8 kHz and [`LEVEL`], without silence around it.
@@ -95,7 +98,7 @@ impl Studio {
         Ok(speech)
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<(Voice, String), Arc<Vec<i16>>>> {
+    fn known(&self) -> MutexGuard<'_, Said> {
         self.0.lock().expect("a poisoned studio ends the bench")
     }
 }
