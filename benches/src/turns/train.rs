@@ -65,10 +65,8 @@ fn solve(mut matrix: [[f64; UNKNOWNS]; UNKNOWNS], mut right: [f64; UNKNOWNS]) ->
         right.swap(column, pivot);
         for below in column + 1..UNKNOWNS {
             let factor = matrix[below][column] / matrix[column][column];
-            let row = matrix[column];
-            for (to, from) in matrix[below].iter_mut().zip(row).skip(column) {
-                *to -= factor * from;
-            }
+            let (above, rest) = matrix.split_at_mut(below);
+            rest[0].iter_mut().zip(above[column]).skip(column).for_each(|(to, from)| *to -= factor * from);
             right[below] -= factor * right[column];
         }
     }

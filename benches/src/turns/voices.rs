@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use anyhow::{Context, Result, ensure};
 use media::resample;
@@ -86,6 +86,9 @@ type Said = HashMap<(Voice, String), Arc<Vec<i16>>>;
 #[derive(Default)]
 pub struct Studio(Mutex<Said>);
 
+/// By voice and text.
+type Said = HashMap<(Voice, String), Arc<Vec<i16>>>;
+
 impl Studio {
     /// `text` at 8 kHz and [`LEVEL`], without silence around it.
     pub fn say(&self, voice: Voice, text: &str) -> Result<Arc<Vec<i16>>> {
@@ -98,7 +101,7 @@ impl Studio {
         Ok(speech)
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, Said> {
+    fn known(&self) -> MutexGuard<'_, Said> {
         self.0.lock().expect("a poisoned studio ends the bench")
     }
 }
