@@ -79,9 +79,6 @@ pub const LEVEL: Dbov = Dbov(-22.0);
 /// Frames this far below the level of the speech are none of it.
 const SILENT_DB: f32 = 35.0;
 
-/// Speech by voice and text.
-type Said = HashMap<(Voice, String), Arc<Vec<i16>>>;
-
 /// Everything that was said so far, so that it is said once.
 #[derive(Default)]
 pub struct Studio(Mutex<Said>);
