@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use ai::vendor::{self, Account, ProviderKind, ResponderConfig};
 use platform::analysis::FieldSchema;
 
+use super::cascade::{account, reason};
 use super::reader::Section;
 use super::services::{DEFAULT_PROVIDER, ProviderConfig};
 
@@ -14,6 +16,10 @@ const MIN_TURNS: u32 = 1;
 const RETENTION_DAYS: u32 = 365;
 /// The longest rubric or criteria, in bytes: every call costs it as input.
 const CRITERIA_BYTES_MAX: usize = 8 * 1024;
+/// The longest answer about a call, in tokens, a model's thinking included.
+const ANSWER_TOKENS_MAX: u32 = 8_192;
+/// From a request to the head of its answer: nobody waits on the telephone.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// An assistant's `analysis`: what a model is asked about a call after its end.
@@ -23,7 +29,7 @@ pub struct AnalysisConfig {
     pub enabled: bool,
     /// The name in `providers`, default `openai`.
     pub provider: String,
-    /// The provider's model, default `gpt-4.1-mini`.
+    /// The provider's model, default `gpt-4.1-mini`, which other providers take for their own default.
     pub model: String,
     /// When a call has done what it is for; `None` (written ""): not judged.
     pub rubric: Option<String>,
@@ -42,6 +48,17 @@ pub struct MemoryConfig {
     pub enabled: bool,
     /// How long, unless it is heard again, 1-3650 days, default 365.
     pub retention: Duration,
+}
+
+impl AnalysisConfig {
+    /// The model as its adapter takes it. The default is OpenAI's; other providers take it for their own.
+    pub fn responder(&self, provider: &ProviderConfig) -> ResponderConfig {
+        let account = Account { answer_timeout: HEAD_TIMEOUT, ..account(&self.provider, provider) };
+        let defaults = ResponderConfig::from(account.kind);
+        let own = self.model == MODEL && account.kind != ProviderKind::OpenAi && !defaults.model.is_empty();
+        let model = if own { defaults.model.clone() } else { self.model.clone() };
+        ResponderConfig { account, model, max_tokens: ANSWER_TOKENS_MAX, ..defaults }
+    }
 }
 
 /// Reads both. They ask the same model, which must be there when one of them is on.
@@ -66,13 +83,14 @@ pub(super) fn read_after(
         section.refuse(key, "is asked for only when enabled is true");
     }
     if analysis.enabled || memory.enabled {
-        check_provider(&mut section, &analysis.provider, providers);
+        check_provider(&mut section, &analysis, providers);
     }
     section.finish();
     (analysis, memory)
 }
 
-fn check_provider(section: &mut Section<'_>, name: &str, providers: &BTreeMap<String, ProviderConfig>) {
+fn check_provider(section: &mut Section<'_>, analysis: &AnalysisConfig, providers: &BTreeMap<String, ProviderConfig>) {
+    let name = analysis.provider.as_str();
     match providers.get(name) {
         None => section.refuse("provider", format!("there is no [providers.{name}], which analysis and memory ask")),
         Some(provider) if !provider.has_key() => {
@@ -80,7 +98,11 @@ fn check_provider(section: &mut Section<'_>, name: &str, providers: &BTreeMap<St
             let key = format!("(providers.{name}.api_key_env)");
             section.refuse("provider", format!("analysis and memory need the environment variable {variable} {key}"));
         }
-        Some(_) => {}
+        Some(provider) => {
+            if let Err(error) = vendor::responder(&analysis.responder(provider)) {
+                section.refuse("provider", reason(&error));
+            }
+        }
     }
 }
 

@@ -273,18 +273,22 @@ fn or_default(given: &str, default: &str) -> String {
     if given.is_empty() { default.to_owned() } else { given.to_owned() }
 }
 
-fn account(name: &str, provider: &ProviderConfig) -> Account {
+/// A provider as its adapters take it.
+pub fn account(name: &str, provider: &ProviderConfig) -> Account {
+    // Who wants no key is a server of one's own that speaks as OpenAI does.
+    let own = provider.kind == ProviderKind::OpenAi && provider.api_key_env.is_none();
+    let kind = if own { ProviderKind::Compatible } else { provider.kind };
     Account {
         provider: name.into(),
         base_url: provider.base_url.as_str().to_owned(),
         api_key: provider.api_key.as_ref().map_or("", |key| key.expose()).into(),
         connect_timeout: provider.connect_timeout,
-        ..Account::from(provider.kind)
+        ..Account::from(kind)
     }
 }
 
 /// What is wrong, in the file's words.
-fn reason(error: &EngineError) -> String {
+pub(super) fn reason(error: &EngineError) -> String {
     match error {
         EngineError::Configuration { message, .. } => message.clone(),
         other => other.to_string(),

@@ -318,6 +318,8 @@ fn analysis_and_memory_need_a_model_that_can_be_asked() {
         "assistants[0].analysis.provider: there is no [providers.x], which analysis and memory ask",
     );
     check(&with("analysis.rubric = \"x\""), "assistants[0].analysis.rubric: is asked for only when enabled is true");
+    let deaf = "analysis.enabled = true\nanalysis.provider = \"ears\"\n[providers.ears]\nkind = \"deepgram\"\napi_key_env = \"\"";
+    check(&with(deaf), "assistants[0].analysis.provider: deepgram has no responder here");
     let local = "\n[providers.local]\nbase_url = \"http://127.0.0.1:1\"";
     let on = "analysis.enabled = true\nanalysis.provider = \"local\"\n";
     let config = load(&with(&format!("{on}analysis.fields = '{{\"type\": \"object\"}}'\nmemory.retention_days = 2{local}")), &[]);

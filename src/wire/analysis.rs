@@ -2,27 +2,18 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actors::recall::CallerMemory;
 use ai::engine::Words;
 use ai::link::http::HttpClient;
-use ai::openai::chat::ChatCompletions;
-use ai::secret::Secret;
-use ai::vendor::{Account, ProviderKind, ResponderConfig};
+use ai::vendor;
 use platform::analysis::{Analyst, Model, Plan, Questions, ResponderModel, Runner};
 use platform::memory::Memories;
 use store::{PhoneNumber, Store, WallTime};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use crate::config::{AssistantConfig, Config, ProviderConfig};
-
-/// The longest answer about a call, in tokens, a model's thinking included.
-const ANSWER_TOKENS_MAX: u32 = 8_192;
-
-/// From a request to the head of its answer: nobody waits on the telephone.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+use crate::config::{AssistantConfig, Config};
 
 /// Starts the work at the queue of analyses.
 pub(super) fn start(config: &Config, database: &Store) -> Runner {
@@ -39,7 +30,8 @@ fn plan(config: &Config, assistant: &AssistantConfig, http: &HttpClient) -> Opti
         return None;
     }
     let provider = config.providers.get(&analysis.provider)?;
-    let responder = ChatCompletions::new(responder(&analysis.provider, &analysis.model, provider));
+    // The file was refused if it cannot be made.
+    let responder = vendor::responder(&analysis.responder(provider)).ok()?;
     let questions = Questions {
         summary: analysis.enabled,
         rubric: analysis.rubric.clone(),
@@ -47,21 +39,8 @@ fn plan(config: &Config, assistant: &AssistantConfig, http: &HttpClient) -> Opti
         lead_criteria: analysis.lead_criteria.clone(),
         retention: memory.enabled.then_some(memory.retention),
     };
-    let model: Arc<dyn Model> = Arc::new(ResponderModel::new(Arc::new(responder), http.clone()));
+    let model: Arc<dyn Model> = Arc::new(ResponderModel::new(responder, http.clone()));
     Some(Plan { model, questions, min_turns: analysis.min_turns })
-}
-
-fn responder(name: &str, model: &str, provider: &ProviderConfig) -> ResponderConfig {
-    let kind = if provider.api_key_env.is_some() { ProviderKind::OpenAi } else { ProviderKind::Compatible };
-    let account = Account {
-        provider: name.into(),
-        base_url: provider.base_url.as_str().to_owned(),
-        api_key: Secret::from(provider.api_key.as_ref().map_or("", |key| key.expose())),
-        connect_timeout: provider.connect_timeout,
-        answer_timeout: HEAD_TIMEOUT,
-        ..Account::from(kind)
-    };
-    ResponderConfig { account, model: model.to_owned(), max_tokens: ANSWER_TOKENS_MAX, ..ResponderConfig::from(kind) }
 }
 
 /// What calls ask of their callers; `None`: no assistant remembers any.

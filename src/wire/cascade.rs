@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use ai::breaker::SharedBreaker;
 use ai::cascade::{CascadeConfig, Member, Timeouts};
+use ai::prompt::Personality;
 use ai::speakable::Speakable;
+use ai::vendor::{ProviderKind, SynthesizerConfig};
 
 use crate::config::{AssistantConfig, Config, PartConfig, ProviderConfig};
 
@@ -30,6 +32,17 @@ impl Breakers {
             metrics::gauge!("offhook_provider_breaker_state", "provider" => provider.to_owned()).set(value);
         }
     }
+}
+
+/// What a personality makes of a voice, where the file does not say it.
+fn in_character(voice: SynthesizerConfig, personality: Option<Personality>) -> SynthesizerConfig {
+    let Some(personality) = personality else { return voice };
+    let speed = voice.speed.or(Some(personality.rate()).filter(|rate| *rate != 1.0));
+    if voice.account.kind != ProviderKind::ElevenLabs {
+        return SynthesizerConfig { speed, ..voice };
+    }
+    let (stability, style) = (voice.stability.unwrap_or(personality.stability()), voice.style.unwrap_or(personality.style()));
+    SynthesizerConfig { speed, stability: Some(stability), style: Some(style), ..voice }
 }
 
 /// The engine of an assistant of kind `cascade`. What cannot be made was refused with the file.
@@ -63,7 +76,8 @@ pub(super) fn session(config: &Config, assistant: &AssistantConfig, breakers: &m
     }
     for (part, provider) in cascade.voices.iter().filter_map(known) {
         let breaker = breakers.of(&part.provider, "voice", provider);
-        session.synthesizers.extend(Member::synthesizer(cascade.synthesizer(&part, provider), breaker));
+        let voice = in_character(cascade.synthesizer(&part, provider), assistant.personality);
+        session.synthesizers.extend(Member::synthesizer(voice, breaker));
     }
     session
 }

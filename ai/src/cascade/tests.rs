@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use media::codec::Codec;
 use media::frame::PcmFrame;
+use media::turn::TurnHint;
 
 use super::*;
 use crate::engine::TurnTimings;
@@ -47,14 +48,20 @@ struct Run {
     start: Instant,
     ms: u64,
     log: Vec<String>,
+    /// What words said of the turn.
+    hints: Vec<String>,
 }
 
 impl Run {
     fn new(config: CascadeConfig) -> Self {
+        Self::of(CascadeSession::new(config, 7))
+    }
+
+    fn of(session: CascadeSession) -> Self {
         // Far from the clock's zero, so that instants before the start exist.
         let start = Instant::now() + Duration::from_secs(3_600);
         let (links, names) = (HashMap::new(), HashMap::new());
-        Self { session: CascadeSession::new(config, 7), links, names, start, ms: 0, log: Vec::new() }
+        Self { session, links, names, start, ms: 0, log: Vec::new(), hints: Vec::new() }
     }
 
     fn now(&self) -> Instant {
@@ -100,6 +107,7 @@ impl Run {
             "finishes" => Input::CallerFinished { last_speech_at: self.now() - ms(1), speech: ms(2) },
             "barge" => Input::BargeInCommitted { prompt: PromptId(number(1)), heard: ms(2) },
             "heard" => Input::PromptFinished { prompt: PromptId(number(1)) },
+            "say" => Input::Say(words[1..].join(" ").into()),
             "key" => Input::Dtmf(word(1).chars().next().unwrap()),
             "result" => Input::ToolResult { call_id: word(1).to_owned(), output: word(2).into() },
             "spoken" => Input::Synthesized { request: number(1), result: Ok(Bytes::from(vec![1; number(2) as usize * 8])) },
@@ -182,6 +190,10 @@ impl Run {
             Output::Failed { error } => format!("failed {error}"),
             Output::ProviderFailed { provider, stage, replaced, error } => {
                 format!("{stage} {provider} {}{}", error.kind(), if replaced { ", replaced" } else { "" })
+            }
+            Output::TurnHint(hint @ (TurnHint::Completeness(_) | TurnHint::Words(_))) => {
+                self.hints.push(format!("{hint:?}"));
+                return None;
             }
             Output::Transcript { is_final: false, .. } | Output::ProviderTook { .. } | Output::Usage(_) | Output::Warm { .. } => {
                 return None;

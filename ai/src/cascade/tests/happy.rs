@@ -1,6 +1,9 @@
 //! Conversations in which nothing fails.
 
+use media::turn::words::completeness;
+
 use super::*;
+use crate::speakable::Speakable;
 
 #[test]
 fn a_greeting_is_made_while_it_rings_and_said_at_once() {
@@ -190,6 +193,60 @@ fn tools_run_and_the_model_goes_on() {
          900 Agent 1 = Let me look.
          900 Agent 2 = Done.",
     );
+}
+
+#[test]
+fn a_slow_tool_is_bridged_with_words_that_are_no_part_of_the_conversation() {
+    check(
+        single(),
+        "starts 0\nfinishes 0 500\nstt1 final what\nstt1 flushed
+         llm1 call a
+         llm1 tools
+         +1500 say One moment, please.
+         cached One_moment,_please. 400
+         +500 heard 1
+         result a 1
+         llm1 text Done.
+         llm1 done",
+        "0 > stt1 flush
+         0 ask llm1: caller: what
+         0 Caller = what
+         0 tool a lookup
+         1500 look One moment, please.
+         1500 audio 1 400
+         1500 end 1
+         2000 Agent 1 = One moment, please.
+         2000 close llm1
+         2000 ask llm1: caller: what | call a lookup | result a 1
+         2000 > tts1 say 2 Done.",
+    );
+}
+
+#[test]
+fn words_tell_turn_taking_whether_they_are_complete() {
+    let speakable = Speakable { language: "en".into(), ..Speakable::default() };
+    let mut run = Run::new(CascadeConfig { speakable, ..single() });
+    run.play("started\nopen stt1\nopen tts1\nstarts 0\nstt1 interim I would like to\nstt1 final I would like to book a table.");
+    let expected = ["I would like to", "I would like to book a table."].map(|text| completeness(text, "en"));
+    assert!(expected[0] < 0.5 && expected[1] > 0.5, "{expected:?}");
+    let [first, second] = expected.map(|value| format!("Completeness({value:?})"));
+    assert_eq!(run.hints, [first.as_str(), "Words(Other)", second.as_str(), "Words(Other)"]);
+}
+
+#[test]
+fn a_session_that_takes_over_knows_the_tools_and_answers_when_a_result_comes() {
+    let call = |id: &str| Past::ToolCalled { call_id: id.into(), name: "lookup".into(), arguments: "{}".into() };
+    let past = [
+        Past::Said(Role::Caller, "what".into()),
+        call("a"),
+        call("b"),
+        Past::ToolAnswered { call_id: "a".into(), output: "1".into() },
+    ];
+    let mut run = Run::of(CascadeSession::resume(single(), 7, past));
+    run.play("started\nopen stt1\nopen tts1");
+    run.log.clear();
+    run.play("result b 2");
+    run.expect("0 ask llm1: caller: what | call a lookup | call b lookup | result a 1 | result b 2");
 }
 
 #[test]
