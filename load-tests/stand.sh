@@ -41,7 +41,7 @@ warn_if_busy() {
     fi
 }
 
-# start_server [NAME=VALUE...]: a new server, ready to take calls; sets `server` and `started_ms`. CONFIG is its file, where set.
+# start_server [NAME=VALUE...]: a new server that ends turns by a plain timer, so that the response gap is the same for each, ready to take calls; sets `server` and `started_ms`. CONFIG is its file, where set.
 start_server() {
     stop_server
     rm -rf "$folder/data" "$folder/ready"
@@ -51,6 +51,7 @@ start_server() {
     env OPENAI_API_KEY=none OFFHOOK__PROVIDERS__OPENAI__BASE_URL="http://$PROVIDER/v1" \
         OFFHOOK__SIP__LISTEN="$SIP" OFFHOOK__HTTP__LISTEN="$HTTP" OFFHOOK__METRICS__LISTEN="$METRICS" \
         OFFHOOK__NODE__DATA_DIR="$folder/data" OFFHOOK__NODE__MAX_CALLS="${MAX_CALLS:-2000}" OFFHOOK__LIMITS__CPU_PERCENT="${CPU_PERCENT:-100}" \
+        OFFHOOK__TURN__ENDPOINT_SILENCE_MS="$ENDPOINT_MS" OFFHOOK__TURN__ENDPOINT_SILENCE_MIN_MS="$ENDPOINT_MS" \
         OFFHOOK__TELEMETRY__LOG_LEVEL=warn "$@" \
         "${server_pin[@]}" "$BIN/offhook" serve ${CONFIG:+--config "$CONFIG"} >"$folder/ready" 2>>"$folder/server.log" &
     server=$!
