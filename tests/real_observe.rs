@@ -167,10 +167,11 @@ fn scatter(ports: &str) {
 }
 
 /// What may be zero, or not be there, on a node that works, by a part of the query, and why; everything else must have moved.
-const QUIET: [(&str, &str); 21] = [
+const QUIET: [(&str, &str); 22] = [
     ("offhook_actor_restarts_total", "no actor dies"),
     ("offhook_analysis_seconds", "no analysis is configured"),
     ("offhook_knowledge_degraded_total", "there are no vectors that could be missing"),
+    ("offhook_knowledge_ingested_total", "its document was read before the first reading, perhaps"),
     ("offhook_knowledge_vector_bytes", "there are no vectors"),
     ("offhook_mailbox_dropped_total", "no mailbox is full, unless the machine is"),
     ("offhook_memory_recalls_total", "nobody is remembered"),

@@ -365,7 +365,10 @@ fn a_caller_who_speaks_gives_up_only_what_may_be_given_up() {
 }
 
 fn only_call(node: &Node) -> store::CallId {
-    node.runtime.block_on(node.database.list_calls(1, None)).unwrap().remove(0).call.id
+    let listed = || node.runtime.block_on(node.database.list_calls(1, None)).unwrap();
+    // A call may be up before its record is written.
+    wait("the call's record", || !listed().is_empty());
+    listed().remove(0).call.id
 }
 
 /// What the provider was told on its first connection and on its second, without words and audio.
