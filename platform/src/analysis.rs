@@ -5,8 +5,8 @@
 //!                   ^------------- again later, five times in an hour -------'
 //! ```
 //!
-//! A call's words are data: they are framed for the model ([`prompt`]), and what the model answers is taken for nothing until it has
-//! been checked ([`answer`]).
+//! A call's words are data: they are framed for the model (`prompt`), and what the model answers is taken for nothing until it has
+//! been checked (`answer`).
 
 mod answer;
 mod model;
@@ -34,7 +34,7 @@ pub use self::model::{ANSWER_BYTES_MAX, ANSWER_TIME_MAX, Model, Reply, Responder
 pub use self::questions::{FIELDS_BYTES_MAX, FieldSchema, Questions};
 pub use self::runner::{CONCURRENT_MAX, Runner};
 
-/// Tries of one analysis. With [`RETRY_AFTER`] they are spread over an hour: longer than a provider's bad quarter of an hour.
+/// Tries of one analysis. With `RETRY_AFTER` they are spread over an hour: longer than a provider's bad quarter of an hour.
 pub const TRIES_MAX: u32 = 5;
 
 /// Wait after the first, second, third and fourth try; a fifth of it more or less, so that calls that ended together do not come back
