@@ -100,7 +100,7 @@ else
     printf '\n=== %s\n' "licences and sources: skipped, cargo-deny is not here and is long to build (make deny)" >&3
 fi
 if ((${#real[@]} > 0)); then
-    stage "real calls" 1200 cargo test --locked --workspace --no-fail-fast "${real[@]}" -- --test-threads=3
+    stage "real calls" 1500 cargo test --locked --workspace --no-fail-fast "${real[@]}" -- --test-threads=3
 fi
 if ((${#load[@]} > 0)); then
     stage "load" 600 cargo test --locked --workspace --no-fail-fast "${load[@]}" -- --test-threads=1
