@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use ai::knowledge::chunk::ChunkConfig;
 use ai::knowledge::embeddings::{Embeddings, EmbeddingsConfig};
-use ai::knowledge::extract::{Format, PdfProgram, Reader};
+use ai::knowledge::extract::{Format, PdfProgram, Reader, look};
 use ai::knowledge::fetch::{FetchError, Fetcher};
 use ai::knowledge::pinecone::{Pinecone, PineconeConfig};
 use ai::link::http::HttpClient;
@@ -335,6 +335,8 @@ impl Service {
             Source::Content { format, bytes } => {
                 self.check_content(&bytes)?;
                 let format = format.or_else(|| Format::of_name(&name)).unwrap_or(Format::Text);
+                // Who hands it over hears at once that it is none; of a folder's files one bad one must not stop the rest.
+                let bytes = if origin == DocumentOrigin::Upload { looked_at(format, bytes).await? } else { bytes };
                 let digest = digest(&bytes);
                 (None, Some(format.as_str().to_owned()), Some(bytes), digest)
             }
@@ -370,6 +372,14 @@ impl Service {
 
 fn refused(field: &'static str, reason: impl Into<String>) -> KnowledgeError {
     KnowledgeError::Refused { field, reason: reason.into() }
+}
+
+/// `bytes`, when they can be a document of `format`.
+async fn looked_at(format: Format, bytes: Vec<u8>) -> Result<Vec<u8>, KnowledgeError> {
+    // Milliseconds of pure computing for the largest ones.
+    let looked = tokio::task::spawn_blocking(move || look(format, &bytes).map(|()| bytes)).await;
+    let looked = looked.map_err(|error| refused("content", error.to_string()))?;
+    looked.map_err(|error| refused("content", error.to_string()))
 }
 
 fn refused_url(error: FetchError) -> KnowledgeError {
