@@ -11,6 +11,8 @@ readonly PACKAGES=(
     flite:flite
     sipp:sip-tester
     baresip:baresip-core
+    dnsmasq:dnsmasq-base
+    openssl:openssl
     sox:sox
     valgrind:valgrind
     promtool:prometheus

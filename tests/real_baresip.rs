@@ -3,97 +3,11 @@
 
 mod support;
 
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use media::wav::{WavFormat, header};
 use store::{CallRecord, HangupCause, RecordingState};
-use support::stereo::{self, Side};
-use support::{Folder, Process, Server, speech};
-
-/// Silence before the speech, in which the greeting is heard, and after it, in which the answer is.
-const LISTEN_SECONDS: usize = 7;
-
-/// A configured baresip in a folder of its own, which ends with this.
-struct Softphone {
-    _process: Process,
-    folder: Folder,
-}
-
-impl Softphone {
-    /// Calls the demo assistant; it says the speech, and hangs up when its file is at its end.
-    fn call(server: &Server, codec: &str, transport: &str) -> Self {
-        let folder = Folder::new();
-        let path = folder.path();
-        std::fs::write(path.join("said.wav"), spoken()).unwrap();
-        std::fs::create_dir(path.join("heard")).unwrap();
-        let config = CONFIG.replace("FOLDER", &path.display().to_string()).replace("MODULES", &modules().display().to_string());
-        std::fs::write(path.join("config"), config).unwrap();
-        std::fs::write(path.join("accounts"), format!("<sip:softphone@127.0.0.1>;regint=0;audio_codecs={codec}\n")).unwrap();
-        std::fs::write(path.join("contacts"), "").unwrap();
-        let log = std::fs::File::create(path.join("log")).unwrap();
-        let child = Command::new("baresip")
-            .arg("-f")
-            .arg(path)
-            .args(["-e", &format!("d sip:demo@{};transport={transport}", server.sip), "-t", "60"])
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .expect("baresip is installed (Debian: baresip-core)");
-        Self { _process: Process(child), folder }
-    }
-
-    /// What it heard, after decoding.
-    fn heard(&self) -> Side {
-        let files = std::fs::read_dir(self.folder.path().join("heard")).unwrap();
-        let mut files = files.map(|file| file.unwrap().path()).filter(|path| path.to_string_lossy().ends_with("-dec.wav"));
-        stereo::read_mono(&files.next().expect("baresip wrote what it decoded"))
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
-    }
-}
-
-/// Everything on loopback and in files: a source that plays one, a filter that writes what is decoded to another.
-const CONFIG: &str = "
-sip_listen 127.0.0.1:0
-net_interface 127.0.0.1
-audio_source aufile,FOLDER/said.wav
-audio_player aubridge,nil
-audio_channels 1
-ausrc_srate 8000
-auplay_srate 8000
-ausrc_channels 1
-auplay_channels 1
-snd_path FOLDER/heard
-module_path MODULES
-module aufile.so
-module aubridge.so
-module g711.so
-module sndfile.so
-module_tmp account.so
-module_app menu.so
-";
-
-/// Debian has them in `/usr/lib/baresip/modules`; other packages under the architecture's folder.
-fn modules() -> PathBuf {
-    let mut folders = vec![PathBuf::from("/usr/lib/baresip/modules")];
-    let inside = std::fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path().join("baresip/modules"));
-    folders.extend(inside);
-    folders.into_iter().find(|folder| folder.is_dir()).expect("baresip's modules are installed (Debian: baresip-core)")
-}
-
-/// Silence, the speech, silence.
-fn spoken() -> Vec<u8> {
-    let file = std::fs::read(speech()).unwrap();
-    let silence = vec![0; LISTEN_SECONDS * 16_000];
-    let samples = [&silence, &file[44..], &silence].concat();
-    let format = WavFormat { channels: 1, ..WavFormat::RECORDING };
-    [header(format, samples.len() as u64).as_slice(), &samples].concat()
-}
+use support::softphone::{LISTEN_SECONDS, Softphone};
+use support::{Server, speech, stereo};
 
 /// The record of the one call, when it has ended.
 fn ended(server: &Server, phone: &Softphone) -> CallRecord {
@@ -107,7 +21,7 @@ fn ended(server: &Server, phone: &Softphone) -> CallRecord {
 
 fn check(codec: &str, transport: &str) {
     let server = Server::start("");
-    let phone = Softphone::call(&server, codec, transport);
+    let phone = Softphone::call(&format!("sip:demo@{};transport={transport}", server.sip), codec, "");
     let record = ended(&server, &phone);
     assert_eq!(record.cause, Some(HangupCause::CallerHangup), "{}", phone.log());
     assert!(phone.log().contains(&format!("Set audio decoder: {codec} 8000Hz")), "{}", phone.log());

@@ -14,6 +14,7 @@ mod negotiate;
 mod trace;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -217,6 +218,8 @@ enum Party {
         dialog: DialogId,
         snapshot: Option<Box<DialogSnapshot>>,
         invite: Box<Request>,
+        /// Our address that the INVITE came to.
+        came_to: IpAddr,
         /// Our side of the media, once it is open.
         local: Option<Box<LocalMedia>>,
         /// The sockets of an offer of ours that the ACK will answer.
@@ -289,8 +292,9 @@ impl Worker for Call {
     async fn start(args: CallArgs, me: &Mailbox<CallMsg>) -> Result<Self, Failure> {
         let CallArgs { id, shared, seat, arrival, arrived } = args;
         let party = match arrival {
-            Arrival::Sip { dialog, invite, flow: _ } => {
-                Party::Sip { dialog, snapshot: None, invite, local: None, offered: None, open: true }
+            Arrival::Sip { dialog, invite, flow } => {
+                let came_to = flow.local.ip();
+                Party::Sip { dialog, snapshot: None, invite, came_to, local: None, offered: None, open: true }
             }
             Arrival::Twilio(call) => Party::Twilio { call, account_sid: String::new(), parameters: Vec::new() },
         };

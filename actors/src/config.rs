@@ -18,7 +18,6 @@ pub use media::jitter::JitterConfig;
 pub use media::turn::{Eagerness, Interruptions, TurnConfig};
 pub use media::units::Dbov;
 pub use media::vad::VadConfig;
-use sip::endpoint::EndpointConfig;
 pub use sip::sdp::Codec;
 
 use crate::recall::CallerMemory;
@@ -62,32 +61,82 @@ pub struct NodeConfig {
 /// SIP sockets and names.
 #[derive(Clone, Debug)]
 pub struct SipConfig {
-    /// UDP and TCP address.
-    pub listen: SocketAddr,
-    /// Host that peers reach us at, in Contact and Via; `None`: the listen address.
-    pub advertised: Option<String>,
+    /// Where SIP is spoken, at least one; calls of ours prefer the first that fits.
+    pub listeners: Vec<SipListener>,
+    /// The certificate and its checks; a listener of TLS needs it.
+    pub tls: Option<TlsFiles>,
+    /// DNS servers; empty: the system's.
+    pub dns_servers: Vec<SocketAddr>,
     /// How long a call rings before it is answered; zero answers at once.
     pub ring: Duration,
-    /// TCP connections at once.
+    /// TCP and TLS connections at once.
     pub connections_max: usize,
+    /// Of them, from one source: an IPv4 address, or 64 bits of an IPv6 one.
+    pub connections_per_source_max: usize,
     /// What we speak, best first.
     pub codecs: Vec<Codec>,
 }
 
+/// One address of SIP.
+#[derive(Clone, Copy, Debug)]
+pub struct SipListener {
+    /// What is spoken there.
+    pub speaks: Speaks,
+    /// The local address.
+    pub listen: SocketAddr,
+    /// The address that peers are told in Via, Contact and SDP.
+    pub advertised: IpAddr,
+}
+
+/// What a listener speaks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Speaks {
+    /// TLS.
+    Tls,
+    /// UDP, and TCP on the same port.
+    UdpAndTcp,
+}
+
+/// PEM files of TLS; they are read again when they change.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// Our chain, our own certificate first.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// Who may have signed the certificates of those who connect; `None`: they are not asked for one.
+    pub client_roots: Option<PathBuf>,
+    /// Whether those who connect must show one.
+    pub client_required: bool,
+    /// Who may have signed the certificates of those we connect to; `None`: the public authorities.
+    pub server_roots: Option<PathBuf>,
+}
+
+/// Where the sockets of a call's RTP are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct MediaAddress {
+    /// They are bound to it.
+    pub local: IpAddr,
+    /// What SDP says.
+    pub advertised: IpAddr,
+}
+
 impl SipConfig {
-    /// What the pure endpoint is made from.
-    pub fn endpoint(&self) -> EndpointConfig {
-        EndpointConfig { advertised_host: self.advertised.clone(), ..EndpointConfig::default() }
+    /// Where the media of a call is that came on a socket of `local`: beside that listener, unless the peer offers a family that only
+    /// another one has.
+    pub fn media(&self, local: IpAddr, offered: Option<IpAddr>) -> MediaAddress {
+        let own = self.listeners.iter().position(|listener| listener.listen.ip() == local).unwrap_or_default();
+        let family = offered.unwrap_or(local);
+        let fits = |listener: &&SipListener| listener.listen.is_ipv4() == family.is_ipv4();
+        let mut nearest = self.listeners[own..].iter().chain(&self.listeners[..own]);
+        let chosen = nearest.find(fits).unwrap_or(&self.listeners[own]);
+        MediaAddress { local: chosen.listen.ip(), advertised: chosen.advertised }
     }
 }
 
 /// RTP sockets.
 #[derive(Clone, Debug)]
 pub struct RtpConfig {
-    /// Local address of the sockets.
-    pub address: IpAddr,
-    /// Address written into SDP.
-    pub advertised: IpAddr,
     /// UDP ports; a call takes two.
     pub ports: RangeInclusive<u16>,
     /// A call without any RTP for this long is ended.

@@ -18,7 +18,6 @@ const MAX_CALLS: u32 = 500;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 const HTTP_LISTEN: SocketAddr = SocketAddr::new(LOOPBACK, 8080);
 const METRICS_LISTEN: SocketAddr = SocketAddr::new(LOOPBACK, 9464);
-const SIP_LISTEN: SocketAddr = SocketAddr::new(LOOPBACK, 5060);
 const RTP_PORTS: PortRange = PortRange { first: 20_000, last: 29_999 };
 const RTP_TIMEOUT: Duration = Duration::from_secs(30);
 const DATABASE_URL: &str = "sqlite://data/offhook.db";
@@ -27,6 +26,7 @@ const LOG_LEVEL: &str = "info";
 const TRACES_PATH: &str = "/v1/traces";
 const CALL_DURATION: Duration = Duration::from_secs(7200);
 const TCP_CONNECTIONS: u32 = 1000;
+const TCP_CONNECTIONS_PER_SOURCE: u32 = 250;
 const CPU_PERCENT: u32 = 90;
 
 /// `[node]`: who this process is and how much it takes on.
@@ -56,17 +56,6 @@ pub struct HttpConfig {
 pub struct MetricsConfig {
     /// TCP address, default 127.0.0.1:9464.
     pub listen: SocketAddr,
-}
-
-/// `[sip]`: where SIP is spoken.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SipConfig {
-    /// UDP and TCP address, default 127.0.0.1:5060. RTP is bound to the same IP.
-    pub listen: SocketAddr,
-    /// The IP that peers are told in Contact, Via and SDP; default the IP of `listen`.
-    pub advertised_address: IpAddr,
-    /// How long a call rings before it is answered, 0-60000 ms, default 0.
-    pub ring: Duration,
 }
 
 /// `[rtp]`: the sockets of the calls' audio.
@@ -160,6 +149,8 @@ pub struct LimitsConfig {
     pub cpu_percent: u32,
     /// SIP over TCP connections at once, 1-65535, default 1000; the next one is closed.
     pub sip_tcp_connections: usize,
+    /// Of them, from one IPv4 address or 64 bits of an IPv6 one, 1-65535, default 250; the next one is closed.
+    pub sip_tcp_connections_per_source: usize,
 }
 
 /// `[telemetry]`: what is logged and how.
@@ -206,24 +197,6 @@ pub(super) fn read_metrics(mut section: Section<'_>) -> MetricsConfig {
     let listen = section.address("listen", METRICS_LISTEN);
     section.finish();
     MetricsConfig { listen }
-}
-
-pub(super) fn read_sip(mut section: Section<'_>) -> SipConfig {
-    let listen = section.address("listen", SIP_LISTEN);
-    let advertised: Option<IpAddr> =
-        section.optional("advertised_address", |text| text.parse().map_err(|_| format!("{text:?} is not an IP address")));
-    if advertised.is_none() && listen.ip().is_unspecified() {
-        section.refuse(
-            "advertised_address",
-            format!("must be set when sip.listen is {listen}: callers cannot send to {}", listen.ip()),
-        );
-    }
-    if let Some(address) = advertised.filter(IpAddr::is_unspecified) {
-        section.refuse("advertised_address", format!("callers cannot send to {address}"));
-    }
-    let ring = section.millis("ring_ms", Duration::ZERO, 0..=60_000);
-    section.finish();
-    SipConfig { listen, advertised_address: advertised.unwrap_or(listen.ip()), ring }
 }
 
 pub(super) fn read_rtp(mut section: Section<'_>) -> RtpConfig {
@@ -278,6 +251,8 @@ pub(super) fn read_limits(mut section: Section<'_>) -> LimitsConfig {
         call_duration: section.seconds("call_duration_s", CALL_DURATION, 10..=86_400),
         cpu_percent: section.integer("cpu_percent", CPU_PERCENT, 10..=100),
         sip_tcp_connections: section.integer("sip_tcp_connections", TCP_CONNECTIONS, 1..=65_535) as usize,
+        sip_tcp_connections_per_source: section.integer("sip_tcp_connections_per_source", TCP_CONNECTIONS_PER_SOURCE, 1..=65_535)
+            as usize,
     };
     section.finish();
     limits

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cascade;
+mod sip;
 
 use std::io::{Error, ErrorKind};
 use std::path::Path;
@@ -87,7 +88,7 @@ fn comment_above(section: &str, key: &str) -> Option<String> {
 #[test]
 fn the_production_file_passes() {
     let config = load(PRODUCTION, &[]);
-    assert_eq!(config.sip.advertised_address.to_string(), "203.0.113.10");
+    assert_eq!(config.sip.advertised, ["203.0.113.10".parse::<std::net::IpAddr>().unwrap()]);
     assert_eq!(config.telemetry.log_format, LogFormat::Json);
     assert_eq!(config.default_assistant, None);
 }
@@ -385,7 +386,7 @@ fn the_environment_overrides_the_file() {
             ("HOME", "/root"),
         ],
     );
-    assert_eq!(config.sip.listen.port(), 5070);
+    assert_eq!(config.sip.listen[0].port(), 5070);
     assert_eq!(config.database.url.expose(), "sqlite://other/offhook.db");
     assert_eq!(config.node.max_calls, 7);
     assert_eq!(config.turn.speech_probability, 0.7);

@@ -35,6 +35,23 @@ const DIRECTION: Labels = &[("direction", &["received", "sent"])];
 const ENGINE: Labels = &[("engine", &["cascade", "offline", "realtime", "stream"])];
 /// What a caller's leg speaks.
 const LEG: (&str, &[&str]) = ("leg", &["sip", "twilio"]);
+/// What carries SIP.
+const TRANSPORT: (&str, &[&str]) = ("transport", &["tcp", "tls", "udp"]);
+/// How a TLS handshake ends; `refused_by_peer`: it did not like our certificate, or anything else of ours.
+const HANDSHAKE: (&str, &[&str]) = (
+    "outcome",
+    &[
+        "certificate_invalid",
+        "certificate_missing",
+        "closed",
+        "incompatible",
+        "not_tls",
+        "ok",
+        "protocol",
+        "refused_by_peer",
+        "timeout",
+    ],
+);
 /// Why something of an external bot, or for it, is passed over.
 const BOT: Labels = &[("reason", &["binary", "malformed", "mark", "parameter", "stream_sid", "too_long", "unknown_event"])];
 /// Why a datagram on an RTP port, or a message of a media stream, is not taken.
@@ -63,6 +80,7 @@ const REFUSAL: Labels = &[(
         "sip_unsupported",
         "stream_refused",
         "tcp_connections",
+        "tcp_connections_of_source",
         "unknown_number",
     ],
 )];
@@ -148,6 +166,11 @@ pub(super) const METRICS: &[Metric] = &[
         &[LEG, ("direction", &["inbound"]), ("outcome", &["cancelled", "completed", "failed", "rejected"])],
         "Calls that ended",
     ),
+    gauge(
+        "offhook_certificate_expires_seconds",
+        &[("certificate", OPEN)],
+        "Time until our certificate is no longer valid, negative after; only with TLS",
+    ),
     counter("offhook_clock_late_total", NONE, "Bursts of frames that the media clock began more than 2 ms late"),
     gauge(
         "offhook_cpu_busy_ratio",
@@ -227,9 +250,30 @@ pub(super) const METRICS: &[Metric] = &[
     counter("offhook_rtp_rejected_total", NOT_MEDIA, "Datagrams on RTP ports and messages of media streams that were not taken"),
     histogram("offhook_sendout_lateness_seconds", FRAME, NONE, "How late an agent frame left after its due time"),
     counter("offhook_sendout_refused_bytes_total", NONE, "Agent audio that was not taken: more than 120 s waited"),
+    gauge("offhook_sip_connections", &[("transport", &["tcp", "tls"])], "SIP connections that are open"),
+    counter(
+        "offhook_sip_dns_total",
+        &[("outcome", &["failed", "found", "nothing"])],
+        "Questions to the DNS about SIP peers: answered, answered with nothing, not answered",
+    ),
+    counter(
+        "offhook_sip_messages_total",
+        &[TRANSPORT, ("direction", &["received", "sent"])],
+        "SIP messages by transport, repeated ones included",
+    ),
     counter("offhook_sip_requests_total", &[("method", OPEN), ("direction", OPEN)], "SIP requests, repeated ones included"),
     counter("offhook_sip_responses_total", &[("code", OPEN), ("direction", OPEN)], "SIP responses, repeated ones included"),
     counter("offhook_sip_retransmissions_total", NONE, "SIP messages sent again: an answer was missing, or the peer asked again"),
+    counter(
+        "offhook_sip_tls_handshakes_total",
+        &[("direction", &["received", "sent"]), HANDSHAKE],
+        "TLS handshakes of SIP, by whether the peer connected (received) or we did (sent), and how they ended",
+    ),
+    counter(
+        "offhook_sip_tls_reloads_total",
+        &[("outcome", &["failed", "read"])],
+        "Readings of the certificate of SIP after its files changed; failed ones left the one before",
+    ),
     gauge("offhook_tasks", NONE, "Tasks of the runtime that are alive: actors, sockets, timers"),
     counter(
         "offhook_speculations_total",

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use actors::calls::CallsMsg;
 use actors::config::{
     Assistant, Codec, Directory, EngineConfig, JitterConfig, NodeConfig, OfflineVoice, RecordingMode, RtpConfig, SipConfig,
-    TurnConfig, VadConfig,
+    SipListener, Speaks, TurnConfig, VadConfig,
 };
 use actors::fault::Fault;
 use actors::kind::ActorKind;
@@ -165,18 +165,15 @@ fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig, tools: Tool
         cpu_max: 1.0,
         drain_timeout: Duration::from_secs(5),
         sip: SipConfig {
-            listen,
-            advertised: Some(listen.ip().to_string()),
+            listeners: vec![SipListener { speaks: Speaks::UdpAndTcp, listen, advertised: listen.ip() }],
+            tls: None,
+            dns_servers: Vec::new(),
             ring: Duration::ZERO,
             connections_max: 16,
+            connections_per_source_max: 16,
             codecs: vec![Codec::Pcmu, Codec::Pcma],
         },
-        rtp: RtpConfig {
-            address: listen.ip(),
-            advertised: listen.ip(),
-            ports: first.parse().unwrap()..=last.parse().unwrap(),
-            timeout: Duration::from_secs(30),
-        },
+        rtp: RtpConfig { ports: first.parse().unwrap()..=last.parse().unwrap(), timeout: Duration::from_secs(30) },
         jitter: JitterConfig::default(),
         vad: VadConfig::default(),
         recording: RecordingMode::Always,

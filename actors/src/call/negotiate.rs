@@ -1,5 +1,7 @@
 //! The media of a SIP call as offer and answer agree on it (RFC 3264): at its beginning, and in re-INVITEs.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use sip::message::{Request, StatusCode};
 use sip::sdp::{self, LocalMedia, Negotiated, SdpError, SessionDescription};
@@ -15,7 +17,7 @@ use crate::sip_endpoint::SipMsg;
 impl Call {
     /// Opens the sockets of a SIP call, and works out our answer to its offer, or our offer when it brought none.
     pub(super) async fn prepare_sip(&mut self, me: &Mailbox<CallMsg>) -> Result<(), Refused> {
-        let Party::Sip { invite, .. } = &self.party else { return Ok(()) };
+        let Party::Sip { invite, came_to, .. } = &self.party else { return Ok(()) };
         if self.assistant.is_none() {
             return Err(Refused { cause: HangupCause::UnknownNumber, status: StatusCode::NOT_FOUND, detail: None });
         }
@@ -23,14 +25,15 @@ impl Call {
             true => None,
             false => Some(SessionDescription::parse(&invite.body).map_err(unacceptable)?),
         };
-        let sockets = self.shared.rtp_ports.open().map_err(|error| Refused {
+        let media = self.shared.config.sip.media(*came_to, offer.as_ref().and_then(audio_address));
+        let sockets = self.shared.rtp_ports.open(media.local).map_err(|error| Refused {
             cause: HangupCause::RejectedBusy,
             status: StatusCode::SERVICE_UNAVAILABLE,
             detail: Some(format!("no free RTP port: {error}")),
         })?;
         let mut ours = LocalMedia {
             codecs: self.shared.config.sip.codecs.clone(),
-            ..LocalMedia::new(self.shared.config.rtp.advertised, sockets.port, rand::random::<u32>().into())
+            ..LocalMedia::new(media.advertised, sockets.port, rand::random::<u32>().into())
         };
         let waiting = match offer {
             Some(offer) => {
@@ -128,6 +131,12 @@ impl Call {
             }
         }
     }
+}
+
+/// Where an offer wants its audio.
+fn audio_address(offer: &SessionDescription) -> Option<IpAddr> {
+    let audio = offer.media.iter().find(|media| media.kind == "audio" && media.port > 0)?;
+    audio.connection.or(offer.connection)
 }
 
 fn unacceptable(error: SdpError) -> Refused {

@@ -9,6 +9,7 @@ use media::rtcp::{Reception, Report, report_interval};
 use media::rtp::{PayloadKind, PayloadTypes, RtpPacket, is_rtcp};
 use media::source::{Source, SourcePin, SourceRule};
 use media::units::SampleRate;
+use sip::locate::Family;
 use sip::sdp::Negotiated;
 
 use super::inbox::{self, Arrived};
@@ -21,6 +22,8 @@ use crate::leg::peer_reports::PeerReports;
 
 /// One stream of the peer.
 pub(super) struct Receiving {
+    /// Of both sockets, and of the peer's addresses.
+    family: Family,
     rtcp_remote: SocketAddr,
     rtcp_mux: bool,
     types: PayloadTypes,
@@ -41,6 +44,7 @@ pub(super) struct Receiving {
 impl Receiving {
     pub(super) fn new(negotiated: &Negotiated, ports: CallPorts) -> Self {
         Self {
+            family: Family::of(negotiated.remote_rtp.ip()),
             rtcp_remote: negotiated.remote_rtcp,
             rtcp_mux: negotiated.rtcp_mux,
             types: payload_types(negotiated),
@@ -78,7 +82,7 @@ impl Receiving {
     /// Hands on the media that has come.
     pub(super) fn read_rtp(&mut self, now: Instant, socket: &UdpSocket) {
         let mut room = std::mem::take(&mut self.room);
-        inbox::read(socket, now, &mut room, |arrived| self.handle_rtp(arrived));
+        inbox::read(socket, self.family, now, &mut room, |arrived| self.handle_rtp(arrived));
         self.room = room;
         if self.dtmf.poll_timeout().is_some_and(|due| due <= now) {
             self.dtmf.handle_timeout(now);
@@ -89,7 +93,7 @@ impl Receiving {
     /// Takes the reports that have come on their own port.
     pub(super) fn read_rtcp(&mut self, now: Instant, socket: &UdpSocket) {
         let mut room = std::mem::take(&mut self.room);
-        inbox::read(socket, now, &mut room, |arrived| self.handle_rtcp(arrived));
+        inbox::read(socket, self.family, now, &mut room, |arrived| self.handle_rtcp(arrived));
         self.room = room;
     }
 
