@@ -13,11 +13,11 @@ fn a_question_is_said_word_for_word_and_part_of_the_conversation() {
          done r1 completed
          +500 heard 0",
         "0 > create response-1: Say exactly this to the caller, word for word, and nothing else: Hello?
-         0 Agent 0 + Hello?
+         0 Agent 0 +Hello?
          0 audio 0 4000
          0 end 0
          0 turn Completed - - 0 0 0 0
-         500 Agent 0 = Hello?",
+         500 Agent 0 =Hello?",
     );
 }
 
