@@ -8,6 +8,7 @@ mod cascade;
 mod engine;
 mod knowledge;
 mod media;
+mod phrases;
 mod problem;
 mod reader;
 mod secret;

@@ -124,7 +124,8 @@ fn tools_are_carried_out_and_the_model_is_told() {
          [[turns]]\ntool = { name = \"send_dtmf\", arguments = '{\"digits\": \"12\"}' }\n\
          [[turns]]\ntool = { name = \"order_pizza\" }\n\
          [[turns]]\ntext = \"Both are done.\"\nduration_ms = 1000\n\
-         [[turns]]\ntool = { name = \"end_call\", arguments = '{\"reason\": \"done\"}' }\n",
+         [[turns]]\ntool = { name = \"end_call\", arguments = '{\"reason\": \"done\"}' }\n\
+         [[turns]]\ntext = \"Goodbye.\"\nduration_ms = 800\n",
     );
     let simulator = Simulator::start(&["--script", script.to_str().unwrap()]);
     let tap = Wiretap::start(&simulator.base_url);
@@ -132,7 +133,10 @@ fn tools_are_carried_out_and_the_model_is_told() {
     call(&server, 40, &[]);
     let told = told(&server);
     assert_eq!(told.record.cause, Some(HangupCause::AgentHangup), "{:?}", told.record.cause_detail);
-    assert_eq!(told.said(Role::Agent), ["Hello.", "Both are done."]);
+    // The model ended the call without a word, so a word was asked of it.
+    assert_eq!(told.said(Role::Agent), ["Hello.", "Both are done.", "Goodbye."]);
+    let asked = tap.sent_of("response.create").pop().unwrap();
+    assert!(asked["response"]["instructions"].as_str().unwrap().ends_with("nothing else: Goodbye."), "{asked}");
     let outputs: Vec<Value> = tap
         .sent_of("conversation.item.create")
         .into_iter()

@@ -12,6 +12,7 @@ use ai::engine::Words;
 use ai::offline::OfflineConfig;
 use ai::prompt::Prompt;
 use ai::realtime::RealtimeConfig;
+use ai::remark::Phrases;
 use ai::stream::Bot;
 use ai::tools::toolbox::Toolbox;
 pub use media::jitter::JitterConfig;
@@ -33,8 +34,10 @@ pub struct NodeConfig {
     pub data_dir: PathBuf,
     /// Calls at once; beyond, new ones are told to come back.
     pub max_calls: usize,
-    /// Longest call; it is then ended with a goodbye on the record.
+    /// Longest call; the agent takes leave then.
     pub max_call: Duration,
+    /// How long before that the agent says that the time is nearly over; zero: it does not.
+    pub call_warning: Duration,
     /// Busy share of the machine's cores above which new calls are refused, 0 to 1; 1 refuses none.
     pub cpu_max: f64,
     /// How long calls may go on after a drain was asked for.
@@ -118,6 +121,8 @@ pub struct Assistant {
     pub tools: Toolbox,
     /// Its turn-taking.
     pub turn: TurnConfig,
+    /// What it says of its own accord.
+    pub phrases: Phrases,
     /// What the offline engine sounds like.
     pub offline_voice: OfflineVoice,
     /// Whether its calls are recorded; `None`: as the node's are.

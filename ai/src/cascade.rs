@@ -25,11 +25,13 @@ mod mind;
 mod mouth;
 mod piece;
 mod ports;
+mod remarks;
 mod reply;
 mod said;
 mod sentences;
 mod sound;
 mod speaking;
+mod tongue;
 mod turns;
 
 use std::time::{Duration, Instant};
@@ -57,6 +59,8 @@ use said::{Prompt, Said};
 /// One call's conversation through a cascade. See [`Engine`] for the contract.
 pub struct CascadeSession {
     config: CascadeConfig,
+    /// Of the instructions, what the operator wrote; the caller's language follows it.
+    own_instructions: usize,
     ears: Ears,
     mind: Mind,
     mouth: Mouth,
@@ -117,6 +121,7 @@ impl CascadeSession {
             filler_made: false,
             filler_at: None,
             next_prompt: config.first_prompt,
+            own_instructions: config.instructions.len(),
             config,
         }
     }
@@ -149,7 +154,8 @@ impl CascadeSession {
             self.ports.push(Output::CacheGet(key));
         }
         if let Some(text) = self.config.first_message.clone() {
-            self.greet(now, &text);
+            // Made while it rings.
+            self.recite(now, reply::Cause::Greeting, &text);
         }
     }
 
@@ -184,6 +190,7 @@ impl CascadeSession {
                 }
             }
             Input::ToolResult { call_id, output } => self.tool_came(now, &call_id, output),
+            Input::Remark(remark) => self.remark(now, remark),
             Input::Say(text) => self.say_meanwhile(now, text.as_str()),
             Input::Started | Input::Ringing => {}
             other => self.handle_any(now, other),
@@ -206,8 +213,9 @@ impl CascadeSession {
     }
 
     fn handle_link(&mut self, now: Instant, link: LinkId, input: &LinkInput) {
-        let ports = &mut self.ports;
-        if self.ears.handle(now, link, input, ports) || self.mouth.handle(now, link, input, &mut self.said, ports) {
+        if self.ears.handle(now, link, input, &mut self.ports) {
+            return self.follow_the_caller(now);
+        } else if self.mouth.handle(now, link, input, &mut self.said, &mut self.ports) {
             return;
         }
         for thought in self.mind.handle(now, link, input, &mut self.ports).unwrap_or_default() {
@@ -364,6 +372,10 @@ impl Engine for CascadeSession {
 
     fn next_prompt(&self) -> PromptId {
         self.next_prompt
+    }
+
+    fn is_busy(&self) -> bool {
+        matches!(self.phase, Phase::Live | Phase::Ringing) && self.is_making()
     }
 }
 

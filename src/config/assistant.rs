@@ -5,6 +5,7 @@ use std::fmt;
 
 use ai::language::Language;
 use ai::prompt::{OWN_MAX, Personality, Zone};
+use ai::remark::Phrases;
 use toml::Table;
 
 use super::after::{AnalysisConfig, MemoryConfig, read_after};
@@ -12,6 +13,7 @@ use super::cascade::{CascadeConfig, DEFAULT_VOICE, VoiceSettings, read_cascade};
 use super::engine::{EngineConfig, EngineKind, read_engine};
 use super::knowledge::{AssistantKnowledge, read_assistant_knowledge};
 use super::media::{TurnConfig, read_turn};
+use super::phrases::read_phrases;
 use super::reader::Section;
 use super::secret::Secret;
 use super::server::RecordingMode;
@@ -52,6 +54,8 @@ pub struct AssistantConfig {
     pub cascade: CascadeConfig,
     /// What it sounds like.
     pub voice: VoiceConfig,
+    /// What it says though nobody asked; default: as its language has it. An empty text is the model's to find.
+    pub phrases: Phrases,
     /// What its model may do besides talking.
     pub tools: ChosenTools,
     /// What it looks things up in.
@@ -173,6 +177,7 @@ fn read_assistant(
         engine,
         cascade,
         voice,
+        phrases: read_phrases(section.section("phrases"), &language),
         tools: read_chosen(&mut section, tools),
         knowledge: read_assistant_knowledge(section.section("knowledge")),
         turn: read_turn(section.section("turn"), turn),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cascade;
+mod phrases;
 
 use std::io::{Error, ErrorKind};
 use std::path::Path;

@@ -219,6 +219,11 @@ pub(super) const METRICS: &[Metric] = &[
     ),
     counter("offhook_recording_faults_total", NONE, "Recordings that lost audio or ended before their call"),
     counter("offhook_recordings_bytes_total", NONE, "Bytes of audio written to recordings"),
+    counter(
+        "offhook_remarks_total",
+        &[("occasion", &["closing", "farewell", "gone", "still_there", "time_up"])],
+        "What agents said though nobody asked: to silent callers, before and at the longest call, at the end",
+    ),
     histogram("offhook_response_gap_seconds", GAP, ENGINE, "Caller's last speech to the agent's first sent sample"),
     counter("offhook_rtp_concealed_total", NONE, "Frames invented for lost or late packets"),
     counter("offhook_rtp_late_total", NONE, "Packets that arrived after their playout time"),

@@ -26,6 +26,7 @@ pub(super) fn node_config(
         data_dir: config.node.data_dir.clone(),
         max_calls: config.node.max_calls,
         max_call: config.limits.call_duration,
+        call_warning: config.limits.call_warning,
         cpu_max: f64::from(config.limits.cpu_percent) / 100.0,
         drain_timeout: config.node.drain_timeout,
         sip: SipConfig {

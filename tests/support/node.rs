@@ -16,6 +16,7 @@ use actors::node::{NodeEnd, NodeHandle};
 use actors::trace::TraceSink;
 use ai::offline::OfflineConfig;
 use ai::prompt::Prompt;
+use ai::remark::Phrases;
 use ai::tools::toolbox::Toolbox;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use store::{CallId, CallRecord, Incident, Recording, Store, Turn};
@@ -153,6 +154,7 @@ fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig, tools: Tool
         remembers: false,
         tools,
         turn: TurnConfig::default(),
+        phrases: Phrases::default(),
         offline_voice: voice,
         recording: None,
     };
@@ -162,6 +164,7 @@ fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig, tools: Tool
         speech_cache_bytes: 1 << 20,
         max_calls: 64,
         max_call: Duration::from_secs(600),
+        call_warning: Duration::ZERO,
         cpu_max: 1.0,
         drain_timeout: Duration::from_secs(5),
         sip: SipConfig {

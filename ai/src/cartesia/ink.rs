@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::encoding;
 use crate::engine::{EngineError, Words};
 use crate::json::Field;
+use crate::language::Language;
 use crate::link::{Frame, LinkInput, Target};
 use crate::transcriber::{Intake, Transcribed, Transcriber};
 use crate::vendor::{Chunker, Query, TranscriberConfig, TurnWords, by_status, read, text};
@@ -49,6 +50,8 @@ struct Wire<'a> {
     text: Field<'a>,
     is_final: Option<bool>,
     duration: Option<f64>,
+    #[serde(borrow, default)]
+    language: Field<'a>,
     #[serde(borrow, default)]
     status_code: Field<'a>,
     #[serde(borrow, default)]
@@ -138,7 +141,9 @@ impl Transcriber for Ink {
             "transcript" => {
                 let words = wire.text.text().map(str::trim).filter(|words| !words.is_empty()).map(Words::from);
                 if wire.is_final == Some(true) {
+                    let language = wire.language.text().filter(|_| words.is_some()).and_then(Language::heard);
                     out.extend(words.map(Transcribed::Final));
+                    out.extend(language.map(Transcribed::Language));
                     let seconds = wire.duration.filter(|seconds| (0.0..LONGEST).contains(seconds));
                     out.extend(seconds.map(|seconds| Transcribed::Used(Duration::from_secs_f64(seconds))));
                 } else {
@@ -224,10 +229,10 @@ mod tests {
     fn a_flush_is_answered() {
         check(
             r#"{"type":"transcript","request_id":"r","text":"hi","is_final":false,"duration":0.5,"language":"en"}
-            {"type":"transcript","request_id":"r","text":"Hi there.","is_final":true,"duration":1.5,"words":[]}
+            {"type":"transcript","request_id":"r","text":"Hi there.","is_final":true,"duration":1.5,"language":"en","words":[]}
             {"type":"flush_done","request_id":"r"}
             {"type":"done","request_id":"r"}"#,
-            "interim hi|final Hi there.|used 1500 ms|Flushed",
+            "interim hi|final Hi there.|language en|used 1500 ms|Flushed",
         );
     }
 

@@ -148,6 +148,12 @@ impl Synthesizer for Sonic {
     }
 
     /// Two contexts at once: the smallest plan has no more.
+    /// Each piece tells its own.
+    fn set_language(&mut self, code: &str) -> bool {
+        self.config.language = Some(code.to_owned());
+        false
+    }
+
     fn pieces_ahead(&self) -> usize {
         1
     }

@@ -16,7 +16,9 @@ use media::turn::{TurnHint, words};
 use super::chain::{Chain, Verdict};
 use super::config::{CascadeConfig, MakeTranscriber};
 use super::ports::{Ports, Wire};
+use super::tongue::Tongue;
 use crate::engine::{EngineError, Output, Role, Stage, Usage, Words};
+use crate::language::Language;
 use crate::link::{LinkId, LinkInput};
 use crate::transcriber::{Intake, Transcribed, Transcriber};
 use crate::uplink::Uplink;
@@ -43,6 +45,7 @@ pub(super) struct Ears {
     limit: Duration,
     /// Of the caller, for what words say of a turn.
     language: String,
+    tongue: Tongue,
     finals: String,
     interim: String,
     /// The provider thinks that the caller has finished.
@@ -78,6 +81,7 @@ impl Ears {
             uplink: Uplink::default(),
             limit: config.timeouts.transcript,
             language: config.speakable.language.clone(),
+            tongue: Tongue::new(config.language),
             finals: String::new(),
             interim: String::new(),
             ended: false,
@@ -139,6 +143,13 @@ impl Ears {
         let (finals, interim) = (self.finals.trim(), self.interim.trim());
         let gap = if finals.is_empty() || interim.is_empty() { "" } else { " " };
         format!("{finals}{gap}{interim}")
+    }
+
+    /// The caller's language, when it is found or has changed.
+    pub(super) fn take_language(&mut self) -> Option<Language> {
+        let language = self.tongue.take_news()?;
+        language.code()?.clone_into(&mut self.language);
+        Some(language)
     }
 
     /// Whether these are all words of the audio so far.
@@ -388,6 +399,7 @@ impl Ears {
                     }
                 }
             }
+            Transcribed::Language(language) => self.tongue.heard(language, self.finals.split_whitespace().count()),
             Transcribed::Interim(words) => {
                 self.goes_on(words.as_str(), ports);
                 self.interim = words.into_string();

@@ -3,6 +3,7 @@
 //! Pieces are spoken in order. Those ahead are asked for while the first plays, but no further ahead than the caller can be: what is
 //! cut by a barge-in was paid for.
 
+mod language;
 mod timeouts;
 
 use std::collections::VecDeque;
@@ -46,6 +47,8 @@ pub(super) struct Mouth {
     codec: Codec,
     timeouts: Timeouts,
     speakable: Speakable,
+    /// The caller's language, once it was found.
+    found: Option<String>,
     /// How often its socket must be sent something.
     alive_every: Option<Duration>,
     synthesizer: Box<dyn Synthesizer>,
@@ -72,6 +75,7 @@ impl Mouth {
             codec,
             timeouts: config.timeouts,
             speakable: config.speakable.clone(),
+            found: None,
             alive_every: synthesizer.keep_alive().map(|(every, _)| every),
             synthesizer,
             wire: None,
@@ -97,6 +101,9 @@ impl Mouth {
 
     fn begin_with(&mut self, now: Instant, ports: &mut Ports) {
         self.synthesizer = self.chain.part().make(self.codec);
+        if let Some(code) = &self.found {
+            self.synthesizer.set_language(code);
+        }
         self.alive_every = self.synthesizer.keep_alive().map(|(every, _)| every);
         self.sound = None;
         self.connect(now, ports);
@@ -147,7 +154,8 @@ impl Mouth {
 
     /// The key of speech of `spoken` by the present voice.
     pub(super) fn key_of(&self, spoken: &str) -> CacheKey {
-        CacheKey(format!("{}\n{:?}\n{spoken}", self.chain.part().voice(), self.codec))
+        let found = self.found.as_deref().unwrap_or_default();
+        CacheKey(format!("{}\n{:?}{found}\n{spoken}", self.chain.part().voice(), self.codec))
     }
 
     /// Adds a piece; `cached` when the same will be said in other calls.

@@ -9,6 +9,8 @@
 mod fake;
 mod faults;
 mod happy;
+mod languages;
+mod remarks;
 mod speculation;
 
 use std::collections::HashMap;
@@ -107,6 +109,7 @@ impl Run {
             "finishes" => Input::CallerFinished { last_speech_at: self.now() - ms(1), speech: ms(2) },
             "barge" => Input::BargeInCommitted { prompt: PromptId(number(1)), heard: ms(2) },
             "heard" => Input::PromptFinished { prompt: PromptId(number(1)) },
+            "remark" => Input::Remark(crate::remark::scripted(&words[1..].join(" "))),
             "say" => Input::Say(words[1..].join(" ").into()),
             "key" => Input::Dtmf(word(1).chars().next().unwrap()),
             "result" => Input::ToolResult { call_id: word(1).to_owned(), output: word(2).into() },
@@ -212,6 +215,7 @@ impl Run {
             Output::CacheGet(key) => format!("look {}", key.0.lines().last().unwrap()),
             Output::CachePut { key, audio } => format!("keep {} {}", key.0.lines().last().unwrap(), audio.len() / 8),
             Output::Synthesize { request, text } => format!("synthesize {request} {}", text.as_str()),
+            Output::Language(language) => format!("language {language}"),
             Output::TurnHint(hint) => format!("hint {hint:?}"),
             other => panic!("not of this engine: {other:?}"),
         })

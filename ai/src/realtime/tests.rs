@@ -8,6 +8,7 @@
 
 mod faults;
 mod links;
+mod remarks;
 mod sheet;
 mod tool_calls;
 mod turns;
@@ -104,6 +105,7 @@ impl Run {
             "heard" => Input::PromptFinished { prompt: prompt() },
             "ended" => Input::Ended { heard: (!rest.is_empty()).then(|| (prompt(), ms(1))) },
             "key" => Input::Dtmf(word(0).chars().next().unwrap()),
+            "remark" => Input::Remark(crate::remark::scripted(&command[7..])),
             "say" => Input::Say(command[4..].into()),
             "result" => Input::ToolResult { call_id: word(0).to_owned(), output: word(1).into() },
             _ => self.socket(LinkInput::Text(event(command).into())),

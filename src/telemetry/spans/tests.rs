@@ -12,6 +12,7 @@ use ai::offline::OfflineConfig;
 use ai::openai::RealtimeEndpoint;
 use ai::prompt::Prompt;
 use ai::realtime::RealtimeConfig;
+use ai::remark::Phrases;
 use ai::tools::toolbox::Toolbox;
 use media::codec::Codec;
 use store::{CallId, LegKind};
@@ -44,6 +45,7 @@ fn call(leg: LegKind) -> Arc<TracedCall> {
         remembers: false,
         tools: Toolbox::default(),
         turn: TurnConfig::default(),
+        phrases: Phrases::default(),
         offline_voice,
         recording: None,
     };
