@@ -51,7 +51,8 @@ pub fn run(words: &[&str]) -> Result<()> {
             report::numbers(&Heard::all(&scenes), &voices[..1])?;
         }
         ["train"] => {
-            let scenes = scenes(voices::TRAINING, sentences::TRAINING, 2)?;
+            let scenes = scenes(voices::TRAINING, sentences::TRAINING, 1)?;
+            print!("{}", train::stops(sentences::TRAINING));
             print!("{}", train::report(&score::examples(&Heard::all(&scenes))));
         }
         _ => bail!("usage: benches turns [small | train]"),

@@ -14,7 +14,7 @@ pub mod error;
 pub mod frame;
 pub mod hold;
 pub mod jitter;
-mod pitch;
+pub mod pitch;
 pub mod quality;
 pub mod resample;
 pub mod rtcp;
