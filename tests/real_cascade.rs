@@ -4,12 +4,10 @@
 
 mod support;
 
-use std::path::PathBuf;
-use std::time::Duration;
-
 use serde_json::Value;
-use store::{CallRecord, HangupCause, Incident, Role, Turn};
-use support::{Folder, Server, Simulator, get, load, rtp_range, speech};
+use store::{HangupCause, Role, Turn};
+use support::told::{assert_sum, call, script, told};
+use support::{Folder, Server, Simulator, get, rtp_range};
 
 /// Who takes over, stage by stage.
 const FALLBACKS: &str = "[[assistants.fallback]]\nstage = \"transcriber\"\nprovider = \"openai\"\n\
@@ -38,49 +36,6 @@ fn server(simulator: &Simulator, more: &str) -> Server {
     Server::start_with(&toml, &keys)
 }
 
-/// One call, and the report on it.
-fn call(server: &Server, seconds: u64, more: &[&str]) -> Value {
-    let (target, hold, speech) = (server.sip.to_string(), seconds.to_string(), speech().display().to_string());
-    let arguments = ["sip", "--target", &target, "--hold", &hold, "--audio", &speech, "--allow-failures"];
-    load(&[&arguments[..], more].concat()).1
-}
-
-/// A call's record, its turns and what went wrong.
-struct Told {
-    record: CallRecord,
-    turns: Vec<Turn>,
-    wrongs: Vec<Incident>,
-}
-
-fn told(server: &Server) -> Told {
-    // Behind the last record, which is written when the call's actors have finished.
-    server.wait_metric("offhook_calls_active", "", 0.0);
-    std::thread::sleep(Duration::from_millis(500));
-    let (runtime, database) = server.database();
-    runtime.block_on(async {
-        let record = database.list_calls(1, None).await.unwrap().remove(0);
-        let (turns, wrongs) = (database.turns(record.call.id).await.unwrap(), database.incidents(record.call.id).await.unwrap());
-        database.close().await;
-        Told { record, turns, wrongs }
-    })
-}
-
-impl Told {
-    fn said(&self, role: Role) -> Vec<&str> {
-        self.turns.iter().filter(|turn| turn.role == role).map(|turn| turn.text.reveal()).collect()
-    }
-
-    fn wrongs(&self) -> Vec<String> {
-        self.wrongs.iter().map(|wrong| format!("{} {}", wrong.kind.as_str(), wrong.source)).collect()
-    }
-}
-
-fn script(folder: &Folder, toml: &str) -> PathBuf {
-    let path = folder.path().join("script.toml");
-    std::fs::write(&path, toml).unwrap();
-    path
-}
-
 #[test]
 fn a_conversation_is_on_the_record_with_the_time_of_each_stage() {
     let simulator = Simulator::start(&[]);
@@ -94,15 +49,8 @@ fn a_conversation_is_on_the_record_with_the_time_of_each_stage() {
     assert_eq!(agent[0], "Hello, this is Ada.");
     assert!(agent[1..].contains(&"Thank you, I understood that."), "{:?}", told.turns);
     assert!(told.said(Role::Caller).contains(&"And so, my fellow Americans."), "{:?}", told.turns);
-    let waterfalls: Vec<&Value> = told.turns.iter().map(|turn| &turn.timings).filter(|timings| !timings.is_null()).collect();
-    assert!(!waterfalls.is_empty(), "{:?}", told.turns);
-    for waterfall in waterfalls {
-        let stage = |name: &str| waterfall[name].as_u64().unwrap_or_else(|| panic!("no {name} in {waterfall}"));
-        // Each stage is rounded down, and so is each sum.
-        let engine = stage("transcript_ms") + stage("first_token_ms") + stage("first_audio_ms");
-        assert!((engine..engine + 3).contains(&stage("engine_ms")), "{waterfall}");
-        let gap = stage("endpointing_ms") + stage("engine_ms") + stage("sendout_ms");
-        assert!((gap..gap + 3).contains(&stage("response_gap_ms")), "{waterfall}");
+    for waterfall in told.waterfalls() {
+        assert_sum(waterfall, ["transcript_ms", "first_token_ms", "first_audio_ms"], "engine_ms");
     }
     for (provider, stage) in [("deepgram", "transcript"), ("anthropic", "first_token"), ("elevenlabs", "first_audio")] {
         let count =
