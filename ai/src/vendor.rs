@@ -3,6 +3,7 @@
 mod account;
 mod config;
 mod make;
+mod model;
 mod pieces;
 #[cfg(test)]
 pub(crate) mod script;
@@ -13,6 +14,7 @@ pub use self::account::Account;
 pub(crate) use self::account::{Query, by_status, fault};
 pub use self::config::{ResponderApi, ResponderConfig, SynthesizerConfig, TranscriberConfig};
 pub use self::make::{responder, synthesizer, transcriber};
+pub(crate) use self::model::{Interface, Model};
 pub(crate) use self::pieces::{Chunker, TurnWords, decoded, of_request, read, text, wav};
 pub(crate) use self::turns::{Calls, Turn, turns};
 

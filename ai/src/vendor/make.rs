@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ProviderKind, ResponderApi, ResponderConfig, SynthesizerConfig, TranscriberConfig};
+use super::{Model, ProviderKind, ResponderApi, ResponderConfig, SynthesizerConfig, TranscriberConfig};
 use crate::engine::EngineError;
 use crate::responder::Responder;
 use crate::synthesizer::Synthesizer;
@@ -37,15 +37,17 @@ pub fn responder(config: &ResponderConfig) -> Result<Arc<dyn Responder>, EngineE
     named(&config.model)?;
     let config = config.clone();
     let kind = config.account.kind;
-    let responder: Arc<dyn Responder> = match (config.api, kind) {
+    let interface = match (config.api, kind) {
         (_, ProviderKind::Cartesia | ProviderKind::Deepgram | ProviderKind::ElevenLabs) => return Err(lacks(kind, "responder")),
-        (ResponderApi::Messages, ProviderKind::Anthropic) => Arc::new(anthropic::Messages::new(config)),
+        (ResponderApi::Messages, ProviderKind::Anthropic) => &anthropic::MESSAGES,
         (ResponderApi::Messages, _) | (_, ProviderKind::Anthropic) => return Err(lacks(kind, "such interface")),
-        (ResponderApi::ChatCompletions, _) => Arc::new(openai::chat::ChatCompletions::new(config)),
-        (ResponderApi::Responses, _) => Arc::new(openai::responses::Responses::new(config)),
+        (ResponderApi::ChatCompletions, _) => &openai::chat::CHAT_COMPLETIONS,
+        (ResponderApi::Responses, _) => &openai::responses::RESPONSES,
     };
+    let responder = Arc::new(Model::new(config, interface));
     let nothing = crate::responder::Conversation { instructions: "", entries: &[], tools: &[], tool_choice: Default::default() };
-    responder.request(&nothing).map(|_| responder)
+    responder.request(&nothing)?;
+    Ok(responder)
 }
 
 /// A synthesizer of one call.
