@@ -61,8 +61,8 @@ pub(super) struct Ears {
     stale: bool,
     /// The request of a whole turn.
     request: Option<LinkId>,
-    /// Nobody is left.
-    dead: bool,
+    /// The caller waits for the words of a turn since then.
+    needed: Option<Instant>,
 }
 
 impl Ears {
@@ -88,17 +88,15 @@ impl Ears {
             forced: false,
             stale: false,
             request: None,
-            dead: false,
+            needed: None,
         }
     }
 
-    /// Gets ready, while it rings.
+    /// Gets ready: while it rings, or when nobody could be asked before.
     pub(super) fn prepare(&mut self, now: Instant, ports: &mut Ports) {
-        if self.chain.choose(now).is_err() {
-            self.dead = true;
-            return;
+        if self.chain.choose(now) {
+            self.begin_with(now, ports);
         }
-        self.begin_with(now, ports);
     }
 
     /// Begins with the provider that is chosen now.
@@ -126,12 +124,14 @@ impl Ears {
         }
     }
 
+    /// Whether a turn waits for its words and nobody can give any. What there is of them must do then.
     pub(super) fn is_dead(&self) -> bool {
-        self.dead
+        let waits = |since: &Instant| !self.settled && self.chain.is_hopeless(*since) && self.text().is_empty();
+        self.needed.as_ref().is_some_and(waits)
     }
 
-    pub(super) fn error(&self) -> EngineError {
-        EngineError::Exhausted { stage: self.chain.stage() }
+    pub(super) fn error(&self, now: Instant, ports: &mut Ports) -> EngineError {
+        self.chain.exhausted(now, ports)
     }
 
     /// What was understood of the turn so far.
@@ -185,7 +185,7 @@ impl Ears {
 
     /// The caller's turn began, or goes on.
     pub(super) fn begin(&mut self, now: Instant, at: Instant, ports: &mut Ports) {
-        if matches!(self.wire, Wire::Down) && !self.dead && self.transcriber.intake() == Intake::Turns {
+        if matches!(self.wire, Wire::Down) && !self.chain.is_absent() && self.transcriber.intake() == Intake::Turns {
             self.connect(now, ports);
         }
         self.uplink.open(at);
@@ -199,6 +199,7 @@ impl Ears {
         self.settled = false;
         self.worded = None;
         self.ended = false;
+        self.needed = None;
         if let Some(link) = self.request.take() {
             ports.push(Output::Close(link));
         }
@@ -214,11 +215,19 @@ impl Ears {
 
     /// The caller has finished.
     pub(super) fn finish(&mut self, now: Instant, ports: &mut Ports) {
+        self.needed = Some(now);
+        if self.chain.is_absent() {
+            self.prepare(now, ports);
+        }
         self.pause(now, ports);
         self.uplink.close();
     }
 
     fn ask(&mut self, now: Instant, ports: &mut Ports) {
+        if self.chain.is_absent() {
+            // Who comes is given all of it.
+            return;
+        }
         match self.transcriber.intake() {
             Intake::Utterances => match self.transcriber.request(self.codec, self.uplink.utterance()) {
                 Ok(target) => self.request = Some(ports.open(target)),
@@ -261,6 +270,7 @@ impl Ears {
         self.settled = false;
         self.worded = None;
         self.ended = false;
+        self.needed = None;
         self.flushes = if self.stale { self.flushes } else { 0 };
         self.uplink.settle();
         text
@@ -270,9 +280,9 @@ impl Ears {
     /// taken for stalled; then it is asked again, or another is.
     pub(super) fn give_up(&mut self, now: Instant, speech: Duration, ports: &mut Ports) -> bool {
         let stalled = self.text().is_empty() && speech >= SURELY_SPEECH;
-        if stalled {
+        if stalled && !self.chain.is_absent() {
             self.fail(now, EngineError::Late { stage: Stage::Transcript, limit: self.limit }, ports);
-        } else {
+        } else if !stalled {
             self.settled = true;
             self.forced = true;
         }
@@ -467,13 +477,16 @@ impl Ears {
         match self.chain.failed(now, error, ports) {
             Verdict::Retry(until) => self.wire = Wire::Waiting { until },
             Verdict::Next => self.begin_with(now, ports),
-            Verdict::Exhausted => self.dead = true,
+            Verdict::Exhausted => {}
         }
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant, ports: &mut Ports) {
         if self.quiet_at().is_some_and(|at| now >= at) {
             self.settle(now, ports);
+        }
+        if self.chain.look_at().is_some_and(|at| now >= at) {
+            self.prepare(now, ports);
         }
         if let Some(error) = self.wire.is_late(now) {
             return self.fail(now, error, ports);
@@ -495,7 +508,7 @@ impl Ears {
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let wire = self.wire.poll_timeout(self.alive_every);
-        [wire, self.quiet_at()].into_iter().flatten().min()
+        [wire, self.quiet_at(), self.chain.look_at()].into_iter().flatten().min()
     }
 
     /// The call is over.

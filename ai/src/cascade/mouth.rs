@@ -60,7 +60,6 @@ pub(super) struct Mouth {
     pace: Option<Instant>,
     /// A retry is due then; nothing is asked for before.
     retry: Option<Instant>,
-    dead: bool,
 }
 
 impl Mouth {
@@ -82,17 +81,14 @@ impl Mouth {
             kept: None,
             pace: None,
             retry: None,
-            dead: false,
         }
     }
 
-    /// Gets ready, while it rings.
+    /// Gets ready: while it rings, or when nobody could be asked before.
     pub(super) fn prepare(&mut self, now: Instant, ports: &mut Ports) {
-        if self.chain.choose(now).is_err() {
-            self.dead = true;
-            return;
+        if self.chain.choose(now) {
+            self.begin_with(now, ports);
         }
-        self.begin_with(now, ports);
     }
 
     fn begin_with(&mut self, now: Instant, ports: &mut Ports) {
@@ -117,12 +113,14 @@ impl Mouth {
         }
     }
 
+    /// Whether something is to be said and nobody can say it. What is only to be kept harms nobody.
     pub(super) fn is_dead(&self) -> bool {
-        self.dead
+        let waits = |piece: &Piece| piece.state == State::Waiting && piece.prompt != KEPT && self.chain.is_hopeless(piece.asked);
+        self.pieces.iter().any(waits)
     }
 
-    pub(super) fn error(&self) -> EngineError {
-        EngineError::Exhausted { stage: self.chain.stage() }
+    pub(super) fn error(&self, now: Instant, ports: &mut Ports) -> EngineError {
+        self.chain.exhausted(now, ports)
     }
 
     /// Whether pieces are still to be given out.
@@ -285,12 +283,13 @@ impl Mouth {
 
     fn ask(&mut self, now: Instant, ports: &mut Ports) {
         let waits = self.pieces.iter().any(|piece| piece.state == State::Waiting);
-        if waits && self.retry.is_none() && !self.dead && matches!(self.wire, Some(Wire::Down)) {
+        if waits && self.chain.is_absent() {
+            self.prepare(now, ports);
+        } else if waits && self.retry.is_none() && matches!(self.wire, Some(Wire::Down)) {
             self.connect(now, ports);
         }
-        let ready = self.retry.is_none() && self.wire.as_ref().is_none_or(Wire::is_up);
         self.pace = None;
-        while ready && !self.dead {
+        while self.retry.is_none() && !self.chain.is_absent() && self.wire.as_ref().is_none_or(Wire::is_up) {
             let under_way = self.pieces.iter().filter(|piece| piece.state == State::Asked).count();
             // What was not given out counts too: it is ahead of the caller.
             let waits = self.pieces.iter().skip(1).filter(|piece| matches!(piece.state, State::Done { .. })).count();
@@ -461,7 +460,7 @@ impl Mouth {
         match self.chain.failed(now, error, ports) {
             Verdict::Retry(until) => self.retry = Some(until),
             Verdict::Next => self.begin_with(now, ports),
-            Verdict::Exhausted => self.dead = true,
+            Verdict::Exhausted => {}
         }
     }
 

@@ -14,6 +14,9 @@ impl Mouth {
         if self.retry.is_some_and(|at| now >= at) {
             self.connect(now, ports);
         }
+        if self.chain.look_at().is_some_and(|at| now >= at) {
+            self.prepare(now, ports);
+        }
         if let Some(error) = self.wire.as_ref().and_then(|wire| wire.is_late(now)) {
             return self.fail_again(now, error, said, ports);
         }
@@ -43,6 +46,6 @@ impl Mouth {
 
     pub(in super::super) fn poll_timeout(&self) -> Option<Instant> {
         let wire = self.wire.as_ref().and_then(|wire| wire.poll_timeout(self.alive_every));
-        [wire, self.retry, self.deadline().map(|(at, ..)| at), self.pace].into_iter().flatten().min()
+        [wire, self.retry, self.deadline().map(|(at, ..)| at), self.pace, self.chain.look_at()].into_iter().flatten().min()
     }
 }
