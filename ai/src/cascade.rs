@@ -27,6 +27,7 @@ mod mind;
 mod mouth;
 mod piece;
 mod ports;
+mod post;
 mod reply;
 mod said;
 mod sentences;

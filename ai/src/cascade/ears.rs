@@ -10,12 +10,12 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use media::codec::Codec;
 use media::turn::{TurnHint, words};
 
-use super::chain::{Chain, Verdict};
+use super::chain::Chain;
 use super::config::{CascadeConfig, MakeTranscriber};
 use super::ports::{Ports, Wire};
+use super::post::Post;
 use crate::engine::{EngineError, Output, Role, Stage, Usage, Words};
 use crate::link::{LinkId, LinkInput};
 use crate::transcriber::{Intake, Transcribed, Transcriber};
@@ -33,12 +33,7 @@ const QUIET: Duration = Duration::from_millis(300);
 
 /// The transcribing stage.
 pub(super) struct Ears {
-    chain: Chain<dyn MakeTranscriber>,
-    codec: Codec,
-    transcriber: Box<dyn Transcriber>,
-    /// How often its socket must be sent something.
-    alive_every: Option<Duration>,
-    wire: Wire,
+    post: Post<dyn MakeTranscriber, dyn Transcriber>,
     uplink: Uplink,
     limit: Duration,
     /// Of the caller, for what words say of a turn.
@@ -67,14 +62,8 @@ pub(super) struct Ears {
 
 impl Ears {
     pub(super) fn new(chain: Chain<dyn MakeTranscriber>, config: &CascadeConfig) -> Self {
-        let codec = config.codec;
-        let transcriber = chain.part().make(codec);
         Self {
-            chain,
-            codec,
-            alive_every: transcriber.keep_alive().map(|(every, _)| every),
-            transcriber,
-            wire: Wire::Down,
+            post: Post::new(chain, config.codec),
             uplink: Uplink::default(),
             limit: config.timeouts.transcript,
             language: config.speakable.language.clone(),
@@ -94,44 +83,43 @@ impl Ears {
 
     /// Gets ready: while it rings, or when nobody could be asked before.
     pub(super) fn prepare(&mut self, now: Instant, ports: &mut Ports) {
-        if self.chain.choose(now) {
+        if self.post.chain.choose(now) {
             self.begin_with(now, ports);
         }
     }
 
     /// Begins with the provider that is chosen now.
     fn begin_with(&mut self, now: Instant, ports: &mut Ports) {
-        self.transcriber = self.chain.part().make(self.codec);
-        self.alive_every = self.transcriber.keep_alive().map(|(every, _)| every);
-        self.connect(now, ports);
+        let begun = self.post.begin(now, ports);
+        self.connected(now, begun, ports);
     }
 
     fn connect(&mut self, now: Instant, ports: &mut Ports) {
-        let target = match self.transcriber.intake() {
-            Intake::Utterances => self.transcriber.request(self.codec, &[]),
-            Intake::Continuous | Intake::Turns => self.transcriber.socket(),
-        };
-        match target {
-            Ok(target) if self.transcriber.intake() == Intake::Utterances => {
-                self.wire = Wire::Down;
-                ports.push(Output::Warm { url: target.url });
-                if self.asked.is_some() && !self.settled {
-                    self.ask(now, ports);
-                }
-            }
-            Ok(target) => self.wire = Wire::connect(now, target, ports),
+        let connected = self.post.connect(now, ports);
+        self.connected(now, connected, ports);
+    }
+
+    fn connected(&mut self, now: Instant, connected: Result<(), EngineError>, ports: &mut Ports) {
+        match connected {
+            // Over a socket as soon as it is open.
+            Ok(()) if self.intake() == Intake::Utterances && self.asked.is_some() && !self.settled => self.ask(now, ports),
+            Ok(()) => {}
             Err(error) => self.fail(now, error, ports),
         }
     }
 
+    fn intake(&self) -> Intake {
+        self.post.part.intake()
+    }
+
     /// Whether a turn waits for its words and nobody can give any. What there is of them must do then.
     pub(super) fn is_dead(&self) -> bool {
-        let waits = |since: &Instant| !self.settled && self.chain.is_hopeless(*since) && self.text().is_empty();
+        let waits = |since: &Instant| !self.settled && self.post.chain.is_hopeless(*since) && self.text().is_empty();
         self.needed.as_ref().is_some_and(waits)
     }
 
     pub(super) fn error(&self, now: Instant, ports: &mut Ports) -> EngineError {
-        self.chain.exhausted(now, ports)
+        self.post.chain.exhausted(now, ports)
     }
 
     /// What was understood of the turn so far.
@@ -163,19 +151,19 @@ impl Ears {
 
     pub(super) fn audio(&mut self, now: Instant, frame: &[u8], ports: &mut Ports) {
         self.uplink.push(now, frame);
-        if !self.wire.is_up() {
+        if !self.post.wire.is_up() {
             return;
         }
-        match self.transcriber.intake() {
+        match self.intake() {
             Intake::Continuous => {
-                if let Some(frame) = self.transcriber.audio(Bytes::copy_from_slice(frame)) {
-                    self.wire.send(now, frame, ports);
+                if let Some(frame) = self.post.part.audio(Bytes::copy_from_slice(frame)) {
+                    self.post.wire.send(now, frame, ports);
                 }
             }
             Intake::Turns => {
                 while let Some(audio) = self.uplink.take_append() {
-                    if let Some(frame) = self.transcriber.audio(Bytes::copy_from_slice(audio)) {
-                        self.wire.send(now, frame, ports);
+                    if let Some(frame) = self.post.part.audio(Bytes::copy_from_slice(audio)) {
+                        self.post.wire.send(now, frame, ports);
                     }
                 }
             }
@@ -185,7 +173,7 @@ impl Ears {
 
     /// The caller's turn began, or goes on.
     pub(super) fn begin(&mut self, now: Instant, at: Instant, ports: &mut Ports) {
-        if matches!(self.wire, Wire::Down) && !self.chain.is_absent() && self.transcriber.intake() == Intake::Turns {
+        if matches!(self.post.wire, Wire::Down) && !self.post.chain.is_absent() && self.intake() == Intake::Turns {
             self.connect(now, ports);
         }
         self.uplink.open(at);
@@ -216,7 +204,7 @@ impl Ears {
     /// The caller has finished.
     pub(super) fn finish(&mut self, now: Instant, ports: &mut Ports) {
         self.needed = Some(now);
-        if self.chain.is_absent() {
+        if self.post.chain.is_absent() {
             self.prepare(now, ports);
         }
         self.pause(now, ports);
@@ -224,23 +212,23 @@ impl Ears {
     }
 
     fn ask(&mut self, now: Instant, ports: &mut Ports) {
-        if self.chain.is_absent() {
+        if self.post.chain.is_absent() {
             // Who comes is given all of it.
             return;
         }
-        match self.transcriber.intake() {
-            Intake::Utterances => match self.transcriber.request(self.codec, self.uplink.utterance()) {
+        match self.intake() {
+            Intake::Utterances => match self.post.part.request(self.post.codec, self.uplink.utterance()) {
                 Ok(target) => self.request = Some(ports.open(target)),
                 Err(error) => self.fail(now, error, ports),
             },
-            Intake::Turns | Intake::Continuous if self.wire.is_up() => {
-                if self.transcriber.intake() == Intake::Turns {
+            Intake::Turns | Intake::Continuous if self.post.wire.is_up() => {
+                if self.intake() == Intake::Turns {
                     self.send_rest(now, ports);
                 }
-                match self.transcriber.flush() {
+                match self.post.part.flush() {
                     Some(frame) => {
                         self.flushes += 1;
-                        self.wire.send(now, frame, ports);
+                        self.post.wire.send(now, frame, ports);
                     }
                     // It says by itself when the turn is over.
                     None if self.ended => self.settle(now, ports),
@@ -255,8 +243,8 @@ impl Ears {
     /// Sends all audio of the turn that was not sent yet.
     fn send_rest(&mut self, now: Instant, ports: &mut Ports) {
         let Some(audio) = self.uplink.take_rest() else { return };
-        if let Some(frame) = self.transcriber.audio(Bytes::copy_from_slice(audio)) {
-            self.wire.send(now, frame, ports);
+        if let Some(frame) = self.post.part.audio(Bytes::copy_from_slice(audio)) {
+            self.post.wire.send(now, frame, ports);
         }
     }
 
@@ -280,7 +268,7 @@ impl Ears {
     /// taken for stalled; then it is asked again, or another is.
     pub(super) fn give_up(&mut self, now: Instant, speech: Duration, ports: &mut Ports) -> bool {
         let stalled = self.text().is_empty() && speech >= SURELY_SPEECH;
-        if stalled && !self.chain.is_absent() {
+        if stalled && !self.post.chain.is_absent() {
             self.fail(now, EngineError::Late { stage: Stage::Transcript, limit: self.limit }, ports);
         } else if !stalled {
             self.settled = true;
@@ -293,7 +281,7 @@ impl Ears {
     pub(super) fn handle(&mut self, now: Instant, link: LinkId, input: &LinkInput, ports: &mut Ports) -> bool {
         if self.request == Some(link) {
             self.handle_request(now, input, ports);
-        } else if self.wire.link() == Some(link) {
+        } else if self.post.wire.link() == Some(link) {
             self.handle_socket(now, input, ports);
         } else {
             return false;
@@ -318,17 +306,17 @@ impl Ears {
     fn handle_socket(&mut self, now: Instant, input: &LinkInput, ports: &mut Ports) {
         match input {
             LinkInput::Opened => {
-                self.wire.opened(now);
-                self.transcriber.reset();
+                self.post.wire.opened(now);
+                self.post.part.reset();
                 self.replay(now, ports);
             }
-            LinkInput::Closed { .. } | LinkInput::Ended if self.is_idle() => self.wire = Wire::Down,
+            LinkInput::Closed { .. } | LinkInput::Ended if self.is_idle() => self.post.wire = Wire::Down,
             LinkInput::Closed { error } => {
-                self.wire = Wire::Down;
+                self.post.wire = Wire::Down;
                 self.fail(now, error.clone(), ports);
             }
             LinkInput::Ended => {
-                self.wire = Wire::Down;
+                self.post.wire = Wire::Down;
                 self.fail(now, EngineError::Closed { code: None, reason: "end of stream".to_owned() }, ports);
             }
             LinkInput::Binary(_) | LinkInput::Text(_) => {
@@ -339,7 +327,7 @@ impl Ears {
 
     /// Whether an open socket has nothing to do: its end harms nobody, and another is opened with the next turn.
     fn is_idle(&self) -> bool {
-        self.wire.is_up() && !self.uplink.is_open() && self.asked.is_none() && self.transcriber.intake() == Intake::Turns
+        self.post.wire.is_up() && !self.uplink.is_open() && self.asked.is_none() && self.intake() == Intake::Turns
     }
 
     /// A new socket is given the turn from its beginning, in place of what the one before understood of it.
@@ -359,7 +347,7 @@ impl Ears {
     /// Reads what a provider says; false when it failed.
     fn read(&mut self, now: Instant, input: &LinkInput, ports: &mut Ports) -> bool {
         let mut said = Vec::new();
-        let result = self.transcriber.handle(input, &mut said);
+        let result = self.post.part.handle(input, &mut said);
         for said in said {
             self.understood(now, said, ports);
         }
@@ -447,9 +435,9 @@ impl Ears {
             return;
         }
         self.settled = true;
-        self.chain.succeeded();
+        self.post.chain.succeeded();
         if let Some(asked) = self.asked {
-            ports.took(self.chain.provider(), "transcript", now.saturating_duration_since(asked));
+            ports.took(self.post.chain.provider(), "transcript", now.saturating_duration_since(asked));
         }
     }
 
@@ -470,14 +458,11 @@ impl Ears {
     }
 
     fn fail(&mut self, now: Instant, error: EngineError, ports: &mut Ports) {
-        self.wire.close(ports);
         if let Some(link) = self.request.take() {
             ports.push(Output::Close(link));
         }
-        match self.chain.failed(now, error, ports) {
-            Verdict::Retry(until) => self.wire = Wire::Waiting { until },
-            Verdict::Next => self.begin_with(now, ports),
-            Verdict::Exhausted => {}
+        if self.post.failed(now, error, ports) {
+            self.begin_with(now, ports);
         }
     }
 
@@ -485,20 +470,16 @@ impl Ears {
         if self.quiet_at().is_some_and(|at| now >= at) {
             self.settle(now, ports);
         }
-        if self.chain.look_at().is_some_and(|at| now >= at) {
+        if self.post.must_look(now) {
             self.prepare(now, ports);
         }
-        if let Some(error) = self.wire.is_late(now) {
+        if let Some(error) = self.post.wire.is_late(now) {
             return self.fail(now, error, ports);
         }
-        if matches!(self.wire, Wire::Waiting { until } if now >= until) {
+        if self.post.is_due(now) {
             self.connect(now, ports);
         }
-        if self.wire.is_quiet(now, self.alive_every)
-            && let Some((_, frame)) = self.transcriber.keep_alive()
-        {
-            self.wire.send(now, frame, ports);
-        }
+        self.post.keep_alive(now, ports);
     }
 
     /// When the last words are taken for all, of a provider that does not say so.
@@ -507,16 +488,15 @@ impl Ears {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let wire = self.wire.poll_timeout(self.alive_every);
-        [wire, self.quiet_at(), self.chain.look_at()].into_iter().flatten().min()
+        [self.post.poll_timeout(), self.quiet_at()].into_iter().flatten().min()
     }
 
     /// The call is over.
     pub(super) fn end(&mut self, now: Instant, ports: &mut Ports) {
-        if let Some(frame) = self.transcriber.farewell() {
-            self.wire.send(now, frame, ports);
+        if let Some(frame) = self.post.part.farewell() {
+            self.post.wire.send(now, frame, ports);
         }
-        self.wire.close(ports);
+        self.post.wire.close(ports);
         if let Some(link) = self.request.take() {
             ports.push(Output::Close(link));
         }
