@@ -112,6 +112,11 @@ impl<T: ?Sized> Chain<T> {
         EngineError::Exhausted { stage: self.stage }
     }
 
+    /// Whether another may be asked in place of the present one.
+    pub(super) fn has_other(&self, now: Instant) -> bool {
+        (0..self.members.len()).any(|at| at != self.at && self.free_at(at, now) <= now)
+    }
+
     /// Before it is asked: leaves one that all calls leave alone for another. With nobody else it is asked, since who is on the line has
     /// nothing to lose.
     pub(super) fn avoid(&mut self, now: Instant, ports: &mut Ports) {

@@ -264,17 +264,18 @@ impl Ears {
         text
     }
 
-    /// Time for the last words is up: what there is must do. False when there is nothing of so much speech that the provider must be
-    /// taken for stalled; then it is asked again, or another is.
+    /// Time for the last words is up: what there is must do. False when another provider is to be waited for: there is nothing of so much
+    /// speech that this one must be taken for stalled, or it has not answered the turn's request and another may.
     pub(super) fn give_up(&mut self, now: Instant, speech: Duration, ports: &mut Ports) -> bool {
-        let stalled = self.text().is_empty() && speech >= SURELY_SPEECH;
-        if stalled && !self.post.chain.is_absent() {
-            self.fail(now, EngineError::Late { stage: Stage::Transcript, limit: self.limit }, ports);
-        } else if !stalled {
+        let drips = self.request.is_some() && self.post.chain.has_other(now);
+        let late = speech >= SURELY_SPEECH && (self.text().is_empty() || drips);
+        if !late {
             self.settled = true;
             self.forced = true;
+        } else if !self.post.chain.is_absent() {
+            self.fail(now, EngineError::Late { stage: Stage::Transcript, limit: self.limit }, ports);
         }
-        !stalled
+        !late
     }
 
     /// Whether the link is this stage's; then it was handled.

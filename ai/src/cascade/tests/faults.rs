@@ -47,6 +47,19 @@ fn a_transcriber_that_talks_nonsense_is_tried_again() {
 }
 
 #[test]
+fn a_transcriber_that_drips_is_replaced_and_its_words_must_do_where_there_is_no_other() {
+    let dripping = "started\nopen tts1\nstarts 0\naudio 5\nfinishes 0 600\nutt1 interim hel\n+1500 ";
+    let mut run = Run::new(fake::config(&["utt1", "stt2"], &["llm1"], &["tts1"]));
+    run.play(&format!("{dripping}open stt2\nstt2 final hello\nstt2 flushed"));
+    has(&run, "transcriber utt1 transcript_timeout, replaced");
+    has(&run, "> stt2 800 octets");
+    has(&run, "ask llm1: caller: hello");
+    let mut run = Run::new(fake::config(&["utt1"], &["llm1"], &["tts1"]));
+    run.play(dripping);
+    has(&run, "1600 ask llm1: caller: hel");
+}
+
+#[test]
 fn a_model_that_stalls_is_bridged_and_replaced() {
     let script = format!("{ASKED}+3000 llm2 text Hi.\nllm2 done\ntts1 audio 1 500\ntts1 done 1");
     let run = heard(&script, &["model llm1 first_token_timeout, replaced"]);
@@ -186,23 +199,21 @@ fn a_cached_greeting_is_heard_when_nobody_may_be_asked_and_who_may_later_is() {
     run.expect(
         "0 look Hello.
          100 audio 1 800
-         100 end 1
          100 turn Completed - - - 0 - 100 100
+         100 end 1
          900 Agent 1 = Hello.",
     );
     run.log.clear();
     // A cool-down is 15 s, and up to a half more.
-    run.play("+22500\nopen stt1\nopen tts1");
-    run.log.clear();
-    run.play("starts 0\naudio 5\nfinishes 0 600\nstt1 final hi\nstt1 flushed\nllm1 text Ho.\nllm1 done\ntts1 audio 1 500");
-    run.expect(
-        "23500 > stt1 800 octets
-         23500 > stt1 flush
-         23500 ask llm1: agent: Hello. | caller: hi
-         23500 Caller = hi
-         23500 > tts1 say 1 Ho.
-         23500 audio 2 500",
-    );
+    while !(run.links.contains_key("stt1") && run.links.contains_key("tts1")) {
+        run.play("+100");
+        assert!(run.ms <= 22_500, "{:?}", run.log);
+    }
+    run.play("open stt1\nopen tts1\nstarts 0\naudio 5\nfinishes 0 600\nstt1 final hi\nstt1 flushed");
+    has(&run, "> stt1 800 octets");
+    has(&run, "ask llm1: agent: Hello. | caller: hi");
+    run.play("llm1 text Ho.\nllm1 done\ntts1 audio 2 500");
+    has(&run, "audio 2 500");
 }
 
 #[test]
