@@ -1,6 +1,8 @@
 //! What an engine is: the agent's side of one call, as a pure core with inputs and outputs.
 
 mod error;
+#[cfg(test)]
+pub(crate) mod script;
 mod words;
 
 use std::sync::Arc;

@@ -6,10 +6,11 @@ use std::fmt;
 use ai::language::Language;
 use ai::prompt::{OWN_MAX, Personality, Zone};
 use ai::remark::Phrases;
+use ai::vendor;
 use toml::Table;
 
 use super::after::{AnalysisConfig, MemoryConfig, read_after};
-use super::cascade::{CascadeConfig, DEFAULT_VOICE, VoiceSettings, read_cascade};
+use super::cascade::{CascadeConfig, DEFAULT_VOICE, VoiceSettings, read_cascade, reason};
 use super::engine::{EngineConfig, EngineKind, read_engine};
 use super::knowledge::{AssistantKnowledge, read_assistant_knowledge};
 use super::media::{TurnConfig, read_turn};
@@ -161,8 +162,10 @@ fn read_assistant(
     let engine = read_engine(section.section("engine"), providers, key);
     let voice = read_voice(section.section("voice"), language);
     let cascade = read_cascade(&mut section, &voice, language.code().unwrap_or_default());
-    if engine.kind == EngineKind::Cascade {
-        cascade.check(&mut section, providers);
+    match engine.kind {
+        EngineKind::Cascade => cascade.check(&mut section, providers),
+        EngineKind::Realtime => check_realtime_voice(&mut section, &engine, &voice, providers),
+        EngineKind::Offline | EngineKind::Stream => {}
     }
     let (analysis, memory) = read_after(&mut section, providers);
     let assistant = AssistantConfig {
@@ -186,6 +189,19 @@ fn read_assistant(
     };
     section.finish();
     assistant
+}
+
+fn check_realtime_voice(
+    section: &mut Section<'_>,
+    engine: &EngineConfig,
+    voice: &VoiceConfig,
+    providers: &BTreeMap<String, ProviderConfig>,
+) {
+    let Some(provider) = providers.get(&engine.provider) else { return };
+    let own_address = provider.base_url.as_str() == provider.kind.row().base_url;
+    if let Err(error) = vendor::check_realtime_voice(own_address, &voice.voice_id) {
+        section.refuse("voice.voice_id", reason(&error));
+    }
 }
 
 /// Text that can be spoken, or none at all.

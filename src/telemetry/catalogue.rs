@@ -80,6 +80,7 @@ const FAILURE: Labels = &[
             "first_token_timeout",
             "half_open",
             "key",
+            "left_alone",
             "network",
             "next_audio_timeout",
             "next_token_timeout",

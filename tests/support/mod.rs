@@ -3,6 +3,7 @@
 
 pub mod media_stream;
 pub mod stereo;
+pub mod told;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};

@@ -7,13 +7,13 @@ use bytes::Bytes;
 use media::codec::Codec;
 use serde::Deserialize;
 
-use super::encoding;
+use super::{encoding, fault};
 use crate::engine::{EngineError, Words};
 use crate::json::Field;
 use crate::language::Language;
 use crate::link::{Frame, LinkInput, Target};
 use crate::transcriber::{Intake, Transcribed, Transcriber};
-use crate::vendor::{Chunker, Query, TranscriberConfig, TurnWords, by_status, read, text};
+use crate::vendor::{Chunker, Query, TranscriberConfig, TurnWords, read, text};
 
 /// Octets of a frame: 100 ms, as Cartesia advises.
 const CHUNK: usize = 800;
@@ -52,16 +52,6 @@ struct Wire<'a> {
     duration: Option<f64>,
     #[serde(borrow, default)]
     language: Field<'a>,
-    #[serde(borrow, default)]
-    status_code: Field<'a>,
-    #[serde(borrow, default)]
-    title: Field<'a>,
-    #[serde(borrow, default)]
-    message: Field<'a>,
-    #[serde(borrow, default)]
-    error: Field<'a>,
-    #[serde(borrow, default)]
-    error_code: Field<'a>,
 }
 
 impl Transcriber for Ink {
@@ -151,11 +141,7 @@ impl Transcriber for Ink {
                 }
             }
             "flush_done" => out.push(Transcribed::Flushed),
-            "error" => {
-                let code = wire.error_code.text().unwrap_or("error");
-                let message = [&wire.message, &wire.error, &wire.title].into_iter().find_map(Field::text);
-                return Err(by_status(wire.status_code.number(), code, message.unwrap_or_default()));
-            }
+            "error" => return Err(fault(text)),
             _ => {}
         }
         Ok(())

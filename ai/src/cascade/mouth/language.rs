@@ -12,11 +12,8 @@ impl Mouth {
         code.clone_into(&mut self.speakable.language);
         self.found = Some(code.to_owned());
         let idle = !self.pieces.iter().any(|piece| piece.state == State::Asked);
-        if self.synthesizer.set_language(code)
-            && idle
-            && let Some(wire) = self.wire.as_mut().filter(|wire| wire.is_up())
-        {
-            wire.close(ports);
+        if self.post.part.set_language(code) && idle && self.post.wire.is_up() {
+            self.post.wire.close(ports);
             self.connect(now, ports);
         }
     }
