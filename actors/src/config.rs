@@ -14,9 +14,10 @@ use ai::prompt::Prompt;
 use ai::realtime::RealtimeConfig;
 use ai::stream::Bot;
 use ai::tools::toolbox::Toolbox;
+pub use media::ambience::{Ambience, Surroundings};
 pub use media::jitter::JitterConfig;
 pub use media::turn::{Eagerness, Interruptions, TurnConfig};
-pub use media::units::Dbov;
+pub use media::units::{Dbov, SampleRate};
 pub use media::vad::VadConfig;
 use sip::endpoint::EndpointConfig;
 pub use sip::sdp::Codec;
@@ -118,6 +119,10 @@ pub struct Assistant {
     pub tools: Toolbox,
     /// Its turn-taking.
     pub turn: TurnConfig,
+    /// Whether its engine hears callers without the noise around them.
+    pub background_denoising: bool,
+    /// What is to be heard under its voice; `None`: nothing.
+    pub ambience: Option<Arc<Ambience>>,
     /// What the offline engine sounds like.
     pub offline_voice: OfflineVoice,
     /// Whether its calls are recorded; `None`: as the node's are.

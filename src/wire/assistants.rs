@@ -69,6 +69,8 @@ fn make(config: &Config, assistant: &AssistantConfig, tools: Toolbox, breakers: 
         tools,
         turn: turn(assistant),
         recording: assistant.recording.map(super::node::recording),
+        background_denoising: assistant.background_denoising,
+        ambience: assistant.ambience.sound.clone(),
         offline_voice: OfflineVoice {
             name: assistant.voice.offline_voice.clone(),
             words_per_minute: words_per_minute(assistant),

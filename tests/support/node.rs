@@ -155,6 +155,8 @@ fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig, tools: Tool
         turn: TurnConfig::default(),
         offline_voice: voice,
         recording: None,
+        background_denoising: false,
+        ambience: None,
     };
     NodeConfig {
         name: "test".to_owned(),

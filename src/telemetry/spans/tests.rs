@@ -46,6 +46,8 @@ fn call(leg: LegKind) -> Arc<TracedCall> {
         turn: TurnConfig::default(),
         offline_voice,
         recording: None,
+        background_denoising: false,
+        ambience: None,
     };
     let id: CallId = ID.parse().unwrap();
     let (arrived, arrived_at) = (Instant::now(), SystemTime::now());
