@@ -3,6 +3,7 @@
 //! `config/offhook.toml` is the reference of every key. `OFFHOOK__SIP__LISTEN=...` overrides `sip.listen`.
 
 mod after;
+mod ambience;
 mod assistant;
 mod cascade;
 mod engine;

@@ -208,10 +208,10 @@ impl CallPorts {
         self.id.to_bits() as u64 % SLOW_WORK_TICKS
     }
 
-    /// Hands one frame of the caller to all who listen. `due` is when it should have been handed on.
-    pub(crate) fn caller_frame(&self, tick: u64, due: Instant, frame: &SharedFrame) {
+    /// Hands one frame of the caller to all who listen: to the engine as `heard`. `due` is when it should have been handed on.
+    pub(crate) fn caller_frame(&self, tick: u64, due: Instant, frame: &SharedFrame, heard: &SharedFrame) {
         self.vad.tell(VadMsg::Caller(Arc::clone(frame)));
-        self.ai.tell(AiMsg::Caller(due, Arc::clone(frame)));
+        self.ai.tell(AiMsg::Caller(due, Arc::clone(heard)));
         self.recorder.tell(RecorderMsg::Caller(tick, Arc::clone(frame)));
     }
 }

@@ -15,9 +15,10 @@ use ai::realtime::RealtimeConfig;
 use ai::remark::Phrases;
 use ai::stream::Bot;
 use ai::tools::toolbox::Toolbox;
+pub use media::ambience::{Ambience, Surroundings};
 pub use media::jitter::JitterConfig;
 pub use media::turn::{Eagerness, Interruptions, TurnConfig};
-pub use media::units::Dbov;
+pub use media::units::{Dbov, SampleRate};
 pub use media::vad::VadConfig;
 use sip::endpoint::EndpointConfig;
 pub use sip::sdp::Codec;
@@ -123,6 +124,10 @@ pub struct Assistant {
     pub turn: TurnConfig,
     /// What it says of its own accord.
     pub phrases: Phrases,
+    /// Whether its engine hears callers without the noise around them.
+    pub background_denoising: bool,
+    /// What is to be heard under its voice; `None`: nothing.
+    pub ambience: Option<Arc<Ambience>>,
     /// What the offline engine sounds like.
     pub offline_voice: OfflineVoice,
     /// Whether its calls are recorded; `None`: as the node's are.

@@ -5,13 +5,16 @@
 //! [`frame::SharedFrame`] a tick, and the agent's audio goes out through [`sendout::Sendout`].
 
 pub mod align;
+pub mod ambience;
 pub mod clock;
 pub mod codec;
 pub mod conceal;
+pub mod denoise;
 mod double;
 pub mod dtmf;
 pub mod error;
 pub mod frame;
+mod gain;
 pub mod hold;
 pub mod jitter;
 pub mod pitch;

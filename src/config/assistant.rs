@@ -10,6 +10,7 @@ use ai::vendor;
 use toml::Table;
 
 use super::after::{AnalysisConfig, MemoryConfig, read_after};
+use super::ambience::{AmbienceConfig, read_ambience};
 use super::cascade::{CascadeConfig, DEFAULT_VOICE, VoiceSettings, read_cascade, reason};
 use super::engine::{EngineConfig, EngineKind, read_engine};
 use super::knowledge::{AssistantKnowledge, read_assistant_knowledge};
@@ -49,6 +50,10 @@ pub struct AssistantConfig {
     pub interruptions_enabled: bool,
     /// Whether its calls are recorded; `None` (written "default"): as `recording.mode` has it.
     pub recording: Option<RecordingMode>,
+    /// Whether its engine hears callers without the noise around them; default false.
+    pub background_denoising: bool,
+    /// What is to be heard under its voice; default nothing.
+    pub ambience: AmbienceConfig,
     /// What thinks.
     pub engine: EngineConfig,
     /// Who works for a cascade.
@@ -177,6 +182,8 @@ fn read_assistant(
         timezone: section.parsed("timezone", Zone::default(), |text| text.parse().map_err(|error| format!("{text:?} {error}"))),
         interruptions_enabled: section.flag("interruptions_enabled", true),
         recording: section.choice("recording", None, &recordings),
+        background_denoising: section.flag("background_denoising", false),
+        ambience: read_ambience(section.section("ambience")),
         engine,
         cascade,
         voice,

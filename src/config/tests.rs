@@ -1,6 +1,7 @@
 //! Tests of the whole configuration: TOML and variables in, the mistakes or the values out.
 #![allow(clippy::unwrap_used)]
 
+mod ambience;
 mod cascade;
 mod phrases;
 

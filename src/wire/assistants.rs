@@ -70,6 +70,8 @@ fn make(config: &Config, assistant: &AssistantConfig, tools: Toolbox, breakers: 
         turn: turn(assistant),
         phrases: assistant.phrases.clone(),
         recording: assistant.recording.map(super::node::recording),
+        background_denoising: assistant.background_denoising,
+        ambience: assistant.ambience.sound.clone(),
         offline_voice: OfflineVoice {
             name: assistant.voice.offline_voice.clone(),
             words_per_minute: words_per_minute(assistant),

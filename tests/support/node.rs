@@ -157,6 +157,8 @@ fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig, tools: Tool
         phrases: Phrases::default(),
         offline_voice: voice,
         recording: None,
+        background_denoising: false,
+        ambience: None,
     };
     NodeConfig {
         name: "test".to_owned(),

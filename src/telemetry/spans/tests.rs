@@ -48,6 +48,8 @@ fn call(leg: LegKind) -> Arc<TracedCall> {
         phrases: Phrases::default(),
         offline_voice,
         recording: None,
+        background_denoising: false,
+        ambience: None,
     };
     let id: CallId = ID.parse().unwrap();
     let (arrived, arrived_at) = (Instant::now(), SystemTime::now());
