@@ -1,4 +1,4 @@
-//! Requests whose answers stream: one client a node, a task for each answer.
+//! Requests whose answers stream: a client for many, a task for each answer.
 //!
 //! ```text
 //! open(Target) -> pool -> TLS -> provider
@@ -55,7 +55,8 @@ const WARM_WAIT: Duration = Duration::from_secs(5);
 /// Providers remembered as warm: more than anyone configures. Past it all are forgotten.
 const WARM_KEPT: usize = 64;
 
-/// Makes requests, over connections that it keeps. Cheap to clone; one a node.
+/// Makes requests, over connections that it keeps. Cheap to clone. Two a node, since a connection is worked at by the thread that opened
+/// it: one for calls, on their media threads, and one for all else.
 #[derive(Clone, Debug)]
 pub struct HttpClient {
     client: Client,
@@ -138,6 +139,12 @@ impl HttpClient {
         }
         // Without a key: the connection is what matters, and any answer leaves it open.
         let _ = self.client.head(&origin).timeout(WARM_WAIT).send().await;
+    }
+
+    /// What it makes requests with, for services that are no providers of a call: without redirects and proxies, since an address is what the
+    /// operator wrote.
+    pub(crate) fn plain(&self) -> &Client {
+        &self.client
     }
 
     fn request(&self, target: Target) -> Result<(RequestBuilder, Answer), EngineError> {
