@@ -11,8 +11,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use crate::codec::Codec;
 use crate::conceal::Concealer;
 use crate::frame::{FrameOrigin, FramePool, SharedFrame};
+use crate::line::Decoder;
+use crate::noise::ComfortNoise;
 use crate::rtp::{PayloadKind, PayloadTypes, RtpPacket};
 use crate::units::{FRAME_SAMPLES, SampleRate, SeqNo};
 use delay::DelayEstimator;
@@ -87,6 +90,12 @@ pub struct JitterStats {
 pub struct JitterBuffer {
     config: JitterConfig,
     types: PayloadTypes,
+    /// The law of the call, in which frames have their octets.
+    law: Codec,
+    /// What turns the wire's packets into samples; `None` in G.711.
+    decoder: Option<Decoder>,
+    /// What the peer's silence sounds like, by its last word on that.
+    comfort: Option<ComfortNoise>,
     epoch: Option<Instant>,
     stream: Option<Stream>,
     waiting: VecDeque<Waiting>,
@@ -108,6 +117,7 @@ pub struct JitterBuffer {
 struct Waiting {
     sequence: SeqNo,
     time: i64,
+    samples: i64,
     payload: Bytes,
 }
 
@@ -138,6 +148,9 @@ impl JitterBuffer {
         Self {
             config,
             types,
+            law: types.codec.row().law,
+            decoder: types.codec.decoder(),
+            comfort: None,
             epoch: None,
             stream: None,
             waiting: VecDeque::with_capacity(Self::CAPACITY + 1),
@@ -165,15 +178,20 @@ impl JitterBuffer {
         let Some(stream) = &mut self.stream else {
             return;
         };
-        if self.types.kind(packet.payload_type) != PayloadKind::Audio {
+        let kind = self.types.kind(packet.payload_type);
+        if kind != PayloadKind::Audio {
+            if kind == PayloadKind::ComfortNoise && stream.pause <= Some(sequence) {
+                self.comfort = ComfortNoise::of(&packet.payload);
+            }
             stream.pause = stream.pause.max(Some(sequence));
             return;
         }
-        if packet.payload.is_empty() {
+        let samples = self.types.codec.samples_in(&packet.payload);
+        if samples == 0 {
             return;
         }
         let late = stream.played.is_some_and(|played| sequence <= played);
-        let mut last = stream.timed(now, sequence, packet);
+        let mut last = stream.timed(now, (sequence, samples), packet, self.types.codec.scale());
         if !late && stream.clock_jumped(&last, self.network.base()) {
             last.sequence = SeqNo::first(packet.sequence);
             self.restart(packet);
@@ -187,7 +205,7 @@ impl JitterBuffer {
             stream.last = Some(last);
         }
         let payload = packet.payload.clone();
-        self.insert(now, Waiting { sequence: last.sequence, time: last.time, payload });
+        self.insert(now, Waiting { sequence: last.sequence, time: last.time, samples: last.samples, payload });
     }
 
     /// The frame of this tick: always [`FRAME_SAMPLES`] samples. Call once every 20 ms.
@@ -211,6 +229,7 @@ impl JitterBuffer {
         if types.codec != self.types.codec {
             self.stream = None;
             self.stop();
+            (self.law, self.decoder) = (types.codec.row().law, types.codec.decoder());
         }
         self.types = types;
     }
@@ -218,10 +237,10 @@ impl JitterBuffer {
     /// Counters and state; `now` for the present delay.
     pub fn stats(&mut self, now: Instant) -> JitterStats {
         let now = self.ticks(now);
-        let waiting: usize = self.waiting.iter().map(|waiting| waiting.payload.len()).sum();
+        let waiting: i64 = self.waiting.iter().map(|waiting| waiting.samples).sum();
         JitterStats {
             pool_misses: self.pool.misses(),
-            depth: span((waiting + self.ready.upcoming()) as i64),
+            depth: span(waiting + self.ready.upcoming() as i64),
             delay: span(self.delay(now).unwrap_or(0)),
             jitter: span(self.network.wanted()),
             ..self.stats
@@ -358,7 +377,7 @@ impl JitterBuffer {
         while let (Some(cursor), Some(next)) = (self.cursor, self.waiting.front()) {
             if cursor - next.time > FRAME {
                 self.cursor = Some(next.time);
-            } else if next.time + next.payload.len() as i64 <= cursor {
+            } else if next.time + next.samples <= cursor {
                 self.stats.late += 1;
                 self.waiting.pop_front();
             } else {
@@ -375,9 +394,14 @@ impl JitterBuffer {
         let Some(next) = self.waiting.pop_front_if(|next| next.time <= cursor) else {
             return false;
         };
-        let past = ((cursor - next.time) as usize).min(next.payload.len());
-        self.ready.push(self.types.codec, &next.payload[past..], &mut self.concealer);
-        self.cursor = Some(next.time + next.payload.len() as i64);
+        let past = (cursor - next.time).min(next.samples) as usize;
+        match &mut self.decoder {
+            None => self.ready.push(self.law, &next.payload[past..], &mut self.concealer),
+            Some(decoder) => {
+                self.ready.decode(self.law, |samples| decoder.decode(&next.payload, samples), past, &mut self.concealer);
+            }
+        }
+        self.cursor = Some(next.time + next.samples);
         self.decoded = next.time;
         self.gap = 0;
         if let Some(stream) = &mut self.stream {
@@ -396,12 +420,14 @@ impl JitterBuffer {
             self.gap += samples as i64;
         }
         let origin = if self.concealer.is_silent() { FrameOrigin::Silence } else { FrameOrigin::Concealed };
-        self.ready.invent(self.types.codec, samples, &mut self.concealer);
+        let paused = self.stream.as_ref().is_some_and(Stream::is_paused);
+        let comfort = self.comfort.as_mut().filter(|_| paused);
+        self.ready.invent(self.law, samples, &mut self.concealer, comfort);
         origin
     }
 
     fn count_concealed(&mut self, origin: FrameOrigin) {
-        let explained = self.stream.as_ref().is_none_or(|stream| stream.pause > stream.played);
+        let explained = self.stream.as_ref().is_none_or(Stream::is_paused);
         if origin == FrameOrigin::Concealed && !explained {
             self.stats.concealed += 1;
         }
@@ -417,7 +443,7 @@ impl JitterBuffer {
         if self.pace.rest > 0 {
             return;
         }
-        let codec = self.types.codec;
+        let codec = self.law;
         let join = if waited + SHORTAGE < self.network.wanted().min(ticks(self.config.max)) {
             let join = self.ready.lengthen(codec);
             self.stats.lengthened += u64::from(join.is_some());

@@ -14,6 +14,8 @@ pub mod error;
 pub mod frame;
 pub mod hold;
 pub mod jitter;
+pub mod line;
+mod noise;
 mod pitch;
 pub mod quality;
 pub mod resample;

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use media::dtmf::Digit;
 use media::rtp::PayloadTypes;
+use media::units::{FRAME_SAMPLES, SampleRate};
 use sip::sdp::Negotiated;
 
 use self::receiving::Receiving;
@@ -32,7 +33,13 @@ pub(crate) fn payload_types(negotiated: &Negotiated) -> PayloadTypes {
         codec: codec_of(negotiated.codec),
         audio: negotiated.payload_type,
         telephone_event: negotiated.telephone_event,
+        comfort_noise: negotiated.comfort_noise,
     }
+}
+
+/// The clock of the events that were agreed.
+fn event_clock(negotiated: &Negotiated) -> SampleRate {
+    SampleRate::from_hz(negotiated.event_clock).unwrap_or(SampleRate::HZ_8000)
 }
 
 /// RTCP is read and its reports are written this often, in ticks: 100 ms is nothing to reports that are seconds apart, and their
@@ -71,8 +78,8 @@ impl RtpLine {
         }
     }
 
-    /// One tick: a DTMF packet if a digit is being sent, else this audio. True when a packet went out.
-    pub(super) fn send(&mut self, audio: &[u8]) -> bool {
+    /// One tick: a DTMF packet if a digit is being sent, else this audio. How many packets went out.
+    pub(super) fn send(&mut self, audio: &[u8; FRAME_SAMPLES]) -> u32 {
         self.sending.send(&self.rtp, audio)
     }
 

@@ -24,11 +24,12 @@ pub use parse::{Media, SessionDescription};
 pub const MAX_BODY: usize = 16 * 1024;
 /// Most media lines read: each is answered by a line, and no telephone offers more than a few.
 pub const MAX_MEDIA: usize = 64;
-/// The packet time we send, whatever the peer asks, unless its `maxptime` forbids it: the media clock ticks so.
+/// The packet time we ask for, and send unless the peer asks for another.
 pub const PTIME: Duration = Duration::from_millis(20);
-/// Shortest packet time accepted; a smaller `ptime` is read as this.
+/// Shortest packet time sent; a smaller `ptime` or `maxptime` is read as this, and answered with it. Packet times between are rounded down
+/// to whole ones of it.
 pub const PTIME_MIN: Duration = Duration::from_millis(10);
-/// Longest packet time accepted; a larger `ptime` is read as this.
+/// Longest packet time sent; a larger `ptime` is read as this. Longer ones are played.
 pub const PTIME_MAX: Duration = Duration::from_millis(60);
 
 /// Which way media flows, seen from the side that says it (RFC 3264 §5.1).
@@ -105,7 +106,7 @@ pub struct LocalMedia {
     /// Number of the `o=` line, the same through the whole dialog.
     pub session_id: u64,
     /// What we speak, best first. An offer lists them in this order; in an answer the peer's order decides among them
-    /// (RFC 3264 §6.1). Default: every row of [`CODECS`].
+    /// (RFC 3264 §6.1: it tells what costs the peer least). Default: G.711 in both laws, which every telephone speaks.
     pub codecs: Vec<Codec>,
     /// What we want to do with the stream; the default is both ways.
     pub direction: Direction,
@@ -116,14 +117,7 @@ pub struct LocalMedia {
 impl LocalMedia {
     /// A stream both ways, described for the first time.
     pub fn new(address: IpAddr, port: u16, session_id: u64) -> Self {
-        Self {
-            address,
-            port,
-            session_id,
-            codecs: CODECS.iter().map(|row| row.codec).collect(),
-            direction: Direction::SendRecv,
-            previous: None,
-        }
+        Self { address, port, session_id, codecs: vec![Codec::Pcmu, Codec::Pcma], direction: Direction::SendRecv, previous: None }
     }
 }
 
@@ -134,11 +128,15 @@ pub struct Negotiated {
     pub codec: Codec,
     /// RTP payload type of the codec, both ways, 0-127.
     pub payload_type: u8,
-    /// Payload type of RFC 4733 events at the codec's clock, if the peer takes them.
+    /// Payload type of RFC 4733 events, if the peer takes them.
     pub telephone_event: Option<u8>,
+    /// Clock of those events in Hz: the codec's, or 8000 from a peer that has no other.
+    pub event_clock: u32,
+    /// Payload type of comfort noise (RFC 3389), if the peer offers or takes it.
+    pub comfort_noise: Option<u8>,
     /// Packet time the peer asks for, 10-60 ms; 20 ms when it does not say.
     pub ptime: Duration,
-    /// Packet time we send: [`PTIME`], or 10 ms when the peer's `maxptime` is below 20 ms.
+    /// Packet time we send: what the peer asks for and its `maxptime` allows, in whole 10 ms from [`PTIME_MIN`] to [`PTIME_MAX`].
     pub send_ptime: Duration,
     /// Where the peer wants RTP; the address is unspecified (`0.0.0.0`) on an old-style hold.
     pub remote_rtp: SocketAddr,

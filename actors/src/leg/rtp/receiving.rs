@@ -8,12 +8,11 @@ use media::dtmf::{DtmfEvent, DtmfReceiver};
 use media::rtcp::{Reception, Report, report_interval};
 use media::rtp::{PayloadKind, PayloadTypes, RtpPacket, is_rtcp};
 use media::source::{Source, SourcePin, SourceRule};
-use media::units::SampleRate;
 use sip::sdp::Negotiated;
 
 use super::inbox::{self, Arrived};
-use super::payload_types;
 use super::sending::{Sent, wall_clock};
+use super::{event_clock, payload_types};
 use crate::ai_session::AiMsg;
 use crate::call::CallPorts;
 use crate::jitter_buffer::JitterMsg;
@@ -40,14 +39,15 @@ pub(super) struct Receiving {
 
 impl Receiving {
     pub(super) fn new(negotiated: &Negotiated, ports: CallPorts) -> Self {
+        let types = payload_types(negotiated);
         Self {
             rtcp_remote: negotiated.remote_rtcp,
             rtcp_mux: negotiated.rtcp_mux,
-            types: payload_types(negotiated),
+            types,
             pin: SourcePin::new(SourceRule::Any),
             learned: None,
-            dtmf: DtmfReceiver::new(),
-            reception: Reception::new(SampleRate::HZ_8000),
+            dtmf: DtmfReceiver::new(event_clock(negotiated)),
+            reception: Reception::new(types.codec.row().clock),
             peer: PeerReports::default(),
             sent: None,
             next_report: Instant::now() + report_interval(&mut rand::rng()),
@@ -196,6 +196,8 @@ mod tests {
             codec: Codec::Pcmu,
             payload_type: 0,
             telephone_event: Some(101),
+            event_clock: 8_000,
+            comfort_noise: None,
             ptime: Duration::from_millis(20),
             send_ptime: Duration::from_millis(20),
             remote_rtp: remote,
