@@ -74,6 +74,7 @@ module aufile.so
 module aubridge.so
 module g711.so
 module g722.so
+module opus.so
 module sndfile.so
 module_tmp account.so
 module_app menu.so
@@ -149,6 +150,11 @@ fn a_softphone_talks_over_udp_in_pcmu() {
 #[test]
 fn a_softphone_talks_over_tcp_in_pcma() {
     check("PCMA", 8_000, "tcp");
+}
+
+#[test]
+fn a_softphone_talks_in_opus() {
+    check("opus", 48_000, "udp");
 }
 
 #[test]

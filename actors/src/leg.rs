@@ -424,6 +424,7 @@ impl CallerFrames {
 pub(crate) fn codec_of(codec: sip::sdp::Codec) -> LineCodec {
     match codec {
         sip::sdp::Codec::G722 => LineCodec::G722,
+        sip::sdp::Codec::Opus => LineCodec::Opus,
         sip::sdp::Codec::Pcma => Codec::Pcma.into(),
         sip::sdp::Codec::Pcmu => Codec::Pcmu.into(),
     }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use crate::codec::Codec;
 use crate::conceal::Concealer;
 use crate::frame::{FrameOrigin, FramePool, SharedFrame};
-use crate::line::Decoder;
+use crate::line::{Decoder, GAP_STEP, LONGEST_GAP};
 use crate::noise::ComfortNoise;
 use crate::rtp::{PayloadKind, PayloadTypes, RtpPacket};
 use crate::units::{FRAME_SAMPLES, SampleRate, SeqNo};
@@ -56,6 +56,8 @@ pub struct JitterStats {
     pub dropped: u64,
     /// Frames with invented audio, pauses of the peer apart.
     pub concealed: u64,
+    /// Gaps that the packet after them filled (Opus with FEC).
+    pub recovered: u64,
     /// Times a pitch period was left out to lower the delay.
     pub shortened: u64,
     /// Times a pitch period was put in to raise the delay.
@@ -96,6 +98,8 @@ pub struct JitterBuffer {
     decoder: Option<Decoder>,
     /// What the peer's silence sounds like, by its last word on that.
     comfort: Option<ComfortNoise>,
+    /// Where packets repeat those before them: the delay that this needs, and until when it is kept after a loss.
+    reserve: (i64, i64),
     epoch: Option<Instant>,
     stream: Option<Stream>,
     waiting: VecDeque<Waiting>,
@@ -134,6 +138,10 @@ const FRAME: i64 = FRAME_SAMPLES as i64;
 const LONG_GAP: i64 = 8_000;
 /// A delay this much too short is raised: 5 ms. One too long by the longest pitch period, 15 ms, is lowered.
 const SHORTAGE: i64 = 40;
+/// Where packets repeat those before them, the delay after a loss: a packet and 10 ms, so that the next one is there in time.
+const RESERVE: i64 = 80;
+/// How long after a loss that is kept: 10 s.
+const RESERVED: i64 = 80_000;
 /// Ticks a delay must be too long before it is lowered: 200 ms, so that a late tick of ours changes nothing.
 const PATIENCE: u32 = 10;
 /// Ticks between two changes in speech: at most a quarter faster or slower.
@@ -151,6 +159,7 @@ impl JitterBuffer {
             law: types.codec.row().law,
             decoder: types.codec.decoder(),
             comfort: None,
+            reserve: (0, i64::MIN),
             epoch: None,
             stream: None,
             waiting: VecDeque::with_capacity(Self::CAPACITY + 1),
@@ -189,6 +198,9 @@ impl JitterBuffer {
         let samples = self.types.codec.samples_in(&packet.payload);
         if samples == 0 {
             return;
+        }
+        if self.types.codec.is_pause(&packet.payload) {
+            stream.pause = stream.pause.max(Some(sequence));
         }
         let late = stream.played.is_some_and(|played| sequence <= played);
         let mut last = stream.timed(now, (sequence, samples), packet, self.types.codec.scale());
@@ -315,12 +327,12 @@ impl JitterBuffer {
         }
         let mut origin = FrameOrigin::Received;
         while let missing @ 1.. = FRAME_SAMPLES.saturating_sub(self.ready.upcoming()) {
-            if !self.play_next() {
+            if !self.play_next() && !self.recover() {
                 origin = self.invent(missing);
             }
             self.settle_late();
         }
-        self.count_concealed(origin);
+        self.count_concealed(now, origin);
         if self.gap >= LONG_GAP && self.waiting.is_empty() {
             self.stop();
             if let Some(stream) = &mut self.stream {
@@ -399,6 +411,9 @@ impl JitterBuffer {
             None => self.ready.push(self.law, &next.payload[past..], &mut self.concealer),
             Some(decoder) => {
                 self.ready.decode(self.law, |samples| decoder.decode(&next.payload, samples), past, &mut self.concealer);
+                if self.types.codec.is_pause(&next.payload) {
+                    self.comfort = Some(ComfortNoise::new(self.ready.level()));
+                }
             }
         }
         self.cursor = Some(next.time + next.samples);
@@ -407,6 +422,23 @@ impl JitterBuffer {
         if let Some(stream) = &mut self.stream {
             stream.played = stream.played.max(Some(next.sequence));
         }
+        true
+    }
+
+    /// Fills the gap before the next packet with what that one tells of the packet before it, where the codec does such things.
+    fn recover(&mut self) -> bool {
+        let (Some(cursor), Some(next), Some(decoder)) = (self.cursor, self.waiting.front(), &mut self.decoder) else {
+            return false;
+        };
+        let paused = self.stream.as_ref().is_some_and(Stream::is_paused);
+        let gap = usize::try_from(next.time - cursor).unwrap_or(0);
+        // A gap that was begun to be invented is no whole packet any more.
+        if paused || gap < next.samples as usize || gap > LONGEST_GAP || !gap.is_multiple_of(GAP_STEP) || !decoder.recovers() {
+            return false;
+        }
+        self.ready.decode(self.law, |samples| decoder.recover(&next.payload, gap, samples), 0, &mut self.concealer);
+        self.cursor = Some(next.time);
+        self.stats.recovered += 1;
         true
     }
 
@@ -426,10 +458,15 @@ impl JitterBuffer {
         origin
     }
 
-    fn count_concealed(&mut self, origin: FrameOrigin) {
+    fn count_concealed(&mut self, now: i64, origin: FrameOrigin) {
         let explained = self.stream.as_ref().is_none_or(Stream::is_paused);
-        if origin == FrameOrigin::Concealed && !explained {
-            self.stats.concealed += 1;
+        if origin != FrameOrigin::Concealed || explained {
+            return;
+        }
+        self.stats.concealed += 1;
+        if self.decoder.as_ref().is_some_and(Decoder::recovers) {
+            let packet = self.stream.as_ref().and_then(|stream| stream.last).map_or(FRAME, |last| last.samples);
+            self.reserve = (packet + RESERVE, now + RESERVED);
         }
     }
 
@@ -444,7 +481,10 @@ impl JitterBuffer {
             return;
         }
         let codec = self.law;
-        let join = if waited + SHORTAGE < self.network.wanted().min(ticks(self.config.max)) {
+        if now > self.reserve.1 {
+            self.reserve.0 = 0;
+        }
+        let join = if waited + SHORTAGE < self.wanted().min(ticks(self.config.max)) {
             let join = self.ready.lengthen(codec);
             self.stats.lengthened += u64::from(join.is_some());
             join
@@ -467,7 +507,11 @@ impl JitterBuffer {
 
     fn target(&self) -> i64 {
         let (min, max) = (ticks(self.config.min), ticks(self.config.max));
-        self.network.wanted().min(max).max(min)
+        self.wanted().min(max).max(min)
+    }
+
+    fn wanted(&self) -> i64 {
+        self.network.wanted().max(self.reserve.0)
     }
 }
 

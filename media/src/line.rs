@@ -8,10 +8,13 @@
 //! codecs are decoded to telephone band, whatever they could carry: engines, turn-taking and recordings know 8 kHz only.
 
 mod g722;
+mod opus;
 pub mod packer;
 
 use crate::codec::Codec;
 use crate::units::SampleRate;
+pub use opus::OpusWishes;
+pub(crate) use opus::{LONGEST as LONGEST_GAP, SHORTEST as GAP_STEP};
 
 /// A codec on the wire of a leg. A new one is a variant here, a row in [`LINES`], and its two coders.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -20,6 +23,8 @@ pub enum LineCodec {
     G711(Codec),
     /// G.722 at 64 kbit/s, of which the lower half of the band is heard and sent.
     G722,
+    /// Opus, of which telephone band is heard and sent.
+    Opus,
 }
 
 /// What there is to know of a codec of the wire.
@@ -38,9 +43,10 @@ pub struct LineRow {
 }
 
 /// Every codec of the wire, one row each.
-pub static LINES: [LineRow; 3] = [
+pub static LINES: [LineRow; 4] = [
     LineRow { codec: LineCodec::G711(Codec::Pcmu), name: "PCMU", payload_type: 0, clock: SampleRate::HZ_8000, law: Codec::Pcmu },
     LineRow { codec: LineCodec::G711(Codec::Pcma), name: "PCMA", payload_type: 8, clock: SampleRate::HZ_8000, law: Codec::Pcma },
+    LineRow { codec: LineCodec::Opus, name: "opus", payload_type: 111, clock: SampleRate::HZ_48000, law: Codec::Pcmu },
     LineRow { codec: LineCodec::G722, name: "G722", payload_type: 9, clock: SampleRate::HZ_8000, law: Codec::Pcmu },
 ];
 
@@ -56,7 +62,8 @@ impl LineCodec {
         match self {
             Self::G711(Codec::Pcmu) => &LINES[0],
             Self::G711(Codec::Pcma) => &LINES[1],
-            Self::G722 => &LINES[2],
+            Self::Opus => &LINES[2],
+            Self::G722 => &LINES[3],
         }
     }
 
@@ -69,7 +76,13 @@ impl LineCodec {
     pub(crate) fn samples_in(self, payload: &[u8]) -> usize {
         match self {
             Self::G711(_) | Self::G722 => payload.len(),
+            Self::Opus => opus::samples_in(payload),
         }
+    }
+
+    /// Whether a packet of audio says that the peer is silent on purpose, and next to nothing follows.
+    pub(crate) fn is_pause(self, payload: &[u8]) -> bool {
+        self == Self::Opus && opus::is_pause(payload)
     }
 
     /// What its packets are decoded by; `None` where a table does it.
@@ -77,6 +90,7 @@ impl LineCodec {
         match self {
             Self::G711(_) => None,
             Self::G722 => Some(Decoder::G722(Box::default())),
+            Self::Opus => Some(Decoder::Opus(Box::default())),
         }
     }
 }
@@ -85,6 +99,7 @@ impl LineCodec {
 #[derive(Debug)]
 pub(crate) enum Decoder {
     G722(Box<g722::Decoder>),
+    Opus(Box<opus::Decoder>),
 }
 
 impl Decoder {
@@ -92,7 +107,22 @@ impl Decoder {
     pub(crate) fn decode(&mut self, payload: &[u8], samples: &mut Vec<i16>) {
         match self {
             Self::G722(decoder) => decoder.decode(payload, samples),
+            Self::Opus(decoder) => decoder.decode(payload, samples),
         }
+    }
+
+    /// Adds the `count` samples, whole [`GAP_STEP`]s and at most [`LONGEST_GAP`], that were lost before the packet `next`, as that one
+    /// tells them. Nothing where packets tell of themselves only.
+    pub(crate) fn recover(&mut self, next: &[u8], count: usize, samples: &mut Vec<i16>) {
+        match self {
+            Self::G722(_) => {}
+            Self::Opus(decoder) => decoder.recover(next, count, samples),
+        }
+    }
+
+    /// Whether [`Self::recover`] ever does something.
+    pub(crate) fn recovers(&self) -> bool {
+        matches!(self, Self::Opus(_))
     }
 }
 

@@ -54,6 +54,7 @@ pub(super) fn node_config(
 fn codec(name: &config::CodecName) -> Codec {
     match name {
         config::CodecName::G722 => Codec::G722,
+        config::CodecName::Opus => Codec::Opus,
         config::CodecName::Pcma => Codec::Pcma,
         config::CodecName::Pcmu => Codec::Pcmu,
     }

@@ -5,7 +5,7 @@ use crate::codec::Codec;
 use crate::conceal::Concealer;
 use crate::frame::PcmFrame;
 use crate::noise::ComfortNoise;
-use crate::units::FRAME_SAMPLES;
+use crate::units::{Dbov, FRAME_SAMPLES};
 
 /// Samples and the octets of the same samples, side by side.
 #[derive(Debug)]
@@ -44,6 +44,11 @@ impl Ready {
         self.samples.drain(start..start + past);
         concealer.hear(&mut self.samples[start..]);
         law.encode(&self.samples[start..], &mut self.octets);
+    }
+
+    /// Level of the last frame's worth of what waits.
+    pub(super) fn level(&self) -> Dbov {
+        Dbov::of(&self.samples[self.samples.len().saturating_sub(FRAME_SAMPLES)..])
     }
 
     /// Adds audio for a gap: invented from what was heard, and over it the noise of a pause.

@@ -5,6 +5,8 @@
 pub enum Codec {
     /// G.722, 64 kbit/s, 16 kHz.
     G722,
+    /// Opus, of which we speak the telephone band.
+    Opus,
     /// G.711 A-law, 64 kbit/s.
     Pcma,
     /// G.711 mu-law, 64 kbit/s.
@@ -32,8 +34,12 @@ pub struct CodecRow {
 pub const CODECS: &[CodecRow] = &[
     CodecRow { codec: Codec::Pcmu, name: "PCMU", clock: 8000, channels: 1, payload_type: 0, fmtp: None },
     CodecRow { codec: Codec::Pcma, name: "PCMA", clock: 8000, channels: 1, payload_type: 8, fmtp: None },
+    CodecRow { codec: Codec::Opus, name: "opus", clock: 48000, channels: 2, payload_type: 111, fmtp: Some(OPUS) },
     CodecRow { codec: Codec::G722, name: "G722", clock: 8000, channels: 1, payload_type: 9, fmtp: None },
 ];
+
+/// What we want of Opus (RFC 7587 §6.1): not more than telephone band, and lost packets told by the next.
+const OPUS: &str = "maxplaybackrate=8000;sprop-maxcapturerate=8000;useinbandfec=1";
 
 /// Encoding name of RFC 4733 events.
 pub(super) const TELEPHONE_EVENT: &str = "telephone-event";

@@ -9,6 +9,7 @@
 
 mod codec;
 mod negotiate;
+mod opus;
 mod parse;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 pub use codec::{CODECS, Codec, CodecRow};
 pub use negotiate::{accept, answer, offer};
+pub use opus::OpusWishes;
 pub use parse::{Media, SessionDescription};
 
 /// Largest SDP body read, in bytes: ten times the fattest offer of a browser-born gateway.
@@ -128,6 +130,8 @@ pub struct Negotiated {
     pub codec: Codec,
     /// RTP payload type of the codec, both ways, 0-127.
     pub payload_type: u8,
+    /// What the peer wants of Opus; nothing in another codec.
+    pub opus: OpusWishes,
     /// Payload type of RFC 4733 events, if the peer takes them.
     pub telephone_event: Option<u8>,
     /// Clock of those events in Hz: the codec's, or 8000 from a peer that has no other.
@@ -136,7 +140,8 @@ pub struct Negotiated {
     pub comfort_noise: Option<u8>,
     /// Packet time the peer asks for, 10-60 ms; 20 ms when it does not say.
     pub ptime: Duration,
-    /// Packet time we send: what the peer asks for and its `maxptime` allows, in whole 10 ms from [`PTIME_MIN`] to [`PTIME_MAX`].
+    /// Packet time we send: what the peer asks for and its `maxptime` allows, in whole 10 ms from [`PTIME_MIN`] to [`PTIME_MAX`]; in Opus
+    /// 10, 20, 40 or 60 ms.
     pub send_ptime: Duration,
     /// Where the peer wants RTP; the address is unspecified (`0.0.0.0`) on an old-style hold.
     pub remote_rtp: SocketAddr,

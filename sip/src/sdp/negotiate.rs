@@ -9,7 +9,7 @@ use super::codec::{
     TELEPHONE_EVENT_PAYLOAD,
 };
 use super::parse::{Media, SessionDescription};
-use super::{Direction, LocalMedia, Negotiated, PTIME, PTIME_MAX, PTIME_MIN, SdpError};
+use super::{Codec, Direction, LocalMedia, Negotiated, OpusWishes, PTIME, PTIME_MAX, PTIME_MIN, SdpError};
 
 /// Our offer: the codecs of `local` and telephone events, on one audio line.
 pub fn offer(local: &LocalMedia) -> String {
@@ -86,11 +86,12 @@ fn negotiate(session: &SessionDescription, media: &Media, local: &LocalMedia) ->
     Ok(Negotiated {
         codec: row.codec,
         payload_type,
+        opus: if row.codec == Codec::Opus { OpusWishes::read(media, payload_type) } else { OpusWishes::default() },
         telephone_event: events.map(|(payload, _)| payload),
         event_clock: events.map_or(row.clock, |(_, clock)| clock),
         comfort_noise: payload_types(media).find(|payload| is_comfort_noise(media, *payload, row.clock)),
         ptime,
-        send_ptime: send_ptime(ptime, milliseconds(media, "maxptime")),
+        send_ptime: send_ptime(row.codec, ptime, milliseconds(media, "maxptime")),
         remote_rtp,
         remote_rtcp: if rtcp_mux { remote_rtp } else { remote_rtcp(media, remote_rtp) },
         rtcp_mux,
@@ -125,10 +126,15 @@ fn is_comfort_noise(media: &Media, payload_type: u8, codec_clock: u32) -> bool {
 }
 
 /// What the peer asks for and allows, in whole shortest packets; one of them even if it allows less.
-fn send_ptime(asked: Duration, most: Option<Duration>) -> Duration {
+fn send_ptime(codec: Codec, asked: Duration, most: Option<Duration>) -> Duration {
     let allowed = most.map_or(asked, |most| asked.min(most));
     let steps = u32::try_from(allowed.as_millis() / PTIME_MIN.as_millis()).unwrap_or(1);
-    PTIME_MIN * steps.max(1)
+    let steps = match (codec, steps) {
+        // Opus has no frames between (RFC 6716 §3.2.1).
+        (Codec::Opus, 3 | 5) => steps - 1,
+        _ => steps.max(1),
+    };
+    PTIME_MIN * steps
 }
 
 /// An old-style hold says `c=0.0.0.0` (RFC 2543 §B.5): the peer does not listen, whatever the direction says.

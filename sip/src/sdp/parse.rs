@@ -111,6 +111,13 @@ impl Media {
         self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// The parameters of a payload type's `a=fmtp`.
+    pub fn fmtp(&self, payload_type: u8) -> Option<&str> {
+        let values = self.attributes.iter().filter(|(key, _)| key == "fmtp").map(|(_, value)| value);
+        let mut split = values.filter_map(|value| value.split_once(char::is_whitespace));
+        split.find(|(payload, _)| payload.parse() == Ok(payload_type)).map(|(_, parameters)| parameters.trim())
+    }
+
     /// `(name, clock, channels)` of a payload type's `a=rtpmap`.
     pub fn rtpmap(&self, payload_type: u8) -> Option<(&str, u32, u8)> {
         let values = self.attributes.iter().filter(|(key, _)| key == "rtpmap").map(|(_, value)| value);

@@ -20,9 +20,15 @@ fn text(negotiated: &Negotiated) -> String {
         (Some(payload), clock) => format!(" event {payload}/{clock}"),
         (None, _) => String::new(),
     };
+    let OpusWishes { fec, dtx, cbr, bitrate_max } = negotiated.opus;
+    let mut wishes = String::new();
+    for (name, wished) in [("fec", fec), ("dtx", dtx), ("cbr", cbr)] {
+        wishes.push_str(&if wished { format!(" {name}") } else { String::new() });
+    }
+    wishes.extend(bitrate_max.map(|bits| format!(" {bits}")));
     let noise = negotiated.comfort_noise.map(|payload| format!(" noise {payload}")).unwrap_or_default();
     format!(
-        "{:?} {}{event}{noise} ptime {}/{} rtp {} rtcp {}{} {:?}",
+        "{:?} {}{wishes}{event}{noise} ptime {}/{} rtp {} rtcp {}{} {:?}",
         negotiated.codec,
         negotiated.payload_type,
         negotiated.ptime.as_millis(),
@@ -66,14 +72,15 @@ fn answer_is_written_whole() {
     assert_eq!(
         body,
         "v=0\r\no=offhook 77 1 IN IP4 198.51.100.1\r\ns=-\r\nc=IN IP4 198.51.100.1\r\nt=0 0\r\n\
-         m=audio 20000 RTP/AVPF 0 99\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:99 telephone-event/8000\r\na=fmtp:99 0-16\r\n\
-         a=ptime:20\r\na=sendrecv\r\nm=video 0 RTP/AVPF 96 97\r\n"
+         m=audio 20000 RTP/AVPF 96 101\r\na=rtpmap:96 opus/48000/2\r\n\
+         a=fmtp:96 maxplaybackrate=8000;sprop-maxcapturerate=8000;useinbandfec=1\r\na=rtpmap:101 telephone-event/48000\r\n\
+         a=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\nm=video 0 RTP/AVPF 96 97\r\n"
     );
 }
 
 #[test]
 fn what_is_taken_is_answered_with_the_payload_types_of_the_offer() {
-    let (name, offer, expected) = OFFERS[OFFERS.len() - 1];
+    let (name, offer, expected) = OFFERS.iter().find(|(name, ..)| name.starts_with("comfort noise")).unwrap();
     let body = check(offer, &local(), expected);
     let media = "m=audio 20000 RTP/AVP 0 98\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:98 CN/8000\r\na=ptime:40\r\na=sendrecv\r\n";
     assert!(body.ends_with(media), "{name}: {body}");
@@ -138,10 +145,11 @@ fn unusable_offers_are_refused_with_the_right_status() {
     let many = "m=audio 6000 RTP/AVP 0\r\n".repeat(MAX_MEDIA + 1);
     let long = format!("v=0\r\ns={}\r\n", "x".repeat(MAX_BODY));
     for (offer, expected) in [
-        (audio("m=audio 6000 RTP/AVP 18 96\r\na=rtpmap:96 opus/48000/2\r\n"), "488 no common codec"),
+        (audio("m=audio 6000 RTP/AVP 18 96\r\na=rtpmap:96 opus/16000\r\n"), "488 no common codec"),
         (audio("m=audio 6000 RTP/AVP 0\r\na=rtpmap:0 G726-32/8000\r\n"), "488 no common codec"),
         (audio("m=audio 6000 RTP/AVP\r\n"), "488 no common codec"),
         (audio("m=audio 6000 RTP/SAVP 0\r\n"), "488 no usable audio stream"),
+        (audio("m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=rtpmap:111 opus/48000/2\r\n"), "488 no usable audio stream"),
         (audio("m=audio 0 RTP/AVP 0\r\n"), "488 no usable audio stream"),
         (audio("m=video 6000 RTP/AVP 0\r\n"), "488 no usable audio stream"),
         (audio(""), "488 no usable audio stream"),
@@ -196,8 +204,9 @@ fn our_offer_is_accepted_by_ourselves() {
     let offer_body = offer(&local());
     assert_eq!(
         offer_body,
-        "v=0\r\no=offhook 77 1 IN IP4 198.51.100.1\r\ns=-\r\nc=IN IP4 198.51.100.1\r\nt=0 0\r\nm=audio 20000 RTP/AVP 0 8 9 101\r\n\
-         a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:9 G722/8000\r\na=rtpmap:101 telephone-event/8000\r\n\
+        "v=0\r\no=offhook 77 1 IN IP4 198.51.100.1\r\ns=-\r\nc=IN IP4 198.51.100.1\r\nt=0 0\r\nm=audio 20000 RTP/AVP 0 8 111 9 101\r\n\
+         a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:111 opus/48000/2\r\n\
+         a=fmtp:111 maxplaybackrate=8000;sprop-maxcapturerate=8000;useinbandfec=1\r\na=rtpmap:9 G722/8000\r\na=rtpmap:101 telephone-event/8000\r\n\
          a=fmtp:101 0-16\r\na=rtcp-mux\r\na=ptime:20\r\na=sendrecv\r\n"
     );
     let callee = LocalMedia::new("192.0.2.9".parse().unwrap(), 30_000, 5);

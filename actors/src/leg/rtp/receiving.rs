@@ -195,6 +195,7 @@ mod tests {
         let negotiated = Negotiated {
             codec: Codec::Pcmu,
             payload_type: 0,
+            opus: sip::sdp::OpusWishes::default(),
             telephone_event: Some(101),
             event_clock: 8_000,
             comfort_noise: None,

@@ -4,8 +4,8 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use media::dtmf::{Digit, DtmfSender, DtmfTick};
-use media::line::LineCodec;
 use media::line::packer::{Packed, Packer};
+use media::line::{LineCodec, OpusWishes};
 use media::rtcp::{NtpTime, SenderInfo};
 use media::rtp::RtpSender;
 use media::units::FRAME_SAMPLES;
@@ -20,7 +20,7 @@ pub(super) struct Sending {
     /// `None` where a frame is a packet as it is.
     packer: Option<Packer>,
     /// What it was made for.
-    packing: (LineCodec, Duration),
+    packing: Packing,
     dtmf: DtmfSender,
     remote: SocketAddr,
     /// False while the peer holds the call, or has not said where to send.
@@ -38,9 +38,9 @@ impl Sending {
     pub(super) fn new(negotiated: &Negotiated) -> Self {
         let sender = RtpSender::new(payload_types(negotiated), &mut rand::rng());
         let dtmf = DtmfSender::new(event_clock(negotiated));
-        let (codec, ptime) = packing(negotiated);
-        let packer = Packer::new(codec, ptime);
-        let mut new = Self { sender, packer, packing: (codec, ptime), dtmf, remote: negotiated.remote_rtp, open: false };
+        let packing = Packing::of(negotiated);
+        let packer = packing.packer();
+        let mut new = Self { sender, packer, packing, dtmf, remote: negotiated.remote_rtp, open: false };
         new.aim(negotiated);
         new
     }
@@ -79,7 +79,8 @@ impl Sending {
         let Self { packer, sender, remote, open, .. } = self;
         let mut sent = 0;
         while let Some(Packed { payload, ticks }) = packer.as_mut().and_then(Packer::poll_packet) {
-            if *open {
+            // An empty one: the codec sends nothing in silence.
+            if *open && !payload.is_empty() {
                 sent += transmit(socket, sender.next_audio(payload, ticks), *remote);
             } else {
                 sender.pass(ticks);
@@ -102,9 +103,9 @@ impl Sending {
     pub(super) fn renegotiate(&mut self, negotiated: &Negotiated) {
         self.sender.renegotiate(payload_types(negotiated));
         // A codec that remembers goes on through a hold.
-        let packing = packing(negotiated);
+        let packing = Packing::of(negotiated);
         if packing != self.packing {
-            self.packer = Packer::new(packing.0, packing.1);
+            self.packer = packing.packer();
             self.packing = packing;
         }
         self.aim(negotiated);
@@ -126,8 +127,23 @@ impl Sending {
 }
 
 /// What frames become.
-fn packing(negotiated: &Negotiated) -> (LineCodec, Duration) {
-    (codec_of(negotiated.codec), negotiated.send_ptime)
+#[derive(Clone, Copy, Eq, PartialEq)]
+struct Packing {
+    codec: LineCodec,
+    ptime: Duration,
+    wishes: OpusWishes,
+}
+
+impl Packing {
+    fn of(negotiated: &Negotiated) -> Self {
+        let sip::sdp::OpusWishes { fec, dtx, cbr, bitrate_max } = negotiated.opus;
+        let wishes = OpusWishes { fec, dtx, cbr, bitrate_max };
+        Self { codec: codec_of(negotiated.codec), ptime: negotiated.send_ptime, wishes }
+    }
+
+    fn packer(self) -> Option<Packer> {
+        Packer::new(self.codec, self.ptime, self.wishes)
+    }
 }
 
 /// The time of day that it was then.

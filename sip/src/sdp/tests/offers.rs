@@ -15,7 +15,7 @@ pub(super) const OFFERS: &[(&str, &str, &str)] = &[
          m=audio 27894 RTP/AVP 102 9 0 8 103 101\na=rtpmap:102 opus/48000/2\na=fmtp:102 useinbandfec=1\na=rtpmap:9 G722/8000\n\
          a=rtpmap:0 PCMU/8000\na=rtpmap:8 PCMA/8000\na=rtpmap:103 telephone-event/48000\na=rtpmap:101 telephone-event/8000\n\
          a=fmtp:101 0-15\na=rtcp-mux\na=rtcp:27894 IN IP4 192.0.2.20\na=ptime:20\n",
-        "G722 9 event 101 ptime 20/20 rtp 192.0.2.20:27894 rtcp 192.0.2.20:27894 mux SendRecv",
+        "Opus 102 fec event 103/48000 ptime 20/20 rtp 192.0.2.20:27894 rtcp 192.0.2.20:27894 mux SendRecv",
     ),
     (
         "linphone",
@@ -23,7 +23,7 @@ pub(super) const OFFERS: &[(&str, &str, &str)] = &[
          m=audio 7078 RTP/AVPF 96 97 0 8 18 101 99\r\na=rtpmap:96 opus/48000/2\r\na=rtpmap:97 speex/16000\r\n\
          a=rtpmap:101 telephone-event/48000\r\na=rtpmap:99 telephone-event/8000\r\na=rtcp-fb:* trr-int 1000\r\n\
          m=video 9078 RTP/AVPF 96 97\r\na=rtpmap:96 VP8/90000\r\na=rtpmap:97 H264/90000\r\n",
-        "Pcmu 0 event 99 ptime 20/20 rtp 192.0.2.30:7078 rtcp 192.0.2.30:7079 SendRecv",
+        "Opus 96 event 101/48000 ptime 20/20 rtp 192.0.2.30:7078 rtcp 192.0.2.30:7079 SendRecv",
     ),
     (
         "twilio",
@@ -111,12 +111,28 @@ pub(super) const OFFERS: &[(&str, &str, &str)] = &[
         "v=0\no=Z 1700000200 1 IN IP4 192.0.2.90\ns=Z\nc=IN IP4 192.0.2.90\nt=0 0\nm=audio 49170 RTP/AVP 106 9 98 101 0 8 3\n\
          a=rtpmap:106 opus/48000/2\na=fmtp:106 sprop-maxcapturerate=16000; minptime=20; useinbandfec=1\na=rtpmap:98 telephone-event/48000\n\
          a=fmtp:98 0-16\na=rtpmap:101 telephone-event/8000\na=fmtp:101 0-16\na=sendrecv\na=rtcp-mux\n",
-        "G722 9 event 101 ptime 20/20 rtp 192.0.2.90:49170 rtcp 192.0.2.90:49170 mux SendRecv",
+        "Opus 106 fec event 98/48000 ptime 20/20 rtp 192.0.2.90:49170 rtcp 192.0.2.90:49170 mux SendRecv",
     ),
     (
         "comfort noise of another clock, packets of 65 ms of which 45 are allowed",
         "v=0\r\nc=IN IP4 192.0.2.70\r\nm=audio 6000 RTP/AVP 0 97 98\r\na=rtpmap:97 CN/16000\r\na=rtpmap:98 CN/8000\r\na=ptime:65\r\n\
          a=maxptime:45\r\n",
         "Pcmu 0 noise 98 ptime 60/40 rtp 192.0.2.70:6000 rtcp 192.0.2.70:6001 SendRecv",
+    ),
+    (
+        "opus with digits of telephones only, in packets of 30 ms",
+        "v=0\r\nc=IN IP4 192.0.2.70\r\nm=audio 6000 RTP/AVP 107 101 13\r\na=rtpmap:107 OPUS/48000/2\r\n\
+         a=fmtp:107 usedtx=1;maxaveragebitrate=16000;useinbandfec=0\r\na=rtpmap:101 telephone-event/8000\r\na=ptime:30\r\n",
+        "Opus 107 dtx 16000 event 101 ptime 30/20 rtp 192.0.2.70:6000 rtcp 192.0.2.70:6001 SendRecv",
+    ),
+    (
+        "chromium behind a gateway that ends its encryption",
+        "v=0\r\no=- 4611 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\na=msid-semantic: WMS\r\n\
+         m=audio 41000 RTP/AVPF 111 63 9 0 8 13 110 126\r\nc=IN IP4 192.0.2.95\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=mid:0\r\n\
+         a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\na=sendrecv\r\na=rtcp-mux\r\na=rtcp-rsize\r\n\
+         a=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 transport-cc\r\na=fmtp:111 minptime=10;useinbandfec=1\r\na=rtpmap:63 red/48000/2\r\n\
+         a=fmtp:63 111/111\r\na=rtpmap:9 G722/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:13 CN/8000\r\n\
+         a=rtpmap:110 telephone-event/48000\r\na=rtpmap:126 telephone-event/8000\r\na=ssrc:3735928559 cname:x\r\n",
+        "Opus 111 fec event 110/48000 ptime 20/20 rtp 192.0.2.95:41000 rtcp 192.0.2.95:41000 mux SendRecv",
     ),
 ];
