@@ -23,14 +23,15 @@ struct Softphone {
 
 impl Softphone {
     /// Calls the demo assistant; it says the speech, and hangs up when its file is at its end.
-    fn call(server: &Server, codec: &str, transport: &str) -> Self {
+    fn call(server: &Server, codec: &str, account: &str, transport: &str) -> Self {
         let folder = Folder::new();
         let path = folder.path();
         std::fs::write(path.join("said.wav"), spoken()).unwrap();
         std::fs::create_dir(path.join("heard")).unwrap();
         let config = CONFIG.replace("FOLDER", &path.display().to_string()).replace("MODULES", &modules().display().to_string());
         std::fs::write(path.join("config"), config).unwrap();
-        std::fs::write(path.join("accounts"), format!("<sip:softphone@127.0.0.1>;regint=0;audio_codecs={codec}\n")).unwrap();
+        std::fs::write(path.join("accounts"), format!("<sip:softphone@127.0.0.1>;regint=0;audio_codecs={codec}{account}\n"))
+            .unwrap();
         std::fs::write(path.join("contacts"), "").unwrap();
         let log = std::fs::File::create(path.join("log")).unwrap();
         let child = Command::new("baresip")
@@ -75,6 +76,7 @@ module aubridge.so
 module g711.so
 module g722.so
 module opus.so
+module srtp.so
 module sndfile.so
 module_tmp account.so
 module_app menu.so
@@ -108,9 +110,13 @@ fn ended(server: &Server, phone: &Softphone) -> CallRecord {
 }
 
 fn check(codec: &str, clock: u32, transport: &str) {
-    let server = Server::start("");
-    let phone = Softphone::call(&server, codec, transport);
-    let record = ended(&server, &phone);
+    talk(&Server::start(""), codec, clock, "", transport);
+}
+
+/// A call of a softphone with these parameters of its account.
+fn talk(server: &Server, codec: &str, clock: u32, account: &str, transport: &str) {
+    let phone = Softphone::call(server, codec, account, transport);
+    let record = ended(server, &phone);
     assert_eq!(record.cause, Some(HangupCause::CallerHangup), "{}", phone.log());
     assert!(phone.log().contains(&format!("Set audio decoder: {codec} {clock}Hz")), "{}", phone.log());
 
@@ -160,4 +166,17 @@ fn a_softphone_talks_in_opus() {
 #[test]
 fn a_softphone_talks_in_g722() {
     check("G722", 16_000, "udp");
+}
+
+#[test]
+fn a_softphone_talks_encrypted() {
+    // Who is not encrypted is refused here, so what is heard was.
+    let server = Server::start("[rtp]\nsrtp = \"required\"\n");
+    talk(&server, "PCMU", 8_000, ";mediaenc=srtp-mand", "udp");
+}
+
+#[test]
+fn a_softphone_talks_encrypted_under_a_plain_profile() {
+    let server = Server::start("[rtp]\nsrtp = \"required\"\n");
+    talk(&server, "opus", 48_000, ";mediaenc=srtp", "tcp");
 }

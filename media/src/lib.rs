@@ -23,6 +23,7 @@ pub mod rtcp;
 pub mod rtp;
 pub mod sendout;
 pub mod source;
+pub mod srtp;
 pub mod turn;
 pub mod units;
 pub mod vad;

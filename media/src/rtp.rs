@@ -46,17 +46,7 @@ impl RtpPacket {
     /// `TooShort`, `TooLong`, `Version`, `Truncated` or `Padding`, whatever is wrong first.
     pub fn parse(mut datagram: Bytes) -> Result<Self, Error> {
         let length = datagram.len();
-        if length > MAX_DATAGRAM {
-            return Err(Error::TooLong { length });
-        }
-        if length < FIXED_HEADER {
-            return Err(Error::TooShort { length, minimum: FIXED_HEADER });
-        }
-        let version = datagram[0] >> 6;
-        if version != 2 {
-            return Err(Error::Version { version });
-        }
-        let needed = FIXED_HEADER + usize::from(datagram[0] & 0xF) * 4;
+        let needed = fixed_length(&datagram)?;
         let header = read_header(&datagram, needed).ok_or(Error::Truncated { needed, length })?;
         let start = payload_start(&datagram, needed)?;
         let end = length - padding(&datagram, start)?;
@@ -75,6 +65,31 @@ impl RtpPacket {
 /// Whether a datagram on a port shared by both is RTCP (RFC 5761 §4).
 pub fn is_rtcp(datagram: &[u8]) -> bool {
     matches!(datagram, [_, 192..=223, ..])
+}
+
+/// Octets before the payload: header, CSRC list and extension.
+pub(crate) fn header_length(datagram: &[u8]) -> Result<usize, Error> {
+    let (needed, length) = (fixed_length(datagram)?, datagram.len());
+    if needed > length {
+        return Err(Error::Truncated { needed, length });
+    }
+    payload_start(datagram, needed)
+}
+
+/// Octets of header and CSRC list, which need not all be there.
+fn fixed_length(datagram: &[u8]) -> Result<usize, Error> {
+    let length = datagram.len();
+    if length > MAX_DATAGRAM {
+        return Err(Error::TooLong { length });
+    }
+    if length < FIXED_HEADER {
+        return Err(Error::TooShort { length, minimum: FIXED_HEADER });
+    }
+    let version = datagram[0] >> 6;
+    if version != 2 {
+        return Err(Error::Version { version });
+    }
+    Ok(FIXED_HEADER + usize::from(datagram[0] & 0xF) * 4)
 }
 
 fn read_header(datagram: &[u8], needed: usize) -> Option<Header> {

@@ -40,7 +40,7 @@ const BOT: Labels = &[("reason", &["binary", "malformed", "mark", "parameter", "
 /// Why a datagram on an RTP port, or a message of a media stream, is not taken.
 const NOT_MEDIA: Labels = &[(
     "reason",
-    &["media_streams", "padding", "payload_type", "rtcp", "source", "too_long", "too_short", "truncated", "version"],
+    &["media_streams", "padding", "payload_type", "rtcp", "source", "srtp", "too_long", "too_short", "truncated", "version"],
 )];
 /// Why a call is refused: by the HTTP doors, by `Calls`, by `Call`, by the SIP endpoint.
 const REFUSAL: Labels = &[(

@@ -9,8 +9,9 @@ use std::time::Instant;
 
 use media::dtmf::Digit;
 use media::rtp::PayloadTypes;
+use media::srtp::{MasterKey, Suite};
 use media::units::{FRAME_SAMPLES, SampleRate};
-use sip::sdp::Negotiated;
+use sip::sdp::{CryptoKey, CryptoSuite, Negotiated};
 
 use self::receiving::Receiving;
 use self::sending::Sending;
@@ -35,6 +36,19 @@ pub(crate) fn payload_types(negotiated: &Negotiated) -> PayloadTypes {
         telephone_event: negotiated.telephone_event,
         comfort_noise: negotiated.comfort_noise,
     }
+}
+
+/// The keys of what we send and of what we receive, if they were agreed.
+fn keys(negotiated: &Negotiated) -> Option<(MasterKey, MasterKey)> {
+    let crypto = negotiated.crypto.as_ref()?;
+    let suite = match crypto.suite {
+        CryptoSuite::AesCm128Sha1_32 => Suite::AesCm128Sha1_32,
+        CryptoSuite::AesCm128Sha1_80 => Suite::AesCm128Sha1_80,
+        CryptoSuite::AeadAes128Gcm => Suite::AeadAes128Gcm,
+        CryptoSuite::AeadAes256Gcm => Suite::AeadAes256Gcm,
+    };
+    let key = |key: &CryptoKey| MasterKey::new(suite, key.reveal()).expect("SDP takes only keys as long as the suite's");
+    Some((key(&crypto.local), key(&crypto.remote)))
 }
 
 /// The clock of the events that were agreed.

@@ -8,6 +8,7 @@ use super::codec::{
     CODECS, COMFORT_NOISE, COMFORT_NOISE_PAYLOAD, CodecRow, FIRST_DYNAMIC_PAYLOAD, TELEPHONE_CLOCK, TELEPHONE_EVENT,
     TELEPHONE_EVENT_PAYLOAD,
 };
+use super::crypto;
 use super::parse::{Media, SessionDescription};
 use super::{Codec, Direction, LocalMedia, Negotiated, OpusWishes, PTIME, PTIME_MAX, PTIME_MIN, SdpError};
 
@@ -21,12 +22,17 @@ pub fn offer(local: &LocalMedia) -> String {
     }
     let _ = write!(payloads, " {TELEPHONE_EVENT_PAYLOAD}");
     push_telephone_event(&mut attributes, TELEPHONE_EVENT_PAYLOAD, TELEPHONE_CLOCK);
-    attributes.push_str("a=rtcp-mux\r\n");
+    let (profile, keys) = crypto::offer(local.srtp, &local.keys);
+    attributes.push_str(&keys);
+    if local.rtcp_mux {
+        attributes.push_str("a=rtcp-mux\r\n");
+    }
     push_ending(&mut attributes, PTIME, local.direction);
-    body(local, "0 0", &format!("m=audio {} RTP/AVP{payloads}\r\n{attributes}", local.port))
+    body(local, "0 0", &format!("m=audio {} {profile}{payloads}\r\n{attributes}", local.port))
 }
 
-/// Our answer to an offer, and what it agrees on. The first audio line that we can take is taken.
+/// Our answer to an offer, and what it agrees on. The first audio line that we can take is taken, of encrypted and plain ones the first
+/// that is encrypted.
 ///
 /// # Errors
 /// When no line can be taken; [`SdpError::status`] is how to refuse it.
@@ -36,8 +42,12 @@ pub fn answer(offer: &SessionDescription, local: &LocalMedia) -> Result<(String,
     for (index, media) in offer.media.iter().enumerate() {
         match negotiate(offer, media, local) {
             Ok(negotiated) => {
-                chosen = Some((index, negotiated));
-                break;
+                let better = chosen
+                    .as_ref()
+                    .is_none_or(|(_, other): &(usize, Negotiated)| other.crypto.is_none() && negotiated.crypto.is_some());
+                if better {
+                    chosen = Some((index, negotiated));
+                }
             }
             Err(SdpError::NoAudio) => {}
             Err(error) => refusal = error,
@@ -65,10 +75,10 @@ pub fn accept(answer: &SessionDescription, local: &LocalMedia) -> Result<Negotia
 }
 
 fn negotiate(session: &SessionDescription, media: &Media, local: &LocalMedia) -> Result<Negotiated, SdpError> {
-    let plain_rtp = matches!(media.protocol.as_str(), "RTP/AVP" | "RTP/AVPF");
-    if media.kind != "audio" || media.port == 0 || !plain_rtp {
+    if media.kind != "audio" || media.port == 0 {
         return Err(SdpError::NoAudio);
     }
+    let crypto = crypto::choose(media, local.srtp, &local.keys)?;
     let (row, payload_type) = payload_types(media)
         .find_map(|payload| Some((codec_of(media, payload)?, payload)).filter(|(row, _)| local.codecs.contains(&row.codec)))
         .ok_or(SdpError::NoCommonCodec)?;
@@ -86,6 +96,7 @@ fn negotiate(session: &SessionDescription, media: &Media, local: &LocalMedia) ->
     Ok(Negotiated {
         codec: row.codec,
         payload_type,
+        crypto,
         opus: if row.codec == Codec::Opus { OpusWishes::read(media, payload_type) } else { OpusWishes::default() },
         telephone_event: events.map(|(payload, _)| payload),
         event_clock: events.map_or(row.clock, |(_, clock)| clock),
@@ -175,6 +186,7 @@ fn push_answer_media(lines: &mut String, media: &Media, port: u16, negotiated: &
     if let Some(payload) = negotiated.telephone_event {
         push_telephone_event(lines, payload, negotiated.event_clock);
     }
+    lines.extend(negotiated.crypto.as_ref().map(crypto::answer));
     if negotiated.rtcp_mux {
         lines.push_str("a=rtcp-mux\r\n");
     }

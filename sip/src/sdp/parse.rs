@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::crypto::CryptoLine;
 use super::{Direction, MAX_BODY, MAX_MEDIA, SdpError};
 
 /// A session description, as far as a telephone needs it.
@@ -34,7 +35,9 @@ pub struct Media {
     pub connection: Option<IpAddr>,
     /// Media-level direction.
     pub direction: Option<Direction>,
-    /// `a=name:value` lines in order, other than the direction.
+    /// Keys that we can use, best first: its `a=crypto` lines.
+    pub crypto: Vec<CryptoLine>,
+    /// `a=name:value` lines in order, other than the direction and the keys.
     pub attributes: Vec<(String, String)>,
 }
 
@@ -99,6 +102,7 @@ impl SessionDescription {
         match (self.media.last_mut(), direction) {
             (None, None) => {}
             (None, direction) => self.direction = direction,
+            (Some(media), None) if name == "crypto" => media.crypto.extend(CryptoLine::read(value)),
             (Some(media), None) => media.attributes.push((name, value.trim().to_owned())),
             (Some(media), direction) => media.direction = direction,
         }

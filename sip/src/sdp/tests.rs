@@ -5,11 +5,12 @@
 mod offers;
 
 use super::*;
-use offers::OFFERS;
+use offers::{ENCRYPTED, OFFERS};
 
 fn local() -> LocalMedia {
     LocalMedia {
         codecs: CODECS.iter().map(|row| row.codec).collect(),
+        rtcp_mux: true,
         ..LocalMedia::new("198.51.100.1".parse().unwrap(), 20_000, 77)
     }
 }
@@ -26,9 +27,11 @@ fn text(negotiated: &Negotiated) -> String {
         wishes.push_str(&if wished { format!(" {name}") } else { String::new() });
     }
     wishes.extend(bitrate_max.map(|bits| format!(" {bits}")));
+    let crypto =
+        negotiated.crypto.as_ref().map(|crypto| format!(" {:?} of line {}", crypto.suite, crypto.tag)).unwrap_or_default();
     let noise = negotiated.comfort_noise.map(|payload| format!(" noise {payload}")).unwrap_or_default();
     format!(
-        "{:?} {}{wishes}{event}{noise} ptime {}/{} rtp {} rtcp {}{} {:?}",
+        "{:?} {}{wishes}{event}{noise}{crypto} ptime {}/{} rtp {} rtcp {}{} {:?}",
         negotiated.codec,
         negotiated.payload_type,
         negotiated.ptime.as_millis(),
@@ -57,8 +60,9 @@ fn audio(lines: &str) -> String {
 
 #[test]
 fn offers_of_the_world_are_answered() {
-    for (name, offer, expected) in OFFERS {
-        let body = check(offer, &local(), expected);
+    let encrypted = ENCRYPTED.iter().map(|row| (row, secret(SrtpPolicy::Optional)));
+    for ((name, offer, expected), local) in OFFERS.iter().map(|row| (row, local())).chain(encrypted) {
+        let body = check(offer, &local, expected);
         let ours = SessionDescription::parse(body.as_bytes()).unwrap();
         let theirs = SessionDescription::parse(offer.as_bytes()).unwrap();
         let kinds = |session: &SessionDescription| session.media.iter().map(|media| media.kind.clone()).collect::<Vec<_>>();
@@ -101,6 +105,73 @@ fn packet_times_that_cannot_be_are_answered_with_the_nearest() {
         let (body, _) = answer(&SessionDescription::parse(offer.as_bytes()).unwrap(), &local()).unwrap();
         assert!(body.contains(expected), "{asked}: {body}");
     }
+}
+
+/// As [`local`], with this policy and keys.
+fn secret(srtp: SrtpPolicy) -> LocalMedia {
+    LocalMedia { srtp, keys: LocalKeys::new(|room| room.fill(0x2A)), ..local() }
+}
+
+const KEY: &str = "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
+
+/// What the three policies make of an offer: off, optional, required.
+fn check_policies(media: &str, expected: [&str; 3]) {
+    let offer = audio(media);
+    for (policy, expected) in [SrtpPolicy::Off, SrtpPolicy::Optional, SrtpPolicy::Required].into_iter().zip(expected) {
+        let result = SessionDescription::parse(offer.as_bytes()).and_then(|offer| answer(&offer, &secret(policy)));
+        let got = match &result {
+            Ok((body, negotiated)) => {
+                let lines = body.lines().filter(|line| line.starts_with("m=audio") || line.starts_with("a=crypto"));
+                let crypto = negotiated.crypto.as_ref().map_or("plain", |_| "encrypted");
+                format!("{crypto}, {}", lines.map(|line| line.split(" inline").next().unwrap()).collect::<Vec<_>>().join(", "))
+            }
+            Err(error) => format!("{} {error}", error.status()),
+        };
+        assert_eq!(got, expected, "{policy:?} of {media}");
+    }
+}
+
+#[test]
+fn encryption_is_by_policy() {
+    let key = format!("a=crypto:3 AES_CM_128_HMAC_SHA1_80 inline:{KEY}\r\n");
+    let (savp, avp) = ("m=audio 6000 RTP/SAVP 0\r\n", "m=audio 6000 RTP/AVP 0\r\n");
+    let encrypted = "encrypted, m=audio 20000 RTP/SAVP 0, a=crypto:3 AES_CM_128_HMAC_SHA1_80";
+    let plain = "plain, m=audio 20000 RTP/AVP 0";
+    check_policies(avp, [plain, plain, "488 no common encryption"]);
+    check_policies(&format!("{savp}{key}"), ["488 no usable audio stream", encrypted, encrypted]);
+    // RFC 8643: plain in name, encrypted when both can.
+    let opportunistic = "encrypted, m=audio 20000 RTP/AVP 0, a=crypto:3 AES_CM_128_HMAC_SHA1_80";
+    check_policies(&format!("{avp}{key}"), [plain, opportunistic, opportunistic]);
+    check_policies(savp, ["488 no usable audio stream", "488 no common encryption", "488 no common encryption"]);
+    check_policies(
+        &format!("{avp}{savp}{key}"),
+        [
+            "plain, m=audio 20000 RTP/AVP 0, m=audio 0 RTP/SAVP 0",
+            "encrypted, m=audio 0 RTP/AVP 0, m=audio 20000 RTP/SAVP 0, a=crypto:3 AES_CM_128_HMAC_SHA1_80",
+            "encrypted, m=audio 0 RTP/AVP 0, m=audio 20000 RTP/SAVP 0, a=crypto:3 AES_CM_128_HMAC_SHA1_80",
+        ],
+    );
+    let dtls = "m=audio 6000 UDP/TLS/RTP/SAVPF 0\r\na=fingerprint:sha-256 00\r\n";
+    check_policies(dtls, ["488 no usable audio stream", "488 no usable audio stream", "488 no usable audio stream"]);
+}
+
+#[test]
+fn keys_of_offer_and_answer_cross() {
+    for policy in [SrtpPolicy::Optional, SrtpPolicy::Required] {
+        let caller = LocalMedia {
+            keys: LocalKeys::new(|room| room.iter_mut().zip(0..).for_each(|(key, number)| *key = number)),
+            ..secret(policy)
+        };
+        let (answer_body, theirs) =
+            answer(&SessionDescription::parse(offer(&caller).as_bytes()).unwrap(), &secret(policy)).unwrap();
+        let ours = accept(&SessionDescription::parse(answer_body.as_bytes()).unwrap(), &caller).unwrap();
+        let (theirs, ours) = (theirs.crypto.unwrap(), ours.crypto.unwrap());
+        assert_eq!((ours.tag, ours.suite), (1, CryptoSuite::AesCm128Sha1_80));
+        assert_eq!((&theirs.local, &theirs.remote), (&ours.remote, &ours.local));
+        assert_ne!(ours.local, ours.remote);
+        assert_eq!((ours.local.reveal()[29], ours.remote.reveal()), (29, &[0x2A; 30][..]));
+    }
+    assert!(!format!("{:?}", secret(SrtpPolicy::Required)).contains("42, 42"));
 }
 
 #[test]

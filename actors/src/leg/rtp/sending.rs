@@ -8,10 +8,11 @@ use media::line::packer::{Packed, Packer};
 use media::line::{LineCodec, OpusWishes};
 use media::rtcp::{NtpTime, SenderInfo};
 use media::rtp::RtpSender;
+use media::srtp::Sealers;
 use media::units::FRAME_SAMPLES;
 use sip::sdp::Negotiated;
 
-use super::{event_clock, payload_types};
+use super::{event_clock, keys, payload_types};
 use crate::leg::codec_of;
 
 /// One stream of ours.
@@ -22,6 +23,7 @@ pub(super) struct Sending {
     /// What it was made for.
     packing: Packing,
     dtmf: DtmfSender,
+    sealers: Sealers,
     remote: SocketAddr,
     /// False while the peer holds the call, or has not said where to send.
     open: bool,
@@ -40,8 +42,9 @@ impl Sending {
         let dtmf = DtmfSender::new(event_clock(negotiated));
         let packing = Packing::of(negotiated);
         let packer = packing.packer();
-        let mut new = Self { sender, packer, packing, dtmf, remote: negotiated.remote_rtp, open: false };
+        let mut new = Self { sender, packer, packing, dtmf, sealers: Sealers::new(), remote: negotiated.remote_rtp, open: false };
         new.aim(negotiated);
+        new.sealers.choose(keys(negotiated).map(|(local, _)| local));
         new
     }
 
@@ -51,7 +54,7 @@ impl Sending {
         let rest = if self.dtmf.is_idle() && self.open { 0 } else { self.end_packet(socket) };
         rest + match self.dtmf.next_tick(self.sender.time()) {
             DtmfTick::Idle if self.open => match &mut self.packer {
-                None => transmit(socket, self.sender.next_audio(audio, FRAME_SAMPLES as u32), self.remote),
+                None => transmit(socket, &mut self.sealers, self.sender.next_audio(audio, FRAME_SAMPLES as u32), self.remote),
                 Some(packer) => {
                     packer.push(audio);
                     self.send_packed(socket)
@@ -59,7 +62,7 @@ impl Sending {
             },
             DtmfTick::Packet(event) => {
                 let bytes = self.sender.next_event(&event).filter(|_| self.open);
-                bytes.map_or(0, |bytes| transmit(socket, bytes, self.remote))
+                bytes.map_or(0, |bytes| transmit(socket, &mut self.sealers, bytes, self.remote))
             }
             DtmfTick::Idle | DtmfTick::Gap => {
                 self.sender.skip();
@@ -76,12 +79,12 @@ impl Sending {
     }
 
     fn send_packed(&mut self, socket: &UdpSocket) -> u32 {
-        let Self { packer, sender, remote, open, .. } = self;
+        let Self { packer, sender, sealers, remote, open, .. } = self;
         let mut sent = 0;
         while let Some(Packed { payload, ticks }) = packer.as_mut().and_then(Packer::poll_packet) {
             // An empty one: the codec sends nothing in silence.
             if *open && !payload.is_empty() {
-                sent += transmit(socket, sender.next_audio(payload, ticks), *remote);
+                sent += transmit(socket, sealers, sender.next_audio(payload, ticks), *remote);
             } else {
                 sender.pass(ticks);
             }
@@ -109,6 +112,7 @@ impl Sending {
             self.packing = packing;
         }
         self.aim(negotiated);
+        self.sealers.choose(keys(negotiated).map(|(local, _)| local));
     }
 
     /// What a report of this moment says.
@@ -153,8 +157,14 @@ pub(super) fn wall_clock(then: Instant) -> NtpTime {
 }
 
 /// Sends at once: one packet, or none. What the kernel cannot take is lost, like anything on the way; waiting would make the next frame late too.
-fn transmit(socket: &UdpSocket, bytes: &[u8], remote: SocketAddr) -> u32 {
-    let sent = socket.send_to(bytes, remote);
+fn transmit(socket: &UdpSocket, sealers: &mut Sealers, bytes: &[u8], remote: SocketAddr) -> u32 {
+    let sent = match sealers.current() {
+        None => socket.send_to(bytes, remote),
+        Some(sealer) => match sealer.seal(bytes) {
+            Some(sealed) => socket.send_to(&sealed, remote),
+            None => return 0,
+        },
+    };
     if let Err(error) = &sent {
         tracing::trace!(%error, "an RTP packet was not sent");
     }

@@ -136,3 +136,47 @@ pub(super) const OFFERS: &[(&str, &str, &str)] = &[
         "Opus 111 fec event 110/48000 ptime 20/20 rtp 192.0.2.95:41000 rtcp 192.0.2.95:41000 mux SendRecv",
     ),
 ];
+
+/// Offers with keys, as [`OFFERS`]; ours are taken where both want it.
+pub(super) const ENCRYPTED: &[(&str, &str, &str)] = &[
+    (
+        "twilio with secure trunking",
+        "v=0\r\no=root 2015 2015 IN IP4 172.18.142.36\r\ns=Twilio Media Gateway\r\nc=IN IP4 168.86.128.9\r\nt=0 0\r\n\
+         m=audio 17020 RTP/SAVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n\
+         a=fmtp:101 0-16\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\r\na=ptime:20\r\n\
+         a=maxptime:20\r\na=sendrecv\r\n",
+        "Pcmu 0 event 101 AesCm128Sha1_80 of line 1 ptime 20/20 rtp 168.86.128.9:17020 rtcp 168.86.128.9:17021 SendRecv",
+    ),
+    (
+        "asterisk with optimistic encryption",
+        "v=0\r\no=- 77 77 IN IP4 192.0.2.12\r\ns=Asterisk\r\nc=IN IP4 192.0.2.12\r\nt=0 0\r\nm=audio 12000 RTP/AVP 8 101\r\n\
+         a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\r\n\
+         a=crypto:2 AES_CM_128_HMAC_SHA1_32 inline:NzB4d1BINUAvLEw6UzF3WSJ+PSdFcGdUJShpX1Zj\r\na=rtpmap:8 PCMA/8000\r\n\
+         a=rtpmap:101 telephone-event/8000\r\na=ptime:20\r\na=sendrecv\r\n",
+        "Pcma 8 event 101 AesCm128Sha1_80 of line 1 ptime 20/20 rtp 192.0.2.12:12000 rtcp 192.0.2.12:12001 SendRecv",
+    ),
+    (
+        "freeswitch, strongest first",
+        "v=0\no=FreeSWITCH 1700000300 1700000301 IN IP4 192.0.2.21\ns=FreeSWITCH\nc=IN IP4 192.0.2.21\nt=0 0\n\
+         m=audio 22000 RTP/SAVP 0 101\na=rtpmap:0 PCMU/8000\na=rtpmap:101 telephone-event/8000\n\
+         a=crypto:1 AEAD_AES_256_GCM_8 inline:CcQSp6e0yH1YRsfvK4d+AJ8IhLJk84FqeWyLLHDVLgbYqrEnfW0dEfW9qZU=\n\
+         a=crypto:2 AEAD_AES_256_GCM inline:CcQSp6e0yH1YRsfvK4d+AJ8IhLJk84FqeWyLLHDVLgbYqrEnfW0dEfW9qZU=\n\
+         a=crypto:3 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\na=ptime:20\n",
+        "Pcmu 0 event 101 AeadAes256Gcm of line 2 ptime 20/20 rtp 192.0.2.21:22000 rtcp 192.0.2.21:22001 SendRecv",
+    ),
+    (
+        "cisco desk phone with a lifetime, and a key that has an identifier",
+        "v=0\r\no=- 31 31 IN IP4 192.0.2.83\r\ns=-\r\nc=IN IP4 192.0.2.83\r\nt=0 0\r\nm=audio 16500 RTP/SAVP 8 101\r\n\
+         a=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n\
+         a=crypto:1 AES_CM_128_HMAC_SHA1_32 inline:NzB4d1BINUAvLEw6UzF3WSJ+PSdFcGdUJShpX1Zj|2^31|1:1\r\n\
+         a=crypto:2 AES_CM_128_HMAC_SHA1_32 inline:NzB4d1BINUAvLEw6UzF3WSJ+PSdFcGdUJShpX1Zj|2^31\r\n",
+        "Pcma 8 event 101 AesCm128Sha1_32 of line 2 ptime 20/20 rtp 192.0.2.83:16500 rtcp 192.0.2.83:16501 SendRecv",
+    ),
+    (
+        "linphone with a stream of its own for each",
+        "v=0\r\no=alice 12 12 IN IP4 192.0.2.31\r\ns=Talk\r\nc=IN IP4 192.0.2.31\r\nt=0 0\r\nm=audio 7078 RTP/AVP 0\r\n\
+         m=audio 7080 RTP/SAVPF 0 101\r\na=rtpmap:101 telephone-event/8000\r\n\
+         a=crypto:1 AEAD_AES_128_GCM inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGw==\r\n",
+        "Pcmu 0 event 101 AeadAes128Gcm of line 1 ptime 20/20 rtp 192.0.2.31:7080 rtcp 192.0.2.31:7081 SendRecv",
+    ),
+];
