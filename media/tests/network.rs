@@ -112,7 +112,7 @@ fn alike(said: &[i16], heard: &[i16]) -> f64 {
         let (left, right) = (&said[..80_000], &heard[delay..delay + 80_000]);
         product(left, right) / (product(left, left) * product(right, right)).sqrt()
     };
-    (0..1_600).step_by(1).map(at).fold(-1.0, f64::max)
+    (0..1_600).map(at).fold(-1.0, f64::max)
 }
 
 /// Speech in this codec and packet time: how like it is what was played, and what came of the packets.

@@ -52,7 +52,7 @@ fn correlation(left: &[f64], right: &[f64]) -> f64 {
     }
     let mean = |side: &[f64]| side[..count].iter().sum::<f64>() / count as f64;
     let (left_mean, right_mean) = (mean(left), mean(right));
-    let (mut cross, mut left_sum, mut right_sum) = (0.0, 0.0, 0.0);
+    let (mut cross, mut left_sum, mut right_sum) = (0.0_f64, 0.0_f64, 0.0_f64);
     for (left, right) in left.iter().zip(right) {
         let (left, right) = (left - left_mean, right - right_mean);
         cross += left * right;

@@ -185,26 +185,30 @@ fn comfort_noise_and_digits_explain_a_gap() {
 fn levels(script: &str, ticks: u64) -> String {
     let start = epoch();
     let mut buffer = JitterBuffer::new(CONFIG, TYPES);
-    for (number, step) in script.split_whitespace().enumerate() {
-        let now = start + Duration::from_millis(number as u64 * 20);
+    let arrival = |(number, step): (usize, &str)| {
         let mut packet = packet(number as u16, number as u32 * 160, 160);
         match step.strip_prefix('n') {
             Some(level) => (packet.payload_type, packet.payload) = (13, vec![level.parse().unwrap()].into()),
-            None if step == "-" => continue,
+            None if step == "-" => return None,
             None => packet.payload = vec![0xFF; 160].into(),
         }
-        buffer.handle_packet(now, &packet);
-    }
-    let text = |tick| {
-        let frame = buffer.playout(start + Duration::from_millis(7 + tick * 20));
+        Some((number as u64 * 20, packet))
+    };
+    let mut arrivals = script.split_whitespace().enumerate().filter_map(arrival).peekable();
+    let mut text = Vec::new();
+    for at in (0..ticks).map(|tick| 7 + tick * 20) {
+        while let Some((arrival, packet)) = arrivals.next_if(|(arrival, _)| *arrival <= at) {
+            buffer.handle_packet(start + Duration::from_millis(arrival), &packet);
+        }
+        let frame = buffer.playout(start + Duration::from_millis(at));
         let mut octets = Vec::new();
         Codec::Pcmu.encode(&frame.samples, &mut octets);
         assert_eq!(octets, frame.encoded);
         let level = crate::units::Dbov::of(&frame.samples).0;
         let level = if level > -100.0 { format!("{:.0}", (level / 5.0).round() * 5.0) } else { String::new() };
-        format!("{:?}{level}", frame.origin)
-    };
-    (0..ticks).map(text).collect::<Vec<_>>().join(" ").replace("Silence", ".").replace("Received", "r").replace("Concealed", "c")
+        text.push(format!("{:?}{level}", frame.origin));
+    }
+    text.join(" ").replace("Silence", ".").replace("Received", "r").replace("Concealed", "c")
 }
 
 #[test]
