@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 
 readonly PACKAGES=(
     cc:build-essential
+    cmake:cmake
     espeak-ng:espeak-ng
     flite:flite
     sipp:sip-tester

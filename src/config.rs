@@ -39,7 +39,7 @@ pub use reader::Setting;
 pub use secret::Secret;
 pub use server::{
     DatabaseConfig, HttpConfig, LimitsConfig, LogFormat, MetricsConfig, NodeConfig, RecordingConfig, RecordingMode, RtpConfig,
-    SipConfig, TelemetryConfig,
+    SipConfig, SrtpName, TelemetryConfig,
 };
 pub use services::{ProviderConfig, TwilioConfig};
 pub use tools::{SEARCH_KNOWLEDGE, ToolsConfig};

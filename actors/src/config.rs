@@ -21,7 +21,7 @@ pub use media::turn::{Eagerness, Interruptions, TurnConfig};
 pub use media::units::{Dbov, SampleRate};
 pub use media::vad::VadConfig;
 use sip::endpoint::EndpointConfig;
-pub use sip::sdp::Codec;
+pub use sip::sdp::{Codec, SrtpPolicy};
 
 use crate::recall::CallerMemory;
 use crate::trace::TraceSink;
@@ -76,6 +76,8 @@ pub struct SipConfig {
     pub connections_max: usize,
     /// What we speak, best first.
     pub codecs: Vec<Codec>,
+    /// Whether media is encrypted.
+    pub srtp: SrtpPolicy,
 }
 
 impl SipConfig {

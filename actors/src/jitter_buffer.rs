@@ -107,7 +107,7 @@ impl Worker for JitterBuffer {
             }
             JitterMsg::Tick(tick) => self.handle_tick(tick),
             JitterMsg::Renegotiated(types) => {
-                self.hearing.renegotiate(types.codec);
+                self.hearing.renegotiate(types.codec.row().law);
                 self.core.renegotiate(types);
             }
             JitterMsg::Finish => {
@@ -143,6 +143,7 @@ impl JitterBuffer {
         metrics::counter!("offhook_rtp_packets_total", "direction" => "received").increment(stats.received - known.received);
         metrics::counter!("offhook_rtp_late_total").increment(stats.late - known.late);
         metrics::counter!("offhook_rtp_concealed_total").increment(stats.concealed - known.concealed);
+        metrics::counter!("offhook_rtp_recovered_total").increment(stats.recovered - known.recovered);
         // A packet that was taken as lost and then came late is not lost after all.
         metrics::counter!("offhook_rtp_lost_total").increment(stats.lost.saturating_sub(known.lost));
         self.depth.record(stats.depth);

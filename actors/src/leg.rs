@@ -12,6 +12,7 @@ use media::ambience::AmbienceMixer;
 use media::codec::Codec;
 use media::dtmf::Digit;
 use media::frame::{FrameOrigin, FramePool, SharedFrame};
+use media::line::LineCodec;
 use media::sendout::{Heard, PromptId, Sendout, SendoutEvent, SentFrame};
 use media::turn::AgentAudio;
 use media::units::{Dbov, FRAME, FRAME_SAMPLES};
@@ -123,7 +124,7 @@ enum Line {
 
 /// What a Leg is made from.
 pub struct LegArgs {
-    /// What was agreed on.
+    /// The law in which the call works.
     pub codec: Codec,
     /// The sockets.
     pub wire: Wire,
@@ -231,7 +232,7 @@ impl Worker for Leg {
             LegMsg::Renegotiated(negotiated) => {
                 if let Line::Rtp(rtp) = &mut self.line {
                     rtp.renegotiate(&negotiated);
-                    self.codec = codec_of(negotiated.codec);
+                    self.codec = codec_of(negotiated.codec).row().law;
                     self.sendout.renegotiate(self.codec);
                     self.hearing.renegotiate(self.codec);
                 }
@@ -445,11 +446,13 @@ impl CallerFrames {
     }
 }
 
-/// The media codec that SDP agreed on.
-pub(crate) fn codec_of(codec: sip::sdp::Codec) -> Codec {
+/// The codec of the wire that SDP agreed on.
+pub(crate) fn codec_of(codec: sip::sdp::Codec) -> LineCodec {
     match codec {
-        sip::sdp::Codec::Pcma => Codec::Pcma,
-        sip::sdp::Codec::Pcmu => Codec::Pcmu,
+        sip::sdp::Codec::G722 => LineCodec::G722,
+        sip::sdp::Codec::Opus => LineCodec::Opus,
+        sip::sdp::Codec::Pcma => Codec::Pcma.into(),
+        sip::sdp::Codec::Pcmu => Codec::Pcmu.into(),
     }
 }
 

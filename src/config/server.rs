@@ -77,6 +77,19 @@ pub struct RtpConfig {
     pub ports: PortRange,
     /// A call without any packet for so long is ended, 2-3600 s, default 30 s.
     pub timeout: Duration,
+    /// Whether audio is encrypted, default optional.
+    pub srtp: SrtpName,
+}
+
+/// Whether audio is encrypted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SrtpName {
+    /// Never.
+    Off,
+    /// When the peer wants it.
+    Optional,
+    /// Always.
+    Required,
 }
 
 /// UDP ports from `first` to `last`, both included.
@@ -230,9 +243,11 @@ pub(super) fn read_sip(mut section: Section<'_>) -> SipConfig {
 }
 
 pub(super) fn read_rtp(mut section: Section<'_>) -> RtpConfig {
+    let policies = [("off", SrtpName::Off), ("optional", SrtpName::Optional), ("required", SrtpName::Required)];
     let rtp = RtpConfig {
         ports: section.parsed("port_range", RTP_PORTS, PortRange::parse),
         timeout: section.seconds("timeout_s", RTP_TIMEOUT, 2..=3600),
+        srtp: section.choice("srtp", SrtpName::Optional, &policies),
     };
     section.finish();
     rtp

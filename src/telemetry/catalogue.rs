@@ -40,7 +40,7 @@ const BOT: Labels = &[("reason", &["binary", "malformed", "mark", "parameter", "
 /// Why a datagram on an RTP port, or a message of a media stream, is not taken.
 const NOT_MEDIA: Labels = &[(
     "reason",
-    &["media_streams", "padding", "payload_type", "rtcp", "source", "too_long", "too_short", "truncated", "version"],
+    &["media_streams", "padding", "payload_type", "rtcp", "source", "srtp", "too_long", "too_short", "truncated", "version"],
 )];
 /// Why a call is refused: by the HTTP doors, by `Calls`, by `Call`, by the SIP endpoint.
 const REFUSAL: Labels = &[(
@@ -230,6 +230,7 @@ pub(super) const METRICS: &[Metric] = &[
     counter("offhook_rtp_late_total", NONE, "Packets that arrived after their playout time"),
     counter("offhook_rtp_lost_total", NONE, "Packets that never arrived"),
     counter("offhook_rtp_packets_total", DIRECTION, "RTP packets; of Twilio's streams only what was sent"),
+    counter("offhook_rtp_recovered_total", NONE, "Gaps that the packet after them filled: Opus with FEC"),
     counter("offhook_rtp_rejected_total", NOT_MEDIA, "Datagrams on RTP ports and messages of media streams that were not taken"),
     histogram("offhook_sendout_lateness_seconds", FRAME, NONE, "How late an agent frame left after its due time"),
     counter("offhook_sendout_refused_bytes_total", NONE, "Agent audio that was not taken: more than 120 s waited"),

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use actors::config::{Codec, Dbov, Directory, JitterConfig, NodeConfig, RecordingMode, RtpConfig, SipConfig, VadConfig};
+use actors::config::{
+    Codec, Dbov, Directory, JitterConfig, NodeConfig, RecordingMode, RtpConfig, SipConfig, SrtpPolicy, VadConfig,
+};
 use actors::recall::CallerMemory;
 use actors::trace::TraceSink;
 use anyhow::Context as _;
@@ -35,6 +37,7 @@ pub(super) fn node_config(
             ring: config.sip.ring,
             connections_max: config.limits.sip_tcp_connections,
             codecs: config.codecs.order.iter().map(codec).collect(),
+            srtp: srtp(config.rtp.srtp),
         },
         rtp: RtpConfig {
             address: config.sip.listen.ip(),
@@ -52,8 +55,18 @@ pub(super) fn node_config(
     })
 }
 
+fn srtp(name: config::SrtpName) -> SrtpPolicy {
+    match name {
+        config::SrtpName::Off => SrtpPolicy::Off,
+        config::SrtpName::Optional => SrtpPolicy::Optional,
+        config::SrtpName::Required => SrtpPolicy::Required,
+    }
+}
+
 fn codec(name: &config::CodecName) -> Codec {
     match name {
+        config::CodecName::G722 => Codec::G722,
+        config::CodecName::Opus => Codec::Opus,
         config::CodecName::Pcma => Codec::Pcma,
         config::CodecName::Pcmu => Codec::Pcmu,
     }

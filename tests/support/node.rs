@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use actors::calls::CallsMsg;
 use actors::config::{
     Assistant, Codec, Directory, EngineConfig, JitterConfig, NodeConfig, OfflineVoice, RecordingMode, RtpConfig, SipConfig,
-    TurnConfig, VadConfig,
+    SrtpPolicy, TurnConfig, VadConfig,
 };
 use actors::fault::Fault;
 use actors::kind::ActorKind;
@@ -175,6 +175,7 @@ fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig, tools: Tool
             ring: Duration::ZERO,
             connections_max: 16,
             codecs: vec![Codec::Pcmu, Codec::Pcma],
+            srtp: SrtpPolicy::Off,
         },
         rtp: RtpConfig {
             address: listen.ip(),

@@ -178,7 +178,7 @@ impl Call {
             *account_sid = std::mem::take(&mut stream.account_sid);
             *parameters = std::mem::take(&mut stream.parameters);
         }
-        match self.start_children(media::codec::Codec::Pcmu, Wire::Twilio(Box::new(stream)), me).await {
+        match self.start_children(media::codec::Codec::Pcmu.into(), Wire::Twilio(Box::new(stream)), me).await {
             Ok(()) => {
                 metrics::histogram!("offhook_call_setup_seconds", "leg" => "twilio").record(self.arrived.elapsed());
                 self.go_up();

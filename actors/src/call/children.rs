@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use ai::engine::{EngineError, Past};
 use ai::tools::CallInfo;
 use media::ambience::AmbienceMixer;
-use media::codec::Codec;
+use media::line::LineCodec;
 use media::rtp::PayloadTypes;
 use store::{HangupCause, RecordingState};
 
@@ -30,9 +30,10 @@ use crate::worker::{Worker, spawn};
 
 impl Call {
     /// Starts all actors of the call around its wire. The leg comes last: what it receives finds its readers there.
-    pub(super) async fn start_children(&mut self, codec: Codec, wire: Wire, me: &Mailbox<CallMsg>) -> Result<(), String> {
+    pub(super) async fn start_children(&mut self, line: LineCodec, wire: Wire, me: &Mailbox<CallMsg>) -> Result<(), String> {
+        let codec = line.row().law;
         self.codec = codec;
-        self.draft.trace.media(codec);
+        self.draft.trace.media(line);
         self.types = match &wire {
             Wire::Rtp(rtp) => payload_types(&rtp.negotiated),
             Wire::Twilio(_) => PayloadTypes::of(codec),
@@ -69,7 +70,7 @@ impl Call {
     /// How the caller is heard.
     fn hearing(&self) -> Hearing {
         let denoised = self.assistant.as_ref().is_some_and(|assistant| assistant.background_denoising);
-        Hearing::new(self.ports.clone(), self.types.codec, denoised)
+        Hearing::new(self.ports.clone(), self.types.codec.row().law, denoised)
     }
 
     /// What is to be heard under the agent.

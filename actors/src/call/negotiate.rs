@@ -1,8 +1,9 @@
 //! The media of a SIP call as offer and answer agree on it (RFC 3264): at its beginning, and in re-INVITEs.
 
 use bytes::Bytes;
+use rand::Rng as _;
 use sip::message::{Request, StatusCode};
-use sip::sdp::{self, LocalMedia, Negotiated, SdpError, SessionDescription};
+use sip::sdp::{self, LocalKeys, LocalMedia, Negotiated, SdpError, SessionDescription};
 use store::HangupCause;
 
 use super::arrive::Refused;
@@ -30,6 +31,9 @@ impl Call {
         })?;
         let mut ours = LocalMedia {
             codecs: self.shared.config.sip.codecs.clone(),
+            rtcp_mux: true,
+            srtp: self.shared.config.sip.srtp,
+            keys: LocalKeys::new(|room| rand::rng().fill_bytes(room)),
             ..LocalMedia::new(self.shared.config.rtp.advertised, sockets.port, rand::random::<u32>().into())
         };
         let waiting = match offer {

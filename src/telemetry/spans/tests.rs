@@ -203,7 +203,7 @@ fn over(call: &TracedCall) -> CallTrace {
     let at = |millis| call.arrived + ms(millis);
     CallTrace {
         setup: SetupTrace { ringing: Some(at(3)), answered: Some(at(10)), up: Some(at(12)) },
-        codec: Some(Codec::Pcma),
+        codec: Some(Codec::Pcma.into()),
         ended: Some((at(9_012), HangupCause::CallerHangup)),
         finished: at(9_020),
         mos: Some(4.38),
