@@ -3,11 +3,13 @@
 //! `config/offhook.toml` is the reference of every key. `OFFHOOK__SIP__LISTEN=...` overrides `sip.listen`.
 
 mod after;
+mod ambience;
 mod assistant;
 mod cascade;
 mod engine;
 mod knowledge;
 mod media;
+mod phrases;
 mod problem;
 mod reader;
 mod secret;
@@ -38,7 +40,7 @@ pub use reader::Setting;
 pub use secret::Secret;
 pub use server::{
     DatabaseConfig, HttpConfig, LimitsConfig, LogFormat, MetricsConfig, NodeConfig, RecordingConfig, RecordingMode, RtpConfig,
-    TelemetryConfig,
+    SrtpName, TelemetryConfig,
 };
 pub use services::{ProviderConfig, TwilioConfig};
 pub use sip::{SipConfig, SipTls};

@@ -65,7 +65,7 @@ pub async fn run(command: &KnowledgeCommand, config: &Config) -> anyhow::Result<
     // A server that runs has it, and does the work too.
     let lock = wire::take_data_dir(&config.node.data_dir);
     let database = wire::open_database(config).await?;
-    let service = wire::knowledge::open(config, &database).await?;
+    let service = wire::knowledge::open(config, &database, &wire::Clients::default()).await?;
     let worker = match lock {
         Ok(_) => Some(service.work().await?),
         Err(_) => None,

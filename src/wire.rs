@@ -19,6 +19,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::node::{NodeEnd, NodeHandle};
+use ai::link::http::HttpClient;
+use ai::net::guard::Guard;
 use anyhow::Context as _;
 use api::CallGate as _;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -55,6 +57,15 @@ pub struct Server {
     _lock: File,
 }
 
+/// Who makes the requests of all but calls, which have their own on their threads.
+#[derive(Clone, Debug, Default)]
+pub struct Clients {
+    /// Those to where the operator says: analyses, embeddings, Pinecone.
+    pub http: HttpClient,
+    /// Those to where others say: tools, MCP servers, documents.
+    pub guard: Guard,
+}
+
 /// Opens everything. Each error is one line that names the key.
 pub async fn start(config: &Config) -> anyhow::Result<Server> {
     // Someone else may have chosen the provider already, in tests; there is only ring.
@@ -65,20 +76,21 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     metrics::gauge!("offhook_calls_max").set(config.node.max_calls as f64);
     let lock = take_data_dir(&config.node.data_dir)?;
     let database = open_database(config).await?;
-    let knowledge = knowledge::open(config, &database).await?;
+    let clients = Clients::default();
+    let knowledge = knowledge::open(config, &database, &clients).await?;
     knowledge.seed(&knowledge::seeds(config)).await?;
     let http = listen("http.listen", config.http.listen).await?;
     let operator = listen("metrics.listen", config.metrics.listen).await?;
     let traces = Traces::start(&config.telemetry, &config.node.name)?;
     let services = vec![services::search_knowledge(&knowledge)];
-    let tools = tools::Tools::start(config, services, &database);
+    let tools = tools::Tools::start(config, services, &database, clients.guard);
     let memories = analysis::memories(config, &database);
     let mut breakers = cascade::Breakers::default();
     let traced = traces.as_ref().map(Traces::sink);
     let node_config = node::node_config(config, &tools, traced, memories, &mut breakers)?;
     let (node, end) = actors::node::start(node_config, database.clone()).await.map_err(anyhow::Error::msg)?;
     // Behind the node's start, which queues what a crash left open.
-    let analyses = analysis::start(config, &database);
+    let analyses = analysis::start(config, &database, &clients.http);
     let gate = Arc::new(Gate { node: node.clone(), database: database.clone() });
     api::serve(http, api::router(node::api_config(config)?, gate.clone()));
     keep_up(metrics.clone(), Arc::clone(&gate), breakers);

@@ -19,12 +19,16 @@ fn ended(server: &Server, phone: &Softphone) -> CallRecord {
     })
 }
 
-fn check(codec: &str, transport: &str) {
-    let server = Server::start("");
-    let phone = Softphone::call(&format!("sip:demo@{};transport={transport}", server.sip), codec, "");
-    let record = ended(&server, &phone);
+fn check(codec: &str, clock: u32, transport: &str) {
+    talk(&Server::start(""), codec, clock, "", transport);
+}
+
+/// A call of a softphone with these parameters of its account.
+fn talk(server: &Server, codec: &str, clock: u32, account: &str, transport: &str) {
+    let phone = Softphone::call(&format!("sip:demo@{};transport={transport}", server.sip), codec, account, "");
+    let record = ended(server, &phone);
     assert_eq!(record.cause, Some(HangupCause::CallerHangup), "{}", phone.log());
-    assert!(phone.log().contains(&format!("Set audio decoder: {codec} 8000Hz")), "{}", phone.log());
+    assert!(phone.log().contains(&format!("Set audio decoder: {codec} {clock}Hz")), "{}", phone.log());
 
     let said = stereo::read_mono(&speech());
     let length = said.seconds() + 2.0 * LISTEN_SECONDS as f64;
@@ -42,6 +46,8 @@ fn check(codec: &str, transport: &str) {
         let (got, wanted) = (side.voiced_seconds(), wanted.voiced_seconds());
         assert!((got - wanted).abs() < 0.5, "{got} s of voice recorded of {wanted} s");
     }
+    let (said_alike, heard_alike) = (caller.alike(&said), agent.alike(&heard));
+    assert!(said_alike > 0.95 && heard_alike > 0.95, "recorded as {said_alike} and {heard_alike} of what was said and heard");
     assert_eq!(server.metric("offhook_rtp_rejected_total", ""), 0.0);
     assert_eq!(server.metric("offhook_rtp_lost_total", ""), 0.0);
     // Scored both ways: what we heard, and what the softphone's reports say that it heard.
@@ -54,10 +60,33 @@ fn check(codec: &str, transport: &str) {
 
 #[test]
 fn a_softphone_talks_over_udp_in_pcmu() {
-    check("PCMU", "udp");
+    check("PCMU", 8_000, "udp");
 }
 
 #[test]
 fn a_softphone_talks_over_tcp_in_pcma() {
-    check("PCMA", "tcp");
+    check("PCMA", 8_000, "tcp");
+}
+
+#[test]
+fn a_softphone_talks_in_opus() {
+    check("opus", 48_000, "udp");
+}
+
+#[test]
+fn a_softphone_talks_in_g722() {
+    check("G722", 16_000, "udp");
+}
+
+#[test]
+fn a_softphone_talks_encrypted() {
+    // Who is not encrypted is refused here, so what is heard was.
+    let server = Server::start("[rtp]\nsrtp = \"required\"\n");
+    talk(&server, "PCMU", 8_000, ";mediaenc=srtp-mand", "udp");
+}
+
+#[test]
+fn a_softphone_talks_encrypted_under_a_plain_profile() {
+    let server = Server::start("[rtp]\nsrtp = \"required\"\n");
+    talk(&server, "opus", 48_000, ";mediaenc=srtp", "tcp");
 }

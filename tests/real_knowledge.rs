@@ -57,7 +57,7 @@ fn documents_are_put_found_and_removed_at_a_terminal() {
     check(
         &["add", "http://169.254.169.254/"],
         1,
-        "url: 169.254.169.254 is a link-local address (169.254.169.254), where no document is\n",
+        "url: 169.254.169.254 is a link-local or metadata address (169.254.169.254), where no document is\n",
     );
     check(&["remove", "x"], 1, "\"x\" is not an id, which `offhook knowledge list` prints\n");
 }
@@ -71,7 +71,7 @@ fn a_pdf_that_brings_its_reader_down_harms_nothing_else() {
     let broken = "ID  failed   0 chunks  default/endless.pdf: the PDF cannot be read: it is broken\n";
     assert_eq!(knowledge(&folder, &["add", path.to_str().unwrap()]), (1, broken.to_owned()));
     fs::write(&path, "no PDF").unwrap();
-    let none = "ID  failed   0 chunks  default/endless.pdf: the PDF cannot be read: it does not begin with %PDF-\n";
+    let none = "content: the PDF cannot be read: it does not begin with %PDF-\n";
     assert_eq!(knowledge(&folder, &["add", path.to_str().unwrap()]), (1, none.to_owned()));
 }
 

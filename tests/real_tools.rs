@@ -27,7 +27,10 @@ use store::{Recording, Role, ToolUse, Turn};
 use support::{Folder, Server, Simulator, load, rtp_range};
 use wiretap::Wiretap;
 
-/// A service that answers every request after `wait`, and keeps what it was asked.
+const SHIPPED: &str = r#"{"state":"shipped"}"#;
+const HUGE: usize = 50_000_000;
+
+/// A service that answers every request after `wait`, and keeps what it was asked. Its answer to `/huge` has 50 MB.
 struct Service {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
@@ -48,11 +51,11 @@ impl Service {
                 }
                 let mut body = vec![0; length];
                 reader.read_exact(&mut body).unwrap();
+                let answer = if request.starts_with("GET /huge ") { "x".repeat(HUGE) } else { SHIPPED.to_owned() };
                 kept.lock().unwrap().push(request + std::str::from_utf8(&body).unwrap());
                 std::thread::sleep(wait);
-                let answer = r#"{"state":"shipped"}"#;
                 let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", answer.len());
-                let _given_up = reader.get_mut().write_all((head + answer).as_bytes());
+                let _given_up = reader.get_mut().write_all((head + &answer).as_bytes());
             }
         });
         Self { address, asked }
@@ -177,6 +180,55 @@ fn a_slow_service_is_asked_and_the_caller_hears_that_it_takes_a_moment() {
     assert_eq!((offered.as_array().unwrap().len(), &offered[0]["name"]), (1, &json!("find_order")));
     assert_eq!(server.metric("offhook_tool_calls_total", "outcome=\"ok\""), 1.0);
     assert_eq!(server.metric("offhook_tool_seconds_count", "kind=\"http\""), 1.0);
+}
+
+#[test]
+fn fifty_megabytes_and_an_address_that_is_spelled_back_leave_the_call_as_it_was() {
+    let folder = Folder::new();
+    let email = |more: &str| format!("{{\"email\": \"Ada dot L at example dot com\"{more}}}");
+    let (first, confirmed) = (email(""), email(", \"confirmed\": true"));
+    let simulator = simulator(
+        &folder,
+        &format!(
+            "[[turns]]\ntool = {{ name = \"dump\" }}\n\
+             [[turns]]\ntool = {{ name = \"collect_email\", arguments = '{confirmed}' }}\n\
+             [[turns]]\ntool = {{ name = \"collect_email\", arguments = '{first}' }}\n\
+             [[turns]]\ntool = {{ name = \"collect_email\", arguments = '{confirmed}' }}\n\
+             [[turns]]\ntext = \"Thank you.\"\nduration_ms = 400\n"
+        ),
+    );
+    let (tap, service) = (Wiretap::start(&simulator.base_url), Service::start(Duration::ZERO));
+    let row = format!(
+        "[[tools]]\nname = \"dump\"\ndescription = \"All there is.\"\nallow_private = true\nurl = \"http://{}/huge\"\n",
+        service.address
+    );
+    let server = server(&tap.base_url, "\"dump\", \"collect_email\"", &row);
+    let before = server.rss();
+    let report = call(server.sip, 6, "1#");
+    assert_eq!((&report["failed"], &report["answered"]), (&json!(0), &json!(1)), "{report:#}");
+    let told = told(&server);
+    assert_eq!(told.agent(), ["Hello.", "Thank you."]);
+    assert_eq!(
+        told.uses(),
+        [
+            "http dump ok {}",
+            "builtin collect_email ok secret",
+            "builtin collect_email ok secret",
+            "builtin collect_email ok secret"
+        ]
+    );
+    let outputs = outputs(&tap);
+    let cut = "[the answer is cut: it has more than 65536 bytes] xxx";
+    assert!(outputs[0].starts_with(cut) && outputs[0].len() == ai::tools::MAX_OUTPUT, "{} bytes", outputs[0].len());
+    let grown = server.rss().saturating_sub(before);
+    assert!(grown < HUGE as u64 / 2, "{grown} bytes");
+    let read = |output: &String| serde_json::from_str::<Value>(output).unwrap();
+    // What was never spelled back cannot have been confirmed.
+    assert_eq!(read(&outputs[1])["confirmed"], false);
+    assert_eq!(read(&outputs[1])["spell_back"], "a, d, a, dot, l, at, example, dot, com");
+    assert_eq!(read(&outputs[2])["confirmed"], false);
+    assert_eq!(read(&outputs[3]), json!({"ok": true, "email": "ada.l@example.com", "confirmed": true}));
+    assert!(!server.log().contains("ada.l@") && !server.log().contains("Ada dot"));
 }
 
 #[test]

@@ -115,7 +115,7 @@ fn a_softphone_talks_over_tls_while_the_certificate_is_replaced() {
     let shaken = || server.metric("offhook_sip_tls_handshakes_total", "direction=\"received\",outcome=\"ok\"");
     let before = shaken();
     let config = format!("sip_cafile {}\n", authority.root().display());
-    let phone = Softphone::call(&format!("sip:demo@{tls};transport=tls"), "PCMU", &config);
+    let phone = Softphone::call(&format!("sip:demo@{tls};transport=tls"), "PCMU", "", &config);
     server.wait_metric("offhook_calls_active", "", 1.0);
     server.wait_metric("offhook_sip_connections", "transport=\"tls\"", 1.0);
 

@@ -12,13 +12,15 @@ use ai::engine::Words;
 use ai::offline::OfflineConfig;
 use ai::prompt::Prompt;
 use ai::realtime::RealtimeConfig;
+use ai::remark::Phrases;
 use ai::stream::Bot;
 use ai::tools::toolbox::Toolbox;
+pub use media::ambience::{Ambience, Surroundings};
 pub use media::jitter::JitterConfig;
 pub use media::turn::{Eagerness, Interruptions, TurnConfig};
-pub use media::units::Dbov;
+pub use media::units::{Dbov, SampleRate};
 pub use media::vad::VadConfig;
-pub use sip::sdp::Codec;
+pub use sip::sdp::{Codec, SrtpPolicy};
 
 use crate::recall::CallerMemory;
 use crate::trace::TraceSink;
@@ -32,8 +34,10 @@ pub struct NodeConfig {
     pub data_dir: PathBuf,
     /// Calls at once; beyond, new ones are told to come back.
     pub max_calls: usize,
-    /// Longest call; it is then ended with a goodbye on the record.
+    /// Longest call; the agent takes leave then.
     pub max_call: Duration,
+    /// How long before that the agent says that the time is nearly over; zero: it does not.
+    pub call_warning: Duration,
     /// Busy share of the machine's cores above which new calls are refused, 0 to 1; 1 refuses none.
     pub cpu_max: f64,
     /// How long calls may go on after a drain was asked for.
@@ -75,6 +79,8 @@ pub struct SipConfig {
     pub connections_per_source_max: usize,
     /// What we speak, best first.
     pub codecs: Vec<Codec>,
+    /// Whether media is encrypted.
+    pub srtp: SrtpPolicy,
 }
 
 /// One address of SIP.
@@ -167,6 +173,12 @@ pub struct Assistant {
     pub tools: Toolbox,
     /// Its turn-taking.
     pub turn: TurnConfig,
+    /// What it says of its own accord.
+    pub phrases: Phrases,
+    /// Whether its engine hears callers without the noise around them.
+    pub background_denoising: bool,
+    /// What is to be heard under its voice; `None`: nothing.
+    pub ambience: Option<Arc<Ambience>>,
     /// What the offline engine sounds like.
     pub offline_voice: OfflineVoice,
     /// Whether its calls are recorded; `None`: as the node's are.

@@ -5,7 +5,6 @@
 //! full text and vectors give, [`fetch`] gets a document by its URL without reaching into the private network, and
 //! [`pinecone`] is a vector store elsewhere. None of them knows a database or a call.
 
-pub mod address;
 pub mod chunk;
 pub mod embeddings;
 pub mod extract;

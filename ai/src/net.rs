@@ -1,3 +1,4 @@
-//! What of the network is ours to guard: where requests that others word may go.
+//! What of the network is ours to guard: which addresses there are, and where requests that others word may go.
 
+pub mod address;
 pub mod guard;

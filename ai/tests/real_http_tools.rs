@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ai::net::guard::{Lookup, Reach};
+use ai::net::guard::{Guard, Lookup, Reach};
 use ai::secret::Secret;
 use ai::tools::http::{HttpMethod, HttpTool, HttpTools};
 use ai::tools::template::Template;
@@ -133,8 +133,13 @@ fn header(name: &str, text: &str) -> (String, Template) {
 }
 
 async fn ask(tool: HttpTool, arguments: Value) -> ToolOutcome {
+    ask_at("127.0.0.1", tool, arguments).await
+}
+
+/// Asks when every name is at `address`.
+async fn ask_at(address: &'static str, tool: HttpTool, arguments: Value) -> ToolOutcome {
     let _chosen_before = rustls::crypto::ring::default_provider().install_default();
-    let runner = HttpTools::new(vec![tool], &(Arc::new(Everywhere("127.0.0.1")) as Arc<dyn Lookup>)).unwrap();
+    let runner = HttpTools::new(vec![tool], &Guard::new(Arc::new(Everywhere(address)))).unwrap();
     let call = CallInfo { id: "id-1".into(), from: "+1555".into(), to: "100".into(), assistant: "demo".into() };
     runner.run(ToolCall { name: "order".into(), arguments, call: Arc::new(call) }).await
 }
@@ -214,9 +219,9 @@ async fn of_fifty_megabytes_the_first_are_told_and_the_rest_is_not_read() {
 async fn redirects_are_followed_only_where_the_first_request_may_go() {
     check("/moved", r#"ok {"state":"shipped"}"#).await;
     check("/elsewhere", r#"ok {"state":"shipped"}"#).await;
-    let private = r#"refused {"error":"the service was not asked: its address is private, which is not allowed","ok":false}"#;
-    check("/metadata", private).await;
-    check("/loop", r#"refused {"error":"the service was not asked: it redirects more than 3 times","ok":false}"#).await;
+    let metadata = "its address is link-local or of a cloud's metadata service, which is never allowed";
+    check("/metadata", &format!(r#"refused {{"error":"the service was not asked: {metadata}","ok":false}}"#)).await;
+    check("/loop", r#"refused {"error":"the service was not asked: it redirects more than 5 times","ok":false}"#).await;
     check("/file", r#"failed {"error":"the service answered 302 Found","ok":false}"#).await;
 }
 
@@ -244,9 +249,26 @@ async fn a_name_that_leads_to_this_machine_is_not_followed() {
 }
 
 #[tokio::test]
+async fn a_tool_that_may_ask_private_addresses_asks_no_metadata_service() {
+    let told = "the service was not asked: its address is link-local or of a cloud's metadata service, which is never allowed";
+    for address in ["169.254.169.254", "100.100.100.200", "fd00:ec2::254", "::ffff:169.254.169.254"] {
+        let named = ask_at(address, tool("http://metadata.example.com/latest/"), json!({})).await;
+        let output = json!({"error": told, "ok": false}).to_string();
+        assert_eq!((named.status.as_str(), named.output.as_str()), ("refused", output.as_str()), "{address}");
+    }
+}
+
+#[tokio::test]
 async fn a_tool_that_is_given_up_leaves_its_request() {
     let service = Service::start().await;
-    let hanging = ask(tool(&format!("http://{}/hang", service.address)), json!({}));
-    assert!(tokio::time::timeout(Duration::from_millis(200), hanging).await.is_err());
+    let asked = async {
+        while service.asked().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::select! {
+        outcome = ask(tool(&format!("http://{}/hang", service.address)), json!({})) => panic!("{outcome:?}"),
+        () = asked => {}
+    }
     assert_eq!(service.asked().len(), 1);
 }

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ai::net::guard::{Reach, SystemLookup};
+use ai::net::guard::{Guard, Reach};
 use ai::tools::mcp::{McpConfig, McpServer, McpTransport, McpWatcher};
 use ai::tools::{CallInfo, ToolCall, ToolRules, ToolRunner as _};
 use serde_json::{Value, json};
@@ -63,7 +63,7 @@ fn start(transport: McpTransport, only: &[&str]) -> Running {
         only: only.iter().map(|name| (*name).to_owned()).collect(),
         rules: ToolRules::default(),
     };
-    Running { server: McpServer::start(config, Arc::new(SystemLookup), Arc::new(Told(tell))), told }
+    Running { server: McpServer::start(config, Guard::default(), Arc::new(Told(tell))), told }
 }
 
 fn child(command: &str, arguments: &[&str]) -> McpTransport {
@@ -222,4 +222,6 @@ async fn what_is_no_server_is_lost_and_tried_again() {
     assert!(absent.wait("lost").await.contains("/nowhere/mcp cannot be started"));
     let inside = McpTransport::Http { url: "http://127.0.0.1:1/mcp".into(), headers: Vec::new(), reach: Reach::Public };
     assert!(start(inside, &[]).wait("lost").await.contains("its address is private"));
+    let keys = McpTransport::Http { url: "http://[fd00:ec2::254]/mcp".into(), headers: Vec::new(), reach: Reach::Private };
+    assert!(start(keys, &[]).wait("lost").await.contains("never allowed"));
 }

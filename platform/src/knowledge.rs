@@ -18,10 +18,11 @@ use std::time::Duration;
 
 use ai::knowledge::chunk::ChunkConfig;
 use ai::knowledge::embeddings::{Embeddings, EmbeddingsConfig};
-use ai::knowledge::extract::{Format, PdfProgram, Reader};
+use ai::knowledge::extract::{Format, PdfProgram, Reader, look};
 use ai::knowledge::fetch::{FetchError, Fetcher};
-use ai::knowledge::http;
 use ai::knowledge::pinecone::{Pinecone, PineconeConfig};
+use ai::link::http::HttpClient;
+use ai::net::guard::{Guard, Reach};
 use sha2::{Digest as _, Sha256};
 use store::{
     DEFAULT_ORGANIZATION, DOCUMENT_LIST_MAX, DocumentId, DocumentOrigin, DocumentStatus, KnowledgeDocument, KnowledgeStore,
@@ -63,8 +64,12 @@ pub struct KnowledgeConfig {
     pub embeddings: Option<EmbeddingsConfig>,
     /// What reads PDF; `None`: this process, which a bad PDF can then bring down.
     pub pdf: Option<PdfProgram>,
-    /// Whether URLs may lead to private addresses.
-    pub allow_private_urls: bool,
+    /// Asks for embeddings, and Pinecone.
+    pub http: HttpClient,
+    /// Fetches documents.
+    pub guard: Guard,
+    /// Where URLs of documents may lead.
+    pub reach: Reach,
     /// Largest document, in bytes.
     pub document_bytes_max: usize,
     /// Most documents of an organization.
@@ -84,7 +89,9 @@ impl Default for KnowledgeConfig {
             vectors: VectorStore::Database,
             embeddings: None,
             pdf: None,
-            allow_private_urls: false,
+            http: HttpClient::default(),
+            guard: Guard::default(),
+            reach: Reach::Public,
             document_bytes_max: 20 << 20,
             documents_max: 10_000,
             chunk: ChunkConfig::default(),
@@ -167,9 +174,6 @@ pub enum KnowledgeError {
         /// Why.
         reason: String,
     },
-    /// The operator's: no requests can be made from here.
-    #[error("knowledge: {0}")]
-    Client(String),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -200,20 +204,15 @@ impl Service {
     /// Opens the knowledge base in `store`. Nothing is read before [`Service::work`] is called.
     ///
     /// # Errors
-    /// [`KnowledgeError::Client`], [`KnowledgeError::Store`].
+    /// [`KnowledgeError::Store`].
     pub async fn open(store: &Store, config: KnowledgeConfig) -> Result<Self, KnowledgeError> {
         let store = KnowledgeStore::open(store).await?;
-        let fetcher = Fetcher::new(config.allow_private_urls, config.document_bytes_max);
-        // It reads the system's certificates, for which a start without need should not wait.
-        let client = || http::client().map_err(KnowledgeError::Client);
-        let embeddings = match config.embeddings.clone() {
-            Some(config) => Some(Embeddings::new(client()?, config)),
-            None => None,
-        };
+        let fetcher = Fetcher::new(config.guard.clone(), config.reach, config.document_bytes_max);
+        let embeddings = config.embeddings.clone().map(|embeddings| Embeddings::new(&config.http, embeddings));
         let (vectors, place) = match (&config.vectors, store.place()) {
             (VectorStore::Pinecone(pinecone), _) => {
                 let place = format!("pinecone:{}", pinecone.base_url);
-                (Vectors::Pinecone(Pinecone::new(client()?, pinecone.clone())), place)
+                (Vectors::Pinecone(Pinecone::new(&config.http, pinecone.clone())), place)
             }
             (VectorStore::Database, VectorPlace::Pgvector) => (Vectors::Pgvector, "pgvector".to_owned()),
             (VectorStore::Database, VectorPlace::Bytes) => {
@@ -336,6 +335,8 @@ impl Service {
             Source::Content { format, bytes } => {
                 self.check_content(&bytes)?;
                 let format = format.or_else(|| Format::of_name(&name)).unwrap_or(Format::Text);
+                // Who hands it over hears at once that it is none; of a folder's files one bad one must not stop the rest.
+                let bytes = if origin == DocumentOrigin::Upload { looked_at(format, bytes).await? } else { bytes };
                 let digest = digest(&bytes);
                 (None, Some(format.as_str().to_owned()), Some(bytes), digest)
             }
@@ -371,6 +372,14 @@ impl Service {
 
 fn refused(field: &'static str, reason: impl Into<String>) -> KnowledgeError {
     KnowledgeError::Refused { field, reason: reason.into() }
+}
+
+/// `bytes`, when they can be a document of `format`.
+async fn looked_at(format: Format, bytes: Vec<u8>) -> Result<Vec<u8>, KnowledgeError> {
+    // Milliseconds of pure computing for the largest ones.
+    let looked = tokio::task::spawn_blocking(move || look(format, &bytes).map(|()| bytes)).await;
+    let looked = looked.map_err(|error| refused("content", error.to_string()))?;
+    looked.map_err(|error| refused("content", error.to_string()))
 }
 
 fn refused_url(error: FetchError) -> KnowledgeError {

@@ -25,6 +25,7 @@ const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"]
 const LOG_LEVEL: &str = "info";
 const TRACES_PATH: &str = "/v1/traces";
 const CALL_DURATION: Duration = Duration::from_secs(7200);
+const CALL_WARNING: Duration = Duration::from_secs(60);
 const TCP_CONNECTIONS: u32 = 1000;
 const TCP_CONNECTIONS_PER_SOURCE: u32 = 250;
 const CPU_PERCENT: u32 = 90;
@@ -65,6 +66,19 @@ pub struct RtpConfig {
     pub ports: PortRange,
     /// A call without any packet for so long is ended, 2-3600 s, default 30 s.
     pub timeout: Duration,
+    /// Whether audio is encrypted, default optional.
+    pub srtp: SrtpName,
+}
+
+/// Whether audio is encrypted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SrtpName {
+    /// Never.
+    Off,
+    /// When the peer wants it.
+    Optional,
+    /// Always.
+    Required,
 }
 
 /// UDP ports from `first` to `last`, both included.
@@ -143,8 +157,10 @@ pub struct DatabaseConfig {
 /// `[limits]`: caps that protect the node from one peer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LimitsConfig {
-    /// The longest call, 10-86400 s, default 7200 s; then it is hung up.
+    /// The longest call, 10-86400 s, default 7200 s; then the agent takes leave.
     pub call_duration: Duration,
+    /// How long before that the agent says that the time is nearly over, 0-3600 s, default 60 s; 0: it does not.
+    pub call_warning: Duration,
     /// How busy the machine's cores may be with new calls still taken, 10-100 %, default 90; 100 takes them always.
     pub cpu_percent: u32,
     /// SIP over TCP connections at once, 1-65535, default 1000; the next one is closed.
@@ -200,9 +216,11 @@ pub(super) fn read_metrics(mut section: Section<'_>) -> MetricsConfig {
 }
 
 pub(super) fn read_rtp(mut section: Section<'_>) -> RtpConfig {
+    let policies = [("off", SrtpName::Off), ("optional", SrtpName::Optional), ("required", SrtpName::Required)];
     let rtp = RtpConfig {
         ports: section.parsed("port_range", RTP_PORTS, PortRange::parse),
         timeout: section.seconds("timeout_s", RTP_TIMEOUT, 2..=3600),
+        srtp: section.choice("srtp", SrtpName::Optional, &policies),
     };
     section.finish();
     rtp
@@ -249,6 +267,7 @@ fn place_database(url: &str, data_dir: &Path) -> String {
 pub(super) fn read_limits(mut section: Section<'_>) -> LimitsConfig {
     let limits = LimitsConfig {
         call_duration: section.seconds("call_duration_s", CALL_DURATION, 10..=86_400),
+        call_warning: section.seconds("call_warning_s", CALL_WARNING, 0..=3_600),
         cpu_percent: section.integer("cpu_percent", CPU_PERCENT, 10..=100),
         sip_tcp_connections: section.integer("sip_tcp_connections", TCP_CONNECTIONS, 1..=65_535) as usize,
         sip_tcp_connections_per_source: section.integer("sip_tcp_connections_per_source", TCP_CONNECTIONS_PER_SOURCE, 1..=65_535)

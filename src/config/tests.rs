@@ -1,7 +1,9 @@
 //! Tests of the whole configuration: TOML and variables in, the mistakes or the values out.
 #![allow(clippy::unwrap_used)]
 
+mod ambience;
 mod cascade;
+mod phrases;
 mod sip;
 
 use std::io::{Error, ErrorKind};
@@ -124,9 +126,9 @@ fn a_value_of_the_wrong_type_is_refused() {
 #[test]
 fn words_are_chosen_from_a_list() {
     check("[recording]\nmode = \"maybe\"", "recording.mode: \"maybe\" is not one of always, off");
-    check("[codecs]\norder = []", "codecs.order: needs at least one of pcmu, pcma");
+    check("[codecs]\norder = []", "codecs.order: needs at least one of pcmu, pcma, opus, g722");
     check("[codecs]\norder = [\"pcmu\", \"pcmu\"]", "codecs.order: \"pcmu\" is there twice");
-    check("[codecs]\norder = [\"g722\"]", "codecs.order: \"g722\" is not one of pcmu, pcma");
+    check("[codecs]\norder = [\"g729\"]", "codecs.order: \"g729\" is not one of pcmu, pcma, opus, g722");
     check(
         "[telemetry]\nlog_level = \"sip=loud\"",
         "telemetry.log_level: \"sip=loud\" is not a level (info) or a filter (info,sip=debug)",

@@ -163,6 +163,9 @@ fn read_mcp(row: &mut Section<'_>, name: String, variable: &dyn Fn(&str) -> Opti
     let refresh = row.seconds("refresh_s", mcp::REFRESH, 10..=86_400);
     let only = row.texts("tools", &[]);
     let rules = read_rules(row);
+    if let Err(reason) = transport.as_ref().map_or(Ok(()), mcp::check) {
+        row.refuse("url", reason);
+    }
     transport.map(|transport| McpConfig { name, transport, timeout, refresh, only, rules })
 }
 

@@ -57,7 +57,7 @@ const BOT: Labels = &[("reason", &["binary", "malformed", "mark", "parameter", "
 /// Why a datagram on an RTP port, or a message of a media stream, is not taken.
 const NOT_MEDIA: Labels = &[(
     "reason",
-    &["media_streams", "padding", "payload_type", "rtcp", "source", "too_long", "too_short", "truncated", "version"],
+    &["media_streams", "padding", "payload_type", "rtcp", "source", "srtp", "too_long", "too_short", "truncated", "version"],
 )];
 /// Why a call is refused: by the HTTP doors, by `Calls`, by `Call`, by the SIP endpoint.
 const REFUSAL: Labels = &[(
@@ -98,6 +98,7 @@ const FAILURE: Labels = &[
             "first_token_timeout",
             "half_open",
             "key",
+            "left_alone",
             "network",
             "next_audio_timeout",
             "next_token_timeout",
@@ -242,11 +243,17 @@ pub(super) const METRICS: &[Metric] = &[
     ),
     counter("offhook_recording_faults_total", NONE, "Recordings that lost audio or ended before their call"),
     counter("offhook_recordings_bytes_total", NONE, "Bytes of audio written to recordings"),
+    counter(
+        "offhook_remarks_total",
+        &[("occasion", &["closing", "farewell", "gone", "still_there", "time_up"])],
+        "What agents said though nobody asked: to silent callers, before and at the longest call, at the end",
+    ),
     histogram("offhook_response_gap_seconds", GAP, ENGINE, "Caller's last speech to the agent's first sent sample"),
     counter("offhook_rtp_concealed_total", NONE, "Frames invented for lost or late packets"),
     counter("offhook_rtp_late_total", NONE, "Packets that arrived after their playout time"),
     counter("offhook_rtp_lost_total", NONE, "Packets that never arrived"),
     counter("offhook_rtp_packets_total", DIRECTION, "RTP packets; of Twilio's streams only what was sent"),
+    counter("offhook_rtp_recovered_total", NONE, "Gaps that the packet after them filled: Opus with FEC"),
     counter("offhook_rtp_rejected_total", NOT_MEDIA, "Datagrams on RTP ports and messages of media streams that were not taken"),
     histogram("offhook_sendout_lateness_seconds", FRAME, NONE, "How late an agent frame left after its due time"),
     counter("offhook_sendout_refused_bytes_total", NONE, "Agent audio that was not taken: more than 120 s waited"),

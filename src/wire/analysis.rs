@@ -16,9 +16,8 @@ use tokio::sync::oneshot;
 use crate::config::{AssistantConfig, Config};
 
 /// Starts the work at the queue of analyses.
-pub(super) fn start(config: &Config, database: &Store) -> Runner {
-    let http = HttpClient::default();
-    let plans = config.assistants.iter().filter_map(|assistant| Some((assistant.name.clone(), plan(config, assistant, &http)?)));
+pub(super) fn start(config: &Config, database: &Store, http: &HttpClient) -> Runner {
+    let plans = config.assistants.iter().filter_map(|assistant| Some((assistant.name.clone(), plan(config, assistant, http)?)));
     let plans: HashMap<String, Plan> = plans.collect();
     Runner::start(Arc::new(Analyst::new(database.clone(), plans)), config.node.name.clone())
 }

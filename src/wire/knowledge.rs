@@ -4,19 +4,21 @@ use ai::knowledge::chunk::ChunkConfig;
 use ai::knowledge::embeddings::EmbeddingsConfig;
 use ai::knowledge::extract::PdfProgram;
 use ai::knowledge::pinecone::PineconeConfig;
+use ai::net::guard::Reach;
 use ai::secret::Secret;
 use platform::knowledge::{KnowledgeConfig, Profile, Seed, SeedPlace, Service, VectorStore};
 use store::Store;
 
+use super::Clients;
 use crate::config::{Config, DocumentPlace, KnowledgeStoreConfig};
 
 const MEGABYTE: usize = 1 << 20;
 
 /// Opens the knowledge base; nothing is read yet.
-pub async fn open(config: &Config, database: &Store) -> anyhow::Result<Service> {
+pub async fn open(config: &Config, database: &Store, clients: &Clients) -> anyhow::Result<Service> {
     // Someone may have chosen it already; there is only ring.
     let _chosen_before = rustls::crypto::ring::default_provider().install_default();
-    Ok(Service::open(database, knowledge_config(config)).await?)
+    Ok(Service::open(database, knowledge_config(config, clients)).await?)
 }
 
 /// The documents that the file names.
@@ -32,7 +34,7 @@ pub fn seeds(config: &Config) -> Vec<Seed> {
     rows.collect()
 }
 
-fn knowledge_config(config: &Config) -> KnowledgeConfig {
+fn knowledge_config(config: &Config, clients: &Clients) -> KnowledgeConfig {
     let knowledge = &config.knowledge;
     let embeddings = knowledge.embeddings.as_ref().map(|embeddings| EmbeddingsConfig {
         base_url: embeddings.base_url.as_str().to_owned(),
@@ -60,7 +62,9 @@ fn knowledge_config(config: &Config) -> KnowledgeConfig {
         vectors,
         embeddings,
         pdf: pdf_program(),
-        allow_private_urls: knowledge.allow_private_urls,
+        http: clients.http.clone(),
+        guard: clients.guard.clone(),
+        reach: if knowledge.allow_private_urls { Reach::Private } else { Reach::Public },
         document_bytes_max: knowledge.document_mb as usize * MEGABYTE,
         documents_max: knowledge.documents_max.into(),
         chunk: ChunkConfig {

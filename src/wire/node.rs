@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use actors::config::{
-    Codec, Dbov, Directory, JitterConfig, NodeConfig, RecordingMode, RtpConfig, SipConfig, SipListener, Speaks, TlsFiles,
-    VadConfig,
+    Codec, Dbov, Directory, JitterConfig, NodeConfig, RecordingMode, RtpConfig, SipConfig, SipListener, Speaks, SrtpPolicy,
+    TlsFiles, VadConfig,
 };
 use actors::recall::CallerMemory;
 use actors::trace::TraceSink;
@@ -30,6 +30,7 @@ pub(super) fn node_config(
         data_dir: config.node.data_dir.clone(),
         max_calls: config.node.max_calls,
         max_call: config.limits.call_duration,
+        call_warning: config.limits.call_warning,
         cpu_max: f64::from(config.limits.cpu_percent) / 100.0,
         drain_timeout: config.node.drain_timeout,
         sip: sip_config(config),
@@ -64,11 +65,22 @@ fn sip_config(config: &Config) -> SipConfig {
         connections_max: config.limits.sip_tcp_connections,
         connections_per_source_max: config.limits.sip_tcp_connections_per_source,
         codecs: config.codecs.order.iter().map(codec).collect(),
+        srtp: srtp(config.rtp.srtp),
+    }
+}
+
+fn srtp(name: config::SrtpName) -> SrtpPolicy {
+    match name {
+        config::SrtpName::Off => SrtpPolicy::Off,
+        config::SrtpName::Optional => SrtpPolicy::Optional,
+        config::SrtpName::Required => SrtpPolicy::Required,
     }
 }
 
 fn codec(name: &config::CodecName) -> Codec {
     match name {
+        config::CodecName::G722 => Codec::G722,
+        config::CodecName::Opus => Codec::Opus,
         config::CodecName::Pcma => Codec::Pcma,
         config::CodecName::Pcmu => Codec::Pcmu,
     }

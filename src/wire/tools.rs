@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ai::net::guard::{Lookup, SystemLookup};
+use ai::net::guard::Guard;
 use ai::tools::http::HttpTools;
 use ai::tools::mcp::{McpServer, McpWatcher};
 use ai::tools::toolbox::Toolbox;
@@ -19,24 +19,23 @@ pub(super) struct Tools {
     servers: BTreeMap<String, Arc<McpServer>>,
     /// Services of the node, each one tool.
     services: Vec<Arc<dyn ToolRunner>>,
-    lookup: Arc<dyn Lookup>,
+    guard: Guard,
     memories: Memories,
 }
 
 impl Tools {
     /// Begins to connect to the MCP servers that an assistant names; a server that is down does not stop the node.
-    pub(super) fn start(config: &Config, services: Vec<Arc<dyn ToolRunner>>, database: &Store) -> Self {
-        let lookup: Arc<dyn Lookup> = Arc::new(SystemLookup);
+    pub(super) fn start(config: &Config, services: Vec<Arc<dyn ToolRunner>>, database: &Store, guard: Guard) -> Self {
         let watcher: Arc<dyn McpWatcher> = Arc::new(Watcher);
         let named = |name: &String| config.assistants.iter().any(|assistant| assistant.tools.names.contains(name));
         let used = config.tools.mcp.iter().filter(|server| named(&server.name));
         let servers = used.map(|server| {
             metrics::gauge!("offhook_mcp_server_up", "server" => server.name.clone()).set(0.0);
-            let running = McpServer::start(server.clone(), Arc::clone(&lookup), Arc::clone(&watcher));
+            let running = McpServer::start(server.clone(), guard.clone(), Arc::clone(&watcher));
             (server.name.clone(), Arc::new(running))
         });
         let memories = Memories::new(database.clone());
-        Self { rows: config.tools.clone(), servers: servers.collect(), services, memories, lookup }
+        Self { rows: config.tools.clone(), servers: servers.collect(), services, memories, guard }
     }
 
     /// What one assistant has of them.
@@ -47,7 +46,7 @@ impl Tools {
         let rows = self.rows.http.iter().filter(|tool| names.contains(&tool.tool.name)).cloned().collect::<Vec<_>>();
         let mut runners: Vec<Arc<dyn ToolRunner>> = Vec::new();
         if !rows.is_empty() {
-            let http = HttpTools::new(rows, &self.lookup).map_err(|error| anyhow::anyhow!("tools: {error}"))?;
+            let http = HttpTools::new(rows, &self.guard).map_err(|error| anyhow::anyhow!("tools: {error}"))?;
             runners.push(Arc::new(http));
         }
         for name in names {

@@ -5,6 +5,7 @@ pub mod media_stream;
 pub mod softphone;
 pub mod stereo;
 pub mod tls;
+pub mod told;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};

@@ -19,15 +19,17 @@ pub struct Softphone {
 }
 
 impl Softphone {
-    /// Calls this URI in this codec; it says the speech, and hangs up when its file is at its end. `config` is added to its own.
-    pub fn call(uri: &str, codec: &str, config: &str) -> Self {
+    /// Calls this URI in this codec; it says the speech, and hangs up when its file is at its end. `account` has more parameters of its
+    /// account, each with its semicolon; `config` is added to its own.
+    pub fn call(uri: &str, codec: &str, account: &str, config: &str) -> Self {
         let folder = Folder::new();
         let path = folder.path();
         std::fs::write(path.join("said.wav"), spoken()).unwrap();
         std::fs::create_dir(path.join("heard")).unwrap();
         let own = CONFIG.replace("FOLDER", &path.display().to_string()).replace("MODULES", &modules().display().to_string());
         std::fs::write(path.join("config"), own + config).unwrap();
-        std::fs::write(path.join("accounts"), format!("<sip:softphone@127.0.0.1>;regint=0;audio_codecs={codec}\n")).unwrap();
+        std::fs::write(path.join("accounts"), format!("<sip:softphone@127.0.0.1>;regint=0;audio_codecs={codec}{account}\n"))
+            .unwrap();
         std::fs::write(path.join("contacts"), "").unwrap();
         let log = std::fs::File::create(path.join("log")).unwrap();
         let child = Command::new("baresip")
@@ -70,6 +72,9 @@ module_path MODULES
 module aufile.so
 module aubridge.so
 module g711.so
+module g722.so
+module opus.so
+module srtp.so
 module sndfile.so
 module_tmp account.so
 module_app menu.so

@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
+use rand::Rng as _;
 use sip::message::{Request, StatusCode};
-use sip::sdp::{self, LocalMedia, Negotiated, SdpError, SessionDescription};
+use sip::sdp::{self, LocalKeys, LocalMedia, Negotiated, SdpError, SessionDescription};
 use store::HangupCause;
 
 use super::arrive::Refused;
@@ -33,6 +34,9 @@ impl Call {
         })?;
         let mut ours = LocalMedia {
             codecs: self.shared.config.sip.codecs.clone(),
+            rtcp_mux: true,
+            srtp: self.shared.config.sip.srtp,
+            keys: LocalKeys::new(|room| rand::rng().fill_bytes(room)),
             ..LocalMedia::new(media.advertised, sockets.port, rand::random::<u32>().into())
         };
         let waiting = match offer {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::http::{self, HttpError, Patience};
 use super::vector::{DIMENSIONS_MAX, normalise};
+use crate::link::http::HttpClient;
 use crate::secret::Secret;
 
 const SERVICE: &str = "the embeddings server";
@@ -46,8 +47,8 @@ pub struct Embeddings {
 impl Embeddings {
     /// One that connects when it is first asked.
     #[must_use]
-    pub fn new(client: Client, config: EmbeddingsConfig) -> Self {
-        Self { client, config }
+    pub fn new(http: &HttpClient, config: EmbeddingsConfig) -> Self {
+        Self { client: http.plain().clone(), config }
     }
 
     /// What vectors of this server can be compared with: the model and its dimensions.

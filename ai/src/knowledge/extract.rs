@@ -3,6 +3,7 @@
 //! [`extract`] takes its time on the thread it is called on; a server reads documents with a [`Reader`], off its own threads and
 //! with an end.
 
+mod charset;
 mod html;
 mod markdown;
 mod pdf;
@@ -11,6 +12,7 @@ mod reader;
 use std::fmt;
 use std::str::FromStr;
 
+pub use charset::kept;
 pub use pdf::{PAGES_MAX, pdf_pages};
 pub use reader::{PdfProgram, Reader};
 
@@ -128,7 +130,7 @@ impl Block {
 #[non_exhaustive]
 pub enum ExtractError {
     /// Bytes that are no text.
-    #[error("the {format} is not UTF-8: byte {at} is none of it; save it as UTF-8")]
+    #[error("the {format} is no text: byte {at} is of none; save it as UTF-8")]
     NotText {
         /// What it should be.
         format: Format,
@@ -177,12 +179,23 @@ pub enum ExtractError {
 /// On a PDF that its library cannot stand; and it can overflow the stack. See [`Reader`].
 pub fn extract(format: Format, bytes: &[u8]) -> Result<Vec<Block>, ExtractError> {
     let blocks = match format {
-        Format::Html => html::blocks(&text(format, bytes)?),
-        Format::Markdown => markdown::blocks(&text(format, bytes)?),
+        Format::Html => html::blocks(&charset::text(format, bytes)?),
+        Format::Markdown => markdown::blocks(&charset::text(format, bytes)?),
         Format::Pdf => pdf_blocks(&pdf_pages(bytes)?),
-        Format::Text => paragraphs(&text(format, bytes)?),
+        Format::Text => paragraphs(&charset::text(format, bytes)?),
     };
     checked(format, blocks)
+}
+
+/// Whether `bytes` can be a document of `format` at all, as far as a look tells that takes milliseconds.
+///
+/// # Errors
+/// [`ExtractError::Pdf`], [`ExtractError::NotText`].
+pub fn look(format: Format, bytes: &[u8]) -> Result<(), ExtractError> {
+    match format {
+        Format::Pdf => pdf::look(bytes),
+        Format::Html | Format::Markdown | Format::Text => charset::text(format, bytes).map(drop),
+    }
 }
 
 fn checked(format: Format, blocks: Vec<Block>) -> Result<Vec<Block>, ExtractError> {
@@ -193,30 +206,6 @@ fn checked(format: Format, blocks: Vec<Block>) -> Result<Vec<Block>, ExtractErro
         return Err(ExtractError::TooMuchText { limit: TEXT_BYTES_MAX });
     }
     Ok(blocks)
-}
-
-/// Text as UTF-8, or as UTF-16 when it begins with that mark.
-fn text(format: Format, bytes: &[u8]) -> Result<String, ExtractError> {
-    let utf16 = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
-        let (units, odd) = rest.as_chunks::<2>();
-        let decoded = String::from_utf16(&units.iter().map(|pair| unit(*pair)).collect::<Vec<u16>>());
-        decoded.ok().filter(|_| odd.is_empty()).ok_or(ExtractError::NotText { format, at: 0 })
-    };
-    match bytes {
-        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
-        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
-        [0xef, 0xbb, 0xbf, rest @ ..] => utf8(format, rest),
-        _ => utf8(format, bytes),
-    }
-}
-
-fn utf8(format: Format, bytes: &[u8]) -> Result<String, ExtractError> {
-    let text = std::str::from_utf8(bytes).map_err(|error| ExtractError::NotText { format, at: error.valid_up_to() })?;
-    match text.find('\0') {
-        // A picture or a program, not a text.
-        Some(at) => Err(ExtractError::NotText { format, at }),
-        None => Ok(text.to_owned()),
-    }
 }
 
 /// Text that an empty line parts.

@@ -1,24 +1,18 @@
-//! Gets a document by its URL. Whoever gives the URL must not reach what only this machine can reach, so that each address is
-//! looked at after the name was resolved, and it is that address which is connected to; redirects start again from there.
+//! Gets a document by its URL, through the [`guard`](crate::net::guard): whoever gives the URL must not reach what only this machine can
+//! reach.
 
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, OnceLock};
+use std::net::IpAddr;
 use std::time::Duration;
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{ACCEPT, CONTENT_TYPE, LOCATION};
-use reqwest::redirect::Policy;
-use reqwest::{Client, Url};
+use reqwest::Url;
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
 
-use super::address::{is_metadata, is_public};
 use super::http::{BodyError, body, describe};
+use crate::net::address::Place;
+use crate::net::guard::{Guard, REDIRECTS_MAX, Reach, Redirects, Refused};
 
-/// Redirects that are followed: sites need two or three.
-const REDIRECTS_MAX: usize = 5;
 /// Time for all of it.
 const FETCH_TIME_MAX: Duration = Duration::from_secs(60);
-/// Time to open a connection.
-const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 /// What is asked for; what comes is checked all the same.
 const ACCEPTED: &str = "text/html, text/markdown, text/plain, application/pdf, */*;q=0.1";
 /// Longest URL, as browsers have it.
@@ -50,17 +44,22 @@ pub enum FetchError {
         /// What it resolved to.
         address: IpAddr,
     },
-    /// It leads to where clouds tell a machine its own keys.
-    #[error("{host} is a link-local address ({address}), where no document is")]
-    Metadata {
+    /// It leads to where clouds tell a machine its own keys, or to an address that no host has.
+    #[error("{host} is a {kind} address ({address}), where no document is", kind = kind(*.place))]
+    Never {
         /// The host of the URL.
         host: String,
         /// What it resolved to.
         address: IpAddr,
+        /// Where that leads.
+        place: Place,
     },
     /// Redirected again and again.
     #[error("more than {REDIRECTS_MAX} redirects")]
     Redirects,
+    /// Redirected to where the document could be changed on its way.
+    #[error("it redirects from https to http")]
+    Downgraded,
     /// The server's refusal.
     #[error("the server answered {0}")]
     Status(u16),
@@ -75,6 +74,10 @@ pub enum FetchError {
     Network(String),
 }
 
+fn kind(place: Place) -> &'static str {
+    if place == Place::Metadata { "link-local or metadata" } else { "reserved" }
+}
+
 impl FetchError {
     /// Whether the same URL may work later.
     #[must_use]
@@ -87,36 +90,32 @@ impl FetchError {
     }
 }
 
+impl From<Refused> for FetchError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Address { host, address, place: Place::Local | Place::Internet } => Self::Private { host, address },
+            Refused::Address { host, address, place } => Self::Never { host, address, place },
+            Refused::Credentials => Self::Url("has a user or password, which would be stored"),
+            Refused::Downgraded | Refused::Elsewhere => Self::Downgraded,
+            Refused::Scheme => Self::Url("is neither http nor https"),
+            Refused::TooMany => Self::Redirects,
+        }
+    }
+}
+
 /// Fetches documents.
 #[derive(Clone, Debug)]
 pub struct Fetcher {
-    /// Made when it is first needed: it reads the system's certificates, for which a start should not wait.
-    client: Arc<OnceLock<Client>>,
-    allow_private: bool,
+    guard: Guard,
+    reach: Reach,
     bytes_max: usize,
 }
 
 impl Fetcher {
-    /// One that takes documents of at most `bytes_max`, and goes to private addresses only when allowed; never to a cloud's
-    /// metadata service.
+    /// One that takes documents of at most `bytes_max` from where `reach` permits.
     #[must_use]
-    pub fn new(allow_private: bool, bytes_max: usize) -> Self {
-        Self { client: Arc::default(), allow_private, bytes_max }
-    }
-
-    fn client(&self) -> Result<&Client, FetchError> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
-        }
-        let builder = Client::builder()
-            .redirect(Policy::none())
-            .connect_timeout(CONNECT_TIME_MAX)
-            // A proxy would resolve the name once more, out of our sight.
-            .no_proxy()
-            .user_agent(concat!("offhook/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(Guard { allow_private: self.allow_private });
-        let client = builder.build().map_err(|error| FetchError::Network(describe(&error)))?;
-        Ok(self.client.get_or_init(|| client))
+    pub fn new(guard: Guard, reach: Reach, bytes_max: usize) -> Self {
+        Self { guard, reach, bytes_max }
     }
 
     /// The document at `url`, within a minute.
@@ -125,105 +124,41 @@ impl Fetcher {
     /// [`FetchError`].
     pub async fn fetch(&self, url: &str) -> Result<Fetched, FetchError> {
         let late = FetchError::Network(format!("no answer within {} s", FETCH_TIME_MAX.as_secs()));
-        tokio::time::timeout(FETCH_TIME_MAX, self.follow(url)).await.unwrap_or(Err(late))
+        tokio::time::timeout(FETCH_TIME_MAX, self.fetch_now(url)).await.unwrap_or(Err(late))
     }
 
     /// Whether `url` could be fetched, as far as its text says.
     ///
     /// # Errors
-    /// [`FetchError::Url`], [`FetchError::Private`], [`FetchError::Metadata`].
+    /// [`FetchError::Url`], [`FetchError::Private`], [`FetchError::Never`].
     pub fn check(&self, url: &str) -> Result<Url, FetchError> {
         if url.len() > URL_BYTES_MAX {
             return Err(FetchError::Url("has more than 2048 bytes"));
         }
-        let parsed = Url::parse(url).map_err(|_| FetchError::Url("cannot be read (https://host/path)"))?;
-        if !matches!(parsed.scheme(), "http" | "https") {
-            return Err(FetchError::Url("is neither http nor https"));
-        }
-        if !parsed.username().is_empty() || parsed.password().is_some() {
-            return Err(FetchError::Url("has a user or password, which would be stored"));
-        }
-        // A number as a host is connected to without a resolver.
-        let host = parsed.host_str().unwrap_or_default();
-        match host.trim_matches(['[', ']']).parse::<IpAddr>() {
-            Ok(address) if !permitted(address, self.allow_private) => Err(not_permitted(host, address)),
-            _ => Ok(parsed),
-        }
+        let url = Url::parse(url).map_err(|_| FetchError::Url("cannot be read (https://host/path)"))?;
+        self.reach.check(&url)?;
+        Ok(url)
     }
 
-    async fn follow(&self, url: &str) -> Result<Fetched, FetchError> {
-        let mut url = self.check(url)?;
-        for _ in 0..=REDIRECTS_MAX {
-            let request = self.client()?.get(url.clone()).header(ACCEPT, ACCEPTED);
-            let response = request.send().await.map_err(|error| refusal(&url, &error))?;
-            let status = response.status();
-            if status.is_redirection() {
-                let target = response.headers().get(LOCATION).and_then(|target| target.to_str().ok());
-                let next = target.and_then(|target| url.join(target).ok()).ok_or(FetchError::Status(status.as_u16()))?;
-                url = self.check(next.as_str())?;
-                continue;
-            }
-            if !status.is_success() {
-                return Err(FetchError::Status(status.as_u16()));
-            }
-            let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-            let content_type = content_type.to_owned();
-            return match body(response, self.bytes_max).await {
-                Ok(bytes) => Ok(Fetched { bytes, content_type, url: url.into() }),
-                Err(BodyError::TooLong) => Err(FetchError::TooLong { limit: self.bytes_max }),
-                Err(BodyError::Broken(error)) => Err(FetchError::Network(describe(&error))),
-            };
+    async fn fetch_now(&self, url: &str) -> Result<Fetched, FetchError> {
+        let url = self.check(url)?;
+        let failed = |error: reqwest::Error| match Refused::of(&error) {
+            Some(refused) => refused.clone().into(),
+            None => FetchError::Network(describe(&error)),
+        };
+        let client = self.guard.client(self.reach, Redirects::AnyHost).map_err(failed)?;
+        let response = client.get(url).header(ACCEPT, ACCEPTED).send().await.map_err(failed)?;
+        let status = response.status();
+        if !status.is_success() {
+            return Err(FetchError::Status(status.as_u16()));
         }
-        Err(FetchError::Redirects)
-    }
-}
-
-fn permitted(address: IpAddr, allow_private: bool) -> bool {
-    is_public(address) || (allow_private && !is_metadata(address))
-}
-
-fn not_permitted(host: &str, address: IpAddr) -> FetchError {
-    let host = host.to_owned();
-    match is_metadata(address) {
-        true => FetchError::Metadata { host, address },
-        false => FetchError::Private { host, address },
-    }
-}
-
-/// A request that failed: by our own guard, or by the network.
-fn refusal(url: &Url, error: &reqwest::Error) -> FetchError {
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        if let Some(Refused(address)) = inner.downcast_ref::<Refused>() {
-            return not_permitted(url.host_str().unwrap_or_default(), *address);
+        let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let (content_type, url) = (content_type.to_owned(), response.url().to_string());
+        match body(response, self.bytes_max).await {
+            Ok(bytes) => Ok(Fetched { bytes, content_type, url }),
+            Err(BodyError::TooLong) => Err(FetchError::TooLong { limit: self.bytes_max }),
+            Err(BodyError::Broken(error)) => Err(FetchError::Network(describe(&error))),
         }
-        cause = inner.source();
-    }
-    FetchError::Network(describe(error))
-}
-
-/// A name that resolved to an address that must not be connected to.
-#[derive(Debug, thiserror::Error)]
-#[error("{0} is not permitted")]
-struct Refused(IpAddr);
-
-/// Resolves names, and gives no address that must not be connected to. One private address among public ones refuses the name:
-/// a name that means well has none.
-#[derive(Clone, Copy, Debug)]
-struct Guard {
-    allow_private: bool,
-}
-
-impl Resolve for Guard {
-    fn resolve(&self, name: Name) -> Resolving {
-        let allow_private = self.allow_private;
-        Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            if let Some(private) = found.iter().find(|address| !permitted(address.ip(), allow_private)) {
-                return Err(Refused(private.ip()).into());
-            }
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
     }
 }
 
@@ -232,7 +167,7 @@ mod tests {
     use super::*;
 
     fn check(url: &str, expected: &str) {
-        let fetcher = Fetcher::new(false, 1000);
+        let fetcher = Fetcher::new(Guard::default(), Reach::Public, 1000);
         let found = fetcher.check(url);
         assert_eq!(found.map_or_else(|error| error.to_string(), |url| url.to_string()), expected, "{url}");
     }
@@ -244,19 +179,16 @@ mod tests {
         };
         check("https://example.com/a?b", "https://example.com/a?b");
         check("file:///etc/passwd", "the URL is neither http nor https");
-        check("gopher://example.com", "the URL is neither http nor https");
         check("example.com", "the URL cannot be read (https://host/path)");
         check("http://user:pw@example.com/", "the URL has a user or password, which would be stored");
         check(
             "http://169.254.169.254/latest/meta-data",
-            "169.254.169.254 is a link-local address (169.254.169.254), where no document is",
+            "169.254.169.254 is a link-local or metadata address (169.254.169.254), where no document is",
         );
-        check("http://[::1]:8080/", &private("[::1]", "::1"));
+        check("http://0.0.0.0/", "0.0.0.0 is a reserved address (0.0.0.0), where no document is");
         check("http://[::ffff:10.0.0.1]/", &private("[::ffff:a00:1]", "::ffff:10.0.0.1"));
-        // What the URL standard makes of other ways to write 127.0.0.1.
-        for odd in ["http://2130706433/", "http://0x7f.1/", "http://0177.0.0.1/", "http://127.1/"] {
-            check(odd, &private("127.0.0.1", "127.0.0.1"));
-        }
+        // What the URL standard makes of another way to write 127.0.0.1.
+        check("http://0x7f.1/", &private("127.0.0.1", "127.0.0.1"));
         check(&format!("http://example.com/{}", "x".repeat(2048)), "the URL has more than 2048 bytes");
     }
 }

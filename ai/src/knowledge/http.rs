@@ -6,8 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use rand::RngExt as _;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::redirect::Policy;
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 
 /// Most bytes of an answer that says what went wrong.
@@ -18,8 +17,6 @@ const REASON_CHARS_MAX: usize = 200;
 const BACKOFF: Duration = Duration::from_millis(500);
 /// Longest wait, also of one that the server asks for: a longer one is the caller's to plan.
 const WAIT_MAX: Duration = Duration::from_secs(60);
-/// Time to open a connection.
-const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Why a request came to nothing. No variant shows a key.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -82,15 +79,6 @@ pub struct Patience {
     pub tries: u32,
     /// Most bytes of an answer.
     pub answer_max: usize,
-}
-
-/// A client that follows no redirect: a service's address is what the operator wrote.
-///
-/// # Errors
-/// A sentence, when the system has no certificates of authorities.
-pub fn client() -> Result<Client, String> {
-    let builder = Client::builder().redirect(Policy::none()).connect_timeout(CONNECT_TIME_MAX);
-    builder.build().map_err(|error| describe(&error))
 }
 
 /// Sends what `request` makes until it is answered, refused or tried often enough; the answer as JSON.

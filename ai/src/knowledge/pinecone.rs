@@ -6,6 +6,7 @@ use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 
 use super::http::{self, HttpError, Patience};
+use crate::link::http::HttpClient;
 use crate::secret::Secret;
 
 const SERVICE: &str = "Pinecone";
@@ -65,8 +66,8 @@ pub struct Pinecone {
 impl Pinecone {
     /// One that connects when it is first asked.
     #[must_use]
-    pub fn new(client: Client, config: PineconeConfig) -> Self {
-        Self { client, config }
+    pub fn new(http: &HttpClient, config: PineconeConfig) -> Self {
+        Self { client: http.plain().clone(), config }
     }
 
     /// Keeps `vectors`; an id that is there is replaced. They are found a few seconds later.

@@ -1,4 +1,4 @@
-//! Requests whose answers stream: one client a node, a task for each answer.
+//! Requests whose answers stream: a client for many, a task for each answer.
 //!
 //! ```text
 //! open(Target) -> pool -> TLS -> provider
@@ -55,7 +55,8 @@ const WARM_WAIT: Duration = Duration::from_secs(5);
 /// Providers remembered as warm: more than anyone configures. Past it all are forgotten.
 const WARM_KEPT: usize = 64;
 
-/// Makes requests, over connections that it keeps. Cheap to clone; one a node.
+/// Makes requests, over connections that it keeps. Cheap to clone. Two a node, since a connection is worked at by the thread that opened
+/// it: one for calls, on their media threads, and one for all else.
 #[derive(Clone, Debug)]
 pub struct HttpClient {
     client: Client,
@@ -101,7 +102,7 @@ impl HttpClient {
     ///
     /// # Errors
     /// As [`connect`](super::socket::connect): what only the operator can mend, being late with the head, or that the network, the
-    /// provider or its rate limit is in the way.
+    /// provider or its rate limit is in the way. Text in place of octets is none.
     pub async fn open(&self, target: Target) -> Result<mpsc::Receiver<LinkInput>, EngineError> {
         let limit = target.connect_timeout;
         let (request, answer) = self.request(target)?;
@@ -111,6 +112,10 @@ impl HttpClient {
             .map_err(engine_error)?;
         if !response.status().is_success() {
             return Err(refused(response).await);
+        }
+        if let Some(kind) = text_kind(response.headers()).filter(|_| answer == Answer::Bytes) {
+            // Speech was asked for; a page of a proxy would be noise in the caller's ear.
+            return Err(EngineError::Protocol { reason: format!("{kind} in place of audio") });
         }
         let (incoming, pieces) = mpsc::channel(PIECE_QUEUE);
         tokio::spawn(run(response, answer, incoming));
@@ -134,6 +139,12 @@ impl HttpClient {
         }
         // Without a key: the connection is what matters, and any answer leaves it open.
         let _ = self.client.head(&origin).timeout(WARM_WAIT).send().await;
+    }
+
+    /// What it makes requests with, for services that are no providers of a call: without redirects and proxies, since an address is what the
+    /// operator wrote.
+    pub(crate) fn plain(&self) -> &Client {
+        &self.client
     }
 
     fn request(&self, target: Target) -> Result<(RequestBuilder, Answer), EngineError> {
@@ -160,6 +171,12 @@ impl HttpClient {
         };
         Ok((request, answer))
     }
+}
+
+/// The content type of an answer that is certainly text.
+fn text_kind(headers: &HeaderMap) -> Option<String> {
+    let kind = headers.get(CONTENT_TYPE)?.to_str().ok()?.to_ascii_lowercase();
+    (kind.starts_with("text/") || kind.starts_with("application/json")).then(|| line(&kind))
 }
 
 /// `https://host:port/` of a URL.

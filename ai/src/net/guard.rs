@@ -1,33 +1,44 @@
-//! Keeps requests whose target others may choose away from this machine and its network (SSRF).
+//! Keeps requests whose target others may choose away from this machine and its network (SSRF): those of tools, of MCP servers, and
+//! for documents.
 //!
-//! The address is checked where it is connected to: our resolver hands on only the addresses that may be reached, and the
-//! client connects to those and asks no second time. So a name that changes its address in between (DNS rebinding) gains
-//! nothing. A redirect is checked as the first request was, and an address that is written in the URL is checked too.
+//! The address is checked where it is connected to: our resolver hands on only what may be reached, and the client connects to
+//! that and asks no second time. So a name that changes its address in between (DNS rebinding) gains nothing. A redirect is
+//! checked as the first request was, and an address that is written in the URL is checked too.
 
+use std::collections::HashMap;
 use std::error::Error;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use std::{fmt, io};
 
 use futures_util::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::{Attempt, Policy};
-use reqwest::{ClientBuilder, Url};
+use reqwest::{Client, Url};
 
-/// Redirects that are followed: more is a loop.
-pub const REDIRECTS_MAX: usize = 3;
+use super::address::Place;
+
+/// Redirects that are followed: sites need two or three, more is a loop.
+pub const REDIRECTS_MAX: usize = 5;
+
+/// Time to open a connection; the whole of a request has a limit of its own.
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Connections that wait for their next request, a host.
+const IDLE_CONNECTIONS: usize = 8;
 
 /// Where a client may go.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Reach {
-    /// The Internet, and this machine and private networks. Never link-local addresses, behind which clouds keep their keys.
+    /// The Internet, and this machine and private networks. Never where clouds keep their keys, nor what is reserved.
     Private,
     /// The Internet only.
     Public,
 }
 
 /// Which redirects are followed, [`REDIRECTS_MAX`] at most; none from https to http.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Redirects {
     /// To any host that may be reached.
     AnyHost,
@@ -35,14 +46,27 @@ pub enum Redirects {
     SameOrigin,
 }
 
-/// Why a request was not sent.
+/// Why a request was not sent. Its text has no word of the URL, since that may hold a secret.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refused {
     /// The host is, or resolves to, an address that may not be reached.
-    #[error("its address is private, which is not allowed")]
-    Address,
-    /// The redirect leads to another host, or from https to http.
+    #[error("its address is {}", forbidden(*.place))]
+    Address {
+        /// The host, as the URL has it.
+        host: String,
+        /// It.
+        address: IpAddr,
+        /// Where it leads.
+        place: Place,
+    },
+    /// The URL has a user or a password.
+    #[error("it has a user or password")]
+    Credentials,
+    /// The redirect leads from https to http.
+    #[error("it redirects from https to http")]
+    Downgraded,
+    /// The redirect leads to another host.
     #[error("it redirects to another host")]
     Elsewhere,
     /// Neither http nor https.
@@ -51,6 +75,15 @@ pub enum Refused {
     /// More than [`REDIRECTS_MAX`].
     #[error("it redirects more than {REDIRECTS_MAX} times")]
     TooMany,
+}
+
+/// What stands against an address.
+fn forbidden(place: Place) -> &'static str {
+    match place {
+        Place::Internet | Place::Local => "private, which is not allowed",
+        Place::Metadata => "link-local or of a cloud's metadata service, which is never allowed",
+        Place::Reserved => "reserved, which is never allowed",
+    }
 }
 
 impl Refused {
@@ -74,93 +107,50 @@ impl Refused {
 
 impl Reach {
     /// Whether `address` may be connected to.
+    #[must_use]
     pub fn permits(self, address: IpAddr) -> bool {
-        match address {
-            IpAddr::V4(address) => match place_v4(address) {
-                Place::Internet => true,
-                Place::Local => self == Self::Private,
-                Place::Never => false,
-            },
-            IpAddr::V6(address) => match embedded_v4(address) {
-                Some(embedded) => self.permits(embedded.into()),
-                None => match place_v6(address) {
-                    Place::Internet => true,
-                    Place::Local => self == Self::Private,
-                    Place::Never => false,
-                },
-            },
+        match Place::of(address) {
+            Place::Internet => true,
+            Place::Local => self == Self::Private,
+            Place::Metadata | Place::Reserved => false,
         }
     }
 
     /// Whether `url` may be asked, as far as it says so itself: a name's addresses are checked when they are looked up.
     ///
     /// # Errors
-    /// [`Refused::Scheme`], [`Refused::Address`].
+    /// [`Refused::Scheme`], [`Refused::Credentials`], [`Refused::Address`].
     pub fn check(self, url: &Url) -> Result<(), Refused> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(Refused::Scheme);
         }
+        // They would be stored, or shown, with the URL.
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Refused::Credentials);
+        }
         let host = url.host_str().unwrap_or_default();
         // RFC 6761 §6.3: never anything else, so it need not be looked up.
         let local = host == "localhost" || host.ends_with(".localhost");
-        if local && self == Self::Public {
-            return Err(Refused::Address);
+        let address = match host.trim_start_matches('[').trim_end_matches(']').parse() {
+            Ok(address) => address,
+            Err(_) if local => IpAddr::from([127, 0, 0, 1]),
+            Err(_) => return Ok(()),
+        };
+        if self.permits(address) { Ok(()) } else { Err(refused(host, address)) }
+    }
+
+    /// All of `found` when each may be connected to. One private address among public ones refuses the name: a name that means
+    /// well has none.
+    fn check_all(self, name: &str, found: &[SocketAddr]) -> Result<(), Refused> {
+        match found.iter().find(|address| !self.permits(address.ip())) {
+            Some(address) => Err(refused(name, address.ip())),
+            None => Ok(()),
         }
-        match host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
-            Ok(address) if !self.permits(address) => Err(Refused::Address),
-            _ => Ok(()),
-        }
     }
 }
 
-enum Place {
-    Internet,
-    /// This machine, or a private network.
-    Local,
-    /// Link-local, multicast, or nobody's.
-    Never,
-}
-
-/// IANA IPv4 special-purpose address registry (RFC 6890).
-fn place_v4(address: Ipv4Addr) -> Place {
-    match address.octets() {
-        [10, ..] | [127, ..] | [192, 168, ..] => Place::Local,
-        [172, second, ..] if second & 0xF0 == 16 => Place::Local,
-        // Shared by carriers, RFC 6598.
-        [100, second, ..] if second & 0xC0 == 64 => Place::Local,
-        [0, ..] | [169, 254, ..] | [192, 0, 0, _] | [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] => Place::Never,
-        // Benchmarks, RFC 2544.
-        [198, second, ..] if second & 0xFE == 18 => Place::Never,
-        // Multicast and above.
-        [first, ..] if first >= 224 => Place::Never,
-        _ => Place::Internet,
-    }
-}
-
-/// IANA IPv6 special-purpose address registry (RFC 6890); addresses that hold an IPv4 one are not asked here.
-fn place_v6(address: Ipv6Addr) -> Place {
-    let segments = address.segments();
-    match segments {
-        [0, 0, 0, 0, 0, 0, 0, 1] => Place::Local,
-        [first, ..] if first & 0xFE00 == 0xFC00 => Place::Local,
-        // Teredo and documentation; the rest of 2000::/3 is the Internet.
-        [0x2001, 0 | 0x0DB8, ..] => Place::Never,
-        [first, ..] if first & 0xE000 == 0x2000 => Place::Internet,
-        _ => Place::Never,
-    }
-}
-
-/// The IPv4 address that this one leads to: mapped (RFC 4291), translated (RFC 6052), 6to4 (RFC 3056).
-fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let v4 = |high: u16, low: u16| {
-        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
-        Some(Ipv4Addr::new(a, b, c, d))
-    };
-    match address.segments() {
-        [0, 0, 0, 0, 0, 0xFFFF, high, low] | [0x64, 0xFF9B, 0, 0, 0, 0, high, low] => v4(high, low),
-        [0x2002, high, low, ..] => v4(high, low),
-        _ => None,
-    }
+fn refused(host: &str, address: IpAddr) -> Refused {
+    Refused::Address { host: host.to_owned(), address, place: Place::of(address) }
 }
 
 /// Finds the addresses of a name; tests have their own.
@@ -179,7 +169,62 @@ impl Lookup for SystemLookup {
     }
 }
 
-/// Hands on only the addresses that may be connected to.
+/// Makes clients that go nowhere they may not, one for each way of going out, and keeps them. Cheap to clone; one a node.
+#[derive(Clone)]
+pub struct Guard {
+    lookup: Arc<dyn Lookup>,
+    clients: Arc<Mutex<HashMap<(Reach, Redirects), Client>>>,
+}
+
+impl Default for Guard {
+    fn default() -> Self {
+        Self::new(Arc::new(SystemLookup))
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").finish_non_exhaustive()
+    }
+}
+
+impl Guard {
+    /// One that finds addresses by `lookup`.
+    #[must_use]
+    pub fn new(lookup: Arc<dyn Lookup>) -> Self {
+        Self { lookup, clients: Arc::default() }
+    }
+
+    /// The client for this way of going out; a TLS provider must be installed. Its first URL is for [`Reach::check`] to check. Made when it
+    /// is first wanted, since it reads the system's certificates. Proxies of the environment are not used, since they would
+    /// connect for it; no host is told by which URL another led to it.
+    ///
+    /// # Errors
+    /// When the system has no certificates of authorities.
+    pub fn client(&self, reach: Reach, redirects: Redirects) -> Result<Client, reqwest::Error> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&(reach, redirects)) {
+            return Ok(client.clone());
+        }
+        let policy = Policy::custom(move |attempt| match follow(reach, redirects, &attempt) {
+            Ok(()) => attempt.follow(),
+            Err(refused) => attempt.error(refused),
+        });
+        let client = Client::builder()
+            .no_proxy()
+            .redirect(policy)
+            .referer(false)
+            .dns_resolver(Arc::new(Guarded { reach, lookup: Arc::clone(&self.lookup) }))
+            .connect_timeout(CONNECT_TIME_MAX)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .user_agent(concat!("offhook/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        clients.insert((reach, redirects), client.clone());
+        Ok(client)
+    }
+}
+
+/// Hands on the addresses of a name when all may be connected to.
 struct Guarded {
     reach: Reach,
     lookup: Arc<dyn Lookup>,
@@ -190,23 +235,10 @@ impl Resolve for Guarded {
         let (reach, found) = (self.reach, self.lookup.lookup(name.as_str().to_owned()));
         Box::pin(async move {
             let found = found.await?;
-            let permitted: Vec<SocketAddr> = found.iter().copied().filter(|address| reach.permits(address.ip())).collect();
-            if permitted.is_empty() && !found.is_empty() {
-                return Err(Refused::Address.into());
-            }
-            Ok(Box::new(permitted.into_iter()) as Addrs)
+            reach.check_all(name.as_str(), &found)?;
+            Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
-}
-
-/// A client that goes nowhere it may not. Its first URL is for [`Reach::check`] to check; proxies of the environment are not
-/// used, since they would connect for it.
-pub fn client(reach: Reach, redirects: Redirects, lookup: Arc<dyn Lookup>) -> ClientBuilder {
-    let policy = Policy::custom(move |attempt| match follow(reach, redirects, &attempt) {
-        Ok(()) => attempt.follow(),
-        Err(refused) => attempt.error(refused),
-    });
-    reqwest::Client::builder().no_proxy().redirect(policy).dns_resolver(Arc::new(Guarded { reach, lookup }))
 }
 
 fn follow(reach: Reach, redirects: Redirects, attempt: &Attempt<'_>) -> Result<(), Refused> {
@@ -215,9 +247,11 @@ fn follow(reach: Reach, redirects: Redirects, attempt: &Attempt<'_>) -> Result<(
     }
     reach.check(attempt.url())?;
     let Some(from) = attempt.previous().last() else { return Ok(()) };
-    let downgraded = from.scheme() == "https" && attempt.url().scheme() == "http";
+    if from.scheme() == "https" && attempt.url().scheme() == "http" {
+        return Err(Refused::Downgraded);
+    }
     let elsewhere = redirects == Redirects::SameOrigin && from.origin() != attempt.url().origin();
-    if downgraded || elsewhere { Err(Refused::Elsewhere) } else { Ok(()) }
+    if elsewhere { Err(Refused::Elsewhere) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -225,49 +259,48 @@ fn follow(reach: Reach, redirects: Redirects, attempt: &Attempt<'_>) -> Result<(
 mod tests {
     use super::*;
 
-    fn check(address: &str, expected: &str) {
-        let address: IpAddr = address.parse().unwrap();
-        let found = match (Reach::Public.permits(address), Reach::Private.permits(address)) {
-            (true, true) => "internet",
-            (false, true) => "local",
-            (false, false) => "never",
-            (true, false) => "contradiction",
-        };
-        assert_eq!(found, expected, "{address}");
-    }
+    const PRIVATE: &str = "its address is private, which is not allowed";
+    const METADATA: &str = "its address is link-local or of a cloud's metadata service, which is never allowed";
+    const RESERVED: &str = "its address is reserved, which is never allowed";
 
-    #[test]
-    fn addresses_are_told_apart() {
-        for internet in
-            ["1.1.1.1", "100.63.0.1", "172.32.0.1", "198.20.0.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
-        {
-            check(internet, "internet");
-        }
-        for local in ["127.0.0.1", "127.9.9.9", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "::1"] {
-            check(local, "local");
-        }
-        for local in ["fd00::1", "fc00::1", "::ffff:127.0.0.1", "::ffff:10.1.2.3", "64:ff9b::7f00:1", "2002:7f00:1::"] {
-            check(local, "local");
-        }
-        for never in ["0.0.0.0", "169.254.169.254", "224.0.0.1", "255.255.255.255", "198.18.0.1", "192.0.2.1", "203.0.113.9"] {
-            check(never, "never");
-        }
-        for never in ["::", "fe80::1", "fec0::1", "ff02::1", "2001:db8::1", "2001::1", "::ffff:169.254.169.254", "::7f00:1"] {
-            check(never, "never");
+    fn check(reach: Reach, urls: &[&str], expected: &str) {
+        for url in urls {
+            let said = reach.check(&Url::parse(url).unwrap()).map_or_else(|refused| refused.to_string(), |()| String::new());
+            assert_eq!(said, expected, "{url}");
         }
     }
 
     #[test]
     fn an_address_in_the_url_is_checked_however_it_is_written() {
-        let said = |url: &str| Reach::Public.check(&Url::parse(url).unwrap()).map_err(|refused| refused.to_string());
-        assert_eq!(said("https://example.com/"), Ok(()));
-        for private in
-            ["http://127.0.0.1/", "http://2130706433/", "http://0x7f.1/", "http://[::1]:80/", "http://[::ffff:7f00:1]/"]
-        {
-            assert_eq!(said(private).unwrap_err(), "its address is private, which is not allowed", "{private}");
+        check(Reach::Public, &["https://example.com/", "http://8.8.8.8/", "http://[2606:4700::1111]/"], "");
+        let private = [
+            "http://127.0.0.1/",
+            "http://2130706433/",
+            "http://0x7f.1/",
+            "http://0177.0.0.1/",
+            "http://127.1/",
+            "http://127.0.0.1./",
+            "http://[::1]:80/",
+            "http://[::ffff:7f00:1]/",
+            "http://[64:ff9b::a00:1]/",
+            "http://[2002:c0a8:101::1]/",
+            "http://LOCALHOST:80/",
+            "http://a.localhost/",
+        ];
+        check(Reach::Public, &private, PRIVATE);
+        check(Reach::Private, &private, "");
+        check(Reach::Public, &["ftp://example.com/", "file:///etc/passwd"], "it is neither http nor https");
+        check(Reach::Private, &["http://user@example.com/", "http://:pw@10.0.0.1/"], "it has a user or password");
+    }
+
+    #[test]
+    fn nothing_allows_metadata_services_and_what_is_reserved() {
+        for reach in [Reach::Public, Reach::Private] {
+            let metadata = ["http://169.254.169.254/", "http://100.100.100.200/", "http://[fd00:ec2::254]/", "http://[fe80::1]/"];
+            check(reach, &metadata, METADATA);
+            check(reach, &["http://[::ffff:169.254.169.254]/", "http://[64:ff9b::a9fe:a9fe]/", "http://2852039166/"], METADATA);
+            check(reach, &["http://0.0.0.0/", "http://[::]/", "http://192.88.99.1/", "http://[2001::1]/"], RESERVED);
         }
-        assert_eq!(said("http://LOCALHOST:80/").unwrap_err(), "its address is private, which is not allowed");
-        assert_eq!(said("ftp://example.com/").unwrap_err(), "it is neither http nor https");
     }
 
     /// Answers with the same addresses for every name.
@@ -280,9 +313,9 @@ mod tests {
         }
     }
 
-    async fn resolved(addresses: &[&'static str]) -> String {
+    async fn resolved(reach: Reach, addresses: &[&'static str]) -> String {
         use std::str::FromStr as _;
-        let guarded = Guarded { reach: Reach::Public, lookup: Arc::new(Fixed(addresses.to_vec())) };
+        let guarded = Guarded { reach, lookup: Arc::new(Fixed(addresses.to_vec())) };
         match guarded.resolve(Name::from_str("name.test").unwrap()).await {
             Ok(addresses) => addresses.map(|address| address.ip().to_string()).collect::<Vec<_>>().join(" "),
             Err(error) => Refused::of(&*error).unwrap().to_string(),
@@ -290,10 +323,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_gives_only_addresses_that_may_be_reached() {
-        assert_eq!(resolved(&["1.1.1.1"]).await, "1.1.1.1");
-        assert_eq!(resolved(&["127.0.0.1", "1.1.1.1", "169.254.169.254"]).await, "1.1.1.1");
-        assert_eq!(resolved(&["127.0.0.1", "::1"]).await, "its address is private, which is not allowed");
-        assert_eq!(resolved(&[]).await, "");
+    async fn a_name_gives_its_addresses_only_when_all_may_be_reached() {
+        assert_eq!(resolved(Reach::Public, &["1.1.1.1", "2606:4700::1111"]).await, "1.1.1.1 2606:4700::1111");
+        assert_eq!(resolved(Reach::Public, &["1.1.1.1", "127.0.0.1"]).await, PRIVATE);
+        assert_eq!(resolved(Reach::Private, &["1.1.1.1", "127.0.0.1"]).await, "1.1.1.1 127.0.0.1");
+        assert_eq!(resolved(Reach::Private, &["10.0.0.1", "fd00:ec2::254"]).await, METADATA);
+        assert_eq!(resolved(Reach::Private, &["10.0.0.1", "100.100.100.200"]).await, METADATA);
+        assert_eq!(resolved(Reach::Public, &[]).await, "");
     }
 }

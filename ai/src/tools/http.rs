@@ -16,7 +16,8 @@ use serde_json::{Map, Value};
 
 use super::template::{Target, Template};
 use super::{Tool, ToolCall, ToolError, ToolKind, ToolOutcome, ToolRules, ToolRunner, ToolStatus};
-use crate::net::guard::{self, Lookup, Reach, Redirects, Refused};
+use crate::net::address::Place;
+use crate::net::guard::{Guard, Reach, Redirects, Refused};
 
 /// Bytes of an answer that are read; the rest is left on the wire.
 pub const MAX_ANSWER: usize = 64 * 1024;
@@ -108,12 +109,12 @@ impl HttpTools {
     ///
     /// # Errors
     /// As [`check`]; and when the system has no TLS roots.
-    pub fn new(tools: Vec<HttpTool>, lookup: &Arc<dyn Lookup>) -> Result<Self, HttpToolError> {
+    pub fn new(tools: Vec<HttpTool>, guard: &Guard) -> Result<Self, HttpToolError> {
         let mut runner = Self { tools: Vec::new(), ready: HashMap::new() };
         for tool in tools {
             let name = tool.tool.name.clone();
             runner.tools.push(tool.tool.clone());
-            runner.ready.insert(name, Arc::new(Ready::new(tool, Arc::clone(lookup))?));
+            runner.ready.insert(name, Arc::new(Ready::new(tool, guard)?));
         }
         Ok(runner)
     }
@@ -134,12 +135,9 @@ pub fn check(tool: &HttpTool) -> Result<(), HttpToolError> {
         return Err(wrong("url", "its host must be written out: places are only permitted behind it".to_owned()));
     }
     let host = Url::parse(head).map_err(|error| wrong("url", error.to_string()))?;
-    if !host.username().is_empty() || host.password().is_some() {
-        return Err(wrong("url", "must have no user and password: put them in a header".to_owned()));
+    if let Err(reason) = reachable(tool.reach, &host) {
+        return Err(wrong("url", reason));
     }
-    tool.reach
-        .check(&host)
-        .map_err(|_| wrong("url", "is a private address: set allow_private = true to permit it".to_owned()))?;
     for (name, _) in &tool.headers {
         let managed = ["host", "content-length", "transfer-encoding", "connection"];
         if HeaderName::from_bytes(name.as_bytes()).is_err() || managed.contains(&name.to_ascii_lowercase().as_str()) {
@@ -160,6 +158,18 @@ pub fn check(tool: &HttpTool) -> Result<(), HttpToolError> {
     Ok(())
 }
 
+/// Whether an operator's URL may be asked, as far as it says so itself.
+///
+/// # Errors
+/// What the operator can do about it.
+pub(super) fn reachable(reach: Reach, url: &Url) -> Result<(), String> {
+    reach.check(url).map_err(|refused| match refused {
+        Refused::Credentials => "must have no user and password: put them in a header".to_owned(),
+        Refused::Address { place: Place::Local, .. } => "is a private address: set allow_private = true to permit it".to_owned(),
+        refused => format!("cannot be used: {refused}"),
+    })
+}
+
 /// A schema that arguments can be held to.
 fn schema_of(parameters: &Value) -> Result<Validator, String> {
     if parameters["type"] != "object" {
@@ -169,13 +179,13 @@ fn schema_of(parameters: &Value) -> Result<Validator, String> {
 }
 
 impl Ready {
-    fn new(config: HttpTool, lookup: Arc<dyn Lookup>) -> Result<Self, HttpToolError> {
+    fn new(config: HttpTool, guard: &Guard) -> Result<Self, HttpToolError> {
         check(&config)?;
         let wrong = |key: &str, reason: String| HttpToolError { key: key.to_owned(), reason };
         let schema = schema_of(&config.tool.parameters).map_err(|reason| wrong("parameters", reason))?;
         // A key in a header must not follow a redirect to someone else.
         let redirects = if config.headers.is_empty() { Redirects::AnyHost } else { Redirects::SameOrigin };
-        let client = guard::client(config.reach, redirects, lookup).user_agent("offhook").build();
+        let client = guard.client(config.reach, redirects);
         let client = client.map_err(|error| wrong("url", format!("no client can be made: {error}")))?;
         let rows = [&config.query, &config.body, &config.headers].into_iter().flatten().map(|(_, template)| template);
         let placed = rows.chain([&config.url]).flat_map(Template::arguments).map(str::to_owned).collect();
@@ -193,7 +203,7 @@ impl Ready {
         let fill = |template: &Template, target| template.fill(&call.arguments, &call.call, target);
         let unusable = |reason| ToolError::Value { name: "url".to_owned(), reason };
         let mut url = Url::parse(&fill(&config.url, Target::Url)?).map_err(|_| unusable("is no URL with these arguments"))?;
-        config.reach.check(&url).map_err(|_| unusable("leads to a private address, which is not allowed"))?;
+        config.reach.check(&url).map_err(|_| unusable("leads to an address that is not allowed"))?;
         for (name, template) in &config.query {
             let value = fill(template, Target::Text)?;
             url.query_pairs_mut().append_pair(name, &value);

@@ -13,15 +13,17 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use futures_util::future::BoxFuture;
+use reqwest::Url;
 use rmcp::model::{CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ResourceContents};
 use rmcp::{Peer, RoleClient, ServiceError};
 use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use super::http::reachable;
 use super::{Tool, ToolCall, ToolKind, ToolOutcome, ToolRules, ToolRunner, ToolStatus};
 use crate::json::line;
-use crate::net::guard::{Lookup, Reach};
+use crate::net::guard::{Guard, Reach};
 use crate::secret::Secret;
 
 /// How long one call may take, unless its row says otherwise.
@@ -70,6 +72,15 @@ pub enum McpTransport {
     },
 }
 
+/// Whether a server's URL may be asked, as far as it says so itself; a child has none.
+///
+/// # Errors
+/// What is wrong with it; for the operator.
+pub fn check(transport: &McpTransport) -> Result<(), String> {
+    let McpTransport::Http { url, reach, .. } = transport else { return Ok(()) };
+    reachable(*reach, &Url::parse(url).map_err(|error| error.to_string())?)
+}
+
 /// Is told how a server is; for logs and metrics.
 pub trait McpWatcher: Send + Sync {
     /// It is connected and has this many tools.
@@ -100,10 +111,10 @@ struct Live {
 impl McpServer {
     /// Begins to keep a connection to the server, in the background: one that is down is tried again and again. Needs a runtime, and a
     /// TLS provider installed.
-    pub fn start(config: McpConfig, lookup: Arc<dyn Lookup>, watcher: Arc<dyn McpWatcher>) -> Self {
+    pub fn start(config: McpConfig, guard: Guard, watcher: Arc<dyn McpWatcher>) -> Self {
         let (config, live, look) = (Arc::new(config), Arc::new(ArcSwapOption::empty()), Arc::new(Notify::new()));
         let keeper =
-            link::Keeper { config: Arc::clone(&config), live: Arc::clone(&live), look: Arc::clone(&look), lookup, watcher };
+            link::Keeper { config: Arc::clone(&config), live: Arc::clone(&live), look: Arc::clone(&look), guard, watcher };
         Self { config, live, look, keeper: tokio::spawn(keeper.run()) }
     }
 }

@@ -236,7 +236,7 @@ fn high_pass(audio: &mut [i16]) {
 }
 
 /// Noise that falls by 3 dB an octave, as rooms and streets do (Kellet's filter over white noise).
-fn add_noise(audio: &mut [i16], level: f32, random: &mut StdRng) {
+pub fn add_noise(audio: &mut [i16], level: f32, random: &mut StdRng) {
     let mut poles = [0.0_f32; 3];
     let noise: Vec<f32> = audio
         .iter()

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ai::knowledge::chunk::{Chunk, chunk};
-use ai::knowledge::extract::Format;
+use ai::knowledge::extract::{Format, kept};
 use ai::knowledge::http::HttpError;
 use store::{Claim, DocumentId, NewChunk, StoreError, WallTime};
 
@@ -116,8 +116,9 @@ async fn content(shared: &Shared, claim: &Claim) -> Result<(Format, Vec<u8>), Tr
     if fetched.bytes.is_empty() {
         return Err(Trouble::Document("the document is empty".to_owned()));
     }
-    held(shared.store.keep_source(claim, &fetched.bytes, format.as_str()).await?)?;
-    Ok((format, fetched.bytes))
+    let content = kept(format, fetched.bytes, &fetched.content_type);
+    held(shared.store.keep_source(claim, &content, format.as_str()).await?)?;
+    Ok((format, content))
 }
 
 async fn embed(shared: &Shared, claim: &Claim, chunks: &[Chunk]) -> Result<(), Trouble> {

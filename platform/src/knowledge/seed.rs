@@ -37,7 +37,7 @@ pub(super) async fn seed(service: &Service, seeds: &[Seed]) -> Result<(), Knowle
     let limit = service.shared.config.document_bytes_max;
     let rows = seeds.to_vec();
     let read = tokio::task::spawn_blocking(move || rows.iter().map(|seed| uploads(seed, limit)).collect::<Result<Vec<_>, _>>());
-    let read = read.await.map_err(|error| KnowledgeError::Client(error.to_string()))?;
+    let read = read.await.map_err(|error| KnowledgeError::Seed { name: "documents".to_owned(), reason: error.to_string() })?;
     let uploads: Vec<Upload> = read?.into_iter().flatten().collect();
     let named: BTreeSet<(String, String)> = uploads.iter().map(|upload| (upload.base.clone(), upload.name.clone())).collect();
     for upload in uploads {

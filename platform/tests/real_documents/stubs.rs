@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 
 pub const DIMENSIONS: usize = 256;
 
+/// "Часы работы" in windows-1251.
+const CYRILLIC: &[u8] = b"\xd7\xe0\xf1\xfb \xf0\xe0\xe1\xee\xf2\xfb";
+
 /// What an embeddings server does next.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Mood {
@@ -201,6 +204,7 @@ pub async fn web() -> String {
     let router = Router::new()
         .route("/page", get(async move || ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], page)))
         .route("/guide.md", get(async || ([(header::CONTENT_TYPE, "text/plain")], "# Guide\n\nPress star.")))
+        .route("/cyrillic", get(async || ([(header::CONTENT_TYPE, "text/plain; charset=windows-1251")], CYRILLIC)))
         .route("/picture", get(async || ([(header::CONTENT_TYPE, "image/png")], "\u{1}")))
         .route("/empty", get(async || ([(header::CONTENT_TYPE, "text/plain")], "")))
         .route("/gone", get(async || StatusCode::GONE))

@@ -76,6 +76,9 @@ fn a_row_that_cannot_work_is_refused_with_its_key() {
     check(&with("https://a/{env.NONE}"), "tools[0].url: the environment variable NONE is not set");
     check(&with("https://u:p@a/"), "tools[0].url: must have no user and password: put them in a header");
     check(&with("http://127.0.0.1/"), "tools[0].url: is a private address: set allow_private = true to permit it");
+    let never = "its address is link-local or of a cloud's metadata service, which is never allowed";
+    let metadata = with("http://[fd00:ec2::254]/") + "\nallow_private = true";
+    check(&metadata, &format!("tools[0].url: cannot be used: {never}"));
     check(&row("timeout_ms = 5"), "tools[0].timeout_ms: 5 ms is below 100 ms");
     check(&row("method = \"head\""), "tools[0].method: \"head\" is not one of delete, get, patch, post, put");
     check(&row("headers = { host = \"a\" }"), "tools[0].headers.host: is not a header that can be set");
@@ -124,6 +127,10 @@ fn a_server_is_reached_by_http_or_as_a_child() {
     assert_eq!((arguments.len(), names), (2, vec!["KEY", "PATH"]));
     assert!(!format!("{config:?}").contains("s3cret"));
     check("[[mcp_servers]]\nname = \"a\"", "mcp_servers[0].url: set either url or command");
+    check(
+        "[[mcp_servers]]\nname = \"a\"\nurl = \"http://10.0.0.1/mcp\"",
+        "mcp_servers[0].url: is a private address: set allow_private = true to permit it",
+    );
     check(
         "[[mcp_servers]]\nname = \"a\"\ncommand = \"a\"\nenv = { A = \"{id}\" }",
         "mcp_servers[0].env.A: may only have places of the environment ({env.NAME})",

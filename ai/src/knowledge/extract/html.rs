@@ -6,6 +6,7 @@ use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
 use html5ever::tokenizer::{BufferQueue, EndTag, StartTag, Tag, Token, TokenSink, TokenSinkResult, Tokenizer};
 
+use super::charset::parameter;
 use super::{Block, Builder};
 
 /// Elements whose content is not read by people, or stands on every page of a site.
@@ -25,6 +26,35 @@ pub(super) fn blocks(text: &str) -> Vec<Block> {
     let _ = tokenizer.feed(&input);
     tokenizer.end();
     tokenizer.sink.0.into_inner().builder.finish()
+}
+
+/// The encoding that a `meta` element within `head` names, the first one.
+pub(super) fn charset(head: &str) -> Option<String> {
+    let tokenizer = Tokenizer::new(Looking::default(), html5ever::tokenizer::TokenizerOpts::default());
+    let input = BufferQueue::default();
+    input.push_back(StrTendril::from_slice(head));
+    let _ = tokenizer.feed(&input);
+    tokenizer.end();
+    tokenizer.sink.0.into_inner()
+}
+
+#[derive(Default)]
+struct Looking(RefCell<Option<String>>);
+
+impl TokenSink for Looking {
+    type Handle = ();
+
+    fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<()> {
+        let Token::TagToken(tag) = token else { return TokenSinkResult::Continue };
+        if &*tag.name == "meta" && tag.kind == StartTag && self.0.borrow().is_none() {
+            let of =
+                |wanted: &str| tag.attrs.iter().find(|attribute| &*attribute.name.local == wanted).map(|found| &*found.value);
+            let stands_for = of("http-equiv").is_some_and(|header| header.eq_ignore_ascii_case("content-type"));
+            let named = of("charset").map(|label| label.trim().to_owned());
+            *self.0.borrow_mut() = named.or_else(|| of("content").filter(|_| stands_for).and_then(parameter));
+        }
+        raw(&tag)
+    }
 }
 
 #[derive(Default)]

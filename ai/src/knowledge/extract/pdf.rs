@@ -17,10 +17,7 @@ pub const PAGES_MAX: usize = 2000;
 /// When the PDF is more than its library can stand: it may then also overflow the stack, or take all memory and time. So it is
 /// a program of its own that calls this, but in tests.
 pub fn pdf_pages(bytes: &[u8]) -> Result<Vec<String>, ExtractError> {
-    // The mark may stand after some bytes of a mail's, but not anywhere.
-    if !bytes[..bytes.len().min(1024)].windows(5).any(|mark| mark == b"%PDF-") {
-        return Err(ExtractError::Pdf("it does not begin with %PDF-".to_owned()));
-    }
+    look(bytes)?;
     let mut document = Document::load_mem(bytes).map_err(|error| ExtractError::Pdf(error.to_string()))?;
     // Many are encrypted with no password, only to forbid printing.
     if document.is_encrypted() && document.decrypt("").is_err() {
@@ -42,6 +39,15 @@ pub fn pdf_pages(bytes: &[u8]) -> Result<Vec<String>, ExtractError> {
         pages.push(text);
     }
     Ok(pages)
+}
+
+/// Whether it says that it is a PDF.
+pub(super) fn look(bytes: &[u8]) -> Result<(), ExtractError> {
+    // The mark may stand after some bytes of a mail's, but not anywhere.
+    match bytes[..bytes.len().min(1024)].windows(5).any(|mark| mark == b"%PDF-") {
+        true => Ok(()),
+        false => Err(ExtractError::Pdf("it does not begin with %PDF-".to_owned())),
+    }
 }
 
 fn unreadable(page: u32, error: &OutputError) -> ExtractError {

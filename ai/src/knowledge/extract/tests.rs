@@ -65,13 +65,58 @@ fn deep_markup_is_only_long() {
 
 #[test]
 fn bytes_that_are_no_text_are_refused_where_they_begin() {
-    let wrong = "the text is not UTF-8: byte 2 is none of it; save it as UTF-8";
-    assert_eq!(shown(Format::Text, b"ab\xff"), wrong);
-    assert_eq!(shown(Format::Text, b"ab\0"), wrong);
-    assert_eq!(shown(Format::Text, b"\xff\xfea\0b\0"), "ab");
-    assert_eq!(shown(Format::Text, b"\xfe\xff\0a"), "a");
-    assert_eq!(shown(Format::Text, b"\xfe\xff\0"), "the text is not UTF-8: byte 0 is none of it; save it as UTF-8");
-    assert_eq!(shown(Format::Text, b"\xef\xbb\xbfa"), "a");
+    let wrong = |at: usize| format!("the text is no text: byte {at} is of none; save it as UTF-8");
+    assert_eq!(shown(Format::Text, b"ab\0"), wrong(2));
+    // A picture, which the Western encoding alone would take.
+    assert_eq!(shown(Format::Text, b"\x89PNG\r\n\x1a\n"), wrong(0));
+    assert_eq!(shown(Format::Text, b"ab\x81"), wrong(2));
+    assert_eq!(shown(Format::Text, b"\xfe\xff\0"), wrong(0));
+    assert_eq!(shown(Format::Text, b"\xef\xbb\xbfab\xff"), wrong(2));
+}
+
+#[test]
+fn text_is_read_in_the_encoding_of_its_mark_or_as_browsers_guess() {
+    let read = |bytes: &[u8], expected: &str| assert_eq!(shown(Format::Text, bytes), expected);
+    read(b"\xff\xfea\0b\0", "ab");
+    read(b"\xfe\xff\0a", "a");
+    read(b"\xef\xbb\xbfa", "a");
+    read("Öffnung".as_bytes(), "Öffnung");
+    read(b"\xd6ffnung \x80 5 \x96 \x93ab\x94", "Öffnung € 5 – “ab”");
+}
+
+#[test]
+fn a_page_names_its_encoding_itself() {
+    let read = |page: &[u8], expected: &str| assert_eq!(shown(Format::Html, page), expected);
+    read(b"<html><head><meta charset='ISO-8859-2'></head><body>\xb1\xb6", "ąś");
+    read(b"<meta http-equiv=Content-Type content=\"text/html; charset=windows-1251\"><p>\xd7\xe0\xf1\xfb", "Часы");
+    read(b"<meta charset=shift_jis><p>\x89c\x8b\xc6\x8e\x9e\x8a\xd4", "営業時間");
+    read(b"<?xml version='1.0' encoding='iso-8859-15'?><html><body>\xa4", "€");
+    // The mark is stronger; a page that is read so far is not UTF-16; who names nothing known names nothing.
+    read(b"\xef\xbb\xbf<meta charset=iso-8859-2><p>\xc3\xb6", "ö");
+    read(b"<meta charset=utf-16><p>\xc3\xb6", "ö");
+    read(b"<meta charset=klingon><p>\xf6", "ö");
+    // Neither a comment nor a script says anything.
+    read(b"<!-- <meta charset=iso-8859-2> --><script>'<meta charset=iso-8859-2>'</script><p>\xb1", "±");
+    // One wrong byte does not cost the page.
+    read(b"<meta charset=utf-8><p>\xc3\xb6 \xff", "ö \u{fffd}");
+    let late = [b"<p>".as_slice(), &[b' '; 1100], b"<meta charset=iso-8859-2>\xb1"].concat();
+    read(&late, "±");
+}
+
+#[test]
+fn what_a_server_says_of_an_encoding_is_kept_with_the_text() {
+    let read = |content_type: &str, page: &[u8], expected: &str| {
+        let kept = kept(Format::Html, page.to_vec(), content_type);
+        assert_eq!(shown(Format::Html, &kept), expected, "{content_type}");
+    };
+    read("text/html; charset=windows-1251", b"<p>\xd7\xe0\xf1\xfb", "Часы");
+    read("text/html; Charset=\"ISO-8859-2\"; x=y", b"<meta charset=utf-8><p>\xb1", "ą");
+    read("text/html; charset=utf-8", b"<meta charset=iso-8859-2><p>\xc3\xb6", "ö");
+    read("text/html; charset=utf-16le", b"<\0p\0>\0a\0", "a");
+    read("text/html; charset=klingon", b"<meta charset=iso-8859-2><p>\xb1", "ą");
+    read("text/html; charset=iso-8859-2", b"\xef\xbb\xbf<p>\xc3\xb6", "ö");
+    assert_eq!(kept(Format::Html, b"<p>\xb1".to_vec(), "text/html"), b"<p>\xb1");
+    assert_eq!(kept(Format::Pdf, b"%PDF-\xb1".to_vec(), "application/pdf; charset=iso-8859-2"), b"%PDF-\xb1");
 }
 
 /// A PDF of one page that says `text`; the library finds the objects without a table when it is missing.

@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 
 use super::{Live, McpConfig, McpTransport, McpWatcher};
 use crate::json::line;
-use crate::net::guard::{self, Lookup, Redirects};
+use crate::net::guard::{Guard, Redirects};
 use crate::tools::Tool;
 use crate::tools::toolbox::MAX_TOOLS;
 
@@ -50,7 +50,7 @@ pub(super) struct Keeper {
     pub(super) config: Arc<McpConfig>,
     pub(super) live: Arc<ArcSwapOption<Live>>,
     pub(super) look: Arc<Notify>,
-    pub(super) lookup: Arc<dyn Lookup>,
+    pub(super) guard: Guard,
     pub(super) watcher: Arc<dyn McpWatcher>,
 }
 
@@ -80,7 +80,7 @@ impl Keeper {
             McpTransport::Http { url, headers, reach } => {
                 let parsed = Url::parse(url).map_err(|error| error.to_string())?;
                 reach.check(&parsed).map_err(|refused| refused.to_string())?;
-                let client = guard::client(*reach, Redirects::SameOrigin, Arc::clone(&self.lookup)).build();
+                let client = self.guard.client(*reach, Redirects::SameOrigin);
                 let client = client.map_err(|error| error.to_string())?;
                 let config = StreamableHttpClientTransportConfig::with_uri(url.as_str())
                     .custom_headers(header_map(headers)?)
