@@ -23,7 +23,7 @@ use crate::wire;
 const SCRIPT: &str = include_str!("demo/script.toml");
 
 /// How long the caller stays: four utterances and their answers.
-const HOLD_SECONDS: &str = "23.5";
+const HOLD_SECONDS: &str = "26";
 
 /// The longest that everything may take: the call, and time for a slow machine to begin and end it.
 const DEMO_MAX: Duration = Duration::from_secs(90);

@@ -108,13 +108,19 @@ impl Letter for SipMsg {
 /// Events kept for a dialog until its call takes it; INVITE, CANCEL and BYE are all that can come before.
 const EVENTS_BEFORE_OWNER_MAX: usize = 8;
 
+/// How long a dialog waits for its call, which is started within a second. Past it, the refusal was lost with whoever had to tell it.
+const OWNER_WAIT_MAX: Duration = Duration::from_secs(5);
+
 /// What callers are told while the node drains: by then another one, or this one anew, takes calls.
 const DRAIN_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// Who is told of a dialog's events.
 enum Owner {
     /// Calls has been told; its call has not answered yet.
-    Awaited(Vec<Event>),
+    Awaited {
+        since: Instant,
+        events: Vec<Event>,
+    },
     Call(Mailbox<CallMsg>),
 }
 
@@ -201,6 +207,7 @@ impl Worker for SipEndpoint {
                 }
             }
             SipMsg::FlushStats => {
+                self.refuse_unowned(now);
                 flush(&self.endpoint.take_stats());
                 self.traffic.flush();
                 for transport in [Transport::Tcp, Transport::Tls] {
@@ -262,7 +269,7 @@ impl SipEndpoint {
 
     fn dispatch(&mut self, event: Event) {
         if let Event::Invited { dialog, invite, flow } = event {
-            self.owners.insert(dialog.clone(), Owner::Awaited(Vec::new()));
+            self.owners.insert(dialog.clone(), Owner::Awaited { since: Instant::now(), events: Vec::new() });
             if self.calls.send(CallsMsg::SipInvited { dialog: dialog.clone(), invite, flow }).is_err() {
                 self.endpoint.refuse(Instant::now(), &dialog, StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(1)));
             }
@@ -272,23 +279,34 @@ impl SipEndpoint {
         let ended = matches!(event, Event::Terminated { .. });
         let snapshot = matches!(event, Event::Confirmed { .. }).then(|| self.endpoint.snapshot(&dialog)).flatten().map(Box::new);
         match self.owners.get_mut(&dialog) {
-            Some(Owner::Awaited(events)) if events.len() < EVENTS_BEFORE_OWNER_MAX => events.push(event),
+            Some(Owner::Awaited { events, .. }) if events.len() < EVENTS_BEFORE_OWNER_MAX => events.push(event),
             Some(Owner::Call(call)) => {
                 let undelivered = call.send(CallMsg::Sip { event, snapshot }).is_err();
                 if undelivered && !ended {
                     self.endpoint.hang_up(Instant::now(), &dialog, Some(reason_of(HangupCause::Crashed)));
                 }
             }
-            Some(Owner::Awaited(_)) | None => tracing::debug!(?event, "event of a dialog that no call owns"),
+            Some(Owner::Awaited { .. }) | None => tracing::debug!(?event, "event of a dialog that no call owns"),
         }
         if ended {
             self.owners.remove(&dialog);
         }
     }
 
+    /// Every INVITE gets an answer, also when those who should have given it are gone or were not heard.
+    fn refuse_unowned(&mut self, now: Instant) {
+        for (dialog, owner) in &self.owners {
+            if matches!(owner, Owner::Awaited { since, .. } if now.saturating_duration_since(*since) > OWNER_WAIT_MAX) {
+                tracing::error!("no call took an INVITE; it is refused");
+                metrics::counter!("offhook_calls_rejected_total", "reason" => "failed").increment(1);
+                self.endpoint.refuse(now, dialog, StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(1)));
+            }
+        }
+    }
+
     fn handle_own(&mut self, dialog: DialogId, call: Mailbox<CallMsg>) {
         match self.owners.insert(dialog.clone(), Owner::Call(call.clone())) {
-            Some(Owner::Awaited(events)) => {
+            Some(Owner::Awaited { events, .. }) => {
                 for event in events {
                     let snapshot = self.endpoint.snapshot(&dialog).map(Box::new);
                     let _call_ended_already = call.send(CallMsg::Sip { event, snapshot });
