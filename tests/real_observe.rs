@@ -167,7 +167,7 @@ fn scatter(ports: &str) {
 }
 
 /// What may be zero, or not be there, on a node that works, by a part of the query, and why; everything else must have moved.
-const QUIET: [(&str, &str); 28] = [
+const QUIET: [(&str, &str); 29] = [
     ("offhook_actor_restarts_total", "no actor dies"),
     ("offhook_analysis_seconds", "no analysis is configured"),
     ("offhook_knowledge_degraded_total", "there are no vectors that could be missing"),
@@ -185,6 +185,7 @@ const QUIET: [(&str, &str); 28] = [
     ("offhook_clock_late_total", "the machine has time, perhaps"),
     ("offhook_rtp_late_total", "the jitter buffer waits long enough, perhaps"),
     ("offhook_remarks_total", "nobody is silent for long"),
+    ("offhook_rtp_recovered_total", "no call is in Opus, and no packet is lost"),
     ("at_capacity", "it has room"),
     ("offhook_bot_rejected_total", "no bot is called"),
     ("offhook_sendout_refused_bytes_total", "no answer is longer than two minutes"),

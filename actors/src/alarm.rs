@@ -114,7 +114,7 @@ mod tests {
         async fn handle(&mut self, message: BusyMsg, me: &Mailbox<BusyMsg>) -> Result<(), Failure> {
             match message {
                 // The alarm's task runs, and its message waits behind the rest of the work.
-                BusyMsg::Work => tokio::time::sleep(Duration::from_millis(2)).await,
+                BusyMsg::Work => let_others_run().await,
                 BusyMsg::TimerDue => {
                     self.alarm.rang();
                     self.rung.fetch_add(1, Relaxed);
@@ -126,6 +126,13 @@ mod tests {
         }
     }
 
+    /// All of them are on this thread.
+    async fn let_others_run() {
+        for _ in 0..4 {
+            tokio::task::yield_now().await;
+        }
+    }
+
     #[tokio::test]
     async fn a_busy_actor_is_told_once_of_a_deadline() {
         let rung = Arc::new(AtomicU32::new(0));
@@ -134,11 +141,12 @@ mod tests {
             busy.send(BusyMsg::Work).expect("there is room for 64");
         }
         while rung.load(Relaxed) == 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            let_others_run().await;
         }
-        // Others would be in the mailbox by now, before this.
-        busy.send(BusyMsg::Work).expect("there is room for 64");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        // Others would be in the mailbox by now.
+        for _ in 0..20 {
+            let_others_run().await;
+        }
         busy.stop();
         ended.await.expect("it does not panic");
         assert_eq!(rung.load(Relaxed), 1);
