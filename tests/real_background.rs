@@ -133,7 +133,7 @@ fn a_file_is_heard_over_twilio_too() {
     let folder = Folder::new();
     let file = noisy_speech(folder.path());
     let bot = Bot::start();
-    let server = server(&bot, "", &format!("[assistants.ambience]\nsound = \"file\"\nfile = {:?}\nlevel_dbov = -30\n", file));
+    let server = server(&bot, "", &format!("[assistants.ambience]\nsound = \"file\"\nfile = {file:?}\nlevel_dbov = -30\n"));
     let (_, twiml) = webhook(server.http, "/twilio/voice", "CA1");
     let mut twilio = MediaStream::start(server.http, "CA1", &token(&twiml));
     let (mut stream, _) = bot.started();

@@ -206,7 +206,7 @@ async fn run_by(transport: SipTransport, phone: Phone, change: impl FnOnce(&mut 
         save_wav: None,
     };
     change(&mut load);
-    load.run().await.unwrap()
+    Box::pin(load.run()).await.unwrap()
 }
 
 #[tokio::test]

@@ -131,7 +131,7 @@ impl Packer {
 }
 
 // A frame is cut into whole steps.
-const _: () = assert!(FRAME.as_millis() % Packer::STEP.as_millis() == 0);
+const _: () = assert!(FRAME.as_millis().is_multiple_of(Packer::STEP.as_millis()));
 
 #[cfg(test)]
 mod tests {

@@ -138,7 +138,7 @@ impl CryptoLine {
         // After the key may come its lifetime, which no call outlives, and `MKI:LENGTH`.
         let plain = parts.all(|part| !part.contains(':'));
         let usable = method.eq_ignore_ascii_case("inline") && plain && key.len() == row.length;
-        usable.then(|| Self { tag, suite: row.suite, key: CryptoKey(key) })
+        usable.then_some(Self { tag, suite: row.suite, key: CryptoKey(key) })
     }
 }
 
