@@ -49,9 +49,10 @@ fn talk(server: &Server, codec: &str, clock: u32, account: &str, transport: &str
     }
     let (said_alike, heard_alike) = (caller.alike(&said), agent.alike(&heard));
     assert!(said_alike > 0.95 && heard_alike > 0.95, "recorded as {said_alike} and {heard_alike} of what was said and heard");
-    for reason in ["payload_type", "rtcp", "source", "srtp", "too_short", "truncated", "version"] {
-        assert_eq!(server.metric("offhook_rtp_rejected_total", &format!("reason=\"{reason}\"")), 0.0, "{reason}");
-    }
+    // baresip begins with an empty packet, which opens the way through a NAT; it is not encrypted when the rest is.
+    let pinholes = if account.is_empty() { 0.0 } else { 1.0 };
+    assert_eq!(server.metric("offhook_rtp_rejected_total", "too_short"), pinholes);
+    assert_eq!(server.metric("offhook_rtp_rejected_total", ""), pinholes);
     assert_eq!(server.metric("offhook_rtp_lost_total", ""), 0.0);
     // Scored both ways: what we heard, and what the softphone's reports say that it heard.
     for direction in ["received", "sent"] {
