@@ -102,7 +102,7 @@ pub fn report(examples: &[Example]) -> String {
     text
 }
 
-/// How often callers stop where the words look like this, and what that makes of [`Stop::completeness`]; a text without punctuation.
+/// How often callers stop where the words look like this, and what that makes of `media::turn::words::Stop::completeness`; a text without punctuation.
 pub fn stops(sentences: &[&str]) -> String {
     let mut counts = [(0.0, 0.0); STOPS.len()];
     let mut count = |text: &str, end: bool| {

@@ -9,7 +9,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use super::SdpError;
 use super::parse::Media;
 
-/// What protects the packets of one direction. A new suite is a variant here and a row in [`SUITES`].
+/// What protects the packets of one direction. A new suite is a variant here and a row in `SUITES`.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum CryptoSuite {
     /// AES-CM with 128 bits, tags of 32 bits.
