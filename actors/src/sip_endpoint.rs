@@ -286,7 +286,7 @@ impl SipEndpoint {
                     self.endpoint.hang_up(Instant::now(), &dialog, Some(reason_of(HangupCause::Crashed)));
                 }
             }
-            Some(Owner::Awaited { .. }) | None => tracing::debug!(?event, "event of a dialog that no call owns"),
+            Some(Owner::Awaited { .. }) | None => tracing::debug!("event of a dialog that no call owns"),
         }
         if ended {
             self.owners.remove(&dialog);

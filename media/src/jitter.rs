@@ -238,6 +238,7 @@ impl JitterBuffer {
         if types.codec != self.types.codec {
             self.stream = None;
             self.stop();
+            self.ready.clear();
             (self.law, self.decoder) = (types.codec.row().law, types.codec.decoder());
         }
         self.types = types;
@@ -291,6 +292,8 @@ impl JitterBuffer {
     fn restart(&mut self, packet: &RtpPacket) {
         self.stats.restarts += 1;
         self.stream = Some(Stream::new(packet));
+        // Another stream: what the coder remembers is not of it.
+        self.decoder = self.types.codec.decoder();
         self.stop();
     }
 

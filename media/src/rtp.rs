@@ -196,7 +196,7 @@ impl RtpSender {
         Self {
             types,
             ssrc: random.next_u32(),
-            sequence: SeqNo::first(random.next_u32() as u16),
+            sequence: first_sequence(random),
             time: RtpTime(random.next_u32()),
             silent: true,
             packets: 0,
@@ -230,6 +230,14 @@ impl RtpSender {
     pub fn pass(&mut self, ticks: u32) {
         self.time = self.time.after(ticks);
         self.silent = true;
+    }
+
+    /// A stream of its own from now on, on the same clock: under another key, the numbers of the one before must not come again
+    /// (RFC 3711 §9.1).
+    pub fn begin_anew(&mut self, random: &mut impl Rng) {
+        self.ssrc = random.next_u32();
+        self.sequence = first_sequence(random);
+        (self.silent, self.packets, self.octets) = (true, 0, 0);
     }
 
     /// New payload types after a re-INVITE; the stream goes on.
@@ -276,6 +284,11 @@ impl RtpSender {
         self.octets = self.octets.wrapping_add(payload.len() as u32);
         &self.buffer
     }
+}
+
+/// In the lower half, so that a peer that misses the first packets does not take one after the wrap for one before it (RFC 3711 §3.3.1).
+fn first_sequence(random: &mut impl Rng) -> SeqNo {
+    SeqNo::first(random.next_u32() as u16 & 0x7fff)
 }
 
 #[cfg(test)]

@@ -115,8 +115,10 @@ impl Sealers {
         Self::default()
     }
 
-    /// From now on this key, or none. A dialog has one key a [`Suite`], so there are few.
-    pub fn choose(&mut self, key: Option<MasterKey>) {
+    /// From now on this key, or none; whether it is another than before. What follows must then be a new stream. A dialog has one key a
+    /// [`Suite`], so there are few.
+    pub fn choose(&mut self, key: Option<MasterKey>) -> bool {
+        let before = self.current;
         self.current = key.map(|key| {
             let known = self.all.iter().position(|(known, _)| *known == key);
             known.unwrap_or_else(|| {
@@ -124,6 +126,7 @@ impl Sealers {
                 self.all.len() - 1
             })
         });
+        self.current != before
     }
 
     /// What seals now; `None`: packets go out as they are.

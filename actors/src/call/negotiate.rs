@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use rand::Rng as _;
 use sip::message::{Request, StatusCode};
-use sip::sdp::{self, LocalKeys, LocalMedia, Negotiated, SdpError, SessionDescription};
+use sip::sdp::{self, LocalKeys, LocalMedia, Negotiated, SdpError, SessionDescription, SrtpPolicy};
 use store::HangupCause;
 
 use super::arrive::Refused;
@@ -43,7 +43,7 @@ impl Call {
             Some(offer) => {
                 let (body, negotiated) = sdp::answer(&offer, &ours).map_err(unacceptable)?;
                 ours.previous = Some(body);
-                ours.codecs = vec![negotiated.codec];
+                settle(&mut ours, &negotiated);
                 self.start_media(sockets, negotiated, me).await?;
                 None
             }
@@ -102,7 +102,7 @@ impl Call {
         }
         let answer = SessionDescription::parse(&answer.unwrap_or_default())?;
         let negotiated = sdp::accept(&answer, local)?;
-        local.codecs = vec![negotiated.codec];
+        settle(local, &negotiated);
         Ok(Some((sockets, negotiated)))
     }
 
@@ -134,6 +134,14 @@ impl Call {
                 self.shared.sip.tell(SipMsg::Refuse { dialog: dialog.clone(), status, retry_after: None });
             }
         }
+    }
+}
+
+/// What was agreed on stays for the rest of the call: the codec, and encryption where the profile demands it.
+fn settle(ours: &mut LocalMedia, negotiated: &Negotiated) {
+    ours.codecs = vec![negotiated.codec];
+    if negotiated.crypto.as_ref().is_some_and(|crypto| crypto.mandatory) {
+        ours.srtp = SrtpPolicy::Required;
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use nix::errno::Errno;
 use sip::endpoint::{Flow, Transport};
 use tokio::net::UdpSocket;
 
@@ -39,8 +40,15 @@ impl Udp {
             Ok(_) => true,
             Err(error) => {
                 tracing::debug!(%error, "a SIP datagram was not sent");
-                // An ICMP error of an earlier datagram may show up here.
-                matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionRefused)
+                // All others pass: a full buffer, a filter, an ICMP error of an earlier datagram.
+                let no_way = [
+                    ErrorKind::AddrNotAvailable,
+                    ErrorKind::HostUnreachable,
+                    ErrorKind::InvalidInput,
+                    ErrorKind::NetworkUnreachable,
+                ];
+                // Longer than the way lets through.
+                !no_way.contains(&error.kind()) && error.raw_os_error() != Some(Errno::EMSGSIZE as i32)
             }
         }
     }

@@ -8,7 +8,7 @@
 //! A way fails by an error of the transport, by silence, or by a 503 (RFC 3263 §4.3).
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
 use super::clients::ClientUser;
@@ -193,8 +193,13 @@ impl Endpoint {
     ///
     /// A private address of a public peer is one behind a NAT: nothing of ours would arrive.
     fn way(&self, seen: Flow, target: Target, peer: &Host) -> Option<Way> {
-        let address = target.address.ip();
-        if address.is_unspecified() || (is_private(address) && !is_private(seen.remote.ip())) {
+        let address = target.address.ip().to_canonical();
+        let all = IpAddr::V4(Ipv4Addr::BROADCAST);
+        if address.is_unspecified()
+            || address.is_multicast()
+            || address == all
+            || (is_private(address) && !is_private(seen.remote.ip()))
+        {
             return None;
         }
         let local = self.config.listener(target.transport, Family::of(address), seen.local.ip()).map(|listener| listener.local);

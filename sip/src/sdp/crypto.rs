@@ -102,6 +102,8 @@ impl fmt::Debug for LocalKeys {
 /// What offer and answer agreed on.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Crypto {
+    /// The profile was RTP/SAVP: a later description without keys is not one of this stream.
+    pub mandatory: bool,
     /// Which of the lines of the offer it is.
     pub tag: u32,
     /// Both ways.
@@ -167,6 +169,7 @@ pub(super) fn choose(media: &Media, policy: SrtpPolicy, keys: &LocalKeys) -> Res
         return Err(SdpError::NoCommonCrypto);
     }
     Ok(line.map(|CryptoLine { tag, suite, key }| Crypto {
+        mandatory: secure,
         tag: *tag,
         suite: *suite,
         local: keys.of(*suite),

@@ -112,7 +112,9 @@ impl Sending {
             self.packing = packing;
         }
         self.aim(negotiated);
-        self.sealers.choose(keys(negotiated).map(|(local, _)| local));
+        if self.sealers.choose(keys(negotiated).map(|(local, _)| local)) {
+            self.sender.begin_anew(&mut rand::rng());
+        }
     }
 
     /// What a report of this moment says.
