@@ -122,7 +122,7 @@ impl Ambience {
             // By power, not by amplitude: the two have nothing in common, and their sum must not sink.
             *head = *head * part.sqrt() + tail * (1.0 - part).sqrt();
         }
-        let gain = 32_768.0 * 10_f32.powf(level.0 / 20.0) / rms(&closed);
+        let gain = level.rms() / rms(&closed);
         // `as` saturates: a crack in a file is clipped.
         let samples = closed.into_iter().map(|sample| (sample * gain).round() as i16).collect();
         Self { samples, rate }

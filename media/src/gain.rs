@@ -110,7 +110,7 @@ mod tests {
     /// Frames of a tone of this level that swells and fades as syllables do, and what comes of the last second of it.
     fn level_after(dbov: f32, seconds: usize) -> f32 {
         let mut control = GainControl::new();
-        let peak = 32_768.0 * 10_f32.powf(dbov / 20.0) * std::f32::consts::SQRT_2;
+        let peak = Dbov(dbov).rms() * std::f32::consts::SQRT_2;
         let mut last = Vec::new();
         for frame in 0..seconds * 50 {
             let loud = if frame % 10 < 6 { peak } else { peak / 100.0 };

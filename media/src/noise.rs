@@ -16,7 +16,7 @@ impl ComfortNoise {
     /// Noise of this level, at most [`LOUDEST`].
     pub(crate) fn new(level: Dbov) -> Self {
         // A uniform distribution's peak is the root of 3 above its RMS.
-        let peak = 32_768.0 * 10_f32.powf(level.0.min(LOUDEST.0) / 20.0) * 3_f32.sqrt();
+        let peak = Dbov(level.0.min(LOUDEST.0)).rms() * 3_f32.sqrt();
         Self { peak, state: 1 }
     }
 
