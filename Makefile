@@ -4,8 +4,8 @@
 .PHONY: help run test demo bench bench-turns bench-accept load observe deny check-providers
 
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
-# espeak-ng is the offline engine's voice; the C compiler builds SQLite and ring.
-NEEDED := cc:build-essential espeak-ng:espeak-ng
+# espeak-ng is the offline engine's voice; the C compiler builds SQLite and ring, and CMake with it libopus.
+NEEDED := cc:build-essential cmake:cmake espeak-ng:espeak-ng
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -3,6 +3,7 @@
 #
 #   load-tests/measure.sh              all rows, about 35 minutes; the machine should do nothing else
 #   load-tests/measure.sh 9 16         these rows
+#   load-tests/measure.sh cascade      the response gap of a cascade, turns ended as shipped; two minutes
 #   load-tests/measure.sh headline     row 2 (with 11 and 13) at 100 calls, two minutes, with plots
 #   load-tests/measure.sh scale        cost and delays from 1 call on until an objective breaks, with plots
 #   load-tests/measure.sh soak         MINUTES=30 at 60 % of CAPACITY=200 calls, with faults of the provider, with plots
@@ -19,6 +20,8 @@ source load-tests/stand.sh
 readonly SECONDS_UP=${SECONDS_UP:-60} CALLS=${CALLS:-"20 50 100"} SHORT_CALLS=${SHORT_CALLS:-10000} RUNS=${RUNS:-1}
 readonly STEPS=${STEPS:-1,10,50,100,200,300,400,500} STEP_SECONDS=${STEP_SECONDS:-30}
 readonly MINUTES=${MINUTES:-30} CAPACITY=${CAPACITY:-200} OUT=${OUT:-target/load}
+# Calls of row `cascade`: few, so that none waits for another.
+readonly CASCADE_CALLS=${CASCADE_CALLS:-5}
 # Of rows 7 and 8: calls, and how long they are up.
 readonly CALLS_UP=${CALLS_UP:-200} LONG_SECONDS=${LONG_SECONDS:-300}
 # What every tier must hold: the provider's delay, the end of turn, and 60 ms of ours.
@@ -26,7 +29,7 @@ readonly GAP_MAX=$((PROVIDER_MS + ENDPOINT_MS + 60))
 readonly OBJECTIVES=(--slo failed=0 --slo lost=0 --slo late_by_server=0 --slo "response_gap_p95=${GAP_MAX}ms")
 
 rows=("$@")
-((${#rows[@]} > 0)) || rows=(1 2 3 7 8 9 10 11 12 13 14 15 16)
+((${#rows[@]} > 0)) || rows=(1 2 3 7 8 9 10 11 12 13 14 15 16 cascade)
 
 wanted() { [[ " ${rows[*]} " == *" $1 "* ]]; }
 
@@ -72,6 +75,19 @@ bot_calls() {
         done
     done
     start_simulator
+}
+
+# Row cascade: what a caller waits for an answer of three providers, and what of it is ours. MODEL and what it is.
+cascade_calls() {
+    local stored
+    start_cascade "$1"
+    load sip --calls "$CASCADE_CALLS" --rate 1 --hold "$SECONDS_UP" --slo failed=0 --slo response_gap_p95=520ms
+    # What is told last is written within half a second.
+    sleep 1
+    stored=$(stored_gap 0.95)
+    row cascade "cascade, $2, $CASCADE_CALLS calls" \
+        "$(get "'gap p95 %.0f ms' % r['response_gap_ms']['p95']"), on the record $stored ms, so ours $((stored - STAGES_MS)) ms" \
+        "$(verdict); $(get "'%d answers' % r['response_gap_ms']['count']"), begun early: $(counted offhook_speculations_total 'outcome="used"') used, $(counted offhook_speculations_total 'outcome="wasted"') in vain"
 }
 
 # Rows 7 and 8: every objective for five minutes.
@@ -186,6 +202,12 @@ if wanted 12; then
 fi
 if wanted 14; then short_calls; fi
 if wanted 15; then cold_start; fi
+if wanted cascade; then
+    start_simulator --script load-tests/gap.toml
+    cascade_calls flux-general-en "Flux, which tells of an early end"
+    cascade_calls nova-3 "Nova, whose pauses our detector finds"
+    start_simulator
+fi
 if wanted 16; then
     start_server
     sleep 2

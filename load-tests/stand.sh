@@ -2,6 +2,8 @@
 # shellcheck shell=bash disable=SC2034
 
 readonly PROVIDER_MS=300 ENDPOINT_MS=600
+# What the stages of a cascade take by load-tests/gap.toml, one after the other.
+readonly STAGES_MS=450
 # Four ports that are free now.
 read -r SIP HTTP METRICS PROVIDER < <(python3 -c '
 import socket
@@ -41,9 +43,12 @@ warn_if_busy() {
     fi
 }
 
-# start_server [NAME=VALUE...]: a new server that ends turns by a plain timer, so that the response gap is the same for each, ready to take calls; sets `server` and `started_ms`. CONFIG is its file, where set.
+# start_server [NAME=VALUE...]: a new server, ready to take calls; sets `server` and `started_ms`. CONFIG is its file, where set. It ends
+# turns by a plain timer, so that the response gap is the same for each, or with TURNS=shipped by itself.
 start_server() {
     stop_server
+    local turns=(OFFHOOK__TURN__ENDPOINT_SILENCE_MS="$ENDPOINT_MS" OFFHOOK__TURN__ENDPOINT_SILENCE_MIN_MS="$ENDPOINT_MS")
+    if [[ ${TURNS:-timer} == shipped ]]; then turns=(); fi
     rm -rf "$folder/data" "$folder/ready"
     touch "$folder/ready"
     local begin
@@ -51,8 +56,7 @@ start_server() {
     env OPENAI_API_KEY=none OFFHOOK__PROVIDERS__OPENAI__BASE_URL="http://$PROVIDER/v1" \
         OFFHOOK__SIP__LISTEN="$SIP" OFFHOOK__HTTP__LISTEN="$HTTP" OFFHOOK__METRICS__LISTEN="$METRICS" \
         OFFHOOK__NODE__DATA_DIR="$folder/data" OFFHOOK__NODE__MAX_CALLS="${MAX_CALLS:-2000}" OFFHOOK__LIMITS__CPU_PERCENT="${CPU_PERCENT:-100}" \
-        OFFHOOK__TURN__ENDPOINT_SILENCE_MS="$ENDPOINT_MS" OFFHOOK__TURN__ENDPOINT_SILENCE_MIN_MS="$ENDPOINT_MS" \
-        OFFHOOK__TELEMETRY__LOG_LEVEL=warn "$@" \
+        OFFHOOK__TELEMETRY__LOG_LEVEL=warn "${turns[@]}" "$@" \
         "${server_pin[@]}" "$BIN/offhook" serve ${CONFIG:+--config "$CONFIG"} >"$folder/ready" 2>>"$folder/server.log" &
     server=$!
     until grep -q "is ready" "$folder/ready"; do
@@ -89,6 +93,29 @@ recording = "off"
 kind = "stream"
 url = "ws://$PROVIDER/"
 TOML
+}
+
+# start_cascade MODEL: a server whose assistant hears through Deepgram's MODEL, thinks through Anthropic and speaks through ElevenLabs, all
+# of them the simulator, and which ends turns as it is shipped.
+start_cascade() {
+    {
+        printf '[providers.%s]\nbase_url = "http://%s"\n' anthropic "$PROVIDER" deepgram "$PROVIDER" elevenlabs "$PROVIDER"
+        cat <<TOML
+[[assistants]]
+name = "demo"
+first_message = "Hello, this is Ada."
+[assistants.engine]
+kind = "cascade"
+[assistants.transcriber]
+provider = "deepgram"
+model = "$1"
+[assistants.model]
+provider = "anthropic"
+[assistants.voice]
+provider = "elevenlabs"
+TOML
+    } >"$folder/cascade.toml"
+    CONFIG=$folder/cascade.toml TURNS=shipped start_server ANTHROPIC_API_KEY=none DEEPGRAM_API_KEY=none ELEVENLABS_API_KEY=none
 }
 
 stop_simulator() {
@@ -143,6 +170,25 @@ for line in urllib.request.urlopen(f"http://{address}/metrics").read().decode().
         buckets[edge] = buckets.get(edge, 0) + float(found[3])
 total = max(buckets.values(), default=0)
 print(next((f"<= {edge * 1000:g}" for edge in sorted(buckets) if total and buckets[edge] >= q * total), "none"))
+PYTHON
+}
+
+# counted METRIC LABEL="VALUE": a counter of the running server, 0 where it was never counted.
+counted() {
+    curl -s "http://$METRICS/metrics" | awk -v name="$1{" -v label="$2" \
+        'index($0, name) == 1 && index($0, label) { sum += $NF } END { print sum + 0 }'
+}
+
+# stored_gap Q: the quantile of the response gaps that the server's database has of its turns, in ms.
+stored_gap() {
+    python3 - "$folder/data/offhook.db" "$1" <<'PYTHON'
+import json, math, sqlite3, sys
+database, q = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True), float(sys.argv[2])
+timings = [json.loads(timings) for (timings,) in database.execute("SELECT timings FROM turns")]
+gaps = sorted(told["response_gap_ms"] for told in timings if told)
+if not gaps:
+    sys.exit("no turn on the record has a response gap")
+print(gaps[math.ceil(q * len(gaps)) - 1])
 PYTHON
 }
 

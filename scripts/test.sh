@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
 # Installs what the tests need and runs all of them; each stage is named, timed and bounded.
-# A new crate or test file needs no edit here: tests/real_*.rs of any crate run last, three at a time since they wait more than
-# they work, and tests/real_load*.rs alone, since they count what is late.
+# A new crate or test file needs no edit here: tests/real_*.rs of any crate run last, side by side since they wait more than they
+# work, and tests/real_load*.rs alone, since they count what is late.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly PACKAGES=(
     cc:build-essential
+    cmake:cmake
     espeak-ng:espeak-ng
     flite:flite
     sipp:sip-tester
     baresip:baresip-core
+    dnsmasq:dnsmasq-base
+    openssl:openssl
     sox:sox
     valgrind:valgrind
     promtool:prometheus
@@ -74,7 +77,7 @@ for file in tests/*.rs tests/*/main.rs */tests/*.rs */tests/*/main.rs; do
     if [[ $name == real_load* ]]; then
         load+=(--test "$name")
     elif [[ $name == real_* ]]; then
-        real+=(--test "$name")
+        real+=("$name")
     else
         plain+=(--test "$name")
     fi
@@ -100,7 +103,7 @@ else
     printf '\n=== %s\n' "licences and sources: skipped, cargo-deny is not here and is long to build (make deny)" >&3
 fi
 if ((${#real[@]} > 0)); then
-    stage "real calls" 1500 cargo test --locked --workspace --no-fail-fast "${real[@]}" -- --test-threads=3
+    stage "real calls" 1500 scripts/side-by-side.sh 3 2 "${real[@]}"
 fi
 if ((${#load[@]} > 0)); then
     stage "load" 600 cargo test --locked --workspace --no-fail-fast "${load[@]}" -- --test-threads=1

@@ -3,16 +3,19 @@
 //! `config/offhook.toml` is the reference of every key. `OFFHOOK__SIP__LISTEN=...` overrides `sip.listen`.
 
 mod after;
+mod ambience;
 mod assistant;
 mod cascade;
 mod engine;
 mod knowledge;
 mod media;
+mod phrases;
 mod problem;
 mod reader;
 mod secret;
 mod server;
 mod services;
+mod sip;
 mod stream;
 mod tools;
 mod values;
@@ -37,9 +40,10 @@ pub use reader::Setting;
 pub use secret::Secret;
 pub use server::{
     DatabaseConfig, HttpConfig, LimitsConfig, LogFormat, MetricsConfig, NodeConfig, RecordingConfig, RecordingMode, RtpConfig,
-    SipConfig, TelemetryConfig,
+    SrtpName, TelemetryConfig,
 };
 pub use services::{ProviderConfig, TwilioConfig};
+pub use sip::{SipConfig, SipTls};
 pub use tools::{SEARCH_KNOWLEDGE, ToolsConfig};
 
 use reader::{Reader, Section};
@@ -150,7 +154,7 @@ impl Config {
         Self {
             http: server::read_http(root.section("http")),
             metrics: server::read_metrics(root.section("metrics")),
-            sip: server::read_sip(root.section("sip")),
+            sip: sip::read_sip(root.section("sip")),
             rtp: server::read_rtp(root.section("rtp")),
             jitter: media::read_jitter(root.section("jitter")),
             vad: media::read_vad(root.section("vad")),
@@ -183,8 +187,8 @@ impl Config {
             root.refuse("metrics.listen", format!("{} is also http.listen", self.metrics.listen));
         }
         for (key, address) in [("http.listen", self.http.listen), ("metrics.listen", self.metrics.listen)] {
-            if address == self.sip.listen && address.port() != 0 {
-                root.refuse(key, format!("{address} is also sip.listen, which takes TCP too"));
+            if let Some((of_sip, _)) = self.sip.sockets().find(|(_, socket)| *socket == address && address.port() != 0) {
+                root.refuse(key, format!("{address} is also sip.{of_sip}, which takes TCP too"));
             }
         }
     }

@@ -23,7 +23,7 @@ use crate::wire;
 const SCRIPT: &str = include_str!("demo/script.toml");
 
 /// How long the caller stays: four utterances and their answers.
-const HOLD_SECONDS: &str = "23.5";
+const HOLD_SECONDS: &str = "26";
 
 /// The longest that everything may take: the call, and time for a slow machine to begin and end it.
 const DEMO_MAX: Duration = Duration::from_secs(90);
@@ -66,8 +66,9 @@ async fn demonstrate(file: Option<&Path>, mut environment: Environment, folder: 
     let server = wire::start(&config).await?;
     println!("One call on this machine: a virtual caller, this server, a simulated provider.\n\nAs the caller hears it\n");
     let report = folder.join("report.json");
+    let target = config.sip.listen.first().context("sip.listen is empty")?.to_string();
     let mut caller = program("offhook-load")?
-        .args(["sip", "--to", "demo", "--narrate", "--hold", HOLD_SECONDS, "--target", &config.sip.listen.to_string(), "--json"])
+        .args(["sip", "--to", "demo", "--narrate", "--hold", HOLD_SECONDS, "--target", &target, "--json"])
         .arg(&report)
         .spawn()
         .context("offhook-load")?;

@@ -127,13 +127,18 @@ impl Server {
     /// Serves until SIGTERM or Ctrl-C, then drains; a second signal ends it at once.
     pub async fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
         println!("offhook is ready");
-        println!("  SIP      sip:{} (UDP and TCP)", config.sip.listen);
+        for (key, address) in config.sip.sockets() {
+            let spoken = if key == "listen" { "UDP and TCP" } else { "TLS" };
+            println!("  SIP      sip:{address} ({spoken})");
+        }
         println!("  HTTP     http://{}", config.http.listen);
         println!("  metrics  http://{}/metrics", config.metrics.listen);
         let node = self.node.clone();
+        let reloads = tokio::spawn(reload_on_signal(node.clone()));
         let signals = tokio::spawn(drain_on_signal(node));
         let drained = self.ended().await;
         signals.abort();
+        reloads.abort();
         Ok(if drained { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
@@ -190,6 +195,15 @@ fn keep_up(metrics: PrometheusHandle, gate: Arc<Gate>, breakers: cascade::Breake
             metrics.run_upkeep();
         }
     });
+}
+
+/// SIGHUP reads the certificate again; the rest of the configuration needs a restart.
+async fn reload_on_signal(node: NodeHandle) -> std::io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    while hangup.recv().await.is_some() {
+        node.reload_certificate();
+    }
+    Ok(())
 }
 
 async fn drain_on_signal(node: NodeHandle) -> std::io::Result<()> {

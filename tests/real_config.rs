@@ -52,7 +52,7 @@ fn a_mistake_in_the_file_ends_it_with_its_key() {
         &["assistants[0].engine.kind: realtime needs the environment variable OPENAI_API_KEY (providers.openai.api_key_env)"],
     );
     files.refused("[telemetry]\nlog_level = 5", 2, &["telemetry.log_level: 5 is not text (\"...\")"]);
-    files.refused("[codecs]\norder = [\"opus\"]", 2, &["codecs.order: \"opus\" is not one of pcmu, pcma"]);
+    files.refused("[codecs]\norder = [\"speex\"]", 2, &["codecs.order: \"speex\" is not one of pcmu, pcma, opus, g722"]);
 }
 
 #[test]

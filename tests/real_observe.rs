@@ -255,12 +255,19 @@ fn scatter(ports: &str) {
 }
 
 /// What may be zero, or not be there, by a part of the query, and why; everything else must have moved.
-const QUIET: [(&str, &str); 2] = [
+const QUIET: [(&str, &str); 9] = [
     (
         "offhook_mailbox_dropped_total",
         "no mailbox is full, unless the machine is: its bounds are seconds of any load that a test makes",
     ),
     ("offhook_clock_late_total", "the machine has time, perhaps"),
+    ("offhook_remarks_total", "nobody is silent for long: tests/real_manners.rs"),
+    ("offhook_rtp_recovered_total", "no call is in Opus: tests/real_baresip.rs"),
+    ("offhook_sip_connections", "its callers use UDP: tests/real_transports.rs"),
+    ("offhook_sip_dns_total", "no peer has a name: tests/real_transports.rs"),
+    ("offhook_sip_tls_handshakes_total", "it has no certificate: tests/real_transports.rs"),
+    ("offhook_sip_tls_reloads_total", "it has no certificate"),
+    ("offhook_certificate_expires_seconds", "it has no certificate"),
 ];
 
 /// What is wrong with the panels, by dashboard, title and the letter of their query.

@@ -114,7 +114,7 @@ fn check_recordings(server: &Server) {
         assert!((10.0..12.0).contains(&caller.seconds()), "{} s", caller.seconds());
         // The speech has seven seconds of voice; how much of the agent's is heard between depends on who interrupts whom.
         assert!(caller.voiced_seconds() > 5.0, "{} s of the caller's voice", caller.voiced_seconds());
-        assert!(agent.voiced_seconds() > 0.5, "{} s of the agent's voice", agent.voiced_seconds());
+        assert!(agent.voiced_seconds() > 0.2, "{} s of the agent's voice", agent.voiced_seconds());
     }
 }
 

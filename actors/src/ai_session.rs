@@ -1,8 +1,11 @@
 //! AiSession: the AI side of one call. Feeds its engine, carries out what the engine wants, and reports each turn with its times.
 
 mod introduction;
+mod kept;
+pub(crate) mod leave;
 mod links;
 mod made;
+mod manners;
 mod tools;
 mod turns;
 
@@ -14,6 +17,7 @@ use ai::engine::{CacheKey, Engine as Core, EngineError, Input, Output, Past, Wor
 use ai::espeak::Espeak;
 use ai::link::http::HttpClient;
 use ai::link::{LinkId, LinkInput};
+use ai::remark::{Occasion, Phrases};
 use ai::speech_cache::SpeechCache;
 use ai::tools::CallInfo;
 use bytes::Bytes;
@@ -81,8 +85,12 @@ pub enum AiMsg {
     ToolLate(u64),
     /// By an alarm: the collection of digits may be over.
     DigitsDue,
-    /// By the alarm: an engine deadline is due.
+    /// By the alarm: a deadline of the engine, or of the agent's manners, is due.
     TimerDue,
+    /// By the call: its longest time is nearly over.
+    TimeShort,
+    /// By the call: its longest time is over.
+    TimeUp,
     /// By a timer: the goodbye should have been heard by now.
     GoodbyeLate,
     /// By the leg or the call at the end: the prompt that was cut.
@@ -157,9 +165,6 @@ pub struct AiArgs {
     pub call: Mailbox<CallMsg>,
 }
 
-/// A goodbye that was not heard to its end by then is cut: a leg that plays nothing must not keep a call up.
-const GOODBYE_MAX: Duration = Duration::from_secs(30);
-
 /// Turns and digits held back for the report of a barge-in, which takes milliseconds. More means that it was lost.
 const HELD_MAX: usize = 16;
 
@@ -169,6 +174,7 @@ const FRAMES_PER_FLUSH: u32 = 50;
 /// What came between a barge-in and its report.
 enum Held {
     Digit(Digit),
+    Remark(Occasion),
     Turn(TurnEvent),
 }
 
@@ -193,7 +199,8 @@ pub struct AiSession {
     next: VecDeque<Input>,
     /// After a barge-in: what must wait until the leg has said what was heard.
     held: Option<VecDeque<Held>>,
-    hanging_up: bool,
+    manners: manners::Manners,
+    phrases: Phrases,
     finishing: bool,
     goodbye: Option<Owned>,
     /// From a frame's due time to its being here, since the last flush.
@@ -208,6 +215,8 @@ impl Worker for AiSession {
     async fn start(args: AiArgs, me: &Mailbox<AiMsg>) -> Result<Self, Failure> {
         let tools = tools::Tools::new(&args);
         let made = made::make_engine(&args, tools.offer.tools());
+        let assistant = args.engine.assistant();
+        let (manners, phrases) = (manners::Manners::new(made.voice, &assistant.turn), assistant.phrases.clone());
         let AiArgs { call_id, session, ports, call, http, speech, .. } = args;
         let mut this = Self {
             call_id,
@@ -225,7 +234,8 @@ impl Worker for AiSession {
             alarm: Alarm::default(),
             next: VecDeque::new(),
             held: None,
-            hanging_up: false,
+            manners,
+            phrases,
             finishing: false,
             goodbye: None,
             added: LocalHistogram::in_direction("offhook_media_added_delay_seconds", "received"),
@@ -247,7 +257,10 @@ impl Worker for AiSession {
             }
             AiMsg::Turn(event) => self.handle_turn(now, event, me),
             AiMsg::Dtmf(digit) => self.handle_digit(now, digit, me),
-            AiMsg::PromptStarted(prompt, first) => self.turns.prompt_started(prompt, first),
+            AiMsg::PromptStarted(prompt, first) => {
+                self.turns.prompt_started(prompt, first);
+                self.manners.agent_began();
+            }
             AiMsg::Marked(mark) => self.engine.handle_input(now, Input::Marked { mark }),
             AiMsg::PromptFinished(prompt) => {
                 self.turns.prompt_ended(prompt, now, None);
@@ -266,9 +279,12 @@ impl Worker for AiSession {
                 }
             }
             AiMsg::Synthesized(request, result) => self.engine.handle_input(now, Input::Synthesized { request, result }),
-            AiMsg::ToolDone { number, call_id, output } => self.next.extend(self.tools.done(number, call_id, output)),
+            AiMsg::ToolDone { number, call_id, output } => {
+                let done = self.tools.done(number, call_id, output);
+                self.next.extend(done.filter(|_| !self.manners.is_leaving()));
+            }
             AiMsg::ToolLate(number) => {
-                let silent = self.turns.all_heard() && !self.hanging_up;
+                let silent = self.turns.all_heard() && !self.manners.is_ending();
                 self.next.extend(self.tools.late(number, silent, me));
             }
             AiMsg::DigitsDue => self.tools.digits_due(now, me),
@@ -276,7 +292,10 @@ impl Worker for AiSession {
                 self.alarm.rang();
                 self.engine.handle_timeout(now);
             }
-            AiMsg::GoodbyeLate => self.tell_call(CallMsg::AgentHungUp),
+            AiMsg::TimeShort => self.manners.closing(),
+            AiMsg::TimeUp => self.manners.time_up(now),
+            AiMsg::GoodbyeLate if self.manners.is_ending() => self.tell_call(CallMsg::AgentHungUp(self.manners.cause())),
+            AiMsg::GoodbyeLate => {}
             AiMsg::Finish(cut) => {
                 self.finishing = true;
                 self.tools.finish();
@@ -311,19 +330,19 @@ impl AiSession {
         if self.held.is_some() {
             return self.hold(now, Held::Turn(event), me);
         }
+        self.notice(now, event);
         match event {
             // The leg will say what was heard; until then the caller's turn must not begin.
             TurnEvent::BargeInCommitted => self.held = Some(VecDeque::new()),
             TurnEvent::BargeInStarted { .. } | TurnEvent::BargeInResumed { .. } => {}
+            TurnEvent::CallerSilent { .. } | TurnEvent::CallerGone { .. } => {}
+            // Nothing more is answered.
+            _ if self.manners.is_leaving() => {}
             TurnEvent::CallerStarted { .. } if self.tools.is_deaf() => {}
             TurnEvent::CallerPaused { last_speech_at } => {
                 self.engine.handle_input(now, Input::CallerPaused { last_speech_at });
             }
             TurnEvent::CallerResumed => self.engine.handle_input(now, Input::CallerResumed),
-            TurnEvent::CallerSilent { since } | TurnEvent::CallerGone { since } => {
-                let seconds = now.saturating_duration_since(since).as_secs();
-                tracing::info!(call = %self.call_id, ?event, seconds, "the caller is silent");
-            }
             TurnEvent::CallerStarted { at } => {
                 self.tools.give_up();
                 self.turns.caller_started(at);
@@ -357,6 +376,10 @@ impl AiSession {
                     self.engine.handle_input(now, Input::Dtmf(digit.to_char()));
                     self.drain(now, me);
                 }
+                Held::Remark(occasion) => {
+                    self.remark(now, occasion);
+                    self.drain(now, me);
+                }
                 Held::Turn(event) => self.handle_turn(now, event, me),
             }
         }
@@ -365,7 +388,10 @@ impl AiSession {
     /// A key cuts what a menu is saying: who knows the choice does not wait for the end. A provider's agent is not cut: to it a
     /// key is one more thing that was said.
     fn handle_digit(&mut self, now: Instant, digit: Digit, me: &Mailbox<AiMsg>) {
-        if self.tools.press(now, digit, me) {
+        self.manners.alive();
+        if self.manners.is_leaving() {
+            // Too late.
+        } else if self.tools.press(now, digit, me) {
             // Its own: what is collected is no news for the engine.
         } else if self.held.is_some() {
             self.hold(now, Held::Digit(digit), me);
@@ -385,13 +411,12 @@ impl AiSession {
             }
             match self.next.pop_front() {
                 Some(input) => self.engine.handle_input(now, input),
+                None if self.take_step(now, me) => {}
                 None => break,
             }
         }
-        self.alarm.set(self.engine.poll_timeout(), me, || AiMsg::TimerDue);
-        if self.hanging_up && self.turns.all_heard() {
-            self.tell_call(CallMsg::AgentHungUp);
-        }
+        let due = [self.engine.poll_timeout(), self.manners.poll_timeout()].into_iter().flatten().min();
+        self.alarm.set(due, me, || AiMsg::TimerDue);
     }
 
     fn carry_out(&mut self, now: Instant, output: Output, me: &Mailbox<AiMsg>) {
@@ -454,36 +479,9 @@ impl AiSession {
                 metrics::counter!("offhook_speculations_total", "outcome" => outcome).increment(1);
             }
             Output::Failed { error } => self.tell_call(CallMsg::EngineLost(self.session, error)),
-            Output::Hangup { reason } => self.hang_up(reason, me),
+            Output::Hangup { reason } => self.hang_up(reason, false),
+            Output::Language(language) => self.tell_call(CallMsg::LanguageHeard(language)),
         }
-    }
-
-    /// Looks for speech on the disk, beside the actor. One that has ended meanwhile needs no answer.
-    fn look_up(&self, key: CacheKey, me: &Mailbox<AiMsg>) {
-        let (speech, me) = (Arc::clone(&self.speech), me.clone());
-        tokio::task::spawn_blocking(move || {
-            let audio = speech.get(&key);
-            let _ended_meanwhile = me.send(AiMsg::Cached(key, audio));
-        });
-    }
-
-    fn keep(&self, key: CacheKey, audio: Bytes) {
-        let (speech, call) = (Arc::clone(&self.speech), self.call_id);
-        tokio::task::spawn_blocking(move || {
-            if let Err(error) = speech.put(&key, &audio) {
-                tracing::warn!(call = %call, %error, "speech cannot be kept for other calls");
-            }
-        });
-    }
-
-    fn hang_up(&mut self, reason: &'static str, me: &Mailbox<AiMsg>) {
-        tracing::info!(call = %self.call_id, reason, "the agent hangs up");
-        self.hanging_up = true;
-        let me = me.clone();
-        self.goodbye = Some(Owned(tokio::spawn(async move {
-            tokio::time::sleep(GOODBYE_MAX).await;
-            let _ended_meanwhile = me.send(AiMsg::GoodbyeLate);
-        })));
     }
 
     fn tell_call(&self, message: CallMsg) {

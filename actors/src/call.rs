@@ -14,10 +14,12 @@ mod negotiate;
 mod trace;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ai::engine::{EngineError, Past, Words};
+use ai::language::Language;
 use media::codec::Codec;
 use media::dtmf::Digit;
 use media::frame::SharedFrame;
@@ -92,8 +94,10 @@ pub enum CallMsg {
     RecordingPaused(bool),
     /// By the AiSession: tokens that a response used.
     UsageCounted(store::Usage),
-    /// By the AiSession: the agent ends the call.
-    AgentHungUp,
+    /// By the AiSession: the agent ends the call, and why.
+    AgentHungUp(HangupCause),
+    /// By the AiSession: the caller's language was found out, or has changed.
+    LanguageHeard(Language),
     /// By the AiSession: a provider is in trouble, by name if it is one of several, and the session goes on or falls back.
     ProviderFailed(Option<Arc<str>>, EngineError),
     /// By the AiSession of this number: its engine cannot go on.
@@ -104,6 +108,8 @@ pub enum CallMsg {
     ReceivedTotals(Box<JitterStats>),
     /// By Calls, while draining.
     HangUp(HangupCause),
+    /// By a timer: `limits.call_duration_s` is over in `limits.call_warning_s`.
+    TimeShort,
     /// By a timer: `limits.call_duration_s` is over.
     Overdue,
     /// By itself: the last child has ended, and what it sent has been handled.
@@ -203,10 +209,10 @@ impl CallPorts {
         self.id.to_bits() as u64 % SLOW_WORK_TICKS
     }
 
-    /// Hands one frame of the caller to all who listen. `due` is when it should have been handed on.
-    pub(crate) fn caller_frame(&self, tick: u64, due: Instant, frame: &SharedFrame) {
+    /// Hands one frame of the caller to all who listen: to the engine as `heard`. `due` is when it should have been handed on.
+    pub(crate) fn caller_frame(&self, tick: u64, due: Instant, frame: &SharedFrame, heard: &SharedFrame) {
         self.vad.tell(VadMsg::Caller(Arc::clone(frame)));
-        self.ai.tell(AiMsg::Caller(due, Arc::clone(frame)));
+        self.ai.tell(AiMsg::Caller(due, Arc::clone(heard)));
         self.recorder.tell(RecorderMsg::Caller(tick, Arc::clone(frame)));
     }
 }
@@ -217,6 +223,8 @@ enum Party {
         dialog: DialogId,
         snapshot: Option<Box<DialogSnapshot>>,
         invite: Box<Request>,
+        /// Our address that the INVITE came to.
+        came_to: IpAddr,
         /// Our side of the media, once it is open.
         local: Option<Box<LocalMedia>>,
         /// The sockets of an offer of ours that the ACK will answer.
@@ -289,8 +297,9 @@ impl Worker for Call {
     async fn start(args: CallArgs, me: &Mailbox<CallMsg>) -> Result<Self, Failure> {
         let CallArgs { id, shared, seat, arrival, arrived } = args;
         let party = match arrival {
-            Arrival::Sip { dialog, invite, flow: _ } => {
-                Party::Sip { dialog, snapshot: None, invite, local: None, offered: None, open: true }
+            Arrival::Sip { dialog, invite, flow } => {
+                let came_to = flow.local.ip();
+                Party::Sip { dialog, snapshot: None, invite, came_to, local: None, offered: None, open: true }
             }
             Arrival::Twilio(call) => Party::Twilio { call, account_sid: String::new(), parameters: Vec::new() },
         };
@@ -345,13 +354,15 @@ impl Worker for Call {
             CallMsg::ToolEnded(report) => self.handle_tool_ended(*report),
             CallMsg::RecordingPaused(paused) => self.pause_recording(paused),
             CallMsg::UsageCounted(usage) => self.draft.usage_counted(&usage, &self.shared),
-            CallMsg::AgentHungUp => self.end(HangupCause::AgentHangup, None, me),
+            CallMsg::AgentHungUp(cause) => self.end(cause, None, me),
+            CallMsg::LanguageHeard(language) => self.draft.language_heard(language, &self.shared),
             CallMsg::ProviderFailed(provider, error) => self.draft.provider_failed(provider.as_deref(), &error, &self.shared),
             CallMsg::EngineLost(session, error) => self.handle_engine_lost(session, error, me).await,
             CallMsg::Recording(event) => self.draft.recording(event, &self.shared),
             CallMsg::ReceivedTotals(totals) => self.draft.received = Some(totals),
             CallMsg::HangUp(cause) => self.end(cause, None, me),
-            CallMsg::Overdue => self.end(HangupCause::Completed, Some("longest call reached".into()), me),
+            CallMsg::TimeShort => self.ports.ai.tell(AiMsg::TimeShort),
+            CallMsg::Overdue => self.handle_overdue(me),
             CallMsg::Finished => self.check_finished(me),
             CallMsg::FinishLate => self.stop(me),
             #[cfg(feature = "fault-injection")]

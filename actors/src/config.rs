@@ -12,14 +12,15 @@ use ai::engine::Words;
 use ai::offline::OfflineConfig;
 use ai::prompt::Prompt;
 use ai::realtime::RealtimeConfig;
+use ai::remark::Phrases;
 use ai::stream::Bot;
 use ai::tools::toolbox::Toolbox;
+pub use media::ambience::{Ambience, Surroundings};
 pub use media::jitter::JitterConfig;
 pub use media::turn::{Eagerness, Interruptions, TurnConfig};
-pub use media::units::Dbov;
+pub use media::units::{Dbov, SampleRate};
 pub use media::vad::VadConfig;
-use sip::endpoint::EndpointConfig;
-pub use sip::sdp::Codec;
+pub use sip::sdp::{Codec, SrtpPolicy};
 
 use crate::recall::CallerMemory;
 use crate::trace::TraceSink;
@@ -33,8 +34,10 @@ pub struct NodeConfig {
     pub data_dir: PathBuf,
     /// Calls at once; beyond, new ones are told to come back.
     pub max_calls: usize,
-    /// Longest call; it is then ended with a goodbye on the record.
+    /// Longest call; the agent takes leave then.
     pub max_call: Duration,
+    /// How long before that the agent says that the time is nearly over; zero: it does not.
+    pub call_warning: Duration,
     /// Busy share of the machine's cores above which new calls are refused, 0 to 1; 1 refuses none.
     pub cpu_max: f64,
     /// How long calls may go on after a drain was asked for.
@@ -62,32 +65,84 @@ pub struct NodeConfig {
 /// SIP sockets and names.
 #[derive(Clone, Debug)]
 pub struct SipConfig {
-    /// UDP and TCP address.
-    pub listen: SocketAddr,
-    /// Host that peers reach us at, in Contact and Via; `None`: the listen address.
-    pub advertised: Option<String>,
+    /// Where SIP is spoken, at least one; calls of ours prefer the first that fits.
+    pub listeners: Vec<SipListener>,
+    /// The certificate and its checks; a listener of TLS needs it.
+    pub tls: Option<TlsFiles>,
+    /// DNS servers; empty: the system's.
+    pub dns_servers: Vec<SocketAddr>,
     /// How long a call rings before it is answered; zero answers at once.
     pub ring: Duration,
-    /// TCP connections at once.
+    /// TCP and TLS connections at once.
     pub connections_max: usize,
+    /// Of them, from one source: an IPv4 address, or 64 bits of an IPv6 one.
+    pub connections_per_source_max: usize,
     /// What we speak, best first.
     pub codecs: Vec<Codec>,
+    /// Whether media is encrypted.
+    pub srtp: SrtpPolicy,
+}
+
+/// One address of SIP.
+#[derive(Clone, Copy, Debug)]
+pub struct SipListener {
+    /// What is spoken there.
+    pub speaks: Speaks,
+    /// The local address.
+    pub listen: SocketAddr,
+    /// The address that peers are told in Via, Contact and SDP.
+    pub advertised: IpAddr,
+}
+
+/// What a listener speaks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Speaks {
+    /// TLS.
+    Tls,
+    /// UDP, and TCP on the same port.
+    UdpAndTcp,
+}
+
+/// PEM files of TLS; they are read again when they change.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// Our chain, our own certificate first.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// Who may have signed the certificates of those who connect; `None`: they are not asked for one.
+    pub client_roots: Option<PathBuf>,
+    /// Whether those who connect must show one.
+    pub client_required: bool,
+    /// Who may have signed the certificates of those we connect to; `None`: the public authorities.
+    pub server_roots: Option<PathBuf>,
+}
+
+/// Where the sockets of a call's RTP are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct MediaAddress {
+    /// They are bound to it.
+    pub local: IpAddr,
+    /// What SDP says.
+    pub advertised: IpAddr,
 }
 
 impl SipConfig {
-    /// What the pure endpoint is made from.
-    pub fn endpoint(&self) -> EndpointConfig {
-        EndpointConfig { advertised_host: self.advertised.clone(), ..EndpointConfig::default() }
+    /// Where the media of a call is that came on a socket of `local`: beside that listener, unless the peer offers a family that only
+    /// another one has.
+    pub fn media(&self, local: IpAddr, offered: Option<IpAddr>) -> MediaAddress {
+        let own = self.listeners.iter().position(|listener| listener.listen.ip() == local).unwrap_or_default();
+        let family = offered.unwrap_or(local);
+        let fits = |listener: &&SipListener| listener.listen.is_ipv4() == family.is_ipv4();
+        let mut nearest = self.listeners[own..].iter().chain(&self.listeners[..own]);
+        let chosen = nearest.find(fits).unwrap_or(&self.listeners[own]);
+        MediaAddress { local: chosen.listen.ip(), advertised: chosen.advertised }
     }
 }
 
 /// RTP sockets.
 #[derive(Clone, Debug)]
 pub struct RtpConfig {
-    /// Local address of the sockets.
-    pub address: IpAddr,
-    /// Address written into SDP.
-    pub advertised: IpAddr,
     /// UDP ports; a call takes two.
     pub ports: RangeInclusive<u16>,
     /// A call without any RTP for this long is ended.
@@ -118,6 +173,12 @@ pub struct Assistant {
     pub tools: Toolbox,
     /// Its turn-taking.
     pub turn: TurnConfig,
+    /// What it says of its own accord.
+    pub phrases: Phrases,
+    /// Whether its engine hears callers without the noise around them.
+    pub background_denoising: bool,
+    /// What is to be heard under its voice; `None`: nothing.
+    pub ambience: Option<Arc<Ambience>>,
     /// What the offline engine sounds like.
     pub offline_voice: OfflineVoice,
     /// Whether its calls are recorded; `None`: as the node's are.

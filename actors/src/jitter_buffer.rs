@@ -7,8 +7,9 @@ use media::quality::mos;
 use media::rtp::{PayloadTypes, RtpPacket};
 use media::units::FRAME;
 
-use crate::call::{CallMsg, CallPorts};
+use crate::call::CallMsg;
 use crate::clock::Tick;
+use crate::hearing::Hearing;
 use crate::kind::ActorKind;
 use crate::mailbox::{Lane, Letter, Mailbox};
 use crate::metric::LocalHistogram;
@@ -56,7 +57,7 @@ pub struct JitterArgs {
     /// How long silence on the wire is borne.
     pub timeout: Duration,
     /// Where frames go.
-    pub ports: CallPorts,
+    pub hearing: Hearing,
     /// The parent.
     pub call: Mailbox<CallMsg>,
 }
@@ -75,7 +76,7 @@ pub struct JitterBuffer {
     flushed: JitterStats,
     stagger: u64,
     depth: LocalHistogram,
-    ports: CallPorts,
+    hearing: Hearing,
     call: Mailbox<CallMsg>,
 }
 
@@ -84,16 +85,16 @@ impl Worker for JitterBuffer {
     type Args = JitterArgs;
 
     async fn start(args: JitterArgs, _: &Mailbox<JitterMsg>) -> Result<Self, Failure> {
-        let JitterArgs { config, types, timeout, ports, call } = args;
+        let JitterArgs { config, types, timeout, hearing, call } = args;
         Ok(Self {
             core: Core::new(config, types),
             timeout,
             last_packet: Instant::now(),
             timed_out: false,
             flushed: JitterStats::default(),
-            stagger: ports.stagger(),
+            stagger: hearing.ports().stagger(),
             depth: LocalHistogram::new("offhook_jitter_buffer_depth_seconds"),
-            ports,
+            hearing,
             call,
         })
     }
@@ -105,7 +106,10 @@ impl Worker for JitterBuffer {
                 self.core.handle_packet(at, &packet);
             }
             JitterMsg::Tick(tick) => self.handle_tick(tick),
-            JitterMsg::Renegotiated(types) => self.core.renegotiate(types),
+            JitterMsg::Renegotiated(types) => {
+                self.hearing.renegotiate(types.codec.row().law);
+                self.core.renegotiate(types);
+            }
             JitterMsg::Finish => {
                 let totals = self.flush(Instant::now());
                 if let Some(score) = mos_of(&totals) {
@@ -123,7 +127,7 @@ impl JitterBuffer {
     fn handle_tick(&mut self, tick: Tick) {
         let now = Instant::now();
         let frame = self.core.playout(now);
-        self.ports.caller_frame(tick.number, tick.due, &frame);
+        self.hearing.caller_frame(tick.number, tick.due, &frame);
         if (tick.number + self.stagger).is_multiple_of(TICKS_PER_FLUSH) {
             self.flush(now);
         }
@@ -139,6 +143,7 @@ impl JitterBuffer {
         metrics::counter!("offhook_rtp_packets_total", "direction" => "received").increment(stats.received - known.received);
         metrics::counter!("offhook_rtp_late_total").increment(stats.late - known.late);
         metrics::counter!("offhook_rtp_concealed_total").increment(stats.concealed - known.concealed);
+        metrics::counter!("offhook_rtp_recovered_total").increment(stats.recovered - known.recovered);
         // A packet that was taken as lost and then came late is not lost after all.
         metrics::counter!("offhook_rtp_lost_total").increment(stats.lost.saturating_sub(known.lost));
         self.depth.record(stats.depth);

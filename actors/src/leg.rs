@@ -8,9 +8,11 @@ pub mod twilio;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use media::ambience::AmbienceMixer;
 use media::codec::Codec;
 use media::dtmf::Digit;
 use media::frame::{FrameOrigin, FramePool, SharedFrame};
+use media::line::LineCodec;
 use media::sendout::{Heard, PromptId, Sendout, SendoutEvent, SentFrame};
 use media::turn::AgentAudio;
 use media::units::{Dbov, FRAME, FRAME_SAMPLES};
@@ -23,6 +25,7 @@ use self::twilio::{Awaited, StreamIo, TwilioOut};
 use crate::ai_session::AiMsg;
 use crate::call::{CallMsg, CallPorts, LegClosed};
 use crate::clock::Tick;
+use crate::hearing::Hearing;
 use crate::jitter_buffer::JitterMsg;
 use crate::kind::ActorKind;
 use crate::mailbox::{Lane, Letter, Mailbox, Undelivered};
@@ -121,12 +124,14 @@ enum Line {
 
 /// What a Leg is made from.
 pub struct LegArgs {
-    /// What was agreed on.
+    /// The law in which the call works.
     pub codec: Codec,
     /// The sockets.
     pub wire: Wire,
-    /// Whom it tells.
-    pub ports: CallPorts,
+    /// Whom it tells, and how they hear the caller on a wire without a jitter buffer.
+    pub hearing: Hearing,
+    /// What is to be heard under the agent.
+    pub ambience: Option<AmbienceMixer>,
     /// The parent.
     pub call: Mailbox<CallMsg>,
 }
@@ -143,6 +148,7 @@ pub struct Leg {
     line: Line,
     sendout: Sendout,
     frame: [u8; FRAME_SAMPLES],
+    ambience: Option<AmbienceMixer>,
     pool: FramePool,
     started: bool,
     stagger: u64,
@@ -152,6 +158,7 @@ pub struct Leg {
     caller: CallerFrames,
     lateness: LocalHistogram,
     sent: u64,
+    hearing: Hearing,
     ports: CallPorts,
     call: Mailbox<CallMsg>,
 }
@@ -168,7 +175,8 @@ impl Worker for Leg {
     type Args = LegArgs;
 
     async fn start(args: LegArgs, me: &Mailbox<LegMsg>) -> Result<Self, Failure> {
-        let LegArgs { codec, wire, ports, call } = args;
+        let LegArgs { codec, wire, hearing, ambience, call } = args;
+        let ports = hearing.ports().clone();
         let line = match wire {
             Wire::Rtp(wire) => Line::Rtp(Box::new(RtpLine::new(*wire, ports.clone()))),
             Wire::Twilio(stream) => Line::Twilio(Box::new(TwilioOut::start(*stream, ports.clone(), me))),
@@ -178,6 +186,7 @@ impl Worker for Leg {
             line,
             sendout: Sendout::new(codec),
             frame: [0; FRAME_SAMPLES],
+            ambience,
             pool: FramePool::new(),
             started: false,
             stagger: ports.stagger(),
@@ -186,6 +195,7 @@ impl Worker for Leg {
             caller: CallerFrames::default(),
             lateness: LocalHistogram::new("offhook_sendout_lateness_seconds"),
             sent: 0,
+            hearing,
             ports,
             call,
         })
@@ -222,8 +232,9 @@ impl Worker for Leg {
             LegMsg::Renegotiated(negotiated) => {
                 if let Line::Rtp(rtp) = &mut self.line {
                     rtp.renegotiate(&negotiated);
-                    self.codec = codec_of(negotiated.codec);
+                    self.codec = codec_of(negotiated.codec).row().law;
                     self.sendout.renegotiate(self.codec);
+                    self.hearing.renegotiate(self.codec);
                 }
             }
             LegMsg::Marked(name) => self.handle_mark(&name),
@@ -260,10 +271,11 @@ impl Leg {
         let now = Instant::now();
         self.lateness.record(now.saturating_duration_since(tick.due));
         let sent = self.sendout.next_frame(&mut self.frame);
+        let alone = self.mix(sent);
         match &mut self.line {
             Line::Rtp(rtp) => self.sent += u64::from(rtp.send(&self.frame)),
             Line::Twilio(twilio) => {
-                if matches!(sent, SentFrame::Audio(_)) {
+                if alone.is_some() || matches!(sent, SentFrame::Audio(_)) {
                     twilio.send(&self.frame);
                     self.sent += 1;
                 }
@@ -271,13 +283,25 @@ impl Leg {
         }
         if self.ports.recorder.is_there() || self.ports.vad.is_there() {
             let frame = self.pcm(sent);
-            self.tell_level(sent, &frame);
+            self.tell_level(sent, alone, &frame);
             self.ports.recorder.tell(RecorderMsg::Agent(tick.number, frame));
         }
         self.drain(tick.due, now);
         if (tick.number + self.stagger).is_multiple_of(TICKS_PER_FLUSH) {
             self.flush();
         }
+    }
+
+    /// Lays the ambience under the frame; how loud the agent alone was. `None` when there is no ambience, or it is left out because
+    /// Twilio is behind with playing.
+    fn mix(&mut self, sent: SentFrame) -> Option<Dbov> {
+        let ambience = self.ambience.as_mut()?;
+        if let (Line::Twilio(twilio), SentFrame::Idle) = (&mut self.line, sent)
+            && twilio.catch_up()
+        {
+            return None;
+        }
+        Some(ambience.mix(self.codec, &mut self.frame))
     }
 
     /// What was sent, as samples for the recording.
@@ -323,10 +347,12 @@ impl Leg {
         }
     }
 
-    /// Tells turn-taking how loud each frame is: the echo on the line follows it, and nothing slower shows how much of it there is.
-    fn tell_level(&self, sent: SentFrame, frame: &SharedFrame) {
+    /// Tells turn-taking how loud each frame of the agent, `alone`, is: the echo on the line follows it, and nothing slower shows how
+    /// much of it there is.
+    fn tell_level(&self, sent: SentFrame, alone: Option<Dbov>, frame: &SharedFrame) {
         if matches!(sent, SentFrame::Audio(_)) {
-            self.ports.vad.tell(VadMsg::Agent(AgentAudio::Level(Dbov::of(&frame.samples))));
+            let level = alone.unwrap_or_else(|| Dbov::of(&frame.samples));
+            self.ports.vad.tell(VadMsg::Agent(AgentAudio::Level(level)));
         }
     }
 
@@ -342,7 +368,8 @@ impl Leg {
 
     fn handle_mark(&mut self, name: &str) {
         if let Line::Twilio(twilio) = &mut self.line {
-            while let Some(awaited) = twilio.handle_mark(name) {
+            let now = Instant::now();
+            while let Some(awaited) = twilio.handle_mark(name, now) {
                 self.ports.ai.tell(awaited.played());
             }
         }
@@ -391,7 +418,7 @@ impl Leg {
                 frame.encoded.extend_from_slice(octets);
                 frame.origin = FrameOrigin::Received;
             });
-            self.ports.caller_frame(tick, now, &frame);
+            self.hearing.caller_frame(tick, now, &frame);
         }
         let kept = frames.remainder().len();
         rest.drain(..rest.len() - kept);
@@ -419,11 +446,13 @@ impl CallerFrames {
     }
 }
 
-/// The media codec that SDP agreed on.
-pub(crate) fn codec_of(codec: sip::sdp::Codec) -> Codec {
+/// The codec of the wire that SDP agreed on.
+pub(crate) fn codec_of(codec: sip::sdp::Codec) -> LineCodec {
     match codec {
-        sip::sdp::Codec::Pcma => Codec::Pcma,
-        sip::sdp::Codec::Pcmu => Codec::Pcmu,
+        sip::sdp::Codec::G722 => LineCodec::G722,
+        sip::sdp::Codec::Opus => LineCodec::Opus,
+        sip::sdp::Codec::Pcma => Codec::Pcma.into(),
+        sip::sdp::Codec::Pcmu => Codec::Pcmu.into(),
     }
 }
 

@@ -13,6 +13,7 @@ pub mod config;
 mod cpu;
 #[cfg(feature = "fault-injection")]
 pub mod fault;
+mod hearing;
 pub mod jitter_buffer;
 pub mod kind;
 pub mod leg;

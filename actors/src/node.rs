@@ -30,6 +30,8 @@ pub enum NodeMsg {
     Restart(ActorKind),
     /// By the process, on SIGTERM: take no new calls, let the others end, then stop.
     Drain,
+    /// By the process, on SIGHUP: read the certificate again.
+    ReloadCertificate,
     /// By the drain: the last call has ended.
     Drained,
     /// By a timer: `node.drain_timeout_s` is over.
@@ -77,6 +79,11 @@ impl NodeHandle {
     /// Takes no new calls, lets the running ones end, then stops. Twice is the same as once.
     pub fn drain(&self) {
         let _ended_already = self.mailbox.send(NodeMsg::Drain);
+    }
+
+    /// Reads the certificate of SIP again; connections that are up are not touched.
+    pub fn reload_certificate(&self) {
+        let _ended_already = self.mailbox.send(NodeMsg::ReloadCertificate);
     }
 
     /// Makes a process-wide actor fail.
@@ -136,6 +143,7 @@ impl Worker for Node {
             NodeMsg::Flush => self.flush(),
             NodeMsg::Restart(child) => self.restart(child, me).await?,
             NodeMsg::Drain => self.drain(me),
+            NodeMsg::ReloadCertificate => self.shared.sip.tell(SipMsg::ReloadCertificate),
             NodeMsg::Drained => self.leave(me).await,
             NodeMsg::DrainLate => {
                 tracing::warn!(calls = self.shared.calls_up(), "drain time is over; the calls left are hung up");

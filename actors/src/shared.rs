@@ -47,7 +47,7 @@ pub struct Shared {
 impl Shared {
     /// Called on the node's own runtime.
     pub(crate) fn new(config: NodeConfig, media: MediaThreads) -> Self {
-        let rtp_ports = RtpPorts::new(config.rtp.address, config.rtp.ports.clone());
+        let rtp_ports = RtpPorts::new(config.rtp.ports.clone());
         let speech = SpeechCache::new(config.data_dir.join("speech-cache"), config.speech_cache_bytes);
         Self {
             config,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use ai::engine::TurnOutcome;
-use media::codec::Codec;
+use media::line::LineCodec;
 use store::{CallId, HangupCause, LegKind, Role, Usage};
 
 use crate::config::Assistant;
@@ -110,7 +110,7 @@ pub struct CallTrace {
     /// When each step of the set-up was done.
     pub setup: SetupTrace,
     /// What the leg speaks; `None`: it came to no media.
-    pub codec: Option<Codec>,
+    pub codec: Option<LineCodec>,
     /// Why it ended, and when that was known; `None`: it crashed, or was lost with its supervisor.
     pub ended: Option<(Instant, HangupCause)>,
     /// When its last actor was done, so the end of all its turns too.

@@ -1,15 +1,12 @@
 //! Anthropic's Messages: Claude.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
-use crate::engine::{EngineError, Usage, Words};
+use crate::engine::{EngineError, Usage};
 use crate::json::line;
-use crate::link::{Answer, Body, Target};
 use crate::openai::chat::rounded;
-use crate::responder::{Conversation, Responded, Responder, ResponseReader, Stop, ToolChoice};
-use crate::vendor::{Calls, Query, ResponderConfig, Turn, fault, turns};
+use crate::responder::{Conversation, Responded, ResponseReader, Stop, ToolChoice};
+use crate::vendor::{Calls, Interface, ResponderConfig, Turn, fault, turns};
 
 /// What the caller has said where the agent speaks first: the first message must be the user's.
 const BEGINS: &str = "(The call begins.)";
@@ -19,40 +16,31 @@ const BEGINS: &str = "(The call begins.)";
 const SILENT: &str = "(The caller says nothing.)";
 
 /// A language model behind `/v1/messages`.
-#[derive(Clone, Debug)]
-pub struct Messages(ResponderConfig);
+pub(crate) static MESSAGES: Interface = Interface { path: "/v1/messages", body, reader: || Box::new(MessageReader::default()) };
 
-impl Messages {
-    /// Of settings.
-    pub fn new(config: ResponderConfig) -> Self {
-        Self(config)
+fn body(config: &ResponderConfig, conversation: &Conversation<'_>) -> Value {
+    let mut body = json!({
+        "model": config.model, "max_tokens": config.max_tokens, "messages": messages(conversation), "stream": true,
+    });
+    if !conversation.instructions.is_empty() {
+        // What comes before it, the tools, is kept in the provider's cache with it.
+        let text = json!({ "type": "text", "text": conversation.instructions, "cache_control": { "type": "ephemeral" } });
+        body["system"] = json!([text]);
     }
-
-    fn body(&self, conversation: &Conversation<'_>) -> Value {
-        let config = &self.0;
-        let mut body = json!({
-            "model": config.model, "max_tokens": config.max_tokens, "messages": messages(conversation), "stream": true,
-        });
-        if !conversation.instructions.is_empty() {
-            // What comes before it, the tools, is kept in the provider's cache with it.
-            let text = json!({ "type": "text", "text": conversation.instructions, "cache_control": { "type": "ephemeral" } });
-            body["system"] = json!([text]);
-        }
-        if let Some(temperature) = config.temperature {
-            body["temperature"] = rounded(temperature);
-        }
-        if let Some(effort) = &config.reasoning_effort {
-            body["output_config"] = json!({ "effort": effort });
-        }
-        if !conversation.tools.is_empty() {
-            let tool = |tool: &crate::tools::Tool| json!({ "name": tool.name, "description": tool.description, "input_schema": tool.parameters });
-            body["tools"] = conversation.tools.iter().map(tool).collect();
-            if conversation.tool_choice == ToolChoice::None {
-                body["tool_choice"] = json!({ "type": "none" });
-            }
-        }
-        body
+    if let Some(temperature) = config.temperature {
+        body["temperature"] = rounded(temperature);
     }
+    if let Some(effort) = &config.reasoning_effort {
+        body["output_config"] = json!({ "effort": effort });
+    }
+    if !conversation.tools.is_empty() {
+        let tool = |tool: &crate::tools::Tool| json!({ "name": tool.name, "description": tool.description, "input_schema": tool.parameters });
+        body["tools"] = conversation.tools.iter().map(tool).collect();
+        if conversation.tool_choice == ToolChoice::None {
+            body["tool_choice"] = json!({ "type": "none" });
+        }
+    }
+    body
 }
 
 fn messages(conversation: &Conversation<'_>) -> Vec<Value> {
@@ -108,25 +96,6 @@ impl Messaged {
         }
         self.list.push(json!({ "role": role, "content": content }));
         self.role = role;
-    }
-}
-
-impl Responder for Messages {
-    fn provider(&self) -> &Arc<str> {
-        &self.0.account.provider
-    }
-
-    fn model(&self) -> &str {
-        &self.0.model
-    }
-
-    fn request(&self, conversation: &Conversation<'_>) -> Result<Target, EngineError> {
-        let body = Body::Json(Words::from(self.body(conversation).to_string()));
-        self.0.account.request("respond", Query::new("/v1/messages"), body, Answer::Events)
-    }
-
-    fn reader(&self) -> Box<dyn ResponseReader> {
-        Box::new(MessageReader::default())
     }
 }
 

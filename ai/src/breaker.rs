@@ -13,6 +13,12 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+/// The longest that a provider may ask to be left alone: after that one call tries it, whatever it said.
+const LONGEST_REST: Duration = Duration::from_secs(60);
+
+/// A try is mostly over by then.
+const TRY: Duration = Duration::from_millis(500);
+
 /// When a breaker opens, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BreakerConfig {
@@ -113,6 +119,24 @@ impl Breaker {
         }
     }
 
+    /// It asked to be left alone for so long; at most a minute of that is believed.
+    pub fn rest(&mut self, now: Instant, wait: Duration) {
+        let rested = now + wait.min(LONGEST_REST);
+        self.state = match self.state {
+            State::Open { until } if until > rested => State::Open { until },
+            _ => State::Open { until: rested },
+        };
+    }
+
+    /// When it may be asked, as far as is known.
+    pub fn free_at(&self, now: Instant) -> Instant {
+        match self.state {
+            State::Closed => now,
+            State::HalfOpen { tried } => (tried + self.config.cool_down).min(now + TRY).max(now),
+            State::Open { until } => until.max(now),
+        }
+    }
+
     /// What it is now.
     pub fn state(&self) -> BreakerState {
         match self.state {
@@ -153,6 +177,16 @@ impl SharedBreaker {
         self.with(|breaker| breaker.failed(now));
     }
 
+    /// As [`Breaker::rest`].
+    pub fn rest(&self, now: Instant, wait: Duration) {
+        self.with(|breaker| breaker.rest(now, wait));
+    }
+
+    /// As [`Breaker::free_at`].
+    pub fn free_at(&self, now: Instant) -> Instant {
+        self.with(|breaker| breaker.free_at(now))
+    }
+
     /// As [`Breaker::state`].
     pub fn state(&self) -> BreakerState {
         self.with(|breaker| breaker.state())
@@ -168,7 +202,8 @@ impl SharedBreaker {
 mod tests {
     use super::*;
 
-    /// `f` fails, `s` succeeds, `a` asks; each with its second. What came of the asks, and the last state.
+    /// `f` fails, `s` succeeds, `r` asks for 10 s of rest, `R` for an hour, `a` asks; each with its second. What came of the asks, and the
+    /// last state.
     fn check(script: &str, expected: &str) {
         let start = Instant::now();
         let config = BreakerConfig { failures: 3, window: Duration::from_secs(10), cool_down: Duration::from_secs(20) };
@@ -179,6 +214,8 @@ mod tests {
             match &step[..1] {
                 "f" => breaker.failed(now),
                 "s" => breaker.succeeded(),
+                "r" => breaker.rest(now, Duration::from_secs(10)),
+                "R" => breaker.rest(now, Duration::from_secs(3_600)),
                 _ => log.push(if breaker.allow(now) { 'y' } else { 'n' }),
             }
         }
@@ -200,6 +237,29 @@ mod tests {
         check("f0 f1 f2 a32 s33 a33 a33", "yyy Closed");
         check("f0 f1 f2 a32 f33 a34 a52", "ynn Open");
         check("f0 f1 f2 a32 f33 a63", "yy HalfOpen");
+    }
+
+    #[test]
+    fn who_asks_for_rest_is_left_alone_for_as_long_but_not_for_hours() {
+        check("r0 a9 a10", "ny HalfOpen");
+        check("R0 a59 a60", "ny HalfOpen");
+        // A rest does not shorten what failures cost: 20 s at least.
+        check("f0 f1 f2 r2 a13 a21", "nn Open");
+    }
+
+    #[test]
+    fn it_is_known_when_one_may_ask_again() {
+        let now = Instant::now();
+        let mut breaker = Breaker::new(BreakerConfig::default(), 1);
+        let free = |breaker: &Breaker, ms| {
+            let now = now + Duration::from_millis(ms);
+            breaker.free_at(now).duration_since(now).as_millis()
+        };
+        assert_eq!(free(&breaker, 0), 0);
+        breaker.rest(now, Duration::from_secs(2));
+        assert_eq!((free(&breaker, 0), free(&breaker, 1_500), free(&breaker, 3_000)), (2_000, 500, 0));
+        assert!(breaker.allow(now + Duration::from_secs(2)));
+        assert_eq!((free(&breaker, 2_000), free(&breaker, 16_900)), (500, 100));
     }
 
     #[test]

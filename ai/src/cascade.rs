@@ -12,6 +12,8 @@
 //! - The conversation is what the caller heard: words of the agent that were cut are not in it.
 //! - Each stage has a list of providers. One that fails or is late is asked once more, or left for the next, which is given what is needed
 //!   to go on: the turn's audio, the conversation with the words said so far, the text that was not said.
+//! - A stage that nobody may be asked for is absent: it is looked for again until it is needed, so that a greeting that lies in the cache is
+//!   heard, and only then, if a caller cannot wait as long, the engine fails.
 //! - When nothing is heard for a while, a filler that was made beforehand is said.
 //!
 //! `ears`, `mind` and `mouth` are the stages; `reply` is one turn of the agent on its way through them.
@@ -25,11 +27,14 @@ mod mind;
 mod mouth;
 mod piece;
 mod ports;
+mod post;
+mod remarks;
 mod reply;
 mod said;
 mod sentences;
 mod sound;
 mod speaking;
+mod tongue;
 mod turns;
 
 use std::time::{Duration, Instant};
@@ -57,6 +62,8 @@ use said::{Prompt, Said};
 /// One call's conversation through a cascade. See [`Engine`] for the contract.
 pub struct CascadeSession {
     config: CascadeConfig,
+    /// Of the instructions, what the operator wrote; the caller's language follows it.
+    own_instructions: usize,
     ears: Ears,
     mind: Mind,
     mouth: Mouth,
@@ -97,9 +104,10 @@ impl CascadeSession {
     /// A session that waits for [`Input::Ringing`] or [`Input::Started`]. Each stage has at least one provider. The seed jitters the
     /// waits before something is tried again.
     pub fn new(config: CascadeConfig, seed: u64) -> Self {
-        let transcribers = Chain::new(config.transcribers.clone(), "transcriber", seed);
-        let responders = Chain::new(config.responders.clone(), "model", seed.wrapping_add(1));
-        let synthesizers = Chain::new(config.synthesizers.clone(), "voice", seed.wrapping_add(2));
+        let Timeouts { transcript, first_token, first_audio, .. } = config.timeouts;
+        let transcribers = Chain::new(config.transcribers.clone(), "transcriber", transcript, seed);
+        let responders = Chain::new(config.responders.clone(), "model", first_token, seed.wrapping_add(1));
+        let synthesizers = Chain::new(config.synthesizers.clone(), "voice", first_audio, seed.wrapping_add(2));
         Self {
             ears: Ears::new(transcribers, &config),
             mind: Mind::new(responders, config.timeouts),
@@ -117,6 +125,7 @@ impl CascadeSession {
             filler_made: false,
             filler_at: None,
             next_prompt: config.first_prompt,
+            own_instructions: config.instructions.len(),
             config,
         }
     }
@@ -149,7 +158,8 @@ impl CascadeSession {
             self.ports.push(Output::CacheGet(key));
         }
         if let Some(text) = self.config.first_message.clone() {
-            self.greet(now, &text);
+            // Made while it rings.
+            self.recite(now, reply::Cause::Greeting, &text);
         }
     }
 
@@ -184,6 +194,7 @@ impl CascadeSession {
                 }
             }
             Input::ToolResult { call_id, output } => self.tool_came(now, &call_id, output),
+            Input::Remark(remark) => self.remark(now, remark),
             Input::Say(text) => self.say_meanwhile(now, text.as_str()),
             Input::Started | Input::Ringing => {}
             other => self.handle_any(now, other),
@@ -206,8 +217,9 @@ impl CascadeSession {
     }
 
     fn handle_link(&mut self, now: Instant, link: LinkId, input: &LinkInput) {
-        let ports = &mut self.ports;
-        if self.ears.handle(now, link, input, ports) || self.mouth.handle(now, link, input, &mut self.said, ports) {
+        if self.ears.handle(now, link, input, &mut self.ports) {
+            return self.follow_the_caller(now);
+        } else if self.mouth.handle(now, link, input, &mut self.said, &mut self.ports) {
             return;
         }
         for thought in self.mind.handle(now, link, input, &mut self.ports).unwrap_or_default() {
@@ -276,14 +288,17 @@ impl CascadeSession {
             self.ask(now);
         }
         self.speak(now);
-        let dead = [
-            self.ears.is_dead().then(|| self.ears.error()),
-            self.mind.is_dead().then(|| self.mind.error()),
-            self.mouth.is_dead().then(|| self.mouth.error()),
-        ];
-        if let Some(error) = dead.into_iter().flatten().next() {
-            self.fail(now, error);
-        }
+        let Self { ears, mind, mouth, ports, .. } = self;
+        let error = if ears.is_dead() {
+            ears.error(now, ports)
+        } else if mind.is_dead() {
+            mind.error(now, ports)
+        } else if mouth.is_dead() {
+            mouth.error(now, ports)
+        } else {
+            return;
+        };
+        self.fail(now, error);
     }
 
     fn end(&mut self, now: Instant, heard: Option<(PromptId, Duration)>) {
@@ -364,6 +379,10 @@ impl Engine for CascadeSession {
 
     fn next_prompt(&self) -> PromptId {
         self.next_prompt
+    }
+
+    fn is_busy(&self) -> bool {
+        matches!(self.phase, Phase::Live | Phase::Ringing) && self.is_making()
     }
 }
 

@@ -1,6 +1,8 @@
 //! What an engine is: the agent's side of one call, as a pure core with inputs and outputs.
 
 mod error;
+#[cfg(test)]
+pub(crate) mod script;
 mod words;
 
 use std::sync::Arc;
@@ -11,7 +13,9 @@ use media::frame::SharedFrame;
 use media::sendout::PromptId;
 use media::turn::TurnHint;
 
+use crate::language::Language;
 use crate::link::{Frame, LinkId, LinkInput, Target};
+use crate::remark::Remark;
 
 pub use error::{EngineError, Fault, Stage};
 pub use words::Words;
@@ -36,6 +40,10 @@ pub trait Engine: Send {
 
     /// The first prompt this engine has not used: where an engine that takes over begins.
     fn next_prompt(&self) -> PromptId;
+
+    /// Whether more is to be heard of it without any doing of the caller: something is being made, or was asked and is to be answered. What
+    /// a tool has not brought yet does not count.
+    fn is_busy(&self) -> bool;
 }
 
 /// What happens to an engine. Whose turn it is was decided by `media::turn`.
@@ -104,6 +112,8 @@ pub enum Input {
         /// What came.
         input: LinkInput,
     },
+    /// Say something that answers nothing; see [`Occasion::is_last`](crate::remark::Occasion::is_last) for when it is forgotten.
+    Remark(Remark),
     /// A tool takes its time: say this now. Forgotten by an engine that is saying or making something, that hears the caller, or
     /// that cannot say a given text.
     Say(Words),
@@ -158,6 +168,8 @@ pub enum Output {
         /// Why; a label of low cardinality.
         reason: &'static str,
     },
+    /// The caller speaks this language, as a provider found: told when it is first known, and when it changes.
+    Language(Language),
     /// Answer with [`Input::Marked`] when all audio given so far was heard: at once when none waits.
     Mark {
         /// Its number, growing.

@@ -3,72 +3,72 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Of ISO 639-1: the code, the name that a model knows, and espeak-ng's voice.
-const LANGUAGES: &[(&str, &str, &str)] = &[
-    ("af", "Afrikaans", "af"),
-    ("ar", "Arabic", "ar"),
-    ("az", "Azerbaijani", "az"),
-    ("be", "Belarusian", "be"),
-    ("bg", "Bulgarian", "bg"),
-    ("bn", "Bengali", "bn"),
-    ("bs", "Bosnian", "bs"),
-    ("ca", "Catalan", "ca"),
-    ("cs", "Czech", "cs"),
-    ("cy", "Welsh", "cy"),
-    ("da", "Danish", "da"),
-    ("de", "German", "de"),
-    ("el", "Greek", "el"),
-    ("en", "English", "en-us"),
-    ("es", "Spanish", "es"),
-    ("et", "Estonian", "et"),
-    ("eu", "Basque", "eu"),
-    ("fa", "Persian", "fa"),
-    ("fi", "Finnish", "fi"),
-    ("fr", "French", "fr-fr"),
-    ("ga", "Irish", "ga"),
-    ("gu", "Gujarati", "gu"),
-    ("he", "Hebrew", "he"),
-    ("hi", "Hindi", "hi"),
-    ("hr", "Croatian", "hr"),
-    ("hu", "Hungarian", "hu"),
-    ("hy", "Armenian", "hy"),
-    ("id", "Indonesian", "id"),
-    ("is", "Icelandic", "is"),
-    ("it", "Italian", "it"),
-    ("ja", "Japanese", "ja"),
-    ("ka", "Georgian", "ka"),
-    ("kk", "Kazakh", "kk"),
-    ("kn", "Kannada", "kn"),
-    ("ko", "Korean", "ko"),
-    ("lt", "Lithuanian", "lt"),
-    ("lv", "Latvian", "lv"),
-    ("mk", "Macedonian", "mk"),
-    ("ml", "Malayalam", "ml"),
-    ("mr", "Marathi", "mr"),
-    ("ms", "Malay", "ms"),
-    ("mt", "Maltese", "mt"),
-    ("ne", "Nepali", "ne"),
-    ("nl", "Dutch", "nl"),
-    ("no", "Norwegian", "nb"),
-    ("pa", "Punjabi", "pa"),
-    ("pl", "Polish", "pl"),
-    ("pt", "Portuguese", "pt"),
-    ("ro", "Romanian", "ro"),
-    ("ru", "Russian", "ru"),
-    ("sk", "Slovak", "sk"),
-    ("sl", "Slovenian", "sl"),
-    ("sq", "Albanian", "sq"),
-    ("sr", "Serbian", "sr"),
-    ("sv", "Swedish", "sv"),
-    ("sw", "Swahili", "sw"),
-    ("ta", "Tamil", "ta"),
-    ("te", "Telugu", "te"),
-    ("th", "Thai", "th"),
-    ("tr", "Turkish", "tr"),
-    ("uk", "Ukrainian", "uk"),
-    ("ur", "Urdu", "ur"),
-    ("vi", "Vietnamese", "vi"),
-    ("zh", "Mandarin Chinese", "cmn"),
+/// The codes of ISO 639-1 and 639-3, the name that a model knows, and espeak-ng's voice.
+const LANGUAGES: &[(&str, &str, &str, &str)] = &[
+    ("af", "afr", "Afrikaans", "af"),
+    ("ar", "ara", "Arabic", "ar"),
+    ("az", "aze", "Azerbaijani", "az"),
+    ("be", "bel", "Belarusian", "be"),
+    ("bg", "bul", "Bulgarian", "bg"),
+    ("bn", "ben", "Bengali", "bn"),
+    ("bs", "bos", "Bosnian", "bs"),
+    ("ca", "cat", "Catalan", "ca"),
+    ("cs", "ces", "Czech", "cs"),
+    ("cy", "cym", "Welsh", "cy"),
+    ("da", "dan", "Danish", "da"),
+    ("de", "deu", "German", "de"),
+    ("el", "ell", "Greek", "el"),
+    ("en", "eng", "English", "en-us"),
+    ("es", "spa", "Spanish", "es"),
+    ("et", "est", "Estonian", "et"),
+    ("eu", "eus", "Basque", "eu"),
+    ("fa", "fas", "Persian", "fa"),
+    ("fi", "fin", "Finnish", "fi"),
+    ("fr", "fra", "French", "fr-fr"),
+    ("ga", "gle", "Irish", "ga"),
+    ("gu", "guj", "Gujarati", "gu"),
+    ("he", "heb", "Hebrew", "he"),
+    ("hi", "hin", "Hindi", "hi"),
+    ("hr", "hrv", "Croatian", "hr"),
+    ("hu", "hun", "Hungarian", "hu"),
+    ("hy", "hye", "Armenian", "hy"),
+    ("id", "ind", "Indonesian", "id"),
+    ("is", "isl", "Icelandic", "is"),
+    ("it", "ita", "Italian", "it"),
+    ("ja", "jpn", "Japanese", "ja"),
+    ("ka", "kat", "Georgian", "ka"),
+    ("kk", "kaz", "Kazakh", "kk"),
+    ("kn", "kan", "Kannada", "kn"),
+    ("ko", "kor", "Korean", "ko"),
+    ("lt", "lit", "Lithuanian", "lt"),
+    ("lv", "lav", "Latvian", "lv"),
+    ("mk", "mkd", "Macedonian", "mk"),
+    ("ml", "mal", "Malayalam", "ml"),
+    ("mr", "mar", "Marathi", "mr"),
+    ("ms", "msa", "Malay", "ms"),
+    ("mt", "mlt", "Maltese", "mt"),
+    ("ne", "nep", "Nepali", "ne"),
+    ("nl", "nld", "Dutch", "nl"),
+    ("no", "nor", "Norwegian", "nb"),
+    ("pa", "pan", "Punjabi", "pa"),
+    ("pl", "pol", "Polish", "pl"),
+    ("pt", "por", "Portuguese", "pt"),
+    ("ro", "ron", "Romanian", "ro"),
+    ("ru", "rus", "Russian", "ru"),
+    ("sk", "slk", "Slovak", "sk"),
+    ("sl", "slv", "Slovenian", "sl"),
+    ("sq", "sqi", "Albanian", "sq"),
+    ("sr", "srp", "Serbian", "sr"),
+    ("sv", "swe", "Swedish", "sv"),
+    ("sw", "swa", "Swahili", "sw"),
+    ("ta", "tam", "Tamil", "ta"),
+    ("te", "tel", "Telugu", "te"),
+    ("th", "tha", "Thai", "th"),
+    ("tr", "tur", "Turkish", "tr"),
+    ("uk", "ukr", "Ukrainian", "uk"),
+    ("ur", "urd", "Urdu", "ur"),
+    ("vi", "vie", "Vietnamese", "vi"),
+    ("zh", "zho", "Mandarin Chinese", "cmn"),
 ];
 
 /// The language of an assistant's calls.
@@ -84,6 +84,19 @@ impl Language {
     /// English: the default.
     pub const ENGLISH: Self = Self::Fixed(*b"en");
 
+    /// The language that a provider names, by a code of two or three letters, a tag (`pt-BR`) or in English (`german`); `None` for
+    /// one that is not in our list.
+    pub fn heard(text: &str) -> Option<Self> {
+        let text = text.trim().to_lowercase();
+        let code = text.split(['-', '_']).next().unwrap_or_default();
+        let named = |name: &str| {
+            let name = name.to_lowercase();
+            name == text || name.strip_suffix(text.as_str()).is_some_and(|rest| rest.ends_with(' '))
+        };
+        let known = |(two, three, name, _): &&(&str, &str, &str, &str)| *two == code || *three == code || named(name);
+        LANGUAGES.iter().find(known).and_then(|(two, ..)| two.parse().ok())
+    }
+
     /// The code; `None` when it is the caller's.
     pub fn code(&self) -> Option<&str> {
         match self {
@@ -96,16 +109,16 @@ impl Language {
     /// Its English name, as a model is told; of a language that is not in our list, its code.
     pub fn name(&self) -> Option<&str> {
         let code = self.code()?;
-        Some(row(code).map_or(code, |(_, name, _)| name))
+        Some(row(code).map_or(code, |(_, _, name, _)| name))
     }
 
     /// The espeak-ng voice that speaks it; `None` when it is the caller's, or espeak-ng cannot.
     pub fn offline_voice(&self) -> Option<&'static str> {
-        row(self.code()?).map(|(_, _, voice)| *voice)
+        row(self.code()?).map(|(.., voice)| *voice)
     }
 }
 
-fn row(code: &str) -> Option<&'static (&'static str, &'static str, &'static str)> {
+fn row(code: &str) -> Option<&'static (&'static str, &'static str, &'static str, &'static str)> {
     LANGUAGES.iter().find(|(known, ..)| *known == code)
 }
 
@@ -148,6 +161,25 @@ mod tests {
         check("zh", Some("Mandarin Chinese"), Some("cmn"));
         check("xx", Some("xx"), None);
         check("auto", None, None);
+    }
+
+    #[test]
+    fn providers_name_languages_in_several_ways() {
+        for (text, expected) in [
+            ("de", "de"),
+            ("pt-BR", "pt"),
+            ("zh_Hant", "zh"),
+            ("deu", "de"),
+            ("english", "en"),
+            ("Chinese", "zh"),
+            ("ese", "none"),
+            ("xx", "none"),
+            ("multi", "none"),
+            ("", "none"),
+        ] {
+            let heard = Language::heard(text).map_or("none".to_owned(), |language| language.to_string());
+            assert_eq!(heard, expected, "{text}");
+        }
     }
 
     #[test]

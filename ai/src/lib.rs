@@ -5,7 +5,7 @@
 //! needs from outside goes over [`link`]s. [`transcriber`], [`responder`] and [`synthesizer`] are the ports of a cascade's
 //! stages; [`vendor`] knows who serves them. [`media_streams`] is the wire
 //! protocol of Twilio Media Streams, and [`tools`] what the model may do besides talking. [`prompt`] is what a model is told before a
-//! call, and [`language`] which one it is held in.
+//! call, [`language`] which one it is held in, and [`remark`] what the agent says though nobody asked.
 //!
 //! Nothing here decides whose turn it is (that is `media::turn`), paces audio (`media::sendout`) or transcodes the
 //! leg's G.711.
@@ -30,6 +30,7 @@ pub mod offline;
 pub mod openai;
 pub mod prompt;
 pub mod realtime;
+pub mod remark;
 pub mod responder;
 pub mod secret;
 pub mod speakable;

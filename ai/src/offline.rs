@@ -4,7 +4,7 @@
 //!             ┌───────────── lines left ─────────────┐
 //!             ▼                                      │
 //! lines ──► Synthesizing ──► Playing ──► heard, or interrupted ──► none left: the step begins
-//!               Synthesize      Audio,                             Listening  silence prompts, then goodbye
+//!               Synthesize      Audio,                             Listening  until somebody speaks
 //!                               PromptEnd                          Choosing   keys, retries, then goodbye
 //!                                                                  Recording  until key, silence or length
 //!                                                                  HangingUp  Hangup
@@ -26,6 +26,8 @@ use media::sendout::PromptId;
 use media::units::SampleRate;
 
 use crate::engine::{Engine, EngineError, Input, Output, Role, TurnOutcome, TurnTimings, Usage, Words};
+use crate::language::Language;
+use crate::remark::{Phrases, Remark};
 pub use config::{Choice, Mailbox, Menu, Mode, OfflineConfig};
 use hearing::Hearing;
 use recording::Recording;
@@ -33,7 +35,7 @@ use recording::Recording;
 /// An offline agent in one call.
 pub struct OfflineSession {
     config: OfflineConfig,
-    /// Wrong or missing keys, or silences, in a row.
+    /// Wrong or missing keys in a row.
     failures: u8,
     hearing: Hearing,
     /// The caller was last heard then; for the timings of the answer.
@@ -52,9 +54,6 @@ pub struct OfflineSession {
 /// How long a synthesizer may take, twice what it allows itself; and how much longer than its audio a prompt may play,
 /// pauses included. After that the answer was lost, and the call goes on.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Label of a hang-up after silence; the only one that an interruption takes back.
-const SILENCE: &str = "caller_silent";
 
 /// Something to say.
 enum Line {
@@ -155,7 +154,8 @@ impl OfflineSession {
 
     fn begin_step(&mut self, now: Instant) {
         match &mut self.step {
-            Step::Choosing | Step::Listening => self.wait(now),
+            Step::Choosing => self.wait(now),
+            Step::Listening => {}
             Step::HangingUp(reason) => {
                 self.outputs.push_back(Output::Hangup { reason });
                 self.step = Step::Over;
@@ -167,14 +167,29 @@ impl OfflineSession {
         }
     }
 
-    /// Waits for the caller, unless the caller is speaking or listening.
+    /// Waits for a key, unless the caller is speaking or listening.
     fn wait(&mut self, now: Instant) {
-        let patience = match (&self.step, &self.config.mode) {
-            (Step::Choosing, Mode::Menu(menu)) => menu.timeout,
-            _ => self.config.silence,
-        };
+        let Mode::Menu(menu) = &self.config.mode else { return };
         let waiting = matches!(self.now_saying, Saying::Nothing) && !self.hearing.in_turn();
-        self.deadline = waiting.then(|| now + patience);
+        self.deadline = waiting.then(|| now + menu.timeout);
+    }
+
+    /// Says something of its own accord. The last words are said in every mode; the others where the caller is only listened to.
+    fn remark(&mut self, now: Instant, remark: Remark) {
+        let Remark { occasion, text } = remark;
+        let english = || Phrases::of(&Language::ENGLISH).text(occasion).to_owned();
+        let text = text.map_or_else(english, Words::into_string);
+        if occasion.is_last() {
+            self.hand_over_recording(now);
+            self.lines.clear();
+            if let Saying::Synthesizing { .. } = self.now_saying {
+                self.now_saying = Saying::Nothing;
+            }
+            self.step = Step::Listening;
+        } else if !matches!(self.step, Step::Listening) || self.is_busy() || self.hearing.in_turn() {
+            return;
+        }
+        self.say(now, [text]);
     }
 
     fn play(&mut self, now: Instant, text: String, requested: Instant, audio: Bytes) {
@@ -245,22 +260,14 @@ impl OfflineSession {
             Step::Recording(_) => self.lines.retain(|line| matches!(line, Line::Sound(_))),
             _ => self.lines.clear(),
         }
-        if let Step::HangingUp(SILENCE) = self.step {
-            self.step = match self.config.mode {
-                Mode::Menu(_) => Step::Choosing,
-                _ => Step::Listening,
-            };
-        }
         self.proceed(now);
     }
 
     fn caller_started(&mut self, at: Instant) {
         self.hearing.start_turn(at);
         self.deadline = None;
-        match &mut self.step {
-            Step::Listening => self.failures = 0,
-            Step::Recording(recording) => recording.caller_started(),
-            Step::Choosing | Step::HangingUp(_) | Step::Over => {}
+        if let Step::Recording(recording) = &mut self.step {
+            recording.caller_started();
         }
     }
 
@@ -283,29 +290,17 @@ impl OfflineSession {
     fn key(&mut self, now: Instant, key: char) {
         match &mut self.step {
             Step::Choosing => self.choose(now, key),
-            Step::Listening => {
-                self.failures = 0;
-                self.wait(now);
-            }
             Step::Recording(recording) if key == '#' && recording.deadline().is_some() => {
                 self.end_recording(now);
             }
-            Step::HangingUp(_) | Step::Over | Step::Recording(_) => {}
+            Step::HangingUp(_) | Step::Listening | Step::Over | Step::Recording(_) => {}
         }
     }
 
     fn waited(&mut self, now: Instant) {
-        match (&self.step, &self.config.mode) {
-            (Step::Choosing, Mode::Menu(menu)) => {
-                let no_input = menu.no_input.clone();
-                self.ask_again(now, no_input);
-            }
-            (Step::Listening, _) if self.failures < self.config.silence_prompts => {
-                self.failures += 1;
-                self.say(now, [self.config.still_there.clone()]);
-            }
-            (Step::Listening, _) => self.leave(now, SILENCE),
-            _ => {}
+        if let (Step::Choosing, Mode::Menu(menu)) = (&self.step, &self.config.mode) {
+            let no_input = menu.no_input.clone();
+            self.ask_again(now, no_input);
         }
     }
 
@@ -358,6 +353,7 @@ impl Engine for OfflineSession {
             Input::Dtmf(key) => self.key(now, key),
             Input::Ended { heard } => self.end(now, heard),
             Input::PromptFinished { prompt } => self.finished(now, prompt),
+            Input::Remark(remark) => self.remark(now, remark),
             Input::Started => self.start(now),
             Input::Synthesized { request, result } => self.synthesized(now, request, result),
             Input::Cached { .. } | Input::CallerPaused { .. } | Input::CallerResumed | Input::Link { .. } | Input::Say(_) => {}
@@ -407,6 +403,10 @@ impl Engine for OfflineSession {
 
     fn next_prompt(&self) -> PromptId {
         PromptId(self.next_prompt)
+    }
+
+    fn is_busy(&self) -> bool {
+        !self.lines.is_empty() || !matches!(self.now_saying, Saying::Nothing)
     }
 }
 

@@ -24,6 +24,7 @@ mod frames;
 pub(crate) mod history;
 mod link;
 mod prompts;
+mod remarks;
 mod responses;
 mod wire;
 
@@ -58,6 +59,8 @@ pub struct RealtimeSession {
     prompts: Prompts,
     /// How long the provider wants no more requests, as it last said.
     rate_limit: Duration,
+    /// The words of the remark that is due or being made; `None`: the model's own.
+    remark: Option<Words>,
     responses: Responses,
     socket: LinkId,
     stats: RealtimeStats,
@@ -95,6 +98,7 @@ impl RealtimeSession {
             phase: Phase::New,
             prompts: Prompts::new(config.first_prompt),
             rate_limit: Duration::ZERO,
+            remark: None,
             responses: Responses::new(config.first_audio_timeout),
             socket: LinkId(0),
             stats: RealtimeStats::default(),
@@ -179,6 +183,8 @@ impl RealtimeSession {
                 if self.responses.is_silent_answer() {
                     self.cancel(now);
                 }
+                let dropped = self.responses.forget_remark(now);
+                self.outputs.extend(dropped);
             }
             Input::Dtmf(key) => {
                 if let Some(keys) = self.keypad.press(now, key) {
@@ -200,6 +206,7 @@ impl RealtimeSession {
             Input::Link { link, input } if link == self.socket => self.handle_socket(now, input),
             // A late word of a socket before.
             Input::Link { .. } => {}
+            Input::Remark(remark) => self.remark(now, remark),
             Input::Say(text) => {
                 let free = self.link.is_up() && !self.uplink.is_open();
                 if let Some(number) = if free { self.responses.say(now) } else { None } {
@@ -254,6 +261,7 @@ impl RealtimeSession {
         self.outputs.extend(superseded);
         let frame = match (purpose, &self.config.first_message) {
             (Purpose::Greeting, Some(text)) => frames::say(number, text),
+            (Purpose::Remark, _) => self.remark_frame(number),
             _ => frames::answer(number),
         };
         self.send(frame);
@@ -336,7 +344,7 @@ impl RealtimeSession {
     }
 
     fn pressed(&mut self, now: Instant, keys: &str) {
-        self.add_item(Entry::Keys { text: format!("(caller pressed {keys})") });
+        self.add_item(Entry::Note { text: format!("(caller pressed {keys})") });
         if !self.responses.is_wanted() {
             self.want(now, Purpose::Answer, TurnTimings::default());
         }
@@ -433,6 +441,10 @@ impl Engine for RealtimeSession {
 
     fn next_prompt(&self) -> PromptId {
         self.prompts.next()
+    }
+
+    fn is_busy(&self) -> bool {
+        matches!(self.phase, Phase::Live | Phase::Ringing) && self.responses.is_busy()
     }
 }
 

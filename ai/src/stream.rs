@@ -411,6 +411,11 @@ impl Engine for StreamSession {
     fn next_prompt(&self) -> PromptId {
         PromptId(self.prompt.0 + 1)
     }
+
+    /// Nobody knows what a bot is about to say.
+    fn is_busy(&self) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

@@ -38,6 +38,12 @@ pub trait Synthesizer: Send {
     /// A piece is not wanted any more; its late audio is swallowed by `handle`.
     fn cancel(&mut self, speech: SpeechId, out: &mut Vec<Frame>);
 
+    /// What follows is in this language, an ISO 639-1 code. True when that holds only from the next socket on. A provider that is not told,
+    /// or finds out by itself, does nothing.
+    fn set_language(&mut self, _code: &str) -> bool {
+        false
+    }
+
     /// How many pieces may be asked for ahead of the one whose audio comes; at least 1.
     fn pieces_ahead(&self) -> usize;
 

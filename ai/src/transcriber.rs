@@ -7,6 +7,7 @@ use bytes::Bytes;
 use media::codec::Codec;
 
 use crate::engine::{EngineError, Words};
+use crate::language::Language;
 use crate::link::{Frame, LinkInput, Target};
 
 /// One call's transcriber: what goes over its links, and what comes back; a value without a clock or a socket.
@@ -79,6 +80,8 @@ pub enum Transcribed {
     Final(Words),
     /// All audio sent before the flush is transcribed.
     Flushed,
+    /// The language of the final words before; only where the provider finds it out.
+    Language(Language),
     /// Words after the final ones, which may still change; in place of the last interim ones.
     Interim(Words),
     /// The provider takes [`EagerEnd`](Self::EagerEnd) back.

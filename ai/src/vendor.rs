@@ -2,7 +2,9 @@
 
 mod account;
 mod config;
+mod fits;
 mod make;
+mod model;
 mod pieces;
 #[cfg(test)]
 pub(crate) mod script;
@@ -12,7 +14,9 @@ mod turns;
 pub use self::account::Account;
 pub(crate) use self::account::{Query, by_status, fault};
 pub use self::config::{ResponderApi, ResponderConfig, SynthesizerConfig, TranscriberConfig};
+pub use self::fits::{Purpose, check_model, check_realtime_voice};
 pub use self::make::{responder, synthesizer, transcriber};
+pub(crate) use self::model::{Interface, Model};
 pub(crate) use self::pieces::{Chunker, TurnWords, decoded, of_request, read, text, wav};
 pub(crate) use self::turns::{Calls, Turn, turns};
 

@@ -187,6 +187,19 @@ async fn broken_answers_say_how() {
 }
 
 #[tokio::test]
+async fn a_page_in_place_of_audio_is_not_played() {
+    let page = |kind: &str| format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: 6\r\n\r\n<html>");
+    for kind in ["text/html; charset=utf-8", "Application/JSON"] {
+        let expected = format!("protocol: provider broke the protocol: {} in place of audio", kind.to_lowercase());
+        assert_eq!(told(Answer::Bytes, page(kind).as_bytes()).await, expected);
+    }
+    for kind in ["audio/pcm", "application/octet-stream"] {
+        assert_eq!(told(Answer::Bytes, page(kind).as_bytes()).await, "6 octets|Ended");
+    }
+    assert_eq!(told(Answer::Whole, page("text/html").as_bytes()).await, "<html>|Ended");
+}
+
+#[tokio::test]
 async fn a_reset_is_told() {
     let (listener, url) = listener().await;
     let client = HttpClient::default();

@@ -119,7 +119,7 @@ impl Leg {
     }
 
     fn datagram(&mut self, payload: &[u8]) -> Bytes {
-        self.datagrams.extend_from_slice(self.peer.next_audio(payload));
+        self.datagrams.extend_from_slice(self.peer.next_audio(payload, FRAME_SAMPLES as u32));
         self.datagrams.split().freeze()
     }
 
@@ -144,7 +144,7 @@ impl Leg {
         let sent = self.sendout.next_frame(&mut frame);
         while self.sendout.poll_event().is_some() {}
         match sent {
-            SentFrame::Audio(_) => self.sender.next_audio(&frame).len(),
+            SentFrame::Audio(_) => self.sender.next_audio(&frame, FRAME_SAMPLES as u32).len(),
             _ => 0,
         }
     }

@@ -3,6 +3,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use media::pitch::Pitch;
 use media::turn::{AgentAudio, TurnConfig, TurnDetector};
 use media::units::FRAME;
 use media::vad::{Vad, VadConfig, VadFrame};
@@ -18,6 +19,14 @@ pub const WORKLOADS: &[Workload] = &[
         budget: Duration::from_micros(8_250),
         counted: 1,
         start: eleven_seconds_of_speech,
+    },
+    // Of it: the search for the pitch of each frame, were every one speech.
+    Workload {
+        name: "pitch_of_a_frame",
+        what: "one frame's pitch",
+        budget: Duration::from_micros(2),
+        counted: 550,
+        start: pitch_of_a_frame,
     },
     // The agent speaking and its echo being learned, and no allocation.
     Workload {
@@ -42,6 +51,17 @@ fn eleven_seconds_of_speech() -> Step {
                 black_box(event);
             }
         }
+    })
+}
+
+fn pitch_of_a_frame() -> Step {
+    let frames = speech::frames();
+    let mut pitch = Pitch::new();
+    let mut next = 0;
+    Box::new(move || {
+        pitch.handle_frame(black_box(&frames[next].samples));
+        black_box(pitch.find());
+        next = (next + 1) % frames.len();
     })
 }
 

@@ -10,6 +10,7 @@
 //! ```
 
 mod audio;
+mod background;
 mod gate;
 mod hearing;
 mod mailbox;
@@ -48,7 +49,7 @@ fn main() -> Result<ExitCode> {
                 step();
             }
         }
-        _ => bail!("usage: benches [time [PART] | turns [small | train] | check | accept | count PART N]"),
+        _ => bail!("usage: benches [time [PART] | turns [noise [FOLDER] | small | train] | check | accept | count PART N]"),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! benches turns         the tables, and docs/plots/turns-delay-by-cut-offs.svg
+//! benches turns noise   the same with noise suppression, and what that does to speech; with a folder, the audio too
 //! benches turns small   fewer voices and sentences, as numbers for the tests
 //! benches turns train   the weights of media::turn, from the voices and sentences that are not measured
 //! ```
 
 mod barge;
+mod noise;
 mod plot;
 mod report;
 mod scene;
@@ -45,16 +47,20 @@ pub fn run(words: &[&str]) -> Result<()> {
             report::real_speech();
             report::interruptions(voices::MEASURED)?;
         }
+        ["noise", folder @ ..] if folder.len() < 2 => {
+            noise::report(folder.first().copied(), scenes(voices::MEASURED, sentences::MEASURED, 2)?)?;
+        }
         ["small"] => {
             let voices = [voices::MEASURED[0], voices::MEASURED[3]];
             let scenes = scenes(&voices, sentences::MEASURED, 2)?;
             report::numbers(&Heard::all(&scenes), &voices[..1])?;
         }
         ["train"] => {
-            let scenes = scenes(voices::TRAINING, sentences::TRAINING, 2)?;
+            let scenes = scenes(voices::TRAINING, sentences::TRAINING, 1)?;
+            print!("{}", train::stops(sentences::TRAINING));
             print!("{}", train::report(&score::examples(&Heard::all(&scenes))));
         }
-        _ => bail!("usage: benches turns [small | train]"),
+        _ => bail!("usage: benches turns [noise [FOLDER] | small | train]"),
     }
     Ok(())
 }

@@ -24,6 +24,7 @@ pub fn all() -> impl Iterator<Item = &'static Workload> {
     let parts = [
         crate::signalling::WORKLOADS,
         crate::audio::WORKLOADS,
+        crate::background::WORKLOADS,
         crate::hearing::WORKLOADS,
         crate::wire::WORKLOADS,
         crate::mailbox::WORKLOADS,

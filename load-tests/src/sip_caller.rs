@@ -17,7 +17,7 @@ mod wire;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
@@ -31,6 +31,9 @@ use crate::report::Report;
 pub const CALLS_PER_SOCKET: usize = 64;
 /// Most calls on one RTP socket: more gain nothing.
 const CALLS_PER_SOCKET_MAX: usize = 1_024;
+
+/// How long a call may be unanswered by default: then the caller gives up, as people do.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
 /// A run of SIP calls.
 #[derive(Clone, Debug)]
@@ -53,6 +56,8 @@ pub struct SipLoad {
     pub watching: Watching,
     /// Calls on one RTP socket; 1 gives each its own, which a server needs that sends from one port to all.
     pub calls_per_socket: usize,
+    /// A call that is not answered so soon is cancelled and counts as failed.
+    pub answer_within: Duration,
     /// Where one call's audio is written: left what the caller sent, right what came back, from the answer on.
     pub save_wav: Option<PathBuf>,
 }

@@ -34,6 +34,8 @@ enum Phone {
     },
     HangsUp,
     Mute,
+    /// Says 100, and nothing after it.
+    Tries,
 }
 
 /// The ports that calls are given in turn.
@@ -156,6 +158,7 @@ fn drain(endpoint: &mut Endpoint, ports: &Ports, phone: Phone) -> Vec<Transmit> 
                 let after = (phone == Phone::Full { retry_after: true }).then_some(Duration::from_secs(5));
                 endpoint.refuse(now, &dialog, StatusCode::SERVICE_UNAVAILABLE, after);
             }
+            Event::Invited { .. } if phone == Phone::Tries => {}
             Event::Invited { dialog, invite, .. } => {
                 let offer = SessionDescription::parse(&invite.body).unwrap();
                 let local = LocalMedia::new([127, 0, 0, 1].into(), ports.take(), 1);
@@ -198,11 +201,12 @@ async fn run_by(transport: SipTransport, phone: Phone, change: impl FnOnce(&mut 
         watching: Watching::default(),
         // The telephone echoes all calls from one socket.
         calls_per_socket: 1,
+        answer_within: Duration::from_secs(10),
         impairments: Impairments::default(),
         save_wav: None,
     };
     change(&mut load);
-    load.run().await.unwrap()
+    Box::pin(load.run()).await.unwrap()
 }
 
 #[tokio::test]
@@ -259,6 +263,7 @@ async fn failures_are_told_by_cause() {
     let check = |report: Report, want: &str| assert_eq!(format!("{:?}", report.failures), want, "{report}");
     check(run(Phone::Busy, |_| {}).await, r#"{"refused: 486 Busy Here": 3}"#);
     check(run(Phone::HangsUp, |_| {}).await, r#"{"the server hung up early": 3}"#);
+    check(run(Phone::Tries, |load| load.answer_within = Duration::from_millis(300)).await, r#"{"not answered in time": 3}"#);
     check(run(Phone::Mute, |_| {}).await, r#"{"answered, but no audio came": 3}"#);
 }
 

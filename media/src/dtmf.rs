@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::rtp::RtpPacket;
-use crate::units::{FRAME_SAMPLES, RtpTime, SampleRate};
+use crate::units::{FRAME, RtpTime, SampleRate};
 
 /// One key of the telephone: 0-9, `*`, `#`, A-D. Its `Debug` hides it, since callers type card numbers.
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -65,13 +65,15 @@ pub enum DtmfTick {
 /// ```text
 /// tick       0    1    2    3    4    5    6    7  | 8
 /// packet     M    .    .    .    E    E    E    -  | M      timestamp of tick 0 in all seven
-/// duration  160  320  480  640  800  800  800      | 160
+/// duration  160  320  480  640  800  800  800      | 160    at 8 kHz; six times as much in Opus, at 48 kHz
 /// sound     |------ tone 100 ms -----|- gap 60 ms -|
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct DtmfSender {
     queue: VecDeque<Digit>,
     current: Option<Sending>,
+    /// Ticks of the events' clock in one tick of ours; 960 at most.
+    step: u16,
 }
 
 #[derive(Debug)]
@@ -91,9 +93,10 @@ impl DtmfSender {
     /// Digits waiting at most: two card numbers typed ahead.
     pub const CAPACITY: usize = 32;
 
-    /// A sender with nothing to send.
-    pub fn new() -> Self {
-        Self::default()
+    /// A sender with nothing to send, of events whose durations are counted by this clock (RFC 4733 §2.1).
+    pub fn new(clock: SampleRate) -> Self {
+        let step = u16::try_from(clock.samples_in(FRAME)).unwrap_or(u16::MAX / DIGIT_TICKS);
+        Self { queue: VecDeque::new(), current: None, step }
     }
 
     /// Queues a digit; false, and the digit is not sent, when [`Self::CAPACITY`] are waiting.
@@ -106,6 +109,11 @@ impl DtmfSender {
         fits
     }
 
+    /// Whether nothing is being sent and nothing waits.
+    pub fn is_idle(&self) -> bool {
+        self.current.is_none() && self.queue.is_empty()
+    }
+
     /// What to send this tick; `now` is the RTP time the audio of this tick would have.
     pub fn next_tick(&mut self, now: RtpTime) -> DtmfTick {
         if self.current.is_none() {
@@ -116,7 +124,7 @@ impl DtmfSender {
         };
         let tick = sending.tick;
         sending.tick += 1;
-        let packet = sending.packet(tick);
+        let packet = sending.packet(tick, self.step);
         if sending.tick == DIGIT_TICKS {
             self.current = None;
         }
@@ -125,12 +133,12 @@ impl DtmfSender {
 }
 
 impl Sending {
-    fn packet(&self, tick: u16) -> Option<EventPacket> {
+    fn packet(&self, tick: u16, step: u16) -> Option<EventPacket> {
         if tick > LAST_END_TICK {
             return None;
         }
         let ticks = (tick + 1).min(TONE_TICKS);
-        let [high, low] = (ticks * FRAME_SAMPLES as u16).to_be_bytes();
+        let [high, low] = (ticks * step).to_be_bytes();
         let end = if ticks == TONE_TICKS { END } else { 0 };
         Some(EventPacket { timestamp: self.timestamp, marker: tick == 0, payload: [self.digit.0, end | VOLUME, high, low] })
     }
@@ -160,8 +168,9 @@ pub enum DtmfEvent {
 /// event     Pressed(1)               Released(1)    Pressed(2)    |- 3 intervals -| Released(2)
 /// ```
 /// One input, then drain [`Self::poll_event`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct DtmfReceiver {
+    clock: SampleRate,
     current: Option<Hearing>,
     last: Option<(u32, RtpTime)>,
     events: VecDeque<DtmfEvent>,
@@ -177,16 +186,15 @@ struct Hearing {
     heard: Instant,
 }
 
-/// Packets of an older event are stale for a second: resent ends and reordering, not a restarted stream.
-const STALE_TICKS: i32 = 8_000;
+/// Packets of an older event are stale for this long: resent ends and reordering, not a restarted stream.
+const STALE: Duration = Duration::from_secs(1);
 /// Until two packets tell it, the packet interval is the longest in use (RFC 4733 §2.5.1.2 advises 50 ms).
 const LONGEST_INTERVAL: Duration = Duration::from_millis(50);
-const RATE: SampleRate = SampleRate::HZ_8000;
 
 impl DtmfReceiver {
-    /// A receiver that has heard nothing.
-    pub fn new() -> Self {
-        Self::default()
+    /// A receiver that has heard nothing, of events timed by this clock.
+    pub fn new(clock: SampleRate) -> Self {
+        Self { clock, current: None, last: None, events: VecDeque::new() }
     }
 
     /// Takes a packet of telephone-event. Short payloads and events that are not keys are ignored.
@@ -202,7 +210,7 @@ impl DtmfReceiver {
         match self.last {
             Some((ssrc, timestamp)) if ssrc == packet.ssrc => {
                 let step = packet.timestamp.since(timestamp);
-                if (-STALE_TICKS..0).contains(&step) {
+                if (-(self.clock.samples_in(STALE) as i32)..0).contains(&step) {
                     return;
                 }
                 if step == 0 {
@@ -259,7 +267,7 @@ impl DtmfReceiver {
         if let Some(hearing) = &mut self.current {
             let growth = duration.saturating_sub(hearing.duration);
             if growth > 0 {
-                let interval = RATE.duration_of(growth.into()).max(crate::units::FRAME);
+                let interval = self.clock.duration_of(growth.into()).max(FRAME);
                 hearing.interval = hearing.interval.min(interval);
                 hearing.duration = duration;
             }
@@ -267,7 +275,7 @@ impl DtmfReceiver {
         }
     }
 
-    /// A key held longer than 8.19 s goes on as a new segment that starts where the last ended (RFC 4733 §2.5.1.3).
+    /// A key held longer than 8.19 s, at 8 kHz, goes on as a new segment that starts where the last ended (RFC 4733 §2.5.1.3).
     fn carry_on(&mut self, now: Instant, digit: Digit, packet: &RtpPacket) -> bool {
         let Some(hearing) = &mut self.current else {
             return false;
@@ -275,7 +283,7 @@ impl DtmfReceiver {
         let segment = packet.timestamp.since(hearing.timestamp);
         let goes_on = !packet.marker && digit == hearing.digit && segment == i32::from(u16::MAX);
         if goes_on {
-            hearing.before += RATE.duration_of(u16::MAX.into());
+            hearing.before += self.clock.duration_of(u16::MAX.into());
             hearing.timestamp = packet.timestamp;
             hearing.duration = 0;
             hearing.heard = now;
@@ -285,7 +293,7 @@ impl DtmfReceiver {
 
     fn release(&mut self) {
         if let Some(hearing) = self.current.take() {
-            let held = hearing.before + RATE.duration_of(hearing.duration.into());
+            let held = hearing.before + self.clock.duration_of(hearing.duration.into());
             self.events.push_back(DtmfEvent::Released { digit: hearing.digit, held });
         }
     }

@@ -42,6 +42,9 @@ pub enum Error {
         /// Octets they could be taken from.
         length: usize,
     },
+    /// Sealed by somebody else, changed on its way, or here before (SRTP).
+    #[error("packet is not authentic or not new")]
+    NotAuthentic,
     /// A file that is not one of our recordings.
     #[error("not a 16-bit PCM WAV file: {field}")]
     NotWav {
@@ -59,6 +62,7 @@ impl Error {
             Self::Version { .. } => "version",
             Self::Truncated { .. } => "truncated",
             Self::Padding { .. } => "padding",
+            Self::NotAuthentic => "srtp",
             Self::NotWav { .. } => "not_wav",
         }
     }

@@ -24,8 +24,7 @@ pub struct PcmFrame {
     pub rate: SampleRate,
     /// Mono, 16 bit; [`FRAME_SAMPLES`] of them on an 8 kHz leg.
     pub samples: Vec<i16>,
-    /// The same audio as G.711 of the leg; as long as `samples` on an 8 kHz leg. For received audio the very octets
-    /// of the peer.
+    /// The same audio in the call's law, one octet a sample. For audio received in G.711 the very octets of the peer.
     pub encoded: Vec<u8>,
     /// Where the audio came from.
     pub origin: FrameOrigin,

@@ -1,6 +1,7 @@
 //! The jitter buffer: packets in as the network brings them, one frame out each tick.
 
 mod delay;
+mod gap;
 mod ready;
 mod sequence;
 mod stream;
@@ -11,8 +12,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use crate::codec::Codec;
 use crate::conceal::Concealer;
 use crate::frame::{FrameOrigin, FramePool, SharedFrame};
+use crate::line::Decoder;
+use crate::noise::ComfortNoise;
 use crate::rtp::{PayloadKind, PayloadTypes, RtpPacket};
 use crate::units::{FRAME_SAMPLES, SampleRate, SeqNo};
 use delay::DelayEstimator;
@@ -53,6 +57,8 @@ pub struct JitterStats {
     pub dropped: u64,
     /// Frames with invented audio, pauses of the peer apart.
     pub concealed: u64,
+    /// Gaps that the packet after them filled (Opus with FEC).
+    pub recovered: u64,
     /// Times a pitch period was left out to lower the delay.
     pub shortened: u64,
     /// Times a pitch period was put in to raise the delay.
@@ -87,6 +93,14 @@ pub struct JitterStats {
 pub struct JitterBuffer {
     config: JitterConfig,
     types: PayloadTypes,
+    /// The law of the call, in which frames have their octets.
+    law: Codec,
+    /// What turns the wire's packets into samples; `None` in G.711.
+    decoder: Option<Decoder>,
+    /// What the peer's silence sounds like, by its last word on that.
+    comfort: Option<ComfortNoise>,
+    /// Where packets repeat those before them: the delay that this needs, and until when it is kept after a loss.
+    reserve: (i64, i64),
     epoch: Option<Instant>,
     stream: Option<Stream>,
     waiting: VecDeque<Waiting>,
@@ -108,6 +122,7 @@ pub struct JitterBuffer {
 struct Waiting {
     sequence: SeqNo,
     time: i64,
+    samples: i64,
     payload: Bytes,
 }
 
@@ -138,6 +153,10 @@ impl JitterBuffer {
         Self {
             config,
             types,
+            law: types.codec.row().law,
+            decoder: types.codec.decoder(),
+            comfort: None,
+            reserve: (0, i64::MIN),
             epoch: None,
             stream: None,
             waiting: VecDeque::with_capacity(Self::CAPACITY + 1),
@@ -165,15 +184,23 @@ impl JitterBuffer {
         let Some(stream) = &mut self.stream else {
             return;
         };
-        if self.types.kind(packet.payload_type) != PayloadKind::Audio {
+        let kind = self.types.kind(packet.payload_type);
+        if kind != PayloadKind::Audio {
+            if kind == PayloadKind::ComfortNoise && stream.pause <= Some(sequence) {
+                self.comfort = ComfortNoise::of(&packet.payload);
+            }
             stream.pause = stream.pause.max(Some(sequence));
             return;
         }
-        if packet.payload.is_empty() {
+        let samples = self.types.codec.samples_in(&packet.payload);
+        if samples == 0 {
             return;
         }
+        if self.types.codec.is_pause(&packet.payload) {
+            stream.pause = stream.pause.max(Some(sequence));
+        }
         let late = stream.played.is_some_and(|played| sequence <= played);
-        let mut last = stream.timed(now, sequence, packet);
+        let mut last = stream.timed(now, (sequence, samples), packet, self.types.codec.scale());
         if !late && stream.clock_jumped(&last, self.network.base()) {
             last.sequence = SeqNo::first(packet.sequence);
             self.restart(packet);
@@ -187,7 +214,7 @@ impl JitterBuffer {
             stream.last = Some(last);
         }
         let payload = packet.payload.clone();
-        self.insert(now, Waiting { sequence: last.sequence, time: last.time, payload });
+        self.insert(now, Waiting { sequence: last.sequence, time: last.time, samples: last.samples, payload });
     }
 
     /// The frame of this tick: always [`FRAME_SAMPLES`] samples. Call once every 20 ms.
@@ -211,6 +238,8 @@ impl JitterBuffer {
         if types.codec != self.types.codec {
             self.stream = None;
             self.stop();
+            self.ready.clear();
+            (self.law, self.decoder) = (types.codec.row().law, types.codec.decoder());
         }
         self.types = types;
     }
@@ -218,10 +247,10 @@ impl JitterBuffer {
     /// Counters and state; `now` for the present delay.
     pub fn stats(&mut self, now: Instant) -> JitterStats {
         let now = self.ticks(now);
-        let waiting: usize = self.waiting.iter().map(|waiting| waiting.payload.len()).sum();
+        let waiting: i64 = self.waiting.iter().map(|waiting| waiting.samples).sum();
         JitterStats {
             pool_misses: self.pool.misses(),
-            depth: span((waiting + self.ready.upcoming()) as i64),
+            depth: span(waiting + self.ready.upcoming() as i64),
             delay: span(self.delay(now).unwrap_or(0)),
             jitter: span(self.network.wanted()),
             ..self.stats
@@ -263,6 +292,8 @@ impl JitterBuffer {
     fn restart(&mut self, packet: &RtpPacket) {
         self.stats.restarts += 1;
         self.stream = Some(Stream::new(packet));
+        // Another stream: what the coder remembers is not of it.
+        self.decoder = self.types.codec.decoder();
         self.stop();
     }
 
@@ -296,12 +327,12 @@ impl JitterBuffer {
         }
         let mut origin = FrameOrigin::Received;
         while let missing @ 1.. = FRAME_SAMPLES.saturating_sub(self.ready.upcoming()) {
-            if !self.play_next() {
+            if !self.play_next() && !self.recover() {
                 origin = self.invent(missing);
             }
             self.settle_late();
         }
-        self.count_concealed(origin);
+        self.count_concealed(now, origin);
         if self.gap >= LONG_GAP && self.waiting.is_empty() {
             self.stop();
             if let Some(stream) = &mut self.stream {
@@ -358,7 +389,7 @@ impl JitterBuffer {
         while let (Some(cursor), Some(next)) = (self.cursor, self.waiting.front()) {
             if cursor - next.time > FRAME {
                 self.cursor = Some(next.time);
-            } else if next.time + next.payload.len() as i64 <= cursor {
+            } else if next.time + next.samples <= cursor {
                 self.stats.late += 1;
                 self.waiting.pop_front();
             } else {
@@ -375,36 +406,23 @@ impl JitterBuffer {
         let Some(next) = self.waiting.pop_front_if(|next| next.time <= cursor) else {
             return false;
         };
-        let past = ((cursor - next.time) as usize).min(next.payload.len());
-        self.ready.push(self.types.codec, &next.payload[past..], &mut self.concealer);
-        self.cursor = Some(next.time + next.payload.len() as i64);
+        let past = (cursor - next.time).min(next.samples) as usize;
+        match &mut self.decoder {
+            None => self.ready.push(self.law, &next.payload[past..], &mut self.concealer),
+            Some(decoder) => {
+                self.ready.decode(self.law, |samples| decoder.decode(&next.payload, samples), past, &mut self.concealer);
+                if self.types.codec.is_pause(&next.payload) {
+                    self.comfort = Some(ComfortNoise::new(self.ready.level()));
+                }
+            }
+        }
+        self.cursor = Some(next.time + next.samples);
         self.decoded = next.time;
         self.gap = 0;
         if let Some(stream) = &mut self.stream {
             stream.played = stream.played.max(Some(next.sequence));
         }
         true
-    }
-
-    /// Fills the gap before the next packet, `missing` samples of it at most.
-    fn invent(&mut self, missing: usize) -> FrameOrigin {
-        let mut samples = missing;
-        if let Some(cursor) = &mut self.cursor {
-            let next = self.waiting.front().map_or(i64::MAX, |next| next.time);
-            samples = samples.min(next.saturating_sub(*cursor) as usize);
-            *cursor += samples as i64;
-            self.gap += samples as i64;
-        }
-        let origin = if self.concealer.is_silent() { FrameOrigin::Silence } else { FrameOrigin::Concealed };
-        self.ready.invent(self.types.codec, samples, &mut self.concealer);
-        origin
-    }
-
-    fn count_concealed(&mut self, origin: FrameOrigin) {
-        let explained = self.stream.as_ref().is_none_or(|stream| stream.pause > stream.played);
-        if origin == FrameOrigin::Concealed && !explained {
-            self.stats.concealed += 1;
-        }
     }
 
     /// Brings the delay nearer to what the network asks for, judged by how long the packet just needed had waited.
@@ -417,8 +435,11 @@ impl JitterBuffer {
         if self.pace.rest > 0 {
             return;
         }
-        let codec = self.types.codec;
-        let join = if waited + SHORTAGE < self.network.wanted().min(ticks(self.config.max)) {
+        let codec = self.law;
+        if now > self.reserve.1 {
+            self.reserve.0 = 0;
+        }
+        let join = if waited + SHORTAGE < self.wanted().min(ticks(self.config.max)) {
             let join = self.ready.lengthen(codec);
             self.stats.lengthened += u64::from(join.is_some());
             join
@@ -441,7 +462,11 @@ impl JitterBuffer {
 
     fn target(&self) -> i64 {
         let (min, max) = (ticks(self.config.min), ticks(self.config.max));
-        self.network.wanted().min(max).max(min)
+        self.wanted().min(max).max(min)
+    }
+
+    fn wanted(&self) -> i64 {
+        self.network.wanted().max(self.reserve.0)
     }
 }
 

@@ -5,22 +5,28 @@
 //! [`frame::SharedFrame`] a tick, and the agent's audio goes out through [`sendout::Sendout`].
 
 pub mod align;
+pub mod ambience;
 pub mod clock;
 pub mod codec;
 pub mod conceal;
+pub mod denoise;
 mod double;
 pub mod dtmf;
 pub mod error;
 pub mod frame;
+mod gain;
 pub mod hold;
 pub mod jitter;
-mod pitch;
+pub mod line;
+mod noise;
+pub mod pitch;
 pub mod quality;
 pub mod resample;
 pub mod rtcp;
 pub mod rtp;
 pub mod sendout;
 pub mod source;
+pub mod srtp;
 pub mod turn;
 pub mod units;
 pub mod vad;

@@ -1,10 +1,11 @@
 //! Pitch of the caller's voice: how high it is in this frame, if it is voiced at all.
 //!
 //! ```text
-//! 8 kHz ──► 4 kHz ──► the last 40 ms against themselves 2.5 to 16.5 ms earlier ──► the shortest lag that fits nearly best
+//! 8 kHz ──► 4 kHz, 180 to 800 Hz ──► the last 40 ms against themselves 2.5 to 16.5 ms earlier ──► the shortest lag that fits nearly best
 //! ```
 //! A telephone cuts off the fundamental of most voices; the distance of their harmonics is still there, and so is the lag at which
-//! the wave repeats. It is kept simple: turn-taking wants to know whether a voice falls, not the melody.
+//! the wave repeats. Below 180 Hz there is little else than the noise of cars and rooms. It is kept simple: turn-taking wants to know
+//! whether a voice falls, not the melody.
 
 use std::array;
 
@@ -23,6 +24,9 @@ const LAG_MAX: usize = 66;
 /// Samples kept.
 const HISTORY: usize = WINDOW + LAG_MAX;
 
+/// Of a new frame.
+const NEW: usize = FRAME_SAMPLES / 2;
+
 /// How like itself a voiced sound is one period later, at least.
 const VOICED: f32 = 0.6;
 
@@ -32,60 +36,79 @@ const LOW_SHARE: f32 = 0.1;
 /// A shorter lag is taken when it fits this well compared with the best: else half the pitch would be found as often as the pitch.
 const NEARLY_BEST: f32 = 0.88;
 
-/// The tracker of one leg; a value without allocations.
-pub(crate) struct Pitch {
-    history: [f32; HISTORY],
-    /// The last samples of the frame before, for the filter.
-    tail: [f32; TAPS.len() - 1],
-    /// Energy of the last two frames, each sample counted half as the search has half of them.
-    energy: [f32; 2],
-}
+/// Samples are kept with so much less than they came with, and no louder than this, so that 160 products fit into 32 bits: a processor
+/// multiplies and adds eight such pairs at once.
+const SCALE: f32 = 1.0 / 16.0;
+const LOUDEST: f32 = 3_600.0;
 
 /// The filter before the rate is halved, -3 dB at 800 Hz: between two samples of a higher tone its peak would be missed.
 const TAPS: [f32; 8] = [0.02, 0.08, 0.17, 0.23, 0.23, 0.17, 0.08, 0.02];
 
+/// The pole of the one after it, -3 dB at 180 Hz.
+const POLE: f32 = 0.75;
+
+/// The tracker of one leg; a value without allocations.
+pub struct Pitch {
+    history: [i16; HISTORY],
+    /// The last samples of the frame before, for the first filter, and what went through and came out of the second.
+    tail: [f32; TAPS.len() - 1],
+    before: (f32, f32),
+    /// Energy of the last two frames, scaled, each sample counted half as the search has half of them.
+    energy: [f32; 2],
+}
+
+impl Default for Pitch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Pitch {
     /// One that has heard nothing.
-    pub(crate) fn new() -> Self {
-        Self { history: [0.0; HISTORY], tail: [0.0; TAPS.len() - 1], energy: [0.0; 2] }
+    pub fn new() -> Self {
+        Self { history: [0; HISTORY], tail: [0.0; TAPS.len() - 1], before: (0.0, 0.0), energy: [0.0; 2] }
     }
 
     /// The next 20 ms at 8 kHz; a shorter frame is filled up with silence.
-    pub(crate) fn handle_frame(&mut self, samples: &[i16]) {
-        const NEW: usize = FRAME_SAMPLES / 2;
+    pub fn handle_frame(&mut self, samples: &[i16]) {
         const TAIL: usize = TAPS.len() - 1;
-        self.history.copy_within(NEW.., 0);
         let mut wide = [0.0; FRAME_SAMPLES + TAIL];
         wide[..TAIL].copy_from_slice(&self.tail);
         for (to, &from) in wide[TAIL..].iter_mut().zip(samples) {
-            *to = f32::from(from);
+            *to = f32::from(from) * SCALE;
         }
-        self.energy = [self.energy[1], dot(&wide[TAIL..], &wide[TAIL..]) / 2.0];
+        self.energy = [self.energy[1], energy(&wide[TAIL..]) / 2.0];
         self.tail.copy_from_slice(&wide[FRAME_SAMPLES..]);
-        for (index, to) in self.history[HISTORY - NEW..].iter_mut().enumerate() {
-            *to = wide[2 * index..].iter().zip(TAPS).map(|(sample, tap)| sample * tap).sum();
+        self.history.copy_within(NEW.., 0);
+        for (to, wide) in self.history[HISTORY - NEW..].iter_mut().zip(wide.windows(TAPS.len()).step_by(2)) {
+            let low: f32 = wide.iter().zip(TAPS).map(|(sample, tap)| sample * tap).sum();
+            self.before = (low, low - self.before.0 + POLE * self.before.1);
+            *to = self.before.1.clamp(-LOUDEST, LOUDEST) as i16;
         }
     }
 
     /// Hertz, 60 to 400, of the last 40 ms; `None` when they are not voiced.
-    pub(crate) fn find(&self) -> Option<f32> {
-        let now = &self.history[LAG_MAX..];
-        let energy = dot(now, now);
+    pub fn find(&self) -> Option<f32> {
+        let now = self.window(LAG_MAX);
+        let energy = dot(now, now) as f32;
         if energy <= LOW_SHARE * self.energy.iter().sum::<f32>() {
             return None;
         }
-        let mut past_energy = energy;
+        let square = |at: usize| i32::from(self.history[at]).pow(2);
+        let mut past_energy = dot(now, now);
         let mut fits = [0.0; LAG_MAX + 1];
         for (lag, fit) in fits.iter_mut().enumerate().skip(1) {
             let from = LAG_MAX - lag;
-            let (come, gone) = (self.history[from], self.history[from + WINDOW]);
-            past_energy = (past_energy + come * come - gone * gone).max(f32::EPSILON);
+            past_energy += square(from) - square(from + WINDOW);
             if lag >= LAG_MIN - 1 {
-                let past = &self.history[from..from + WINDOW];
-                *fit = dot(now, past) / (energy * past_energy).sqrt();
+                *fit = dot(now, self.window(from)) as f32 / (energy * past_energy.max(1) as f32).sqrt();
             }
         }
         peak(&fits)
+    }
+
+    fn window(&self, from: usize) -> &[i16; WINDOW] {
+        self.history[from..].first_chunk().expect("lags end with the history")
     }
 }
 
@@ -106,11 +129,16 @@ fn peak(fits: &[f32; LAG_MAX + 1]) -> Option<f32> {
     Some(RATE / lag)
 }
 
-/// Sum of products, in eight lanes since one would wait for itself.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
+/// Sum of products; see [`LOUDEST`].
+fn dot(a: &[i16; WINDOW], b: &[i16; WINDOW]) -> i32 {
+    a.iter().zip(b).fold(0, |sum: i32, (&a, &b)| sum.wrapping_add(i32::from(a).wrapping_mul(i32::from(b))))
+}
+
+/// Sum of squares, in eight lanes since one would wait for itself.
+fn energy(samples: &[f32]) -> f32 {
     let mut lanes = [0.0; 8];
-    for (a, b) in a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0) {
-        lanes = array::from_fn(|lane| lanes[lane] + a[lane] * b[lane]);
+    for samples in samples.as_chunks::<8>().0 {
+        lanes = array::from_fn(|lane| lanes[lane] + samples[lane] * samples[lane]);
     }
     lanes.iter().sum()
 }

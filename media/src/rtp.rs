@@ -5,15 +5,15 @@ use rand::Rng;
 use rtp::header::Header;
 use webrtc_util::marshal::{Marshal, Unmarshal};
 
-use crate::codec::Codec;
 use crate::dtmf::EventPacket;
 use crate::error::Error;
-use crate::units::{RtpTime, SampleRate, SeqNo};
+use crate::line::LineCodec;
+use crate::units::{FRAME, FRAME_SAMPLES, RtpTime, SampleRate, SeqNo};
 
 /// Largest datagram read: one Ethernet frame; no RTP of ours or of a sane peer is larger.
 pub const MAX_DATAGRAM: usize = 1_500;
 
-/// Payload type of comfort noise (RFC 3389), negotiated by nobody and sent by many.
+/// Payload type of comfort noise (RFC 3389) at 8 kHz, sent by many who never negotiated it.
 pub const COMFORT_NOISE: u8 = 13;
 
 const FIXED_HEADER: usize = 12;
@@ -46,17 +46,7 @@ impl RtpPacket {
     /// `TooShort`, `TooLong`, `Version`, `Truncated` or `Padding`, whatever is wrong first.
     pub fn parse(mut datagram: Bytes) -> Result<Self, Error> {
         let length = datagram.len();
-        if length > MAX_DATAGRAM {
-            return Err(Error::TooLong { length });
-        }
-        if length < FIXED_HEADER {
-            return Err(Error::TooShort { length, minimum: FIXED_HEADER });
-        }
-        let version = datagram[0] >> 6;
-        if version != 2 {
-            return Err(Error::Version { version });
-        }
-        let needed = FIXED_HEADER + usize::from(datagram[0] & 0xF) * 4;
+        let needed = fixed_length(&datagram)?;
         let header = read_header(&datagram, needed).ok_or(Error::Truncated { needed, length })?;
         let start = payload_start(&datagram, needed)?;
         let end = length - padding(&datagram, start)?;
@@ -75,6 +65,31 @@ impl RtpPacket {
 /// Whether a datagram on a port shared by both is RTCP (RFC 5761 §4).
 pub fn is_rtcp(datagram: &[u8]) -> bool {
     matches!(datagram, [_, 192..=223, ..])
+}
+
+/// Octets before the payload: header, CSRC list and extension.
+pub(crate) fn header_length(datagram: &[u8]) -> Result<usize, Error> {
+    let (needed, length) = (fixed_length(datagram)?, datagram.len());
+    if needed > length {
+        return Err(Error::Truncated { needed, length });
+    }
+    payload_start(datagram, needed)
+}
+
+/// Octets of header and CSRC list, which need not all be there.
+fn fixed_length(datagram: &[u8]) -> Result<usize, Error> {
+    let length = datagram.len();
+    if length > MAX_DATAGRAM {
+        return Err(Error::TooLong { length });
+    }
+    if length < FIXED_HEADER {
+        return Err(Error::TooShort { length, minimum: FIXED_HEADER });
+    }
+    let version = datagram[0] >> 6;
+    if version != 2 {
+        return Err(Error::Version { version });
+    }
+    Ok(FIXED_HEADER + usize::from(datagram[0] & 0xF) * 4)
 }
 
 fn read_header(datagram: &[u8], needed: usize) -> Option<Header> {
@@ -129,17 +144,20 @@ pub enum PayloadKind {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct PayloadTypes {
     /// The leg's codec.
-    pub codec: Codec,
+    pub codec: LineCodec,
     /// Payload type of that codec.
     pub audio: u8,
     /// Payload type of telephone-event, if agreed.
     pub telephone_event: Option<u8>,
+    /// Payload type of comfort noise, if agreed; [`COMFORT_NOISE`] is understood without.
+    pub comfort_noise: Option<u8>,
 }
 
 impl PayloadTypes {
-    /// `codec` under its static payload type, without telephone-event.
-    pub fn of(codec: Codec) -> Self {
-        Self { codec, audio: codec.row().payload_type, telephone_event: None }
+    /// `codec` under its usual payload type, without telephone-event.
+    pub fn of(codec: impl Into<LineCodec>) -> Self {
+        let codec = codec.into();
+        Self { codec, audio: codec.row().payload_type, telephone_event: None, comfort_noise: None }
     }
 
     /// What a packet of this payload type carries.
@@ -148,7 +166,7 @@ impl PayloadTypes {
             PayloadKind::Audio
         } else if Some(payload_type) == self.telephone_event {
             PayloadKind::TelephoneEvent
-        } else if payload_type == COMFORT_NOISE {
+        } else if payload_type == COMFORT_NOISE || Some(payload_type) == self.comfort_noise {
             PayloadKind::ComfortNoise
         } else {
             PayloadKind::Unknown
@@ -158,8 +176,8 @@ impl PayloadTypes {
 
 /// The sending half of a stream: one SSRC, its sequence and its clock.
 ///
-/// Call exactly one of `next_audio`, `next_event` and `skip` each tick: each moves the RTP clock by one frame, so the
-/// clock keeps step with real time whether or not a packet goes out.
+/// Call exactly one of `next_audio`, `next_event` and `skip` for each 20 ms: each moves the RTP clock by what it lasts, so the clock keeps
+/// step with real time whether or not a packet goes out. Audio in longer or shorter packets moves it by as much on the whole.
 #[derive(Debug)]
 pub struct RtpSender {
     types: PayloadTypes,
@@ -178,20 +196,21 @@ impl RtpSender {
         Self {
             types,
             ssrc: random.next_u32(),
-            sequence: SeqNo::first(random.next_u32() as u16),
+            sequence: first_sequence(random),
             time: RtpTime(random.next_u32()),
             silent: true,
             packets: 0,
             octets: 0,
-            buffer: Vec::with_capacity(FIXED_HEADER + crate::units::FRAME_SAMPLES),
+            buffer: Vec::with_capacity(FIXED_HEADER + FRAME_SAMPLES),
         }
     }
 
-    /// One packet of audio in the leg's codec; its first packet, and the first after a gap, has the marker.
-    pub fn next_audio(&mut self, payload: &[u8]) -> &[u8] {
+    /// One packet of audio in the leg's codec, which lasts `ticks` of the RTP clock; the stream's first packet, and the first after a gap,
+    /// has the marker.
+    pub fn next_audio(&mut self, payload: &[u8], ticks: u32) -> &[u8] {
         let time = self.time;
         let marker = std::mem::take(&mut self.silent);
-        self.time = time.after(payload.len() as u32);
+        self.time = time.after(ticks);
         self.write(self.types.audio, marker, time, payload)
     }
 
@@ -204,8 +223,21 @@ impl RtpSender {
 
     /// Lets one frame of time pass without a packet.
     pub fn skip(&mut self) {
-        self.time = self.time.after(crate::units::FRAME_SAMPLES as u32);
+        self.pass(self.rate().samples_in(FRAME) as u32);
+    }
+
+    /// Lets time pass without a packet.
+    pub fn pass(&mut self, ticks: u32) {
+        self.time = self.time.after(ticks);
         self.silent = true;
+    }
+
+    /// A stream of its own from now on, on the same clock: under another key, the numbers of the one before must not come again
+    /// (RFC 3711 §9.1).
+    pub fn begin_anew(&mut self, random: &mut impl Rng) {
+        self.ssrc = random.next_u32();
+        self.sequence = first_sequence(random);
+        (self.silent, self.packets, self.octets) = (true, 0, 0);
     }
 
     /// New payload types after a re-INVITE; the stream goes on.
@@ -230,7 +262,7 @@ impl RtpSender {
 
     /// Rate of [`Self::time`].
     pub fn rate(&self) -> SampleRate {
-        self.types.codec.row().rate
+        self.types.codec.row().clock
     }
 
     fn write(&mut self, payload_type: u8, marker: bool, time: RtpTime, payload: &[u8]) -> &[u8] {
@@ -252,6 +284,11 @@ impl RtpSender {
         self.octets = self.octets.wrapping_add(payload.len() as u32);
         &self.buffer
     }
+}
+
+/// In the lower half, so that a peer that misses the first packets does not take one after the wrap for one before it (RFC 3711 §3.3.1).
+fn first_sequence(random: &mut impl Rng) -> SeqNo {
+    SeqNo::first(random.next_u32() as u16 & 0x7fff)
 }
 
 #[cfg(test)]

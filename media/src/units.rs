@@ -110,6 +110,11 @@ impl Dbov {
         let level = 10.0 * (mean / (32_768.0 * 32_768.0)).log10();
         Self(level.max(Self::SILENCE.0))
     }
+
+    /// Root mean square of samples at this level: what [`Self::of`] makes a level of, from 0 to 32768.
+    pub fn rms(self) -> f32 {
+        32_768.0 * 10_f32.powf(self.0 / 20.0)
+    }
 }
 
 #[cfg(test)]

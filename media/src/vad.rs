@@ -192,7 +192,7 @@ impl Dither {
 }
 
 /// Minimum statistics: the quietest frame of the last window, kept as the minima of its fifths.
-struct NoiseFloor {
+pub(crate) struct NoiseFloor {
     fifths: [f32; 5],
     frames_per_fifth: u32,
     lowest: f32,
@@ -201,14 +201,14 @@ struct NoiseFloor {
 }
 
 impl NoiseFloor {
-    fn new(config: VadConfig) -> Self {
+    pub(crate) fn new(config: VadConfig) -> Self {
         let lowest = config.noise_floor_min.0;
         let frames = (config.noise_window.as_millis() / FRAME.as_millis() / 5).max(1);
         // Starts at the bottom: a call may begin with speech, which must not be taken for the noise.
         Self { fifths: [lowest; 5], frames_per_fifth: frames as u32, lowest, next: 0, seen: 0 }
     }
 
-    fn handle_level(&mut self, level: Dbov) {
+    pub(crate) fn handle_level(&mut self, level: Dbov) {
         let level = level.0.max(self.lowest);
         if self.seen == self.frames_per_fifth {
             self.next = (self.next + 1) % self.fifths.len();
@@ -219,7 +219,7 @@ impl NoiseFloor {
         self.seen += 1;
     }
 
-    fn level(&self) -> Dbov {
+    pub(crate) fn level(&self) -> Dbov {
         Dbov(self.fifths.iter().copied().fold(0.0, f32::min))
     }
 }

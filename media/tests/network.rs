@@ -7,6 +7,8 @@ mod emulator;
 use emulator::{Heard, Network};
 use media::codec::Codec;
 use media::frame::FrameOrigin;
+use media::jitter::JitterStats;
+use media::line::LineCodec;
 use media::rtp::PayloadTypes;
 use media::wav;
 
@@ -99,4 +101,49 @@ fn a_stall_delays_and_loses_nothing() {
 fn a_bad_network_is_survived() {
     let network = Network { seed: 6, loss_percent: 10, duplicate_percent: 5, jitter_ms: 80, stall_ms: Some((5_000, 5_400)) };
     check(network, "received 513 lost 60 late 1 duplicate 23 dropped 8 concealed 80 shortened 16 lengthened 0 restarts 0");
+}
+
+/// How much of what was said is heard, sample by sample at the best delay: 1 is all of it.
+fn alike(said: &[i16], heard: &[i16]) -> f64 {
+    let product = |left: &[i16], right: &[i16]| -> f64 {
+        left.iter().zip(right).map(|(left, right)| f64::from(*left) * f64::from(*right)).sum()
+    };
+    let at = |delay: usize| {
+        let (left, right) = (&said[..80_000], &heard[delay..delay + 80_000]);
+        product(left, right) / (product(left, left) * product(right, right)).sqrt()
+    };
+    (0..1_600).map(at).fold(-1.0, f64::max)
+}
+
+/// Speech in this codec and packet time: how like it is what was played, and what came of the packets.
+fn spoken(network: Network, codec: LineCodec, ptime_ms: u64) -> (f64, JitterStats) {
+    let said = speech(codec.row().law);
+    let mut heard = emulator::packed(network, codec, std::time::Duration::from_millis(ptime_ms), &said);
+    let stats = heard.buffer.stats(heard.end);
+    let mut samples = Vec::new();
+    codec.row().law.decode(&said, &mut samples);
+    let played: Vec<i16> = heard.frames.iter().flat_map(|frame| frame.samples.clone()).collect();
+    (alike(&samples, &played), stats)
+}
+
+#[test]
+fn every_codec_is_understood_in_packets_of_every_length() {
+    for codec in [LineCodec::G711(Codec::Pcma), LineCodec::G722, LineCodec::Opus] {
+        for ptime_ms in [10, 20, 30, 40, 50, 60] {
+            let (alike, stats) = spoken(Network::default(), codec, ptime_ms);
+            let faults = stats.lost + stats.late + stats.dropped + stats.restarts + stats.shortened;
+            assert!(alike > 0.9 && faults == 0, "{codec:?} in {ptime_ms} ms: {alike}, {stats:?}");
+        }
+    }
+}
+
+#[test]
+fn opus_packets_that_are_lost_come_again_with_the_next() {
+    let network = Network { seed: 1, loss_percent: 5, ..Network::default() };
+    let (alike, stats) = spoken(network, LineCodec::Opus, 20);
+    let (pcmu_alike, pcmu) = spoken(network, LineCodec::G711(Codec::Pcmu), 20);
+    assert_eq!((stats.lost, pcmu.recovered), (pcmu.lost, 0));
+    // The first losses come before the buffer waits for the next packet, and of two in a row only the second comes again.
+    assert!(stats.recovered * 2 > stats.lost && stats.concealed < pcmu.concealed, "{stats:?}");
+    assert!(alike > 0.85, "{alike} in Opus, {pcmu_alike} in PCMU");
 }

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
+use crate::uri::Host;
+
 /// The transport below a message.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Transport {
@@ -49,12 +51,12 @@ impl Transport {
     }
 }
 
-/// A way between us and a peer; over TCP and TLS it is one connection.
+/// A way between us and a peer; over TCP and TLS it is the latest connection between the two.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Flow {
     /// Which transport.
     pub transport: Transport,
-    /// Our socket's address. Its port is the one we advertise in Via and Contact.
+    /// Our listening socket's address, of a connection that we opened too. Its port is the one we tell in Via and Contact.
     pub local: SocketAddr,
     /// The peer's address.
     pub remote: SocketAddr,
@@ -67,6 +69,16 @@ pub struct Transmit {
     pub flow: Flow,
     /// One whole message.
     pub bytes: Bytes,
+    /// Over TCP and TLS: `None` needs a connection that is open; else one may be opened, and over TLS the other side must show that
+    /// it is this host (RFC 5922). Where neither can be, that is an error of the transport.
+    pub peer: Option<Host>,
+}
+
+impl Transmit {
+    /// Bytes for a flow that is there.
+    pub fn back(flow: Flow, bytes: Bytes) -> Self {
+        Self { flow, bytes, peer: None }
+    }
 }
 
 /// Without the bytes: they hold phone numbers.

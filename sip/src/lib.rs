@@ -4,11 +4,13 @@
 //! seed. The main types are [`endpoint::Endpoint`], which is a whole user agent, [`message::Message`], which is what goes
 //! over the wire, and [`sdp::Negotiated`], which is what two sides agreed to say to each other.
 //!
-//! It refuses to be a registrar, a proxy, a presence server or a DNS client.
+//! It refuses to be a registrar, a proxy or a presence server. It asks nobody: [`locate`] decides what is to be asked of the DNS, and
+//! whoever has sockets does it.
 
 pub mod dialog;
 pub mod endpoint;
 pub mod flow;
+pub mod locate;
 pub mod message;
 pub mod sdp;
 pub mod transaction;

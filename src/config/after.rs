@@ -6,7 +6,7 @@ use std::time::Duration;
 use ai::vendor::{self, Account, ProviderKind, ResponderConfig};
 use platform::analysis::FieldSchema;
 
-use super::cascade::{account, reason};
+use super::cascade::{account, blamed, reason};
 use super::reader::Section;
 use super::services::{DEFAULT_PROVIDER, ProviderConfig};
 
@@ -100,7 +100,7 @@ fn check_provider(section: &mut Section<'_>, analysis: &AnalysisConfig, provider
         }
         Some(provider) => {
             if let Err(error) = vendor::responder(&analysis.responder(provider)) {
-                section.refuse("provider", reason(&error));
+                section.refuse(blamed(&error), reason(&error));
             }
         }
     }

@@ -5,13 +5,17 @@ use std::fmt;
 
 use ai::language::Language;
 use ai::prompt::{OWN_MAX, Personality, Zone};
+use ai::remark::Phrases;
+use ai::vendor;
 use toml::Table;
 
 use super::after::{AnalysisConfig, MemoryConfig, read_after};
-use super::cascade::{CascadeConfig, DEFAULT_VOICE, VoiceSettings, read_cascade};
+use super::ambience::{AmbienceConfig, read_ambience};
+use super::cascade::{CascadeConfig, DEFAULT_VOICE, VoiceSettings, read_cascade, reason};
 use super::engine::{EngineConfig, EngineKind, read_engine};
 use super::knowledge::{AssistantKnowledge, read_assistant_knowledge};
 use super::media::{TurnConfig, read_turn};
+use super::phrases::read_phrases;
 use super::reader::Section;
 use super::secret::Secret;
 use super::server::RecordingMode;
@@ -46,12 +50,18 @@ pub struct AssistantConfig {
     pub interruptions_enabled: bool,
     /// Whether its calls are recorded; `None` (written "default"): as `recording.mode` has it.
     pub recording: Option<RecordingMode>,
+    /// Whether its engine hears callers without the noise around them; default false.
+    pub background_denoising: bool,
+    /// What is to be heard under its voice; default nothing.
+    pub ambience: AmbienceConfig,
     /// What thinks.
     pub engine: EngineConfig,
     /// Who works for a cascade.
     pub cascade: CascadeConfig,
     /// What it sounds like.
     pub voice: VoiceConfig,
+    /// What it says though nobody asked; default: as its language has it. An empty text is the model's to find.
+    pub phrases: Phrases,
     /// What its model may do besides talking.
     pub tools: ChosenTools,
     /// What it looks things up in.
@@ -157,8 +167,10 @@ fn read_assistant(
     let engine = read_engine(section.section("engine"), providers, key);
     let voice = read_voice(section.section("voice"), language);
     let cascade = read_cascade(&mut section, &voice, language.code().unwrap_or_default());
-    if engine.kind == EngineKind::Cascade {
-        cascade.check(&mut section, providers);
+    match engine.kind {
+        EngineKind::Cascade => cascade.check(&mut section, providers),
+        EngineKind::Realtime => check_realtime_voice(&mut section, &engine, &voice, providers),
+        EngineKind::Offline | EngineKind::Stream => {}
     }
     let (analysis, memory) = read_after(&mut section, providers);
     let assistant = AssistantConfig {
@@ -170,9 +182,12 @@ fn read_assistant(
         timezone: section.parsed("timezone", Zone::default(), |text| text.parse().map_err(|error| format!("{text:?} {error}"))),
         interruptions_enabled: section.flag("interruptions_enabled", true),
         recording: section.choice("recording", None, &recordings),
+        background_denoising: section.flag("background_denoising", false),
+        ambience: read_ambience(section.section("ambience")),
         engine,
         cascade,
         voice,
+        phrases: read_phrases(section.section("phrases"), &language),
         tools: read_chosen(&mut section, tools),
         knowledge: read_assistant_knowledge(section.section("knowledge")),
         turn: read_turn(section.section("turn"), turn),
@@ -181,6 +196,19 @@ fn read_assistant(
     };
     section.finish();
     assistant
+}
+
+fn check_realtime_voice(
+    section: &mut Section<'_>,
+    engine: &EngineConfig,
+    voice: &VoiceConfig,
+    providers: &BTreeMap<String, ProviderConfig>,
+) {
+    let Some(provider) = providers.get(&engine.provider) else { return };
+    let own_address = provider.base_url.as_str() == provider.kind.row().base_url;
+    if let Err(error) = vendor::check_realtime_voice(own_address, &voice.voice_id) {
+        section.refuse("voice.voice_id", reason(&error));
+    }
 }
 
 /// Text that can be spoken, or none at all.

@@ -55,6 +55,8 @@ pub struct PartConfig {
     pub model: String,
     /// Of a voice; empty: the provider's own default.
     pub voice: String,
+    /// Its row in `[[assistants.fallback]]`; `None`: it has the stage's own section.
+    pub row: Option<usize>,
 }
 
 /// `[assistants.voice.settings]`; `None` is the provider's own.
@@ -91,6 +93,32 @@ enum Stage {
     Voice,
 }
 
+impl Stage {
+    /// Its section.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Transcriber => "transcriber",
+            Self::Voice => "voice",
+        }
+    }
+}
+
+/// The key of an assistant that holds what is wrong with a provider of a stage.
+fn key(stage: Stage, part: &PartConfig, what: &str) -> String {
+    match (what, part.row) {
+        // What is set once for all of a stage.
+        ("language", _) => "transcriber.language".to_owned(),
+        ("speed", _) => "voice.settings.speed".to_owned(),
+        ("temperature", _) => "model.temperature".to_owned(),
+        ("voice", None) => "voice.voice_id".to_owned(),
+        ("voice", Some(row)) => format!("fallback[{row}].voice_id"),
+        ("model", None) if stage == Stage::Model => "model.name".to_owned(),
+        (what, None) => format!("{}.{what}", stage.name()),
+        (what, Some(row)) => format!("fallback[{row}].{what}"),
+    }
+}
+
 /// Reads the sections of a cascade out of an assistant's.
 pub(super) fn read_cascade(assistant: &mut Section<'_>, voice: &VoiceConfig, language: &str) -> CascadeConfig {
     let mut section = assistant.section("transcriber");
@@ -98,6 +126,7 @@ pub(super) fn read_cascade(assistant: &mut Section<'_>, voice: &VoiceConfig, lan
         provider: section.text("provider", DEFAULT_PROVIDER),
         model: section.free_text("model", ""),
         voice: String::new(),
+        row: None,
     };
     let own = section.free_text("language", "");
     let language = if own.is_empty() { language.to_owned() } else { own };
@@ -113,6 +142,7 @@ pub(super) fn read_cascade(assistant: &mut Section<'_>, voice: &VoiceConfig, lan
         provider: section.text("provider", DEFAULT_PROVIDER),
         model: section.free_text("name", ""),
         voice: String::new(),
+        row: None,
     };
     let temperature = section.optional_number("temperature", 0.0..=2.0);
     let max_tokens = section.integer("max_tokens", MAX_TOKENS, 16..=32_768);
@@ -120,7 +150,12 @@ pub(super) fn read_cascade(assistant: &mut Section<'_>, voice: &VoiceConfig, lan
     let mut cascade = CascadeConfig {
         transcribers: vec![transcriber],
         models: vec![model],
-        voices: vec![PartConfig { provider: voice.provider.clone(), model: voice.model.clone(), voice: voice.voice_id.clone() }],
+        voices: vec![PartConfig {
+            provider: voice.provider.clone(),
+            model: voice.model.clone(),
+            voice: voice.voice_id.clone(),
+            row: None,
+        }],
         language: Some(language).filter(|code| !code.is_empty()),
         keywords,
         temperature,
@@ -170,6 +205,7 @@ fn read_fallbacks(assistant: &mut Section<'_>, cascade: &mut CascadeConfig) {
             provider: row.text("provider", DEFAULT_PROVIDER),
             model: row.free_text("model", ""),
             voice: row.free_text("voice_id", ""),
+            row: Some(index),
         };
         row.finish();
         match stage {
@@ -183,44 +219,55 @@ fn read_fallbacks(assistant: &mut Section<'_>, cascade: &mut CascadeConfig) {
 impl CascadeConfig {
     /// Refuses what the providers cannot do, or not without a key.
     pub(super) fn check(&self, section: &mut Section<'_>, providers: &BTreeMap<String, ProviderConfig>) {
-        let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-        for (stage, parts) in [("transcriber", &self.transcribers), ("model", &self.models), ("voice", &self.voices)] {
+        for (stage, parts) in
+            [(Stage::Transcriber, &self.transcribers), (Stage::Model, &self.models), (Stage::Voice, &self.voices)]
+        {
             for part in parts {
-                let count = seen.entry(stage).or_default();
-                let key = if *count == 0 { format!("{stage}.provider") } else { format!("fallback ({stage} {count})") };
-                *count += 1;
-                let Some(provider) = providers.get(&part.provider) else {
-                    section.refuse(&key, format!("there is no [providers.{}]", part.provider));
-                    continue;
-                };
-                if let (false, Some(variable)) = (provider.has_key(), &provider.api_key_env) {
-                    let name = &part.provider;
-                    section.refuse(
-                        &key,
-                        format!("cascade needs the environment variable {variable} (providers.{name}.api_key_env)"),
-                    );
-                    continue;
-                }
-                let row = provider.kind.row();
-                let own = match stage {
-                    "transcriber" => row.transcriber,
-                    "model" => row.responder,
-                    _ => row.synthesizer,
-                };
-                if own.is_empty() && provider.kind != ProviderKind::Compatible {
-                    section.refuse(&key, format!("{} cannot be a {stage}", row.name));
-                    continue;
-                }
-                let made = match stage {
-                    "transcriber" => vendor::transcriber(&self.transcriber(part, provider)).err(),
-                    "model" => vendor::responder(&self.responder(part, provider)).err(),
-                    _ => vendor::synthesizer(&self.synthesizer(part, provider)).err(),
-                };
-                if let Some(error) = made {
-                    section.refuse(&key, reason(&error));
+                if let Err((what, reason)) = self.check_part(stage, part, providers) {
+                    section.refuse(&key(stage, part, what), reason);
                 }
             }
         }
+        let VoiceSettings { stability, similarity, style, .. } = self.settings;
+        let kind = |part: &PartConfig| providers.get(&part.provider).map(|provider| provider.kind);
+        if self.voices.iter().all(|part| kind(part).is_some_and(|kind| kind != ProviderKind::ElevenLabs)) {
+            let settings = [("stability", stability), ("similarity", similarity), ("style", style)];
+            for (name, _) in settings.into_iter().filter(|(_, set)| set.is_some()) {
+                section.refuse(&format!("voice.settings.{name}"), "is of elevenlabs, which none of the voices is of");
+            }
+        }
+    }
+
+    /// What of a provider is wrong, `provider` or one of its settings, and why.
+    fn check_part(
+        &self,
+        stage: Stage,
+        part: &PartConfig,
+        providers: &BTreeMap<String, ProviderConfig>,
+    ) -> Result<(), (&'static str, String)> {
+        let name = &part.provider;
+        let wrong = |reason: String| Err(("provider", reason));
+        let Some(provider) = providers.get(name) else {
+            return wrong(format!("there is no [providers.{name}]"));
+        };
+        if let (false, Some(variable)) = (provider.has_key(), &provider.api_key_env) {
+            return wrong(format!("cascade needs the environment variable {variable} (providers.{name}.api_key_env)"));
+        }
+        let row = provider.kind.row();
+        let own = match stage {
+            Stage::Model => row.responder,
+            Stage::Transcriber => row.transcriber,
+            Stage::Voice => row.synthesizer,
+        };
+        if own.is_empty() && provider.kind != ProviderKind::Compatible {
+            return wrong(format!("{} cannot be a {}", row.name, stage.name()));
+        }
+        let made = match stage {
+            Stage::Model => vendor::responder(&self.responder(part, provider)).err(),
+            Stage::Transcriber => vendor::transcriber(&self.transcriber(part, provider)).err(),
+            Stage::Voice => vendor::synthesizer(&self.synthesizer(part, provider)).err(),
+        };
+        made.map_or(Ok(()), |error| Err((blamed(&error), reason(&error))))
     }
 
     /// A transcriber as its adapter takes it.
@@ -285,6 +332,13 @@ pub fn account(name: &str, provider: &ProviderConfig) -> Account {
         connect_timeout: provider.connect_timeout,
         ..Account::from(kind)
     }
+}
+
+/// Which setting an adapter blames.
+pub(super) fn blamed(error: &EngineError) -> &'static str {
+    let EngineError::Configuration { code, .. } = error else { return "provider" };
+    let settings = ["language", "model", "speed", "temperature", "voice"];
+    settings.into_iter().find(|setting| setting == code).unwrap_or("provider")
 }
 
 /// What is wrong, in the file's words.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use ai::vendor::ProviderKind;
+use ai::vendor::{self, ProviderKind, Purpose};
 
 use super::assistant::spoken;
+use super::cascade::{account, reason};
 use super::reader::Section;
 use super::secret::Secret;
 use super::services::{DEFAULT_PROVIDER, ProviderConfig};
@@ -117,10 +118,20 @@ pub(super) fn read_engine(
     let provider = section.text("provider", DEFAULT_PROVIDER);
     let kind = decide(&mut section, asked, &provider, providers);
     let transcription_model = section.free_text("transcription_model", TRANSCRIPTION_MODEL);
+    let model = section.text("model", MODEL);
+    if kind == EngineKind::Realtime {
+        let of = providers.get(&provider).map_or(ProviderKind::OpenAi, |config| account(&provider, config).kind);
+        let models = [("model", &model, Purpose::Realtime), ("transcription_model", &transcription_model, Purpose::Transcriber)];
+        for (name, model, wanted) in models.into_iter().filter(|(_, model, _)| !model.is_empty()) {
+            if let Err(error) = vendor::check_model(of, model, wanted) {
+                section.refuse(name, reason(&error));
+            }
+        }
+    }
     let engine = EngineConfig {
         kind,
         provider,
-        model: section.text("model", MODEL),
+        model,
         transcription_model: Some(transcription_model).filter(|model| !model.is_empty()),
         stream: read_stream(&mut section, asked == Some(EngineKind::Stream), key),
         mode: section.choice("mode", OfflineMode::Talkback, &modes),

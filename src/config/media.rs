@@ -9,7 +9,7 @@ const JITTER_INITIAL: Duration = Duration::from_millis(25);
 const JITTER_MAX: Duration = Duration::from_millis(200);
 const NOISE_FLOOR_MIN_DBOV: f64 = -60.0;
 const NOISE_WINDOW: Duration = Duration::from_millis(1500);
-const CODEC_ORDER: [CodecName; 2] = [CodecName::Pcmu, CodecName::Pcma];
+const CODEC_ORDER: [CodecName; 4] = [CodecName::Pcmu, CodecName::Pcma, CodecName::Opus, CodecName::G722];
 
 /// `[jitter]`: how long received packets are held back so that they play evenly.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,6 +100,10 @@ pub enum EagernessName {
 /// A codec that can be offered.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum CodecName {
+    /// G.722.
+    G722,
+    /// Opus.
+    Opus,
     /// G.711 A-law.
     Pcma,
     /// G.711 mu-law.
@@ -109,7 +113,7 @@ pub enum CodecName {
 /// `[codecs]`: what is offered and accepted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CodecsConfig {
-    /// Best first; default pcmu, pcma.
+    /// Best first; default pcmu, pcma, opus, g722.
     pub order: Vec<CodecName>,
 }
 
@@ -167,7 +171,7 @@ pub(super) fn read_turn(mut section: Section<'_>, base: &TurnConfig) -> TurnConf
 }
 
 pub(super) fn read_codecs(mut section: Section<'_>) -> CodecsConfig {
-    let codecs = [("pcmu", CodecName::Pcmu), ("pcma", CodecName::Pcma)];
+    let codecs = [("pcmu", CodecName::Pcmu), ("pcma", CodecName::Pcma), ("opus", CodecName::Opus), ("g722", CodecName::G722)];
     let order = section.choices("order", &CODEC_ORDER, &codecs);
     section.finish();
     CodecsConfig { order }

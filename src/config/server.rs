@@ -18,7 +18,6 @@ const MAX_CALLS: u32 = 500;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 const HTTP_LISTEN: SocketAddr = SocketAddr::new(LOOPBACK, 8080);
 const METRICS_LISTEN: SocketAddr = SocketAddr::new(LOOPBACK, 9464);
-const SIP_LISTEN: SocketAddr = SocketAddr::new(LOOPBACK, 5060);
 const RTP_PORTS: PortRange = PortRange { first: 20_000, last: 29_999 };
 const RTP_TIMEOUT: Duration = Duration::from_secs(30);
 const DATABASE_URL: &str = "sqlite://data/offhook.db";
@@ -26,7 +25,9 @@ const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"]
 const LOG_LEVEL: &str = "info";
 const TRACES_PATH: &str = "/v1/traces";
 const CALL_DURATION: Duration = Duration::from_secs(7200);
+const CALL_WARNING: Duration = Duration::from_secs(60);
 const TCP_CONNECTIONS: u32 = 1000;
+const TCP_CONNECTIONS_PER_SOURCE: u32 = 250;
 const CPU_PERCENT: u32 = 90;
 
 /// `[node]`: who this process is and how much it takes on.
@@ -58,17 +59,6 @@ pub struct MetricsConfig {
     pub listen: SocketAddr,
 }
 
-/// `[sip]`: where SIP is spoken.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SipConfig {
-    /// UDP and TCP address, default 127.0.0.1:5060. RTP is bound to the same IP.
-    pub listen: SocketAddr,
-    /// The IP that peers are told in Contact, Via and SDP; default the IP of `listen`.
-    pub advertised_address: IpAddr,
-    /// How long a call rings before it is answered, 0-60000 ms, default 0.
-    pub ring: Duration,
-}
-
 /// `[rtp]`: the sockets of the calls' audio.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RtpConfig {
@@ -76,6 +66,19 @@ pub struct RtpConfig {
     pub ports: PortRange,
     /// A call without any packet for so long is ended, 2-3600 s, default 30 s.
     pub timeout: Duration,
+    /// Whether audio is encrypted, default optional.
+    pub srtp: SrtpName,
+}
+
+/// Whether audio is encrypted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SrtpName {
+    /// Never.
+    Off,
+    /// When the peer wants it.
+    Optional,
+    /// Always.
+    Required,
 }
 
 /// UDP ports from `first` to `last`, both included.
@@ -154,12 +157,16 @@ pub struct DatabaseConfig {
 /// `[limits]`: caps that protect the node from one peer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LimitsConfig {
-    /// The longest call, 10-86400 s, default 7200 s; then it is hung up.
+    /// The longest call, 10-86400 s, default 7200 s; then the agent takes leave.
     pub call_duration: Duration,
+    /// How long before that the agent says that the time is nearly over, 0-3600 s, default 60 s; 0: it does not.
+    pub call_warning: Duration,
     /// How busy the machine's cores may be with new calls still taken, 10-100 %, default 90; 100 takes them always.
     pub cpu_percent: u32,
     /// SIP over TCP connections at once, 1-65535, default 1000; the next one is closed.
     pub sip_tcp_connections: usize,
+    /// Of them, from one IPv4 address or 64 bits of an IPv6 one, 1-65535, default 250; the next one is closed.
+    pub sip_tcp_connections_per_source: usize,
 }
 
 /// `[telemetry]`: what is logged and how.
@@ -208,28 +215,12 @@ pub(super) fn read_metrics(mut section: Section<'_>) -> MetricsConfig {
     MetricsConfig { listen }
 }
 
-pub(super) fn read_sip(mut section: Section<'_>) -> SipConfig {
-    let listen = section.address("listen", SIP_LISTEN);
-    let advertised: Option<IpAddr> =
-        section.optional("advertised_address", |text| text.parse().map_err(|_| format!("{text:?} is not an IP address")));
-    if advertised.is_none() && listen.ip().is_unspecified() {
-        section.refuse(
-            "advertised_address",
-            format!("must be set when sip.listen is {listen}: callers cannot send to {}", listen.ip()),
-        );
-    }
-    if let Some(address) = advertised.filter(IpAddr::is_unspecified) {
-        section.refuse("advertised_address", format!("callers cannot send to {address}"));
-    }
-    let ring = section.millis("ring_ms", Duration::ZERO, 0..=60_000);
-    section.finish();
-    SipConfig { listen, advertised_address: advertised.unwrap_or(listen.ip()), ring }
-}
-
 pub(super) fn read_rtp(mut section: Section<'_>) -> RtpConfig {
+    let policies = [("off", SrtpName::Off), ("optional", SrtpName::Optional), ("required", SrtpName::Required)];
     let rtp = RtpConfig {
         ports: section.parsed("port_range", RTP_PORTS, PortRange::parse),
         timeout: section.seconds("timeout_s", RTP_TIMEOUT, 2..=3600),
+        srtp: section.choice("srtp", SrtpName::Optional, &policies),
     };
     section.finish();
     rtp
@@ -276,8 +267,11 @@ fn place_database(url: &str, data_dir: &Path) -> String {
 pub(super) fn read_limits(mut section: Section<'_>) -> LimitsConfig {
     let limits = LimitsConfig {
         call_duration: section.seconds("call_duration_s", CALL_DURATION, 10..=86_400),
+        call_warning: section.seconds("call_warning_s", CALL_WARNING, 0..=3_600),
         cpu_percent: section.integer("cpu_percent", CPU_PERCENT, 10..=100),
         sip_tcp_connections: section.integer("sip_tcp_connections", TCP_CONNECTIONS, 1..=65_535) as usize,
+        sip_tcp_connections_per_source: section.integer("sip_tcp_connections_per_source", TCP_CONNECTIONS_PER_SOURCE, 1..=65_535)
+            as usize,
     };
     section.finish();
     limits

@@ -1,7 +1,10 @@
 //! Tests of the whole configuration: TOML and variables in, the mistakes or the values out.
 #![allow(clippy::unwrap_used)]
 
+mod ambience;
 mod cascade;
+mod phrases;
+mod sip;
 
 use std::io::{Error, ErrorKind};
 use std::path::Path;
@@ -87,7 +90,7 @@ fn comment_above(section: &str, key: &str) -> Option<String> {
 #[test]
 fn the_production_file_passes() {
     let config = load(PRODUCTION, &[]);
-    assert_eq!(config.sip.advertised_address.to_string(), "203.0.113.10");
+    assert_eq!(config.sip.advertised, ["203.0.113.10".parse::<std::net::IpAddr>().unwrap()]);
     assert_eq!(config.telemetry.log_format, LogFormat::Json);
     assert_eq!(config.default_assistant, None);
 }
@@ -123,9 +126,9 @@ fn a_value_of_the_wrong_type_is_refused() {
 #[test]
 fn words_are_chosen_from_a_list() {
     check("[recording]\nmode = \"maybe\"", "recording.mode: \"maybe\" is not one of always, off");
-    check("[codecs]\norder = []", "codecs.order: needs at least one of pcmu, pcma");
+    check("[codecs]\norder = []", "codecs.order: needs at least one of pcmu, pcma, opus, g722");
     check("[codecs]\norder = [\"pcmu\", \"pcmu\"]", "codecs.order: \"pcmu\" is there twice");
-    check("[codecs]\norder = [\"g722\"]", "codecs.order: \"g722\" is not one of pcmu, pcma");
+    check("[codecs]\norder = [\"g729\"]", "codecs.order: \"g729\" is not one of pcmu, pcma, opus, g722");
     check(
         "[telemetry]\nlog_level = \"sip=loud\"",
         "telemetry.log_level: \"sip=loud\" is not a level (info) or a filter (info,sip=debug)",
@@ -385,7 +388,7 @@ fn the_environment_overrides_the_file() {
             ("HOME", "/root"),
         ],
     );
-    assert_eq!(config.sip.listen.port(), 5070);
+    assert_eq!(config.sip.listen[0].port(), 5070);
     assert_eq!(config.database.url.expose(), "sqlite://other/offhook.db");
     assert_eq!(config.node.max_calls, 7);
     assert_eq!(config.turn.speech_probability, 0.7);

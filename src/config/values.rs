@@ -202,6 +202,27 @@ impl Section<'_> {
         value
     }
 
+    /// One text or a list of them, each as `parse` understands it; empty text is none. In the environment, separated by commas.
+    pub(super) fn one_or_more<T: Clone + Display>(
+        &mut self,
+        key: &str,
+        default: &[T],
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Vec<T> {
+        let given = self.has(key);
+        let value = self.value(key, default.to_vec(), |given| {
+            let texts = match given {
+                Given::File(Value::String(text)) => vec![text.clone()],
+                list => list.list()?,
+            };
+            texts.iter().filter(|text| !text.is_empty()).map(|text| parse(text)).collect()
+        });
+        let shown: Vec<String> = value.iter().map(T::to_string).collect();
+        let shown = if shown.is_empty() { "unset".to_owned() } else { shown.join(",") };
+        self.note(key, shown, given, None);
+        value
+    }
+
     /// A list of texts; in the environment, separated by commas.
     pub(super) fn texts(&mut self, key: &str, default: &[&str]) -> Vec<String> {
         let given = self.has(key);

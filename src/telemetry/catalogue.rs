@@ -35,12 +35,29 @@ const DIRECTION: Labels = &[("direction", &["received", "sent"])];
 const ENGINE: Labels = &[("engine", &["cascade", "offline", "realtime", "stream"])];
 /// What a caller's leg speaks.
 const LEG: (&str, &[&str]) = ("leg", &["sip", "twilio"]);
+/// What carries SIP.
+const TRANSPORT: (&str, &[&str]) = ("transport", &["tcp", "tls", "udp"]);
+/// How a TLS handshake ends; `refused_by_peer`: it did not like our certificate, or anything else of ours.
+const HANDSHAKE: (&str, &[&str]) = (
+    "outcome",
+    &[
+        "certificate_invalid",
+        "certificate_missing",
+        "closed",
+        "incompatible",
+        "not_tls",
+        "ok",
+        "protocol",
+        "refused_by_peer",
+        "timeout",
+    ],
+);
 /// Why something of an external bot, or for it, is passed over.
 const BOT: Labels = &[("reason", &["binary", "malformed", "mark", "parameter", "stream_sid", "too_long", "unknown_event"])];
 /// Why a datagram on an RTP port, or a message of a media stream, is not taken.
 const NOT_MEDIA: Labels = &[(
     "reason",
-    &["media_streams", "padding", "payload_type", "rtcp", "source", "too_long", "too_short", "truncated", "version"],
+    &["media_streams", "padding", "payload_type", "rtcp", "source", "srtp", "too_long", "too_short", "truncated", "version"],
 )];
 /// Why a call is refused: by the HTTP doors, by `Calls`, by `Call`, by the SIP endpoint.
 const REFUSAL: Labels = &[(
@@ -63,6 +80,7 @@ const REFUSAL: Labels = &[(
         "sip_unsupported",
         "stream_refused",
         "tcp_connections",
+        "tcp_connections_of_source",
         "unknown_number",
     ],
 )];
@@ -80,6 +98,7 @@ const FAILURE: Labels = &[
             "first_token_timeout",
             "half_open",
             "key",
+            "left_alone",
             "network",
             "next_audio_timeout",
             "next_token_timeout",
@@ -147,6 +166,11 @@ pub(super) const METRICS: &[Metric] = &[
         "offhook_calls_total",
         &[LEG, ("direction", &["inbound"]), ("outcome", &["cancelled", "completed", "failed", "rejected"])],
         "Calls that ended",
+    ),
+    gauge(
+        "offhook_certificate_expires_seconds",
+        &[("certificate", OPEN)],
+        "Time until our certificate is no longer valid, negative after; only with TLS",
     ),
     counter("offhook_clock_late_total", NONE, "Bursts of frames that the media clock began more than 2 ms late"),
     gauge(
@@ -219,17 +243,44 @@ pub(super) const METRICS: &[Metric] = &[
     ),
     counter("offhook_recording_faults_total", NONE, "Recordings that lost audio or ended before their call"),
     counter("offhook_recordings_bytes_total", NONE, "Bytes of audio written to recordings"),
+    counter(
+        "offhook_remarks_total",
+        &[("occasion", &["closing", "farewell", "gone", "still_there", "time_up"])],
+        "What agents said though nobody asked: to silent callers, before and at the longest call, at the end",
+    ),
     histogram("offhook_response_gap_seconds", GAP, ENGINE, "Caller's last speech to the agent's first sent sample"),
     counter("offhook_rtp_concealed_total", NONE, "Frames invented for lost or late packets"),
     counter("offhook_rtp_late_total", NONE, "Packets that arrived after their playout time"),
     counter("offhook_rtp_lost_total", NONE, "Packets that never arrived"),
     counter("offhook_rtp_packets_total", DIRECTION, "RTP packets; of Twilio's streams only what was sent"),
+    counter("offhook_rtp_recovered_total", NONE, "Gaps that the packet after them filled: Opus with FEC"),
     counter("offhook_rtp_rejected_total", NOT_MEDIA, "Datagrams on RTP ports and messages of media streams that were not taken"),
     histogram("offhook_sendout_lateness_seconds", FRAME, NONE, "How late an agent frame left after its due time"),
     counter("offhook_sendout_refused_bytes_total", NONE, "Agent audio that was not taken: more than 120 s waited"),
+    gauge("offhook_sip_connections", &[("transport", &["tcp", "tls"])], "SIP connections that are open"),
+    counter(
+        "offhook_sip_dns_total",
+        &[("outcome", &["failed", "found", "nothing"])],
+        "Questions to the DNS about SIP peers: answered, answered with nothing, not answered",
+    ),
+    counter(
+        "offhook_sip_messages_total",
+        &[TRANSPORT, ("direction", &["received", "sent"])],
+        "SIP messages by transport, repeated ones included",
+    ),
     counter("offhook_sip_requests_total", &[("method", OPEN), ("direction", OPEN)], "SIP requests, repeated ones included"),
     counter("offhook_sip_responses_total", &[("code", OPEN), ("direction", OPEN)], "SIP responses, repeated ones included"),
     counter("offhook_sip_retransmissions_total", NONE, "SIP messages sent again: an answer was missing, or the peer asked again"),
+    counter(
+        "offhook_sip_tls_handshakes_total",
+        &[("direction", &["received", "sent"]), HANDSHAKE],
+        "TLS handshakes of SIP, by whether the peer connected (received) or we did (sent), and how they ended",
+    ),
+    counter(
+        "offhook_sip_tls_reloads_total",
+        &[("outcome", &["failed", "read"])],
+        "Readings of the certificate of SIP after its files changed; failed ones left the one before",
+    ),
     gauge("offhook_tasks", NONE, "Tasks of the runtime that are alive: actors, sockets, timers"),
     counter(
         "offhook_speculations_total",

@@ -68,7 +68,10 @@ fn make(config: &Config, assistant: &AssistantConfig, tools: Toolbox, breakers: 
         remembers: assistant.memory.enabled,
         tools,
         turn: turn(assistant),
+        phrases: assistant.phrases.clone(),
         recording: assistant.recording.map(super::node::recording),
+        background_denoising: assistant.background_denoising,
+        ambience: assistant.ambience.sound.clone(),
         offline_voice: OfflineVoice {
             name: assistant.voice.offline_voice.clone(),
             words_per_minute: words_per_minute(assistant),
@@ -116,7 +119,12 @@ fn offline(assistant: &AssistantConfig) -> OfflineConfig {
         OfflineMode::Voicemail => Mode::Voicemail(mailbox(assistant)),
         OfflineMode::Menu => Mode::Menu(menu(assistant)),
     };
-    OfflineConfig { greeting: assistant.first_message.clone(), mode, ..OfflineConfig::default() }
+    let own = OfflineConfig { greeting: assistant.first_message.clone(), mode, ..OfflineConfig::default() };
+    // There is no model to find the words.
+    match assistant.phrases.goodbye.as_str() {
+        "" => own,
+        goodbye => OfflineConfig { goodbye: goodbye.to_owned(), ..own },
+    }
 }
 
 /// What stands in when the provider is down: a menu or a voicemail if the assistant has one, else an apology. Talkback is a test, and

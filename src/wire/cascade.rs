@@ -52,6 +52,7 @@ pub(super) fn session(config: &Config, assistant: &AssistantConfig, breakers: &m
     let mut session = CascadeConfig {
         first_message: Some(assistant.first_message.clone()).filter(|text| !text.is_empty()),
         filler: cascade.filler.clone(),
+        language: assistant.language,
         speakable: Speakable {
             language: assistant.language.code().unwrap_or("en").to_owned(),
             pronunciations: cascade.pronunciations.clone(),

@@ -1,8 +1,12 @@
 //! Sections of the file as the plain values that the crates take.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use actors::config::{Codec, Dbov, Directory, JitterConfig, NodeConfig, RecordingMode, RtpConfig, SipConfig, VadConfig};
+use actors::config::{
+    Codec, Dbov, Directory, JitterConfig, NodeConfig, RecordingMode, RtpConfig, SipConfig, SipListener, Speaks, SrtpPolicy,
+    TlsFiles, VadConfig,
+};
 use actors::recall::CallerMemory;
 use actors::trace::TraceSink;
 use anyhow::Context as _;
@@ -11,7 +15,7 @@ use api::{ApiConfig, AuthToken, PublicUrl, SignatureCheck, TwilioConfig};
 use super::assistants;
 use super::cascade::Breakers;
 use super::tools::Tools;
-use crate::config::{self, Config};
+use crate::config::{self, Config, SipTls};
 
 /// The node's part of the file.
 pub(super) fn node_config(
@@ -26,21 +30,11 @@ pub(super) fn node_config(
         data_dir: config.node.data_dir.clone(),
         max_calls: config.node.max_calls,
         max_call: config.limits.call_duration,
+        call_warning: config.limits.call_warning,
         cpu_max: f64::from(config.limits.cpu_percent) / 100.0,
         drain_timeout: config.node.drain_timeout,
-        sip: SipConfig {
-            listen: config.sip.listen,
-            advertised: Some(config.sip.advertised_address.to_string()),
-            ring: config.sip.ring,
-            connections_max: config.limits.sip_tcp_connections,
-            codecs: config.codecs.order.iter().map(codec).collect(),
-        },
-        rtp: RtpConfig {
-            address: config.sip.listen.ip(),
-            advertised: config.sip.advertised_address,
-            ports: config.rtp.ports.first..=config.rtp.ports.last,
-            timeout: config.rtp.timeout,
-        },
+        sip: sip_config(config),
+        rtp: RtpConfig { ports: config.rtp.ports.first..=config.rtp.ports.last, timeout: config.rtp.timeout },
         jitter: JitterConfig { min: config.jitter.min, initial: config.jitter.initial, max: config.jitter.max },
         vad: VadConfig { noise_floor_min: Dbov(config.vad.noise_floor_min_dbov as f32), noise_window: config.vad.noise_window },
         recording: recording(config.recording.mode),
@@ -51,8 +45,42 @@ pub(super) fn node_config(
     })
 }
 
+fn sip_config(config: &Config) -> SipConfig {
+    let sip = &config.sip;
+    let listener =
+        |speaks| move |listen: &SocketAddr| SipListener { speaks, listen: *listen, advertised: sip.advertised_for(*listen) };
+    let tls = sip.tls.iter().flat_map(|_| &sip.tls_listen).map(listener(Speaks::Tls));
+    let files = |tls: &SipTls| TlsFiles {
+        certificate: tls.certificate.clone(),
+        key: tls.key.clone(),
+        client_roots: tls.client_roots.clone(),
+        client_required: tls.client_required,
+        server_roots: tls.server_roots.clone(),
+    };
+    SipConfig {
+        listeners: sip.listen.iter().map(listener(Speaks::UdpAndTcp)).chain(tls).collect(),
+        tls: sip.tls.as_ref().map(files),
+        dns_servers: sip.dns_servers.clone(),
+        ring: sip.ring,
+        connections_max: config.limits.sip_tcp_connections,
+        connections_per_source_max: config.limits.sip_tcp_connections_per_source,
+        codecs: config.codecs.order.iter().map(codec).collect(),
+        srtp: srtp(config.rtp.srtp),
+    }
+}
+
+fn srtp(name: config::SrtpName) -> SrtpPolicy {
+    match name {
+        config::SrtpName::Off => SrtpPolicy::Off,
+        config::SrtpName::Optional => SrtpPolicy::Optional,
+        config::SrtpName::Required => SrtpPolicy::Required,
+    }
+}
+
 fn codec(name: &config::CodecName) -> Codec {
     match name {
+        config::CodecName::G722 => Codec::G722,
+        config::CodecName::Opus => Codec::Opus,
         config::CodecName::Pcma => Codec::Pcma,
         config::CodecName::Pcmu => Codec::Pcmu,
     }

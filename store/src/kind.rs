@@ -104,6 +104,10 @@ vocabulary! {
         CallerHangup = "caller_hangup",
         /// The agent hung up, for example by its `end_call` tool.
         AgentHangup = "agent_hangup",
+        /// The caller said nothing, was asked for in vain, and the agent hung up.
+        CallerSilent = "caller_silent",
+        /// The longest call was reached, and the agent hung up.
+        MaxDuration = "max_duration",
         /// The caller gave up before we answered.
         Cancelled = "cancelled",
         /// Refused: the node was at its limit of calls.
@@ -134,7 +138,8 @@ impl HangupCause {
     #[must_use]
     pub const fn outcome(self) -> Outcome {
         match self {
-            Self::Completed | Self::CallerHangup | Self::AgentHangup | Self::Drained => Outcome::Completed,
+            Self::Completed | Self::CallerHangup | Self::AgentHangup => Outcome::Completed,
+            Self::CallerSilent | Self::MaxDuration | Self::Drained => Outcome::Completed,
             Self::Cancelled => Outcome::Cancelled,
             Self::RejectedBusy | Self::RejectedDraining | Self::UnknownNumber | Self::NoCodec => Outcome::Rejected,
             Self::NotConfirmed | Self::MediaTimeout | Self::NodeLost | Self::Crashed | Self::Failed => Outcome::Failed,
@@ -290,7 +295,7 @@ mod tests {
             let causes = HangupCause::ALL.iter().filter(|cause| cause.outcome() == wanted);
             causes.map(|cause| cause.as_str()).collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(of(Outcome::Completed), "completed caller_hangup agent_hangup drained");
+        assert_eq!(of(Outcome::Completed), "completed caller_hangup agent_hangup caller_silent max_duration drained");
         assert_eq!(of(Outcome::Cancelled), "cancelled");
         assert_eq!(of(Outcome::Rejected), "rejected_busy rejected_draining unknown_number no_codec");
         assert_eq!(of(Outcome::Failed), "not_confirmed media_timeout node_lost crashed failed");

@@ -51,6 +51,8 @@ pub struct CallRecord {
     pub stats: Value,
     /// Provider tokens used so far.
     pub usage: Usage,
+    /// The caller's language, ISO 639-1; `None` where it was not to be found out, or was not.
+    pub language: Option<String>,
 }
 
 impl CallRecord {

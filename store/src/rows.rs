@@ -107,6 +107,7 @@ pub(crate) fn call_record(row: &Columns<'_>) -> Result<CallRecord, StoreError> {
             output_text_tokens: row.count("output_text_tokens")?,
             output_audio_tokens: row.count("output_audio_tokens")?,
         },
+        language: row.value("language")?,
     })
 }
 

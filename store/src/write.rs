@@ -84,6 +84,13 @@ pub enum StoreWrite {
         /// The totals.
         usage: Usage,
     },
+    /// The caller's language was found out. The last one stays.
+    LanguageHeard {
+        /// The call.
+        call: CallId,
+        /// ISO 639-1.
+        language: String,
+    },
 }
 
 impl Store {
@@ -135,6 +142,7 @@ impl StoreWrite {
             Self::ToolUsed(_) => "tool_used",
             Self::ChunkCited(_) => "chunk_cited",
             Self::UsageCounted { .. } => "usage_counted",
+            Self::LanguageHeard { .. } => "language_heard",
         }
     }
 
@@ -154,7 +162,11 @@ impl StoreWrite {
     fn updates(&self) -> bool {
         matches!(
             self,
-            Self::CallAnswered { .. } | Self::CallEnded { .. } | Self::RecordingClosed { .. } | Self::UsageCounted { .. }
+            Self::CallAnswered { .. }
+                | Self::CallEnded { .. }
+                | Self::LanguageHeard { .. }
+                | Self::RecordingClosed { .. }
+                | Self::UsageCounted { .. }
         )
     }
 
@@ -209,6 +221,9 @@ impl StoreWrite {
             Self::ToolUsed(used) => bind_tool_use(used),
             Self::ChunkCited(citation) => bind_citation(citation),
             Self::UsageCounted { call, usage } => bind_usage(*call, usage),
+            Self::LanguageHeard { call, language } => {
+                sqlx::query("UPDATE calls SET language = $2 WHERE id = $1").bind(call.to_string()).bind(text(language))
+            }
         }
     }
 }

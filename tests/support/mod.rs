@@ -2,7 +2,10 @@
 #![allow(dead_code, clippy::unwrap_used, missing_docs)]
 
 pub mod media_stream;
+pub mod softphone;
 pub mod stereo;
+pub mod tls;
+pub mod told;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use actors::calls::CallsMsg;
 use actors::config::{
     Assistant, Codec, Directory, EngineConfig, JitterConfig, NodeConfig, OfflineVoice, RecordingMode, RtpConfig, SipConfig,
-    TurnConfig, VadConfig,
+    SipListener, Speaks, SrtpPolicy, TurnConfig, VadConfig,
 };
 use actors::fault::Fault;
 use actors::kind::ActorKind;
@@ -16,6 +16,7 @@ use actors::node::{NodeEnd, NodeHandle};
 use actors::trace::TraceSink;
 use ai::offline::OfflineConfig;
 use ai::prompt::Prompt;
+use ai::remark::Phrases;
 use ai::tools::toolbox::Toolbox;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use store::{CallId, CallRecord, Incident, Recording, Store, Turn};
@@ -153,8 +154,11 @@ fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig, tools: Tool
         remembers: false,
         tools,
         turn: TurnConfig::default(),
+        phrases: Phrases::default(),
         offline_voice: voice,
         recording: None,
+        background_denoising: false,
+        ambience: None,
     };
     NodeConfig {
         name: "test".to_owned(),
@@ -162,21 +166,20 @@ fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig, tools: Tool
         speech_cache_bytes: 1 << 20,
         max_calls: 64,
         max_call: Duration::from_secs(600),
+        call_warning: Duration::ZERO,
         cpu_max: 1.0,
         drain_timeout: Duration::from_secs(5),
         sip: SipConfig {
-            listen,
-            advertised: Some(listen.ip().to_string()),
+            listeners: vec![SipListener { speaks: Speaks::UdpAndTcp, listen, advertised: listen.ip() }],
+            tls: None,
+            dns_servers: Vec::new(),
             ring: Duration::ZERO,
             connections_max: 16,
+            connections_per_source_max: 16,
             codecs: vec![Codec::Pcmu, Codec::Pcma],
+            srtp: SrtpPolicy::Off,
         },
-        rtp: RtpConfig {
-            address: listen.ip(),
-            advertised: listen.ip(),
-            ports: first.parse().unwrap()..=last.parse().unwrap(),
-            timeout: Duration::from_secs(30),
-        },
+        rtp: RtpConfig { ports: first.parse().unwrap()..=last.parse().unwrap(), timeout: Duration::from_secs(30) },
         jitter: JitterConfig::default(),
         vad: VadConfig::default(),
         recording: RecordingMode::Always,

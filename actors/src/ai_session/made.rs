@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ai::cascade::{CascadeConfig, CascadeSession};
 use ai::engine::{Engine, EngineError, Past, Words};
 use ai::espeak::Espeak;
-use ai::offline::{OfflineConfig, OfflineSession};
+use ai::offline::{Mode, OfflineConfig, OfflineSession};
 use ai::prompt::{self, CallFacts};
 use ai::realtime::{RealtimeConfig, RealtimeSession};
 use ai::stream::{StreamConfig, StreamSession};
@@ -14,6 +14,7 @@ use bytes::Bytes;
 use media::codec::Codec;
 use media::sendout::PromptId;
 
+use super::manners::Voice;
 use super::{AiArgs, AiMsg, EngineChoice};
 use crate::config::{Assistant, EngineConfig, OfflineVoice};
 use crate::mailbox::Mailbox;
@@ -27,6 +28,8 @@ pub(super) struct Made {
     pub(super) provider: Option<Arc<str>>,
     /// Whether a key cuts what is being said: who knows a menu's choice does not wait for its end.
     pub(super) keys_cut: bool,
+    /// What it says of its own accord.
+    pub(super) voice: Voice,
     pub(super) speaker: Speaker,
 }
 
@@ -49,18 +52,20 @@ pub(super) fn make_engine(args: &AiArgs, tools: Vec<Tool>) -> Made {
             let config =
                 RealtimeConfig { codec: args.codec, first_prompt, tools, instructions, ..RealtimeConfig::clone(session) };
             let core = realtime(config, &args.history);
-            Made { core, label: "realtime", provider: Some(Arc::clone(&session.endpoint.provider)), keys_cut: false, speaker }
+            let provider = Some(Arc::clone(&session.endpoint.provider));
+            Made { core, label: "realtime", provider, keys_cut: false, voice: Voice::Asks, speaker }
         }
         (EngineChoice::Own(_), EngineConfig::Cascade { session, .. }) => {
             let instructions = instructions(args, assistant);
             let config = CascadeConfig { codec: args.codec, first_prompt, tools, instructions, ..CascadeConfig::clone(session) };
             let core = cascade(config, &args.history);
-            Made { core, label: "cascade", provider: None, keys_cut: false, speaker }
+            Made { core, label: "cascade", provider: None, keys_cut: false, voice: Voice::Asks, speaker }
         }
         (EngineChoice::Own(_), EngineConfig::Stream { bot, .. }) => {
             let told = StreamConfig { codec: args.codec, first_prompt, resumed: args.session > 0, ..args.introduction.of(bot) };
             let core = Box::new(StreamSession::new(told, rand::random()));
-            Made { core, label: "stream", provider: Some(Arc::from("stream")), keys_cut: false, speaker }
+            let provider = Some(Arc::from("stream"));
+            Made { core, label: "stream", provider, keys_cut: false, voice: Voice::Mute, speaker }
         }
         (EngineChoice::Own(_), EngineConfig::Offline(config))
         | (
@@ -68,10 +73,13 @@ pub(super) fn make_engine(args: &AiArgs, tools: Vec<Tool>) -> Made {
             EngineConfig::Cascade { fallback: config, .. }
             | EngineConfig::Realtime { fallback: config, .. }
             | EngineConfig::Stream { fallback: config, .. },
-        ) => Made { core: offline(config), label: "offline", provider: None, keys_cut: true, speaker },
+        ) => {
+            let voice = if config.mode == Mode::Talkback { Voice::Asks } else { Voice::Leaves };
+            Made { core: offline(config), label: "offline", provider: None, keys_cut: true, voice, speaker }
+        }
         (EngineChoice::Apology(_), EngineConfig::Offline(config)) => {
-            let apology = OfflineConfig { mode: ai::offline::Mode::default(), ..config.clone() };
-            Made { core: offline(&apology), label: "offline", provider: None, keys_cut: true, speaker }
+            let apology = OfflineConfig { mode: Mode::default(), ..config.clone() };
+            Made { core: offline(&apology), label: "offline", provider: None, keys_cut: true, voice: Voice::Leaves, speaker }
         }
     }
 }

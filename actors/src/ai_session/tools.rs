@@ -141,6 +141,11 @@ impl Tools {
         self.collecting.as_ref().is_some_and(|collecting| collecting.collector.is_sensitive())
     }
 
+    /// Whether the caller waits for a tool, or types for one.
+    pub(super) fn are_busy(&self) -> bool {
+        !self.running.is_empty() || self.collecting.is_some()
+    }
+
     /// The call is up: what came before that may be told to the engine now.
     pub(super) fn answered(&mut self) -> Vec<Input> {
         self.answered = true;
@@ -398,7 +403,7 @@ impl AiSession {
             BuiltIn::EndCall { .. } => {
                 // No output: it would make the model speak again, after its goodbye.
                 slip.close(ToolStatus::Ok, None, Vec::new());
-                return self.hang_up("tool", me);
+                return self.hang_up("tool", true);
             }
             BuiltIn::GetTime { zone } => match tools::clock::time_now(zone.as_deref()) {
                 Ok(time) => ToolOutcome::ok(time),

@@ -54,6 +54,16 @@ impl Turns {
         self.unanswered = Some((last_speech_at, now));
     }
 
+    /// Whether the caller's finished turn has no answer yet.
+    pub(super) fn are_unanswered(&self) -> bool {
+        self.unanswered.is_some()
+    }
+
+    /// What comes next is no answer to the caller.
+    pub(super) fn forget_question(&mut self) {
+        self.unanswered = None;
+    }
+
     /// Audio of a prompt came from the engine; the first of it is what counts.
     pub(super) fn audio_came(&mut self, prompt: PromptId, now: Instant) {
         if self.prompts.iter().any(|spoken| spoken.prompt == prompt) {

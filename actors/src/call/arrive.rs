@@ -85,7 +85,11 @@ impl Call {
     pub(super) async fn begin(&mut self, me: &Mailbox<CallMsg>) {
         self.write_new_record(me);
         self.ask_for_memories();
-        self.after(self.shared.config.max_call, CallMsg::Overdue, me);
+        let (longest, warning) = (self.shared.config.max_call, self.shared.config.call_warning);
+        if !warning.is_zero() && warning < longest {
+            self.after(longest - warning, CallMsg::TimeShort, me);
+        }
+        self.after(longest, CallMsg::Overdue, me);
         match &self.party {
             Party::Sip { dialog, .. } => {
                 let dialog = dialog.clone();
@@ -174,7 +178,7 @@ impl Call {
             *account_sid = std::mem::take(&mut stream.account_sid);
             *parameters = std::mem::take(&mut stream.parameters);
         }
-        match self.start_children(media::codec::Codec::Pcmu, Wire::Twilio(Box::new(stream)), me).await {
+        match self.start_children(media::codec::Codec::Pcmu.into(), Wire::Twilio(Box::new(stream)), me).await {
             Ok(()) => {
                 metrics::histogram!("offhook_call_setup_seconds", "leg" => "twilio").record(self.arrived.elapsed());
                 self.go_up();

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ai::engine::{EngineError, Past};
 use ai::tools::CallInfo;
-use media::codec::Codec;
+use media::ambience::AmbienceMixer;
+use media::line::LineCodec;
 use media::rtp::PayloadTypes;
 use store::{HangupCause, RecordingState};
 
@@ -13,6 +14,7 @@ use super::{Call, CallMsg, Phase};
 use crate::ai_session::{AiArgs, AiMsg, AiSession, EngineChoice, ToolReport};
 use crate::clock::Beats;
 use crate::config::{Assistant, RecordingMode};
+use crate::hearing::Hearing;
 use crate::jitter_buffer::{JitterArgs, JitterBuffer};
 use crate::kind::ActorKind;
 use crate::leg::{Leg, LegArgs, LegMsg, Wire, payload_types};
@@ -28,9 +30,10 @@ use crate::worker::{Worker, spawn};
 
 impl Call {
     /// Starts all actors of the call around its wire. The leg comes last: what it receives finds its readers there.
-    pub(super) async fn start_children(&mut self, codec: Codec, wire: Wire, me: &Mailbox<CallMsg>) -> Result<(), String> {
+    pub(super) async fn start_children(&mut self, line: LineCodec, wire: Wire, me: &Mailbox<CallMsg>) -> Result<(), String> {
+        let codec = line.row().law;
         self.codec = codec;
-        self.draft.trace.media(codec);
+        self.draft.trace.media(line);
         self.types = match &wire {
             Wire::Rtp(rtp) => payload_types(&rtp.negotiated),
             Wire::Twilio(_) => PayloadTypes::of(codec),
@@ -48,7 +51,12 @@ impl Call {
             }
             Wire::Twilio(_) => Beats::Send,
         };
-        let args = LegArgs { codec, wire, ports: self.ports.clone(), call: me.clone() };
+        let hearing = match &wire {
+            // What comes over RTP the jitter buffer hands on.
+            Wire::Rtp(_) => Hearing::plain(self.ports.clone()),
+            Wire::Twilio(_) => self.hearing(),
+        };
+        let args = LegArgs { codec, wire, hearing, ambience: self.ambience(), call: me.clone() };
         let leg = self.spawn::<Leg>(args, me).await?;
         self.ports.leg.publish(Some(leg));
         self.ticking = Some(self.seat.clock.subscribe(self.ports.leg.clone(), beats));
@@ -57,6 +65,18 @@ impl Call {
 
     fn assistant(&self) -> Result<Arc<Assistant>, String> {
         self.assistant.clone().ok_or_else(|| "nobody answers this number".to_owned())
+    }
+
+    /// How the caller is heard.
+    fn hearing(&self) -> Hearing {
+        let denoised = self.assistant.as_ref().is_some_and(|assistant| assistant.background_denoising);
+        Hearing::new(self.ports.clone(), self.types.codec.row().law, denoised)
+    }
+
+    /// What is to be heard under the agent.
+    fn ambience(&self) -> Option<AmbienceMixer> {
+        let ambience = self.assistant.as_ref()?.ambience.as_ref()?;
+        Some(AmbienceMixer::new(Arc::clone(ambience), self.id.to_bits() as u64))
     }
 
     async fn start_recorder(&mut self, me: &Mailbox<CallMsg>) {
@@ -108,7 +128,7 @@ impl Call {
             config: self.shared.config.jitter,
             types: self.types,
             timeout: self.shared.config.rtp.timeout,
-            ports: self.ports.clone(),
+            hearing: self.hearing(),
             call: me.clone(),
         };
         let jitter = self.spawn::<JitterBuffer>(args, me).await?;

@@ -1,6 +1,7 @@
 //! The draft of a call's record: each fact goes to the Store as it happens, so that a crash loses none of them.
 
 use ai::engine::{EngineError, Past, Words};
+use ai::language::Language;
 use ai::tools::Source;
 use media::jitter::JitterStats;
 use serde_json::json;
@@ -118,6 +119,13 @@ impl Draft {
         total.output_audio_tokens += used.output_audio_tokens;
         self.trace.used(self.usage);
         shared.store.tell(StoreMsg::Write(StoreWrite::UsageCounted { call: self.id, usage: self.usage }));
+    }
+
+    /// The caller speaks this language.
+    pub(super) fn language_heard(&self, language: Language, shared: &Shared) {
+        let language = language.to_string();
+        tracing::info!(call = %self.id, language, "the caller's language is known");
+        shared.store.tell(StoreMsg::Write(StoreWrite::LanguageHeard { call: self.id, language }));
     }
 
     /// A provider failed: the one of this name, or the engine's only one.

@@ -6,6 +6,7 @@ use store::{HangupCause, LegKind, StoreWrite, WallTime};
 
 use super::{Call, CallMsg, Party, Phase};
 use crate::ai_session::AiMsg;
+use crate::ai_session::leave::GOODBYE_MAX;
 use crate::jitter_buffer::{JitterMsg, mos_of};
 use crate::leg::LegMsg;
 use crate::mailbox::Mailbox;
@@ -42,6 +43,16 @@ impl Call {
         self.ports.recorder.tell(RecorderMsg::Finish);
         self.after(FINISH_MAX, CallMsg::FinishLate, me);
         self.check_finished(me);
+    }
+
+    /// The longest call is reached: the agent takes leave, and is cut off when that takes too long.
+    pub(super) fn handle_overdue(&mut self, me: &Mailbox<CallMsg>) {
+        let told = matches!(self.phase, Phase::Up { .. }) && self.ports.ai.send(AiMsg::TimeUp).is_ok();
+        if told {
+            self.after(GOODBYE_MAX, CallMsg::HangUp(HangupCause::MaxDuration), me);
+        } else {
+            self.end(HangupCause::MaxDuration, None, me);
+        }
     }
 
     pub(super) fn tell_peer(&mut self, cause: HangupCause) {

@@ -1,8 +1,11 @@
 //! The media of a SIP call as offer and answer agree on it (RFC 3264): at its beginning, and in re-INVITEs.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
+use rand::Rng as _;
 use sip::message::{Request, StatusCode};
-use sip::sdp::{self, LocalMedia, Negotiated, SdpError, SessionDescription};
+use sip::sdp::{self, LocalKeys, LocalMedia, Negotiated, SdpError, SessionDescription, SrtpPolicy};
 use store::HangupCause;
 
 use super::arrive::Refused;
@@ -15,7 +18,7 @@ use crate::sip_endpoint::SipMsg;
 impl Call {
     /// Opens the sockets of a SIP call, and works out our answer to its offer, or our offer when it brought none.
     pub(super) async fn prepare_sip(&mut self, me: &Mailbox<CallMsg>) -> Result<(), Refused> {
-        let Party::Sip { invite, .. } = &self.party else { return Ok(()) };
+        let Party::Sip { invite, came_to, .. } = &self.party else { return Ok(()) };
         if self.assistant.is_none() {
             return Err(Refused { cause: HangupCause::UnknownNumber, status: StatusCode::NOT_FOUND, detail: None });
         }
@@ -23,20 +26,24 @@ impl Call {
             true => None,
             false => Some(SessionDescription::parse(&invite.body).map_err(unacceptable)?),
         };
-        let sockets = self.shared.rtp_ports.open().map_err(|error| Refused {
+        let media = self.shared.config.sip.media(*came_to, offer.as_ref().and_then(audio_address));
+        let sockets = self.shared.rtp_ports.open(media.local).map_err(|error| Refused {
             cause: HangupCause::RejectedBusy,
             status: StatusCode::SERVICE_UNAVAILABLE,
             detail: Some(format!("no free RTP port: {error}")),
         })?;
         let mut ours = LocalMedia {
             codecs: self.shared.config.sip.codecs.clone(),
-            ..LocalMedia::new(self.shared.config.rtp.advertised, sockets.port, rand::random::<u32>().into())
+            rtcp_mux: true,
+            srtp: self.shared.config.sip.srtp,
+            keys: LocalKeys::new(|room| rand::rng().fill_bytes(room)),
+            ..LocalMedia::new(media.advertised, sockets.port, rand::random::<u32>().into())
         };
         let waiting = match offer {
             Some(offer) => {
                 let (body, negotiated) = sdp::answer(&offer, &ours).map_err(unacceptable)?;
                 ours.previous = Some(body);
-                ours.codecs = vec![negotiated.codec];
+                settle(&mut ours, &negotiated);
                 self.start_media(sockets, negotiated, me).await?;
                 None
             }
@@ -95,7 +102,7 @@ impl Call {
         }
         let answer = SessionDescription::parse(&answer.unwrap_or_default())?;
         let negotiated = sdp::accept(&answer, local)?;
-        local.codecs = vec![negotiated.codec];
+        settle(local, &negotiated);
         Ok(Some((sockets, negotiated)))
     }
 
@@ -128,6 +135,20 @@ impl Call {
             }
         }
     }
+}
+
+/// What was agreed on stays for the rest of the call: the codec, and encryption where the profile demands it.
+fn settle(ours: &mut LocalMedia, negotiated: &Negotiated) {
+    ours.codecs = vec![negotiated.codec];
+    if negotiated.crypto.as_ref().is_some_and(|crypto| crypto.mandatory) {
+        ours.srtp = SrtpPolicy::Required;
+    }
+}
+
+/// Where an offer wants its audio.
+fn audio_address(offer: &SessionDescription) -> Option<IpAddr> {
+    let audio = offer.media.iter().find(|media| media.kind == "audio" && media.port > 0)?;
+    audio.connection.or(offer.connection)
 }
 
 fn unacceptable(error: SdpError) -> Refused {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use media::codec::Codec;
+use media::line::LineCodec;
 use store::{CallId, HangupCause, LegKind, Usage};
 
 use crate::config::Assistant;
@@ -42,7 +42,7 @@ impl CallTracer {
         });
     }
 
-    pub(super) fn media(&mut self, codec: Codec) {
+    pub(super) fn media(&mut self, codec: LineCodec) {
         self.note(|trace| trace.codec = Some(codec));
     }
 

@@ -17,7 +17,6 @@ const SOCKET_BUFFER: usize = 1 << 16;
 /// call that are still under way do not reach a stranger. The kernel says which are free.
 #[derive(Debug)]
 pub struct RtpPorts {
-    address: IpAddr,
     first: u16,
     pairs: u32,
     next: AtomicU32,
@@ -35,41 +34,45 @@ pub struct RtpSockets {
 }
 
 impl RtpPorts {
-    /// Ports of a range on one local address.
-    pub fn new(address: IpAddr, range: RangeInclusive<u16>) -> Self {
+    /// Ports of a range, which all addresses share.
+    pub fn new(range: RangeInclusive<u16>) -> Self {
         let first = range.start().next_multiple_of(2);
         let pairs = (u32::from(*range.end()) + 1).saturating_sub(u32::from(first)) / 2;
         // A start by chance keeps two runs of the server from using the same ports in the same order.
-        Self { address, first, pairs, next: AtomicU32::new(rand::random::<u32>() >> 1) }
+        Self { first, pairs, next: AtomicU32::new(rand::random::<u32>() >> 1) }
     }
 
-    /// Opens the next free pair.
+    /// Opens the next free pair on a local address.
     ///
     /// # Errors
     /// The last bind error when none of the tried pairs is free.
-    pub fn open(&self) -> std::io::Result<RtpSockets> {
+    pub fn open(&self, address: IpAddr) -> std::io::Result<RtpSockets> {
         let mut last = std::io::ErrorKind::AddrNotAvailable.into();
         for _ in 0..ATTEMPTS_MAX.min(self.pairs) {
             let pair = self.next.fetch_add(1, Relaxed) % self.pairs;
             let port = self.first + u16::try_from(2 * pair).expect("a pair of the range fits a port");
-            match self.open_pair(port) {
+            match open_pair(address, port) {
                 Ok(sockets) => return Ok(sockets),
                 Err(error) => last = error,
             }
         }
         Err(last)
     }
+}
 
-    fn open_pair(&self, port: u16) -> std::io::Result<RtpSockets> {
-        let rtp = bind(SocketAddr::new(self.address, port))?;
-        let rtcp = bind(SocketAddr::new(self.address, port + 1))?;
-        Ok(RtpSockets { rtp, rtcp, port })
-    }
+fn open_pair(address: IpAddr, port: u16) -> std::io::Result<RtpSockets> {
+    let rtp = bind(SocketAddr::new(address, port))?;
+    let rtcp = bind(SocketAddr::new(address, port + 1))?;
+    Ok(RtpSockets { rtp, rtcp, port })
 }
 
 fn bind(address: SocketAddr) -> std::io::Result<UdpSocket> {
     let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::DGRAM, None)?;
     socket.set_nonblocking(true)?;
+    if address.is_ipv6() {
+        // `[::]` would take the port of IPv4 too, whose calls have sockets of their own.
+        socket.set_only_v6(true)?;
+    }
     socket.set_recv_buffer_size(SOCKET_BUFFER)?;
     socket.bind(&address.into())?;
     // When a packet came, not when we looked: jitter is measured by it.
@@ -83,14 +86,15 @@ mod tests {
 
     #[test]
     fn pairs_are_even_and_a_full_range_is_an_error() {
-        let ports = RtpPorts::new([127, 0, 0, 1].into(), 28_001..=28_005);
-        let first = ports.open().expect("a free pair");
-        let second = ports.open().expect("a free pair");
+        let ports = RtpPorts::new(28_001..=28_005);
+        let open = || ports.open([127, 0, 0, 1].into());
+        let first = open().expect("a free pair");
+        let second = open().expect("a free pair");
         let mut opened = [first.port, second.port];
         opened.sort_unstable();
         assert_eq!(opened, [28_002, 28_004]);
-        assert_eq!(ports.open().err().map(|error| error.kind()), Some(std::io::ErrorKind::AddrInUse));
+        assert_eq!(open().err().map(|error| error.kind()), Some(std::io::ErrorKind::AddrInUse));
         drop(first);
-        assert!(ports.open().is_ok());
+        assert!(open().is_ok());
     }
 }

@@ -9,7 +9,9 @@ use std::time::Instant;
 
 use media::dtmf::Digit;
 use media::rtp::PayloadTypes;
-use sip::sdp::Negotiated;
+use media::srtp::{MasterKey, Suite};
+use media::units::{FRAME_SAMPLES, SampleRate};
+use sip::sdp::{CryptoKey, CryptoSuite, Negotiated};
 
 use self::receiving::Receiving;
 use self::sending::Sending;
@@ -32,7 +34,26 @@ pub(crate) fn payload_types(negotiated: &Negotiated) -> PayloadTypes {
         codec: codec_of(negotiated.codec),
         audio: negotiated.payload_type,
         telephone_event: negotiated.telephone_event,
+        comfort_noise: negotiated.comfort_noise,
     }
+}
+
+/// The keys of what we send and of what we receive, if they were agreed.
+fn keys(negotiated: &Negotiated) -> Option<(MasterKey, MasterKey)> {
+    let crypto = negotiated.crypto.as_ref()?;
+    let suite = match crypto.suite {
+        CryptoSuite::AesCm128Sha1_32 => Suite::AesCm128Sha1_32,
+        CryptoSuite::AesCm128Sha1_80 => Suite::AesCm128Sha1_80,
+        CryptoSuite::AeadAes128Gcm => Suite::AeadAes128Gcm,
+        CryptoSuite::AeadAes256Gcm => Suite::AeadAes256Gcm,
+    };
+    let key = |key: &CryptoKey| MasterKey::new(suite, key.reveal()).expect("SDP takes only keys as long as the suite's");
+    Some((key(&crypto.local), key(&crypto.remote)))
+}
+
+/// The clock of the events that were agreed.
+fn event_clock(negotiated: &Negotiated) -> SampleRate {
+    SampleRate::from_hz(negotiated.event_clock).unwrap_or(SampleRate::HZ_8000)
 }
 
 /// RTCP is read and its reports are written this often, in ticks: 100 ms is nothing to reports that are seconds apart, and their
@@ -71,8 +92,8 @@ impl RtpLine {
         }
     }
 
-    /// One tick: a DTMF packet if a digit is being sent, else this audio. True when a packet went out.
-    pub(super) fn send(&mut self, audio: &[u8]) -> bool {
+    /// One tick: a DTMF packet if a digit is being sent, else this audio. How many packets went out.
+    pub(super) fn send(&mut self, audio: &[u8; FRAME_SAMPLES]) -> u32 {
         self.sending.send(&self.rtp, audio)
     }
 

@@ -11,6 +11,7 @@ use ai::media_streams::{CommandWriter, StreamError, StreamEvent};
 use bytes::Bytes;
 use media::dtmf::Digit;
 use media::sendout::PromptId;
+use media::units::FRAME;
 use store::PhoneNumber;
 use tokio::sync::mpsc;
 
@@ -78,6 +79,36 @@ impl Awaited {
     }
 }
 
+/// Twilio plays late when a mark comes back so much later than the quickest did: more than the way varies.
+const LATE: Duration = Duration::from_millis(80);
+
+/// How far Twilio is behind with playing. What is sent without a pause, an ambience, leaves it no time to catch up: its clock may be slower
+/// than ours, and what the network held up comes at once.
+#[derive(Default)]
+struct Backlog {
+    /// From a mark to its echo, at the quickest.
+    quickest: Option<Duration>,
+    /// Frames to leave out.
+    frames: u32,
+}
+
+impl Backlog {
+    /// A mark came back after this.
+    fn returned(&mut self, after: Duration) {
+        let quickest = self.quickest.map_or(after, |quickest| quickest.min(after));
+        self.quickest = Some(quickest);
+        let late = after - quickest;
+        self.frames = if late > LATE { (late.as_millis() / FRAME.as_millis()) as u32 } else { 0 };
+    }
+
+    /// Whether the next frame is to be left out.
+    fn skip(&mut self) -> bool {
+        let behind = self.frames > 0;
+        self.frames -= u32::from(behind);
+        behind
+    }
+}
+
 /// The marks that are out, and when each was sent; in the order in which Twilio will echo them.
 #[derive(Default)]
 struct Marks(VecDeque<(Awaited, Instant)>);
@@ -85,9 +116,9 @@ struct Marks(VecDeque<(Awaited, Instant)>);
 impl Marks {
     /// The first mark if it was played when this one was echoed: Twilio plays in order. Asked again until there is none; one that is
     /// not among them was cleared meanwhile.
-    fn echoed(&mut self, name: &str) -> Option<Awaited> {
+    fn echoed(&mut self, name: &str) -> Option<(Awaited, Instant)> {
         let known = self.0.iter().any(|(awaited, _)| awaited.name() == name);
-        self.0.pop_front_if(|_| known).map(|(awaited, _)| awaited)
+        self.0.pop_front_if(|_| known)
     }
 
     fn overdue(&mut self, now: Instant) -> Option<Awaited> {
@@ -103,6 +134,7 @@ pub(super) struct TwilioOut {
     outgoing: mpsc::Sender<String>,
     /// A clear forgets them, since Twilio then echoes them unheard.
     marks: Marks,
+    backlog: Backlog,
     dropped: u64,
     _reader: Owned,
 }
@@ -112,7 +144,8 @@ impl TwilioOut {
     pub(super) fn start(stream: StreamIo, ports: CallPorts, me: &Mailbox<LegMsg>) -> Self {
         let StreamIo { stream_sid, incoming, outgoing, .. } = stream;
         let reader = Owned(tokio::spawn(read(incoming, ports, me.clone())));
-        Self { writer: CommandWriter::new(&stream_sid), outgoing, marks: Marks::default(), dropped: 0, _reader: reader }
+        let (marks, backlog) = (Marks::default(), Backlog::default());
+        Self { writer: CommandWriter::new(&stream_sid), outgoing, marks, backlog, dropped: 0, _reader: reader }
     }
 
     /// One frame of agent audio.
@@ -127,8 +160,17 @@ impl TwilioOut {
     }
 
     /// Twilio echoed a mark: what has now been played, one at a time.
-    pub(super) fn handle_mark(&mut self, name: &str) -> Option<Awaited> {
-        self.marks.echoed(name)
+    pub(super) fn handle_mark(&mut self, name: &str, now: Instant) -> Option<Awaited> {
+        let (awaited, sent) = self.marks.echoed(name)?;
+        if awaited.name() == name {
+            self.backlog.returned(now.saturating_duration_since(sent));
+        }
+        Some(awaited)
+    }
+
+    /// Whether a frame without the agent's voice is to be left out, so that Twilio catches up.
+    pub(super) fn catch_up(&mut self) -> bool {
+        self.backlog.skip()
     }
 
     /// What is taken as played because its echo is overdue, or too many are out.
@@ -139,6 +181,7 @@ impl TwilioOut {
     /// Throws away what Twilio has not played yet; the marks that it echoes now mean nothing.
     pub(super) fn clear(&mut self) {
         self.marks = Marks::default();
+        self.backlog.frames = 0;
         self.text(self.writer.clear());
     }
 
@@ -213,10 +256,23 @@ mod tests {
     #[test]
     fn an_echo_stands_for_all_that_was_played_before_it() {
         let mut marks = sent(Instant::now(), [Awaited::Mark(1), Awaited::Prompt(PromptId(1)), Awaited::Mark(2)]);
-        assert!(all(|| marks.echoed("mark-7")).is_empty());
-        assert_eq!(all(|| marks.echoed("prompt-1")), ["mark-1", "prompt-1"]);
-        assert!(all(|| marks.echoed("mark-1")).is_empty());
-        assert_eq!(all(|| marks.echoed("mark-2")), ["mark-2"]);
+        let mut echoed = |name| all(|| marks.echoed(name).map(|(awaited, _)| awaited));
+        assert!(echoed("mark-7").is_empty());
+        assert_eq!(echoed("prompt-1"), ["mark-1", "prompt-1"]);
+        assert!(echoed("mark-1").is_empty());
+        assert_eq!(echoed("mark-2"), ["mark-2"]);
+    }
+
+    #[test]
+    fn what_twilio_has_not_played_yet_is_left_out_of_the_ambience() {
+        let skipped = |after: &[u64]| {
+            let mut backlog = Backlog::default();
+            after.iter().for_each(|ms| backlog.returned(Duration::from_millis(*ms)));
+            std::iter::from_fn(|| backlog.skip().then_some(())).count()
+        };
+        assert_eq!((skipped(&[]), skipped(&[400]), skipped(&[400, 480]), skipped(&[400, 481])), (0, 0, 0, 4));
+        // The quickest counts, and the latest news.
+        assert_eq!((skipped(&[900, 400]), skipped(&[400, 900]), skipped(&[400, 900, 410])), (0, 25, 0));
     }
 
     #[test]

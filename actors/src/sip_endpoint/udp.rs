@@ -1,16 +1,17 @@
-//! The UDP side of SIP: one socket, one reading task.
+//! The UDP side of SIP: a socket a listener, each with one reading task.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use nix::errno::Errno;
 use sip::endpoint::{Flow, Transport};
 use tokio::net::UdpSocket;
 
 use super::SipMsg;
 use crate::alarm::Owned;
 use crate::mailbox::{Mailbox, Undelivered};
-use crate::worker::Failure;
 
 /// The largest UDP payload there is.
 const DATAGRAM_MAX: usize = 65_535;
@@ -24,16 +25,31 @@ pub(super) struct Udp {
 }
 
 impl Udp {
-    pub(super) fn bind(listen: SocketAddr, me: &Mailbox<SipMsg>) -> Result<Self, Failure> {
-        let socket = Arc::new(open(listen).map_err(|error| super::listen_error("sip.listen (UDP)", listen, &error))?);
-        let reader = Owned(tokio::spawn(read(Arc::clone(&socket), me.clone())));
-        Ok(Self { socket, _reader: reader })
+    /// Begins to read; and the address as it is bound.
+    pub fn bind(listen: SocketAddr, me: &Mailbox<SipMsg>) -> std::io::Result<(Self, SocketAddr)> {
+        let socket = Arc::new(open(listen)?);
+        let local = socket.local_addr()?;
+        let reader = Owned(tokio::spawn(read(Arc::clone(&socket), local, me.clone())));
+        Ok((Self { socket, _reader: reader }, local))
     }
 
-    /// Sends at once; what the kernel cannot take is lost like any datagram, and retransmission mends it.
-    pub(super) fn send(&self, remote: SocketAddr, bytes: &[u8]) {
-        if let Err(error) = self.socket.try_send_to(bytes, remote) {
-            tracing::debug!(%error, "a SIP datagram was not sent");
+    /// Sends at once. False when there is no way there; what the kernel has no room for is lost like any datagram, and retransmission
+    /// mends it.
+    pub fn send(&self, remote: SocketAddr, bytes: &[u8]) -> bool {
+        match self.socket.try_send_to(bytes, remote) {
+            Ok(_) => true,
+            Err(error) => {
+                tracing::debug!(%error, "a SIP datagram was not sent");
+                // All others pass: a full buffer, a filter, an ICMP error of an earlier datagram.
+                let no_way = [
+                    ErrorKind::AddrNotAvailable,
+                    ErrorKind::HostUnreachable,
+                    ErrorKind::InvalidInput,
+                    ErrorKind::NetworkUnreachable,
+                ];
+                // Longer than the way lets through.
+                !no_way.contains(&error.kind()) && error.raw_os_error() != Some(Errno::EMSGSIZE as i32)
+            }
         }
     }
 }
@@ -43,24 +59,22 @@ fn open(listen: SocketAddr) -> std::io::Result<UdpSocket> {
     socket.set_nonblocking(true)?;
     socket.set_recv_buffer_size(SOCKET_BUFFER)?;
     socket.set_send_buffer_size(SOCKET_BUFFER)?;
+    super::separate_families(&socket, listen)?;
     socket.bind(&listen.into())?;
     UdpSocket::from_std(socket.into())
 }
 
-async fn read(socket: Arc<UdpSocket>, me: Mailbox<SipMsg>) {
-    let local = match socket.local_addr() {
-        Ok(local) => local,
-        Err(error) => {
-            let _ended = me.send(SipMsg::TransportFailed(format!("the SIP socket has no address: {error}")));
-            return;
-        }
-    };
+async fn read(socket: Arc<UdpSocket>, local: SocketAddr, me: Mailbox<SipMsg>) {
     let mut buffer = vec![0; DATAGRAM_MAX];
     loop {
         match socket.recv_from(&mut buffer).await {
             Ok((length, remote)) => {
+                let octets = &buffer[..length];
+                if is_keepalive(octets) {
+                    continue;
+                }
                 let flow = Flow { transport: Transport::Udp, local, remote };
-                let bytes = Bytes::copy_from_slice(&buffer[..length]);
+                let bytes = Bytes::copy_from_slice(octets);
                 // What peers send may fill half of the mailbox; the rest is for the calls' own commands.
                 if me.has_room()
                     && let Err(Undelivered::Gone(_)) = me.send(SipMsg::Received { flow, bytes })
@@ -69,11 +83,17 @@ async fn read(socket: Arc<UdpSocket>, me: Mailbox<SipMsg>) {
                 }
             }
             // An ICMP error for an earlier datagram shows up here; the socket itself is fine.
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {}
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => {}
             Err(error) => {
                 let _ended = me.send(SipMsg::TransportFailed(format!("the SIP socket cannot be read: {error}")));
                 return;
             }
         }
     }
+}
+
+/// Line breaks and zeros, with which peers keep their NAT's mapping open: not answered, as RFC 5626 §4.4 has no answer for UDP.
+/// A STUN request is no such thing: it is malformed SIP, and gets no answer either (we are no edge proxy, RFC 5626 §8).
+fn is_keepalive(octets: &[u8]) -> bool {
+    octets.iter().all(|octet| matches!(octet, b'\r' | b'\n' | 0))
 }

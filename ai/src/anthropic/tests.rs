@@ -3,13 +3,13 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::vendor::ProviderKind;
 use crate::vendor::script::{account, asked, read};
+use crate::vendor::{Model, ProviderKind};
 
-fn responder() -> Messages {
+fn responder() -> Model {
     let mut config = ResponderConfig::from(ProviderKind::Anthropic);
     config.account = account(ProviderKind::Anthropic);
-    Messages::new(config)
+    Model::new(config, &MESSAGES)
 }
 
 fn check(events: &str, expected: &str) {
@@ -49,7 +49,7 @@ fn a_request_is_as_the_sheet_has_it() {
     let mut config = ResponderConfig::from(ProviderKind::Anthropic);
     config.account = account(ProviderKind::Anthropic);
     (config.temperature, config.reasoning_effort) = (Some(0.2), Some("low".to_owned()));
-    let (_, body) = asked(&Messages::new(config), "c hi", None);
+    let (_, body) = asked(&Model::new(config, &MESSAGES), "c hi", None);
     assert_eq!((&body["temperature"], &body["output_config"]["effort"]), (&json!(0.2), &json!("low")));
     assert!(body["tools"].is_null() && body["tool_choice"].is_null());
 }

@@ -7,12 +7,13 @@ use bytes::Bytes;
 use media::codec::Codec;
 use serde::Deserialize;
 
-use super::encoding;
+use super::{encoding, fault};
 use crate::engine::{EngineError, Words};
 use crate::json::Field;
+use crate::language::Language;
 use crate::link::{Frame, LinkInput, Target};
 use crate::transcriber::{Intake, Transcribed, Transcriber};
-use crate::vendor::{Chunker, Query, TranscriberConfig, TurnWords, by_status, read, text};
+use crate::vendor::{Chunker, Query, TranscriberConfig, TurnWords, read, text};
 
 /// Octets of a frame: 100 ms, as Cartesia advises.
 const CHUNK: usize = 800;
@@ -50,15 +51,7 @@ struct Wire<'a> {
     is_final: Option<bool>,
     duration: Option<f64>,
     #[serde(borrow, default)]
-    status_code: Field<'a>,
-    #[serde(borrow, default)]
-    title: Field<'a>,
-    #[serde(borrow, default)]
-    message: Field<'a>,
-    #[serde(borrow, default)]
-    error: Field<'a>,
-    #[serde(borrow, default)]
-    error_code: Field<'a>,
+    language: Field<'a>,
 }
 
 impl Transcriber for Ink {
@@ -138,7 +131,9 @@ impl Transcriber for Ink {
             "transcript" => {
                 let words = wire.text.text().map(str::trim).filter(|words| !words.is_empty()).map(Words::from);
                 if wire.is_final == Some(true) {
+                    let language = wire.language.text().filter(|_| words.is_some()).and_then(Language::heard);
                     out.extend(words.map(Transcribed::Final));
+                    out.extend(language.map(Transcribed::Language));
                     let seconds = wire.duration.filter(|seconds| (0.0..LONGEST).contains(seconds));
                     out.extend(seconds.map(|seconds| Transcribed::Used(Duration::from_secs_f64(seconds))));
                 } else {
@@ -146,11 +141,7 @@ impl Transcriber for Ink {
                 }
             }
             "flush_done" => out.push(Transcribed::Flushed),
-            "error" => {
-                let code = wire.error_code.text().unwrap_or("error");
-                let message = [&wire.message, &wire.error, &wire.title].into_iter().find_map(Field::text);
-                return Err(by_status(wire.status_code.number(), code, message.unwrap_or_default()));
-            }
+            "error" => return Err(fault(text)),
             _ => {}
         }
         Ok(())
@@ -224,10 +215,10 @@ mod tests {
     fn a_flush_is_answered() {
         check(
             r#"{"type":"transcript","request_id":"r","text":"hi","is_final":false,"duration":0.5,"language":"en"}
-            {"type":"transcript","request_id":"r","text":"Hi there.","is_final":true,"duration":1.5,"words":[]}
+            {"type":"transcript","request_id":"r","text":"Hi there.","is_final":true,"duration":1.5,"language":"en","words":[]}
             {"type":"flush_done","request_id":"r"}
             {"type":"done","request_id":"r"}"#,
-            "interim hi|final Hi there.|used 1500 ms|Flushed",
+            "interim hi|final Hi there.|language en|used 1500 ms|Flushed",
         );
     }
 

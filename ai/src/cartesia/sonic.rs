@@ -9,13 +9,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::encoding;
+use super::{encoding, fault};
 use crate::engine::{EngineError, Words};
 use crate::json::{Field, decode_base64};
 use crate::link::{Answer, Body, Frame, LinkInput, Target};
 use crate::openai::chat::rounded;
 use crate::synthesizer::{AudioFormat, SpeechId, Synthesized, Synthesizer};
-use crate::vendor::{Query, SynthesizerConfig, by_status, of_request, read, text};
+use crate::vendor::{Query, SynthesizerConfig, of_request, read, text};
 
 /// The latest that a word of a piece may begin; beyond, the number is not to be believed.
 const LONGEST: Duration = Duration::from_secs(3_600);
@@ -93,16 +93,6 @@ struct Wire<'a> {
     data: Field<'a>,
     #[serde(borrow)]
     word_timestamps: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    status_code: Field<'a>,
-    #[serde(borrow, default)]
-    title: Field<'a>,
-    #[serde(borrow, default)]
-    message: Field<'a>,
-    #[serde(borrow, default)]
-    error: Field<'a>,
-    #[serde(borrow, default)]
-    error_code: Field<'a>,
 }
 
 #[derive(Deserialize)]
@@ -148,6 +138,12 @@ impl Synthesizer for Sonic {
     }
 
     /// Two contexts at once: the smallest plan has no more.
+    /// Each piece tells its own.
+    fn set_language(&mut self, code: &str) -> bool {
+        self.config.language = Some(code.to_owned());
+        false
+    }
+
     fn pieces_ahead(&self) -> usize {
         1
     }
@@ -191,10 +187,7 @@ impl Synthesizer for Sonic {
                 out.push(Synthesized::Done { speech });
             }
             ("error", piece) => {
-                let code = wire.error_code.text().unwrap_or("error");
-                let messages = [&wire.message, &wire.error, &wire.title];
-                let message = messages.into_iter().find_map(Field::text).unwrap_or_default();
-                let error = by_status(wire.status_code.number(), code, message);
+                let error = fault(text);
                 if piece.is_some() {
                     self.take(speech);
                     out.push(Synthesized::Failed { speech, error });

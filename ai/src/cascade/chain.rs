@@ -20,10 +20,13 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// Wait before a retry; up to a half is taken off at random, so that a thousand calls do not come back at once.
 const BACKOFF: Duration = Duration::from_millis(200);
 
+/// While nobody may be asked, it is looked again this often at least: another call may have found a provider well.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// What follows a failure.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Verdict {
-    /// Nobody is left.
+    /// Nobody may be asked; see [`Chain::look_at`].
     Exhausted,
     /// The next provider, at once.
     Next,
@@ -36,21 +39,32 @@ pub(super) struct Chain<T: ?Sized> {
     members: Vec<Member<T>>,
     /// Label of metrics and of the record.
     stage: &'static str,
+    /// How long a caller can wait for somebody who may be asked.
+    patience: Duration,
     at: usize,
     /// When each was given up.
     given_up: Vec<Option<Instant>>,
     retries: VecDeque<Instant>,
+    /// The breaker of the present one has let it, and it was not asked since.
+    leave: bool,
+    absent: Option<Absent>,
     rng: StdRng,
 }
 
-impl<T: ?Sized> Chain<T> {
-    pub(super) fn new(members: Vec<Member<T>>, stage: &'static str, seed: u64) -> Self {
-        let given_up = vec![None; members.len()];
-        Self { members, stage, at: 0, given_up, retries: VecDeque::new(), rng: StdRng::seed_from_u64(seed) }
-    }
+/// Nobody may be asked.
+#[derive(Clone, Copy)]
+struct Absent {
+    /// When somebody may be, as far as is known.
+    until: Instant,
+    /// When to look again.
+    look: Instant,
+}
 
-    pub(super) fn stage(&self) -> &'static str {
-        self.stage
+impl<T: ?Sized> Chain<T> {
+    pub(super) fn new(members: Vec<Member<T>>, stage: &'static str, patience: Duration, seed: u64) -> Self {
+        let given_up = vec![None; members.len()];
+        let (retries, rng) = (VecDeque::new(), StdRng::seed_from_u64(seed));
+        Self { members, stage, patience, at: 0, given_up, retries, leave: false, absent: None, rng }
     }
 
     pub(super) fn provider(&self) -> &Arc<str> {
@@ -61,14 +75,65 @@ impl<T: ?Sized> Chain<T> {
         &self.members[self.at].part
     }
 
-    /// Chooses who begins: the first whose breaker lets it.
-    ///
-    /// # Errors
-    /// All are left alone at present.
-    pub(super) fn choose(&mut self, now: Instant) -> Result<(), EngineError> {
-        let allowed = (0..self.members.len()).find(|&at| self.members[at].breaker.allow(now));
-        self.at = allowed.ok_or(EngineError::Exhausted { stage: self.stage })?;
-        Ok(())
+    /// Chooses who begins: the first that may be asked. False when nobody may at present; then the stage is absent.
+    pub(super) fn choose(&mut self, now: Instant) -> bool {
+        let found = (0..self.members.len()).find(|&at| self.is_fresh(at, now) && self.members[at].breaker.allow(now));
+        self.absent = None;
+        match found {
+            Some(at) => self.take(at),
+            None => {
+                let until = (0..self.members.len()).map(|at| self.free_at(at, now)).min().unwrap_or(now + WINDOW);
+                self.absent = Some(Absent { until, look: until.min(now + LOOK) });
+            }
+        }
+        found.is_some()
+    }
+
+    /// Whether nobody may be asked.
+    pub(super) fn is_absent(&self) -> bool {
+        self.absent.is_some()
+    }
+
+    /// When to [`choose`](Self::choose) again, while nobody may be asked.
+    pub(super) fn look_at(&self) -> Option<Instant> {
+        self.absent.map(|absent| absent.look)
+    }
+
+    /// Nobody may be asked, and nobody may be for longer than a caller who waits since then can be kept waiting.
+    pub(super) fn is_hopeless(&self, since: Instant) -> bool {
+        self.absent.is_some_and(|absent| absent.until > since + self.patience)
+    }
+
+    /// The stage cannot go on. Of each provider that this call did not see failing it is told why it was not asked.
+    pub(super) fn exhausted(&self, now: Instant, ports: &mut Ports) -> EngineError {
+        for at in (0..self.members.len()).filter(|&at| self.is_fresh(at, now)) {
+            self.tell_left_alone(at, false, now, ports);
+        }
+        EngineError::Exhausted { stage: self.stage }
+    }
+
+    /// Whether another may be asked in place of the present one.
+    pub(super) fn has_other(&self, now: Instant) -> bool {
+        (0..self.members.len()).any(|at| at != self.at && self.free_at(at, now) <= now)
+    }
+
+    /// Before it is asked: leaves one that all calls leave alone for another. With nobody else it is asked, since who is on the line has
+    /// nothing to lose.
+    pub(super) fn avoid(&mut self, now: Instant, ports: &mut Ports) {
+        if std::mem::take(&mut self.leave) || self.members[self.at].breaker.allow(now) {
+            return;
+        }
+        let present = self.at;
+        if self.next(now) {
+            self.leave = false;
+            self.tell_left_alone(present, true, now, ports);
+        }
+    }
+
+    fn tell_left_alone(&self, at: usize, replaced: bool, now: Instant, ports: &mut Ports) {
+        let wait = self.free_at(at, now).saturating_duration_since(now);
+        let (provider, error) = (Arc::clone(&self.members[at].provider), EngineError::LeftAlone { wait });
+        ports.push(Output::ProviderFailed { provider, stage: self.stage, replaced, error });
     }
 
     /// It answered as it should.
@@ -76,7 +141,7 @@ impl<T: ?Sized> Chain<T> {
         self.members[self.at].breaker.succeeded();
     }
 
-    /// It failed: who is next. `again` tells whether the same may be asked once more.
+    /// It failed: who is next.
     pub(super) fn failed(&mut self, now: Instant, error: EngineError, ports: &mut Ports) -> Verdict {
         let member = &self.members[self.at];
         let (provider, breaker) = (Arc::clone(&member.provider), Arc::clone(&member.breaker));
@@ -84,30 +149,75 @@ impl<T: ?Sized> Chain<T> {
         while self.retries.front().is_some_and(|&at| now >= at + WINDOW) {
             self.retries.pop_front();
         }
-        let verdict = if error.is_temporary() && self.retries.len() < RETRIES && breaker.allow(now) {
-            self.retries.push_back(now);
-            Verdict::Retry(now + BACKOFF.mul_f64(self.rng.random_range(0.5..=1.0)))
-        } else {
-            self.given_up[self.at] = Some(now);
-            self.next(now)
+        let again = error.is_temporary() && self.retries.len() < RETRIES;
+        let verdict = match error {
+            EngineError::RateLimited { retry_after: Some(wait) } => {
+                breaker.rest(now, wait);
+                self.after(now, wait, again)
+            }
+            _ if again && breaker.allow(now) => {
+                self.leave = true;
+                let wait = BACKOFF.mul_f64(self.rng.random_range(0.5..=1.0));
+                self.retry(now, wait)
+            }
+            _ => self.give_up(now),
         };
         let replaced = verdict == Verdict::Next;
         ports.push(Output::ProviderFailed { provider, stage: self.stage, replaced, error });
         verdict
     }
 
-    fn next(&mut self, now: Instant) -> Verdict {
-        let count = self.members.len();
-        let fresh = |at: usize| self.given_up[at].is_none_or(|since| now >= since + WINDOW);
-        let candidates = (1..count).map(|step| (self.at + step) % count);
-        let next = candidates.filter(|&at| fresh(at)).find(|&at| self.members[at].breaker.allow(now));
-        match next {
-            Some(at) => {
-                self.at = at;
-                self.retries.clear();
-                Verdict::Next
-            }
-            None => Verdict::Exhausted,
+    /// The present one told when to come back: another is asked at once, or it is waited for if the caller can wait as long.
+    fn after(&mut self, now: Instant, wait: Duration, again: bool) -> Verdict {
+        let present = self.at;
+        if self.next(now) {
+            self.given_up[present] = Some(now);
+            Verdict::Next
+        } else if again && wait <= self.patience {
+            let spread = BACKOFF.mul_f64(self.rng.random_range(0.0..=0.5));
+            self.retry(now, wait + spread)
+        } else {
+            self.give_up(now)
         }
+    }
+
+    fn retry(&mut self, now: Instant, wait: Duration) -> Verdict {
+        self.retries.push_back(now);
+        Verdict::Retry(now + wait)
+    }
+
+    fn give_up(&mut self, now: Instant) -> Verdict {
+        self.given_up[self.at] = Some(now);
+        if self.next(now) || self.choose(now) { Verdict::Next } else { Verdict::Exhausted }
+    }
+
+    /// Goes on to the next that may be asked, if there is one.
+    fn next(&mut self, now: Instant) -> bool {
+        let count = self.members.len();
+        let mut candidates = (1..count).map(|step| (self.at + step) % count);
+        let next = candidates.find(|&at| self.is_fresh(at, now) && self.members[at].breaker.allow(now));
+        if let Some(at) = next {
+            self.take(at);
+        }
+        next.is_some()
+    }
+
+    fn take(&mut self, at: usize) {
+        if at != self.at {
+            self.retries.clear();
+        }
+        self.at = at;
+        self.leave = true;
+    }
+
+    /// Whether this call does not hold a failure against it.
+    fn is_fresh(&self, at: usize, now: Instant) -> bool {
+        self.given_up[at].is_none_or(|since| now >= since + WINDOW)
+    }
+
+    /// When it may be asked, as far as is known.
+    fn free_at(&self, at: usize, now: Instant) -> Instant {
+        let held = self.given_up[at].map_or(now, |since| since + WINDOW);
+        self.members[at].breaker.free_at(now).max(held)
     }
 }

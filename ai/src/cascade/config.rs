@@ -8,6 +8,7 @@ use media::codec::Codec;
 use media::sendout::PromptId;
 
 use crate::breaker::SharedBreaker;
+use crate::language::Language;
 use crate::responder::Responder;
 use crate::speakable::Speakable;
 use crate::synthesizer::Synthesizer;
@@ -31,6 +32,8 @@ pub struct CascadeConfig {
     pub first_message: Option<String>,
     /// Said when an answer is late; `None`: nothing.
     pub filler: Option<String>,
+    /// Of its calls; of the caller's own the cascade goes on in what the transcriber finds.
+    pub language: Language,
     /// How text becomes speech: language and pronunciations.
     pub speakable: Speakable,
     /// What the model may call.
@@ -51,6 +54,7 @@ impl Default for CascadeConfig {
             instructions: String::new(),
             first_message: None,
             filler: None,
+            language: Language::ENGLISH,
             speakable: Speakable::default(),
             tools: Vec::new(),
             first_prompt: PromptId(0),

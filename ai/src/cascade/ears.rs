@@ -10,13 +10,15 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use media::codec::Codec;
 use media::turn::{TurnHint, words};
 
-use super::chain::{Chain, Verdict};
+use super::chain::Chain;
 use super::config::{CascadeConfig, MakeTranscriber};
 use super::ports::{Ports, Wire};
+use super::post::Post;
+use super::tongue::Tongue;
 use crate::engine::{EngineError, Output, Role, Stage, Usage, Words};
+use crate::language::Language;
 use crate::link::{LinkId, LinkInput};
 use crate::transcriber::{Intake, Transcribed, Transcriber};
 use crate::uplink::Uplink;
@@ -33,16 +35,12 @@ const QUIET: Duration = Duration::from_millis(300);
 
 /// The transcribing stage.
 pub(super) struct Ears {
-    chain: Chain<dyn MakeTranscriber>,
-    codec: Codec,
-    transcriber: Box<dyn Transcriber>,
-    /// How often its socket must be sent something.
-    alive_every: Option<Duration>,
-    wire: Wire,
+    post: Post<dyn MakeTranscriber, dyn Transcriber>,
     uplink: Uplink,
     limit: Duration,
     /// Of the caller, for what words say of a turn.
     language: String,
+    tongue: Tongue,
     finals: String,
     interim: String,
     /// The provider thinks that the caller has finished.
@@ -61,23 +59,18 @@ pub(super) struct Ears {
     stale: bool,
     /// The request of a whole turn.
     request: Option<LinkId>,
-    /// Nobody is left.
-    dead: bool,
+    /// The caller waits for the words of a turn since then.
+    needed: Option<Instant>,
 }
 
 impl Ears {
     pub(super) fn new(chain: Chain<dyn MakeTranscriber>, config: &CascadeConfig) -> Self {
-        let codec = config.codec;
-        let transcriber = chain.part().make(codec);
         Self {
-            chain,
-            codec,
-            alive_every: transcriber.keep_alive().map(|(every, _)| every),
-            transcriber,
-            wire: Wire::Down,
+            post: Post::new(chain, config.codec),
             uplink: Uplink::default(),
             limit: config.timeouts.transcript,
             language: config.speakable.language.clone(),
+            tongue: Tongue::new(config.language),
             finals: String::new(),
             interim: String::new(),
             ended: false,
@@ -88,50 +81,44 @@ impl Ears {
             forced: false,
             stale: false,
             request: None,
-            dead: false,
+            needed: None,
         }
     }
 
-    /// Gets ready, while it rings.
+    /// Gets ready: while it rings, or when nobody could be asked before.
     pub(super) fn prepare(&mut self, now: Instant, ports: &mut Ports) {
-        if self.chain.choose(now).is_err() {
-            self.dead = true;
-            return;
+        if self.post.chain.choose(now) {
+            self.begin_with(now, ports);
         }
-        self.begin_with(now, ports);
     }
 
     /// Begins with the provider that is chosen now.
     fn begin_with(&mut self, now: Instant, ports: &mut Ports) {
-        self.transcriber = self.chain.part().make(self.codec);
-        self.alive_every = self.transcriber.keep_alive().map(|(every, _)| every);
+        self.post.remake();
         self.connect(now, ports);
     }
 
     fn connect(&mut self, now: Instant, ports: &mut Ports) {
-        let target = match self.transcriber.intake() {
-            Intake::Utterances => self.transcriber.request(self.codec, &[]),
-            Intake::Continuous | Intake::Turns => self.transcriber.socket(),
-        };
-        match target {
-            Ok(target) if self.transcriber.intake() == Intake::Utterances => {
-                self.wire = Wire::Down;
-                ports.push(Output::Warm { url: target.url });
-                if self.asked.is_some() && !self.settled {
-                    self.ask(now, ports);
-                }
-            }
-            Ok(target) => self.wire = Wire::connect(now, target, ports),
+        match self.post.connect(now, ports) {
+            // Over a socket as soon as it is open.
+            Ok(()) if self.intake() == Intake::Utterances && self.asked.is_some() && !self.settled => self.ask(now, ports),
+            Ok(()) => {}
             Err(error) => self.fail(now, error, ports),
         }
     }
 
-    pub(super) fn is_dead(&self) -> bool {
-        self.dead
+    fn intake(&self) -> Intake {
+        self.post.part.intake()
     }
 
-    pub(super) fn error(&self) -> EngineError {
-        EngineError::Exhausted { stage: self.chain.stage() }
+    /// Whether a turn waits for its words and nobody can give any. What there is of them must do then.
+    pub(super) fn is_dead(&self) -> bool {
+        let waits = |since: &Instant| !self.settled && self.post.chain.is_hopeless(*since) && self.text().is_empty();
+        self.needed.as_ref().is_some_and(waits)
+    }
+
+    pub(super) fn error(&self, now: Instant, ports: &mut Ports) -> EngineError {
+        self.post.chain.exhausted(now, ports)
     }
 
     /// What was understood of the turn so far.
@@ -139,6 +126,13 @@ impl Ears {
         let (finals, interim) = (self.finals.trim(), self.interim.trim());
         let gap = if finals.is_empty() || interim.is_empty() { "" } else { " " };
         format!("{finals}{gap}{interim}")
+    }
+
+    /// The caller's language, when it is found or has changed.
+    pub(super) fn take_language(&mut self) -> Option<Language> {
+        let language = self.tongue.take_news()?;
+        language.code()?.clone_into(&mut self.language);
+        Some(language)
     }
 
     /// Whether these are all words of the audio so far.
@@ -163,19 +157,19 @@ impl Ears {
 
     pub(super) fn audio(&mut self, now: Instant, frame: &[u8], ports: &mut Ports) {
         self.uplink.push(now, frame);
-        if !self.wire.is_up() {
+        if !self.post.wire.is_up() {
             return;
         }
-        match self.transcriber.intake() {
+        match self.intake() {
             Intake::Continuous => {
-                if let Some(frame) = self.transcriber.audio(Bytes::copy_from_slice(frame)) {
-                    self.wire.send(now, frame, ports);
+                if let Some(frame) = self.post.part.audio(Bytes::copy_from_slice(frame)) {
+                    self.post.wire.send(now, frame, ports);
                 }
             }
             Intake::Turns => {
                 while let Some(audio) = self.uplink.take_append() {
-                    if let Some(frame) = self.transcriber.audio(Bytes::copy_from_slice(audio)) {
-                        self.wire.send(now, frame, ports);
+                    if let Some(frame) = self.post.part.audio(Bytes::copy_from_slice(audio)) {
+                        self.post.wire.send(now, frame, ports);
                     }
                 }
             }
@@ -185,7 +179,7 @@ impl Ears {
 
     /// The caller's turn began, or goes on.
     pub(super) fn begin(&mut self, now: Instant, at: Instant, ports: &mut Ports) {
-        if matches!(self.wire, Wire::Down) && !self.dead && self.transcriber.intake() == Intake::Turns {
+        if matches!(self.post.wire, Wire::Down) && !self.post.chain.is_absent() && self.intake() == Intake::Turns {
             self.connect(now, ports);
         }
         self.uplink.open(at);
@@ -199,6 +193,7 @@ impl Ears {
         self.settled = false;
         self.worded = None;
         self.ended = false;
+        self.needed = None;
         if let Some(link) = self.request.take() {
             ports.push(Output::Close(link));
         }
@@ -214,24 +209,32 @@ impl Ears {
 
     /// The caller has finished.
     pub(super) fn finish(&mut self, now: Instant, ports: &mut Ports) {
+        self.needed = Some(now);
+        if self.post.chain.is_absent() {
+            self.prepare(now, ports);
+        }
         self.pause(now, ports);
         self.uplink.close();
     }
 
     fn ask(&mut self, now: Instant, ports: &mut Ports) {
-        match self.transcriber.intake() {
-            Intake::Utterances => match self.transcriber.request(self.codec, self.uplink.utterance()) {
+        if self.post.chain.is_absent() {
+            // Who comes is given all of it.
+            return;
+        }
+        match self.intake() {
+            Intake::Utterances => match self.post.part.request(self.post.codec, self.uplink.utterance()) {
                 Ok(target) => self.request = Some(ports.open(target)),
                 Err(error) => self.fail(now, error, ports),
             },
-            Intake::Turns | Intake::Continuous if self.wire.is_up() => {
-                if self.transcriber.intake() == Intake::Turns {
+            Intake::Turns | Intake::Continuous if self.post.wire.is_up() => {
+                if self.intake() == Intake::Turns {
                     self.send_rest(now, ports);
                 }
-                match self.transcriber.flush() {
+                match self.post.part.flush() {
                     Some(frame) => {
                         self.flushes += 1;
-                        self.wire.send(now, frame, ports);
+                        self.post.wire.send(now, frame, ports);
                     }
                     // It says by itself when the turn is over.
                     None if self.ended => self.settle(now, ports),
@@ -246,8 +249,8 @@ impl Ears {
     /// Sends all audio of the turn that was not sent yet.
     fn send_rest(&mut self, now: Instant, ports: &mut Ports) {
         let Some(audio) = self.uplink.take_rest() else { return };
-        if let Some(frame) = self.transcriber.audio(Bytes::copy_from_slice(audio)) {
-            self.wire.send(now, frame, ports);
+        if let Some(frame) = self.post.part.audio(Bytes::copy_from_slice(audio)) {
+            self.post.wire.send(now, frame, ports);
         }
     }
 
@@ -261,29 +264,31 @@ impl Ears {
         self.settled = false;
         self.worded = None;
         self.ended = false;
+        self.needed = None;
         self.flushes = if self.stale { self.flushes } else { 0 };
         self.uplink.settle();
         text
     }
 
-    /// Time for the last words is up: what there is must do. False when there is nothing of so much speech that the provider must be
-    /// taken for stalled; then it is asked again, or another is.
+    /// Time for the last words is up: what there is must do. False when another provider is to be waited for: there is nothing of so much
+    /// speech that this one must be taken for stalled, or it has not answered the turn's request and another may.
     pub(super) fn give_up(&mut self, now: Instant, speech: Duration, ports: &mut Ports) -> bool {
-        let stalled = self.text().is_empty() && speech >= SURELY_SPEECH;
-        if stalled {
-            self.fail(now, EngineError::Late { stage: Stage::Transcript, limit: self.limit }, ports);
-        } else {
+        let drips = self.request.is_some() && self.post.chain.has_other(now);
+        let late = speech >= SURELY_SPEECH && (self.text().is_empty() || drips);
+        if !late {
             self.settled = true;
             self.forced = true;
+        } else if !self.post.chain.is_absent() {
+            self.fail(now, EngineError::Late { stage: Stage::Transcript, limit: self.limit }, ports);
         }
-        !stalled
+        !late
     }
 
     /// Whether the link is this stage's; then it was handled.
     pub(super) fn handle(&mut self, now: Instant, link: LinkId, input: &LinkInput, ports: &mut Ports) -> bool {
         if self.request == Some(link) {
             self.handle_request(now, input, ports);
-        } else if self.wire.link() == Some(link) {
+        } else if self.post.wire.link() == Some(link) {
             self.handle_socket(now, input, ports);
         } else {
             return false;
@@ -308,17 +313,17 @@ impl Ears {
     fn handle_socket(&mut self, now: Instant, input: &LinkInput, ports: &mut Ports) {
         match input {
             LinkInput::Opened => {
-                self.wire.opened(now);
-                self.transcriber.reset();
+                self.post.wire.opened(now);
+                self.post.part.reset();
                 self.replay(now, ports);
             }
-            LinkInput::Closed { .. } | LinkInput::Ended if self.is_idle() => self.wire = Wire::Down,
+            LinkInput::Closed { .. } | LinkInput::Ended if self.is_idle() => self.post.wire = Wire::Down,
             LinkInput::Closed { error } => {
-                self.wire = Wire::Down;
+                self.post.wire = Wire::Down;
                 self.fail(now, error.clone(), ports);
             }
             LinkInput::Ended => {
-                self.wire = Wire::Down;
+                self.post.wire = Wire::Down;
                 self.fail(now, EngineError::Closed { code: None, reason: "end of stream".to_owned() }, ports);
             }
             LinkInput::Binary(_) | LinkInput::Text(_) => {
@@ -329,7 +334,7 @@ impl Ears {
 
     /// Whether an open socket has nothing to do: its end harms nobody, and another is opened with the next turn.
     fn is_idle(&self) -> bool {
-        self.wire.is_up() && !self.uplink.is_open() && self.asked.is_none() && self.transcriber.intake() == Intake::Turns
+        self.post.wire.is_up() && !self.uplink.is_open() && self.asked.is_none() && self.intake() == Intake::Turns
     }
 
     /// A new socket is given the turn from its beginning, in place of what the one before understood of it.
@@ -349,7 +354,7 @@ impl Ears {
     /// Reads what a provider says; false when it failed.
     fn read(&mut self, now: Instant, input: &LinkInput, ports: &mut Ports) -> bool {
         let mut said = Vec::new();
-        let result = self.transcriber.handle(input, &mut said);
+        let result = self.post.part.handle(input, &mut said);
         for said in said {
             self.understood(now, said, ports);
         }
@@ -388,6 +393,7 @@ impl Ears {
                     }
                 }
             }
+            Transcribed::Language(language) => self.tongue.heard(language, self.finals.split_whitespace().count()),
             Transcribed::Interim(words) => {
                 self.goes_on(words.as_str(), ports);
                 self.interim = words.into_string();
@@ -437,9 +443,9 @@ impl Ears {
             return;
         }
         self.settled = true;
-        self.chain.succeeded();
+        self.post.chain.succeeded();
         if let Some(asked) = self.asked {
-            ports.took(self.chain.provider(), "transcript", now.saturating_duration_since(asked));
+            ports.took(self.post.chain.provider(), "transcript", now.saturating_duration_since(asked));
         }
     }
 
@@ -460,14 +466,11 @@ impl Ears {
     }
 
     fn fail(&mut self, now: Instant, error: EngineError, ports: &mut Ports) {
-        self.wire.close(ports);
         if let Some(link) = self.request.take() {
             ports.push(Output::Close(link));
         }
-        match self.chain.failed(now, error, ports) {
-            Verdict::Retry(until) => self.wire = Wire::Waiting { until },
-            Verdict::Next => self.begin_with(now, ports),
-            Verdict::Exhausted => self.dead = true,
+        if self.post.failed(now, error, ports) {
+            self.begin_with(now, ports);
         }
     }
 
@@ -475,17 +478,16 @@ impl Ears {
         if self.quiet_at().is_some_and(|at| now >= at) {
             self.settle(now, ports);
         }
-        if let Some(error) = self.wire.is_late(now) {
+        if self.post.must_look(now) {
+            self.prepare(now, ports);
+        }
+        if let Some(error) = self.post.wire.is_late(now) {
             return self.fail(now, error, ports);
         }
-        if matches!(self.wire, Wire::Waiting { until } if now >= until) {
+        if self.post.is_due(now) {
             self.connect(now, ports);
         }
-        if self.wire.is_quiet(now, self.alive_every)
-            && let Some((_, frame)) = self.transcriber.keep_alive()
-        {
-            self.wire.send(now, frame, ports);
-        }
+        self.post.keep_alive(now, ports);
     }
 
     /// When the last words are taken for all, of a provider that does not say so.
@@ -494,16 +496,15 @@ impl Ears {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let wire = self.wire.poll_timeout(self.alive_every);
-        [wire, self.quiet_at()].into_iter().flatten().min()
+        [self.post.poll_timeout(), self.quiet_at()].into_iter().flatten().min()
     }
 
     /// The call is over.
     pub(super) fn end(&mut self, now: Instant, ports: &mut Ports) {
-        if let Some(frame) = self.transcriber.farewell() {
-            self.wire.send(now, frame, ports);
+        if let Some(frame) = self.post.part.farewell() {
+            self.post.wire.send(now, frame, ports);
         }
-        self.wire.close(ports);
+        self.post.wire.close(ports);
         if let Some(link) = self.request.take() {
             ports.push(Output::Close(link));
         }

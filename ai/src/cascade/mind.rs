@@ -9,6 +9,9 @@ use crate::engine::{EngineError, Output, Stage, Usage};
 use crate::link::{LinkId, LinkInput};
 use crate::responder::{Conversation, Responded, Responder, ResponseReader, Stop, ToolCall, ToolChoice};
 
+/// What a character takes to be spoken: 190 words a minute. Words that come more slowly than that run out while they are said.
+const CHARACTER: Duration = Duration::from_millis(60);
+
 /// What came of an answer.
 #[derive(Debug)]
 pub(super) enum Thought {
@@ -32,9 +35,10 @@ struct Request {
     link: LinkId,
     reader: Box<dyn ResponseReader>,
     asked: Instant,
-    /// When it must have said something, and what that is.
+    /// When it must have said more.
     deadline: Instant,
-    began: bool,
+    /// When its words so far are spoken, from the first on; `None` before it.
+    spoken: Option<Instant>,
     done: bool,
 }
 
@@ -43,29 +47,36 @@ pub(super) struct Mind {
     chain: Chain<dyn Responder>,
     timeouts: Timeouts,
     state: State,
+    /// An answer is wanted since then, and nobody may be asked.
+    wanted: Option<Instant>,
     dead: bool,
 }
 
 impl Mind {
     pub(super) fn new(chain: Chain<dyn Responder>, timeouts: Timeouts) -> Self {
-        Self { chain, timeouts, state: State::Idle, dead: false }
+        Self { chain, timeouts, state: State::Idle, wanted: None, dead: false }
     }
 
     /// Gets ready, while it rings.
     pub(super) fn prepare(&mut self, now: Instant, conversation: &Conversation<'_>, ports: &mut Ports) {
-        if self.chain.choose(now).is_err() {
-            self.dead = true;
-        } else if let Ok(target) = self.chain.part().request(conversation) {
+        if self.chain.choose(now)
+            && let Ok(target) = self.chain.part().request(conversation)
+        {
             ports.push(Output::Warm { url: target.url });
         }
+    }
+
+    /// Whether somebody may be asked; nothing is begun early where nobody may.
+    pub(super) fn is_there(&mut self, now: Instant) -> bool {
+        !self.chain.is_absent() || self.chain.choose(now)
     }
 
     pub(super) fn is_dead(&self) -> bool {
         self.dead
     }
 
-    pub(super) fn error(&self) -> EngineError {
-        EngineError::Exhausted { stage: self.chain.stage() }
+    pub(super) fn error(&self, now: Instant, ports: &mut Ports) -> EngineError {
+        self.chain.exhausted(now, ports)
     }
 
     /// Whether a request that failed is to be made again now.
@@ -74,18 +85,27 @@ impl Mind {
     }
 
     pub(super) fn ask(&mut self, now: Instant, conversation: &Conversation<'_>, ports: &mut Ports) {
+        let wanted = self.wanted.unwrap_or(now);
         self.cancel(ports);
+        if !self.is_there(now) {
+            self.wanted = Some(wanted);
+            self.dead = self.chain.is_hopeless(wanted);
+            self.state = State::Due(self.chain.look_at().unwrap_or(now));
+            return;
+        }
+        self.chain.avoid(now, ports);
         match self.chain.part().request(conversation) {
             Ok(target) => {
                 let (link, reader) = (ports.open(target), self.chain.part().reader());
                 let deadline = now + self.timeouts.first_token;
-                self.state = State::Asked(Request { link, reader, asked: now, deadline, began: false, done: false });
+                self.state = State::Asked(Request { link, reader, asked: now, deadline, spoken: None, done: false });
             }
             Err(error) => self.fail(now, error, ports),
         }
     }
 
     pub(super) fn cancel(&mut self, ports: &mut Ports) {
+        self.wanted = None;
         if let State::Asked(request) = std::mem::replace(&mut self.state, State::Idle) {
             ports.push(Output::Close(request.link));
         }
@@ -108,9 +128,9 @@ impl Mind {
 
     /// What a request is waited for, and how long.
     fn limit(&self, request: &Request) -> (Stage, Duration) {
-        match request.began {
-            true => (Stage::NextToken, self.timeouts.next_token),
-            false => (Stage::FirstToken, self.timeouts.first_token),
+        match request.spoken {
+            Some(_) => (Stage::NextToken, self.timeouts.next_token),
+            None => (Stage::FirstToken, self.timeouts.first_token),
         }
     }
 
@@ -145,22 +165,27 @@ impl Mind {
         let mut said = Vec::new();
         let result = request.reader.handle(data, &mut said);
         for said in said {
-            let thought = match said {
+            if matches!(said, Responded::Text(_) | Responded::ToolCall(_)) && request.spoken.is_none() {
+                ports.took(self.chain.provider(), "first_token", now.saturating_duration_since(request.asked));
+            }
+            thoughts.push(match said {
                 Responded::Done(stop) => {
                     request.done = true;
                     Thought::Done(stop)
                 }
-                Responded::Text(words) => Thought::Text(words.into_string()),
-                Responded::ToolCall(call) => Thought::Call(call),
-                Responded::Used(usage) => Thought::Used(usage),
-            };
-            if matches!(thought, Thought::Text(_) | Thought::Call(_)) {
-                if !std::mem::replace(&mut request.began, true) {
-                    ports.took(self.chain.provider(), "first_token", now.saturating_duration_since(request.asked));
+                Responded::Text(words) => {
+                    let spoken = request.spoken.unwrap_or(now) + CHARACTER * words.as_str().chars().count() as u32;
+                    request.spoken = Some(spoken);
+                    request.deadline = spoken.min(now) + self.timeouts.next_token;
+                    Thought::Text(words.into_string())
                 }
-                request.deadline = now + self.timeouts.next_token;
-            }
-            thoughts.push(thought);
+                Responded::ToolCall(call) => {
+                    request.spoken = Some(now);
+                    request.deadline = now + self.timeouts.next_token;
+                    Thought::Call(call)
+                }
+                Responded::Used(usage) => Thought::Used(usage),
+            });
         }
         if request.done {
             self.chain.succeeded();

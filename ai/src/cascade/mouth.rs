@@ -3,19 +3,20 @@
 //! Pieces are spoken in order. Those ahead are asked for while the first plays, but no further ahead than the caller can be: what is
 //! cut by a barge-in was paid for.
 
+mod language;
 mod timeouts;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use media::codec::Codec;
 use media::sendout::PromptId;
 
-use super::chain::{Chain, Verdict};
+use super::chain::Chain;
 use super::config::{CascadeConfig, MakeSynthesizer, Timeouts};
 use super::piece::{Piece, State};
 use super::ports::{Ports, Wire};
+use super::post::Post;
 use super::said::{Said, add_mark};
 use super::sound::Sound;
 use crate::engine::{CacheKey, EngineError, Output, Words};
@@ -42,15 +43,11 @@ pub(super) const KEPT: PromptId = PromptId(u64::MAX);
 
 /// The speaking stage.
 pub(super) struct Mouth {
-    chain: Chain<dyn MakeSynthesizer>,
-    codec: Codec,
+    post: Post<dyn MakeSynthesizer, dyn Synthesizer>,
     timeouts: Timeouts,
     speakable: Speakable,
-    /// How often its socket must be sent something.
-    alive_every: Option<Duration>,
-    synthesizer: Box<dyn Synthesizer>,
-    /// Of the synthesizer: `None` while each piece is a request.
-    wire: Option<Wire>,
+    /// The caller's language, once it was found.
+    found: Option<String>,
     pieces: VecDeque<Piece>,
     sound: Option<Sound>,
     play: Option<Play>,
@@ -58,71 +55,56 @@ pub(super) struct Mouth {
     kept: Option<Bytes>,
     /// Enough was given out until then.
     pace: Option<Instant>,
-    /// A retry is due then; nothing is asked for before.
-    retry: Option<Instant>,
-    dead: bool,
 }
 
 impl Mouth {
     pub(super) fn new(chain: Chain<dyn MakeSynthesizer>, config: &CascadeConfig) -> Self {
-        let codec = config.codec;
-        let synthesizer = chain.part().make(codec);
         Self {
-            chain,
-            codec,
+            post: Post::new(chain, config.codec),
             timeouts: config.timeouts,
             speakable: config.speakable.clone(),
-            alive_every: synthesizer.keep_alive().map(|(every, _)| every),
-            synthesizer,
-            wire: None,
+            found: None,
             pieces: VecDeque::new(),
             sound: None,
             play: None,
             next: 0,
             kept: None,
             pace: None,
-            retry: None,
-            dead: false,
         }
     }
 
-    /// Gets ready, while it rings.
+    /// Gets ready: while it rings, or when nobody could be asked before.
     pub(super) fn prepare(&mut self, now: Instant, ports: &mut Ports) {
-        if self.chain.choose(now).is_err() {
-            self.dead = true;
-            return;
+        if self.post.chain.choose(now) {
+            self.begin_with(now, ports);
         }
-        self.begin_with(now, ports);
     }
 
+    /// Begins with the provider that is chosen now.
     fn begin_with(&mut self, now: Instant, ports: &mut Ports) {
-        self.synthesizer = self.chain.part().make(self.codec);
-        self.alive_every = self.synthesizer.keep_alive().map(|(every, _)| every);
+        self.post.remake();
+        if let Some(code) = &self.found {
+            self.post.part.set_language(code);
+        }
         self.sound = None;
         self.connect(now, ports);
     }
 
     fn connect(&mut self, now: Instant, ports: &mut Ports) {
-        self.retry = None;
-        match self.synthesizer.socket() {
-            Ok(Some(target)) => self.wire = Some(Wire::connect(now, target, ports)),
-            Ok(None) => {
-                self.wire = None;
-                match self.synthesizer.request(&Words::from("Hello.")) {
-                    Ok(target) => ports.push(Output::Warm { url: target.url }),
-                    Err(error) => self.fail(now, error, ports),
-                }
-            }
-            Err(error) => self.fail(now, error, ports),
+        if let Err(error) = self.post.connect(now, ports) {
+            self.fail(now, error, ports);
         }
     }
 
+    /// Whether something is to be said and nobody can say it. What is only to be kept harms nobody.
     pub(super) fn is_dead(&self) -> bool {
-        self.dead
+        let waits =
+            |piece: &Piece| piece.state == State::Waiting && piece.prompt != KEPT && self.post.chain.is_hopeless(piece.asked);
+        self.pieces.iter().any(waits)
     }
 
-    pub(super) fn error(&self) -> EngineError {
-        EngineError::Exhausted { stage: self.chain.stage() }
+    pub(super) fn error(&self, now: Instant, ports: &mut Ports) -> EngineError {
+        self.post.chain.exhausted(now, ports)
     }
 
     /// Whether pieces are still to be given out.
@@ -147,7 +129,8 @@ impl Mouth {
 
     /// The key of speech of `spoken` by the present voice.
     pub(super) fn key_of(&self, spoken: &str) -> CacheKey {
-        CacheKey(format!("{}\n{:?}\n{spoken}", self.chain.part().voice(), self.codec))
+        let found = self.found.as_deref().unwrap_or_default();
+        CacheKey(format!("{}\n{:?}{found}\n{spoken}", self.post.chain.part().voice(), self.post.codec))
     }
 
     /// Adds a piece; `cached` when the same will be said in other calls.
@@ -190,15 +173,13 @@ impl Mouth {
         for piece in self.pieces.drain(..) {
             match piece.request {
                 Some(link) => ports.push(Output::Close(link)),
-                None if piece.state == State::Asked => self.synthesizer.cancel(piece.speech, &mut frames),
+                None if piece.state == State::Asked => self.post.part.cancel(piece.speech, &mut frames),
                 None => {}
             }
         }
         self.sound = None;
         self.play = None;
-        if let Some(wire) = &mut self.wire {
-            frames.into_iter().for_each(|frame| wire.send(now, frame, ports));
-        }
+        frames.into_iter().for_each(|frame| self.post.wire.send(now, frame, ports));
     }
 
     /// Asks for what may be asked for, and gives out what there is when the `gate` is open. True when the prompt's first audio went out.
@@ -285,16 +266,17 @@ impl Mouth {
 
     fn ask(&mut self, now: Instant, ports: &mut Ports) {
         let waits = self.pieces.iter().any(|piece| piece.state == State::Waiting);
-        if waits && self.retry.is_none() && !self.dead && matches!(self.wire, Some(Wire::Down)) {
+        if waits && self.post.chain.is_absent() {
+            self.prepare(now, ports);
+        } else if waits && matches!(self.post.wire, Wire::Down) {
             self.connect(now, ports);
         }
-        let ready = self.retry.is_none() && self.wire.as_ref().is_none_or(Wire::is_up);
         self.pace = None;
-        while ready && !self.dead {
+        while !self.post.chain.is_absent() && self.post.wire.is_ready() {
             let under_way = self.pieces.iter().filter(|piece| piece.state == State::Asked).count();
             // What was not given out counts too: it is ahead of the caller.
             let waits = self.pieces.iter().skip(1).filter(|piece| matches!(piece.state, State::Done { .. })).count();
-            if under_way + waits > self.synthesizer.pieces_ahead() {
+            if under_way + waits > self.post.part.pieces_ahead() {
                 return;
             }
             // In order: one that the cache is asked about holds back those behind it.
@@ -310,16 +292,15 @@ impl Mouth {
             }
             (piece.asked, piece.heard_of) = (now, now);
             let text = Words::from(piece.spoken.as_str());
-            match &mut self.wire {
-                Some(wire) => {
-                    let mut frames = Vec::new();
-                    self.synthesizer.speak(piece.speech, &text, &mut frames);
-                    frames.into_iter().for_each(|frame| wire.send(now, frame, ports));
-                }
-                None => match self.synthesizer.request(&text) {
+            if matches!(self.post.wire, Wire::Requests) {
+                match self.post.part.request(&text) {
                     Ok(target) => piece.request = Some(ports.open(target)),
                     Err(error) => return self.fail(now, error, ports),
-                },
+                }
+            } else {
+                let mut frames = Vec::new();
+                self.post.part.speak(piece.speech, &text, &mut frames);
+                frames.into_iter().for_each(|frame| self.post.wire.send(now, frame, ports));
             }
             piece.state = State::Asked;
         }
@@ -329,19 +310,17 @@ impl Mouth {
     pub(super) fn handle(&mut self, now: Instant, link: LinkId, input: &LinkInput, said: &mut Said, ports: &mut Ports) -> bool {
         let piece = self.pieces.iter().position(|piece| piece.request == Some(link));
         let request = piece.map(|index| self.pieces[index].speech);
-        let socket = self.wire.as_ref().and_then(Wire::link) == Some(link);
+        let socket = self.post.wire.link() == Some(link);
         if request.is_none() && !socket {
             return false;
         }
         // The end of a socket that nothing was asked of harms nobody; another is opened for the next piece.
         let asked = self.pieces.iter().any(|piece| piece.state == State::Asked);
-        let idle = !asked && self.wire.as_ref().is_some_and(Wire::is_up);
+        let idle = !asked && self.post.wire.is_up();
         match input {
             LinkInput::Opened if socket => {
-                if let Some(wire) = &mut self.wire {
-                    wire.opened(now);
-                }
-                self.synthesizer.reset();
+                self.post.wire.opened(now);
+                self.post.part.reset();
                 return true;
             }
             LinkInput::Closed { .. } if socket && idle => {
@@ -360,7 +339,7 @@ impl Mouth {
             return true;
         }
         let mut out = Vec::new();
-        let result = self.synthesizer.handle(request, input, &mut out);
+        let result = self.post.part.handle(request, input, &mut out);
         for synthesized in out {
             self.synthesized(now, synthesized, said, ports);
         }
@@ -381,8 +360,8 @@ impl Mouth {
         for piece in self.pieces.iter_mut().filter(|piece| piece.request == Some(link)) {
             piece.request = None;
         }
-        if let Some(wire) = self.wire.as_mut().filter(|wire| wire.link() == Some(link)) {
-            *wire = Wire::Down;
+        if self.post.wire.link() == Some(link) {
+            self.post.wire = Wire::Down;
         }
     }
 
@@ -407,7 +386,7 @@ impl Mouth {
             Synthesized::Audio { audio, .. } if audio.is_empty() => {}
             Synthesized::Audio { audio, .. } => {
                 if piece.octets == 0 {
-                    ports.took(self.chain.provider(), "first_audio", now.saturating_duration_since(piece.asked));
+                    ports.took(self.post.chain.provider(), "first_audio", now.saturating_duration_since(piece.asked));
                 }
                 piece.octets += audio.len();
                 piece.heard_of = now;
@@ -424,7 +403,7 @@ impl Mouth {
             }
             Synthesized::Done { .. } => {
                 piece.state = State::Done { cached: false };
-                self.chain.succeeded();
+                self.post.chain.succeeded();
             }
             Synthesized::Failed { error, .. } => self.fail_again(now, error, said, ports),
         }
@@ -455,29 +434,22 @@ impl Mouth {
             }
             piece.ask_again();
         }
-        if let Some(wire) = &mut self.wire {
-            wire.close(ports);
-        }
-        match self.chain.failed(now, error, ports) {
-            Verdict::Retry(until) => self.retry = Some(until),
-            Verdict::Next => self.begin_with(now, ports),
-            Verdict::Exhausted => self.dead = true,
+        if self.post.failed(now, error, ports) {
+            self.begin_with(now, ports);
         }
     }
 
     /// The call is over.
     pub(super) fn end(&mut self, now: Instant, ports: &mut Ports) {
         self.cancel(now, ports);
-        if let Some(wire) = &mut self.wire {
-            wire.close(ports);
-        }
+        self.post.wire.close(ports);
     }
 
     /// Raw audio as the leg has it.
     fn convert(&mut self, raw: &[u8]) -> Result<Bytes, EngineError> {
         let sound = match &mut self.sound {
             Some(sound) => sound,
-            none => none.insert(Sound::new(self.synthesizer.format(), self.codec)?),
+            none => none.insert(Sound::new(self.post.part.format(), self.post.codec)?),
         };
         Ok(Bytes::from(sound.push(raw)))
     }

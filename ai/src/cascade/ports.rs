@@ -52,6 +52,8 @@ pub(super) enum Wire {
         limit: Duration,
     },
     Down,
+    /// There is none: each time a request is made.
+    Requests,
     /// Open, and when something was last sent.
     Up {
         link: LinkId,
@@ -72,12 +74,17 @@ impl Wire {
     pub(super) fn link(&self) -> Option<LinkId> {
         match *self {
             Self::Connecting { link, .. } | Self::Up { link, .. } => Some(link),
-            Self::Down | Self::Waiting { .. } => None,
+            Self::Down | Self::Requests | Self::Waiting { .. } => None,
         }
     }
 
     pub(super) fn is_up(&self) -> bool {
         matches!(self, Self::Up { .. })
+    }
+
+    /// Whether something may be asked for.
+    pub(super) fn is_ready(&self) -> bool {
+        matches!(self, Self::Requests | Self::Up { .. })
     }
 
     /// The socket is open.
@@ -122,7 +129,7 @@ impl Wire {
         match *self {
             Self::Connecting { deadline: at, .. } | Self::Waiting { until: at } => Some(at),
             Self::Up { sent, .. } => every.map(|every| sent + every),
-            Self::Down => None,
+            Self::Down | Self::Requests => None,
         }
     }
 }

@@ -20,6 +20,8 @@ pub(super) enum Cause {
     Greeting,
     /// What is in the history already: keys.
     History,
+    /// Nothing: the agent speaks of its own accord.
+    Remark,
 }
 
 /// Where a turn is.

@@ -14,9 +14,10 @@ use crate::responder::{Conversation, Entry, Stop};
 use crate::synthesizer::SpeechId;
 
 impl CascadeSession {
-    /// The first message, made while it rings.
-    pub(super) fn greet(&mut self, now: Instant, text: &str) {
-        let mut reply = Reply::new(Cause::Greeting, true);
+    /// Says a text of the operator's; the greeting once the call is answered.
+    pub(super) fn recite(&mut self, now: Instant, cause: Cause, text: &str) {
+        let held = cause == Cause::Greeting;
+        let mut reply = Reply::new(cause, held);
         reply.write(text);
         reply.phase = Phase::Said(Stop::Complete);
         reply.timings.requested = Some(now);

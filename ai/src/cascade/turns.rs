@@ -86,7 +86,7 @@ impl CascadeSession {
                 self.throw_away_other(now, &text);
                 let wasted = self.turn.map_or(0, |turn| turn.wasted);
                 let early = !matches!(turn.phase, CallerPhase::Finished { .. });
-                if (wasted < MAX_WASTED || !early)
+                if (!early || (wasted < MAX_WASTED && self.mind.is_there(now)))
                     && self.begin(now, Cause::Caller(text), true)
                     && let Some(reply) = &mut self.reply
                 {

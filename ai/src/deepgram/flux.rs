@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::encoding;
 use crate::engine::EngineError;
 use crate::json::{Field, line};
+use crate::language::Language;
 use crate::link::{Frame, LinkInput, Target};
 use crate::transcriber::{Intake, Transcribed, Transcriber};
 use crate::vendor::{Chunker, Query, TranscriberConfig, TurnWords, read, text};
@@ -41,6 +42,7 @@ impl Flux {
 
     fn turn(&mut self, wire: &Wire<'_>, out: &mut Vec<Transcribed>) {
         let transcript = wire.transcript.text().unwrap_or_default().trim();
+        let language = wire.languages.first().and_then(|name| Language::heard(name.text()?)).map(Transcribed::Language);
         match wire.event.text().unwrap_or_default() {
             "StartOfTurn" => {
                 out.push(Transcribed::SpeechStarted);
@@ -49,6 +51,7 @@ impl Flux {
             "Update" => self.turn.interim(transcript, out),
             "EagerEndOfTurn" => {
                 self.turn.finals(transcript, out);
+                out.extend(language);
                 out.push(Transcribed::EagerEnd);
             }
             "TurnResumed" => {
@@ -57,6 +60,7 @@ impl Flux {
             }
             "EndOfTurn" => {
                 self.turn.finals(transcript, out);
+                out.extend(language);
                 out.push(Transcribed::EndOfTurn);
                 self.turn.end();
                 let end = wire.audio_window_end.unwrap_or_default();
@@ -81,6 +85,9 @@ struct Wire<'a> {
     #[serde(borrow, default)]
     transcript: Field<'a>,
     audio_window_end: Option<f64>,
+    /// Of a model of several languages.
+    #[serde(borrow, default)]
+    languages: Vec<Field<'a>>,
     #[serde(borrow, default)]
     code: Field<'a>,
     #[serde(borrow, default)]
@@ -227,6 +234,13 @@ mod tests {
             "SpeechStarted|interim hi|final hi there|EagerEnd|Resumed|interim you|final you|EagerEnd|EndOfTurn\
              |used 2000 ms|SpeechStarted|interim bye|final bye|EndOfTurn|used 1500 ms|EndOfTurn|used 500 ms",
         );
+    }
+
+    #[test]
+    fn a_model_of_several_languages_tells_which_it_was() {
+        let mut end: serde_json::Value = serde_json::from_str(&turn("EndOfTurn", 2.0, "hola")).unwrap_or_default();
+        end["languages"] = serde_json::json!(["es", "en"]);
+        check(&end.to_string(), "final hola|language es|EndOfTurn|used 2000 ms");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::encoding;
 use crate::engine::{EngineError, Words};
 use crate::json::{Field, line};
+use crate::language::Language;
 use crate::link::{Frame, LinkInput, Target};
 use crate::transcriber::{Intake, Transcribed, Transcriber};
 use crate::vendor::{Query, TranscriberConfig, read, text};
@@ -60,6 +61,9 @@ struct Channel<'a> {
 struct Alternative<'a> {
     #[serde(borrow, default)]
     transcript: Field<'a>,
+    /// Of `multi`, by number of words.
+    #[serde(borrow, default)]
+    languages: Vec<Field<'a>>,
 }
 
 impl Transcriber for Listen {
@@ -79,9 +83,11 @@ impl Transcriber for Listen {
         };
         // Nova 3 takes key terms, models before it weighted keywords.
         let terms = if config.model.starts_with("nova-3") { "keyterm" } else { "keywords" };
+        // Without a word it takes English; only Nova 3 finds the language out.
+        let language = config.language.as_deref().or(config.model.starts_with("nova-3").then_some("multi"));
         let query = Query::new("/v1/listen")
             .with("model", &config.model)
-            .with_some("language", config.language.as_deref())
+            .with_some("language", language)
             .with("encoding", encoding(config.codec))
             .with("sample_rate", 8_000)
             .with("channels", 1)
@@ -123,11 +129,14 @@ impl Transcriber for Listen {
         match wire.kind.text().unwrap_or_default() {
             "Results" => {
                 let channel = wire.channel.and_then(|raw| serde_json::from_str::<Channel<'_>>(raw.get()).ok());
-                let transcript = channel.and_then(|channel| channel.alternatives.into_iter().next()?.transcript.into_text());
-                let transcript = transcript.unwrap_or_default();
-                let words = (!transcript.trim().is_empty()).then(|| Words::from(&*transcript));
+                let best = channel.and_then(|channel| channel.alternatives.into_iter().next());
+                let transcript = best.as_ref().and_then(|best| best.transcript.text()).unwrap_or_default();
+                let words = (!transcript.trim().is_empty()).then(|| Words::from(transcript));
                 if wire.is_final == Some(true) {
+                    let language = best.as_ref().and_then(|best| Language::heard(best.languages.first()?.text()?));
+                    let language = language.filter(|_| words.is_some());
                     out.extend(words.map(Transcribed::Final));
+                    out.extend(language.map(Transcribed::Language));
                     let seconds = wire.duration.filter(|seconds| (0.0..LONGEST).contains(seconds));
                     out.extend(seconds.map(|seconds| Transcribed::Used(Duration::from_secs_f64(seconds))));
                 } else {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::engine::{EngineError, Words};
 use crate::json::{Field, with_base64};
+use crate::language::Language;
 use crate::link::{Frame, LinkInput, Target};
 use crate::transcriber::{Intake, Transcribed, Transcriber};
 use crate::vendor::{Chunker, Query, TranscriberConfig, decoded, fault, read, text};
@@ -24,12 +25,14 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 pub struct Scribe {
     config: TranscriberConfig,
     chunker: Chunker,
+    /// What was committed last: its timestamps, with the language, may follow with the same words.
+    committed: String,
 }
 
 impl Scribe {
     /// Of settings.
     pub fn new(config: TranscriberConfig) -> Self {
-        Self { config, chunker: Chunker::new(CHUNK) }
+        Self { config, chunker: Chunker::new(CHUNK), committed: String::new() }
     }
 
     fn frame(&self, octets: &[u8], commit: bool) -> Frame {
@@ -56,6 +59,8 @@ struct Wire<'a> {
     text: Field<'a>,
     #[serde(borrow, default)]
     error: Field<'a>,
+    #[serde(borrow, default)]
+    language_code: Field<'a>,
 }
 
 impl Transcriber for Scribe {
@@ -75,6 +80,8 @@ impl Transcriber for Scribe {
             .with("audio_format", format)
             .with("commit_strategy", "manual")
             .with_some("language_code", config.language.as_deref())
+            .with_some("include_timestamps", config.language.is_none().then_some(true))
+            .with_some("include_language_detection", config.language.is_none().then_some(true))
             .with_each("keyterms", &config.keyterms);
         config.account.socket("transcribe", query)
     }
@@ -103,16 +110,23 @@ impl Transcriber for Scribe {
 
     fn reset(&mut self) {
         self.chunker.clear();
+        self.committed.clear();
     }
 
     fn handle(&mut self, input: &LinkInput, out: &mut Vec<Transcribed>) -> Result<(), EngineError> {
         let Some(text) = text(input) else { return Ok(()) };
         let wire: Wire<'_> = read(text)?;
-        let words = wire.text.text().map(str::trim).filter(|words| !words.is_empty()).map(Words::from);
+        let said = wire.text.text().map(str::trim).unwrap_or_default();
+        let words = (!said.is_empty()).then(|| Words::from(said));
+        let language = wire.language_code.text().filter(|_| words.is_some()).and_then(Language::heard);
         match wire.message_type.text().unwrap_or_default() {
             "partial_transcript" => out.extend(words.map(Transcribed::Interim)),
+            // Not waited for: the language counts from the next turn on then.
+            "committed_transcript_with_timestamps" if said == self.committed => out.extend(language.map(Transcribed::Language)),
             "committed_transcript" | "committed_transcript_with_timestamps" => {
+                said.clone_into(&mut self.committed);
                 out.extend(words.map(Transcribed::Final));
+                out.extend(language.map(Transcribed::Language));
                 out.push(Transcribed::Flushed);
             }
             // Too little was said for words.
@@ -149,7 +163,8 @@ mod tests {
     #[test]
     fn the_socket_asks_for_the_legs_codec_where_it_is_known() {
         let url = |scribe: &Scribe| scribe.socket().map(|target| target.url).unwrap_or_default();
-        let expected = "wss://api.elevenlabs.io/v1/speech-to-text/realtime?model_id=scribe_v2_realtime&audio_format=ulaw_8000&commit_strategy=manual";
+        let expected = "wss://api.elevenlabs.io/v1/speech-to-text/realtime?model_id=scribe_v2_realtime&audio_format=ulaw_8000&commit_strategy=manual\
+                        &include_timestamps=true&include_language_detection=true";
         assert_eq!(url(&scribe(Codec::Pcmu)), expected);
         let mut config = scribe(Codec::Pcma).config;
         (config.language, config.keyterms) = (Some("de".to_owned()), vec!["Offhook".to_owned()]);
@@ -178,9 +193,11 @@ mod tests {
             {"message_type":"partial_transcript","text":"hi"}
             {"message_type":"partial_transcript","text":""}
             {"message_type":"committed_transcript","text":"Hi there. "}
+            {"message_type":"committed_transcript_with_timestamps","text":"Hi there. ","language_code":"en","words":[]}
+            {"message_type":"committed_transcript_with_timestamps","text":"Hallo.","language_code":"deu","words":[]}
             {"message_type":"committed_transcript_with_timestamps","text":"","words":[]}
             {"message_type":"commit_throttled","error":"too little"}"#,
-            "interim hi|final Hi there.|Flushed|Flushed|Flushed",
+            "interim hi|final Hi there.|Flushed|language en|final Hallo.|language de|Flushed|Flushed|Flushed",
         );
     }
 

@@ -198,6 +198,13 @@ impl Synthesizer for Speech {
         }
     }
 
+    /// The socket's address tells it.
+    fn set_language(&mut self, code: &str) -> bool {
+        let changes = self.config.language.as_deref() != Some(code);
+        self.config.language = Some(code.to_owned());
+        changes
+    }
+
     fn pieces_ahead(&self) -> usize {
         (CONTEXTS - 1).saturating_sub(self.leaving.len()).clamp(1, 2)
     }

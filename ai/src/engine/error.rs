@@ -78,6 +78,12 @@ pub enum EngineError {
         /// For how long.
         limit: Duration,
     },
+    /// Provider: it was not asked, since it failed in other calls, or asked to be left alone.
+    #[error("left alone for {} ms more after failures", wait.as_millis())]
+    LeftAlone {
+        /// For how long, as far as is known.
+        wait: Duration,
+    },
     /// Network: the connection could not be made, or broke.
     #[error("connection failed: {reason}")]
     Network {
@@ -157,6 +163,7 @@ impl EngineError {
             Self::Late { stage: Stage::NextToken, .. } => "next_token_timeout",
             Self::Late { stage: Stage::Transcript, .. } => "transcript_timeout",
             Self::Late { stage: Stage::Write, .. } => "write_timeout",
+            Self::LeftAlone { .. } => "left_alone",
             Self::Network { .. } => "network",
             Self::Overloaded { .. } => "overloaded",
             Self::Protocol { .. } => "protocol",
@@ -180,6 +187,7 @@ impl EngineError {
             }
             Self::Late { .. }
             | Self::Exhausted { .. }
+            | Self::LeftAlone { .. }
             | Self::Overloaded { .. }
             | Self::Protocol { .. }
             | Self::RateLimited { .. }

@@ -102,7 +102,7 @@ impl HttpClient {
     ///
     /// # Errors
     /// As [`connect`](super::socket::connect): what only the operator can mend, being late with the head, or that the network, the
-    /// provider or its rate limit is in the way.
+    /// provider or its rate limit is in the way. Text in place of octets is none.
     pub async fn open(&self, target: Target) -> Result<mpsc::Receiver<LinkInput>, EngineError> {
         let limit = target.connect_timeout;
         let (request, answer) = self.request(target)?;
@@ -112,6 +112,10 @@ impl HttpClient {
             .map_err(engine_error)?;
         if !response.status().is_success() {
             return Err(refused(response).await);
+        }
+        if let Some(kind) = text_kind(response.headers()).filter(|_| answer == Answer::Bytes) {
+            // Speech was asked for; a page of a proxy would be noise in the caller's ear.
+            return Err(EngineError::Protocol { reason: format!("{kind} in place of audio") });
         }
         let (incoming, pieces) = mpsc::channel(PIECE_QUEUE);
         tokio::spawn(run(response, answer, incoming));
@@ -167,6 +171,12 @@ impl HttpClient {
         };
         Ok((request, answer))
     }
+}
+
+/// The content type of an answer that is certainly text.
+fn text_kind(headers: &HeaderMap) -> Option<String> {
+    let kind = headers.get(CONTENT_TYPE)?.to_str().ok()?.to_ascii_lowercase();
+    (kind.starts_with("text/") || kind.starts_with("application/json")).then(|| line(&kind))
 }
 
 /// `https://host:port/` of a URL.

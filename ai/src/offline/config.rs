@@ -18,12 +18,6 @@ pub struct OfflineConfig {
     pub goodbye: String,
     /// What is done with the caller.
     pub mode: Mode,
-    /// How long the caller may be silent, in `talkback`, before `still_there` is asked. 2 to 120 s, default 10 s.
-    pub silence: Duration,
-    /// How often it is asked before the agent says goodbye. 0 to 10, default 1.
-    pub silence_prompts: u8,
-    /// The question.
-    pub still_there: String,
 }
 
 /// What is done with the caller.
@@ -94,9 +88,6 @@ impl Default for OfflineConfig {
             greeting: "Hello, this is Offhook. Say something, and I will say it back to you.".to_owned(),
             goodbye: "Goodbye.".to_owned(),
             mode: Mode::Talkback,
-            silence: Duration::from_secs(10),
-            silence_prompts: 1,
-            still_there: "Are you still there?".to_owned(),
         }
     }
 }
@@ -145,9 +136,6 @@ impl OfflineConfig {
             text("greeting", &self.greeting)?;
         }
         text("goodbye", &self.goodbye)?;
-        text("still_there", &self.still_there)?;
-        seconds("silence", self.silence, 2, 120)?;
-        count("silence_prompts", self.silence_prompts.into(), 0, 10)?;
         match &self.mode {
             Mode::Apology { text: apology } => text("apology", apology),
             Mode::Menu(menu) => menu.validate(),
@@ -242,18 +230,14 @@ mod tests {
     fn settings_out_of_range_are_refused_by_name() {
         let default = OfflineConfig::default();
         let long = "a".repeat(MAX_TEXT + 1);
-        let secs = Duration::from_secs;
         let cases = [
             (OfflineConfig { greeting: long, ..default.clone() }, "greeting of 2001 bytes is outside 1 to 2000"),
             (OfflineConfig { goodbye: " ".into(), ..default.clone() }, "goodbye of 0 bytes is outside 1 to 2000"),
-            (OfflineConfig { still_there: "".into(), ..default.clone() }, "still_there of 0 bytes is outside 1 to 2000"),
-            (OfflineConfig { silence: secs(1), ..default.clone() }, "silence 1s is outside 2s to 120s"),
-            (OfflineConfig { silence_prompts: 11, ..default.clone() }, "silence_prompts 11 is outside 0 to 10"),
             (OfflineConfig { mode: Mode::Apology { text: String::new() }, ..default }, "apology of 0 bytes is outside 1 to 2000"),
             (menu(|menu| menu.prompt.clear()), "menu.prompt of 0 bytes is outside 1 to 2000"),
             (menu(|menu| menu.invalid.clear()), "menu.invalid of 0 bytes is outside 1 to 2000"),
             (menu(|menu| menu.no_input.clear()), "menu.no_input of 0 bytes is outside 1 to 2000"),
-            (menu(|menu| menu.timeout = secs(0)), "menu.timeout 0ns is outside 1s to 60s"),
+            (menu(|menu| menu.timeout = Duration::ZERO), "menu.timeout 0ns is outside 1s to 60s"),
             (menu(|menu| menu.attempts = 0), "menu.attempts 0 is outside 1 to 10"),
             (menu(|menu| menu.choices.clear()), "menu.choices 0 is outside 1 to 16"),
             (menu(|menu| menu.choices[1].0 = '1'), "menu.choices 1 is outside the keys 0123456789*#ABCD, each once"),
@@ -261,8 +245,8 @@ mod tests {
             (menu(|menu| menu.choices[1].1 = Choice::Say(String::new())), "menu.choices.say of 0 bytes is outside 1 to 2000"),
             (menu(|menu| menu.mailbox.thanks.clear()), "mailbox.thanks of 0 bytes is outside 1 to 2000"),
             (mailbox(|mailbox| mailbox.prompt.clear()), "mailbox.prompt of 0 bytes is outside 1 to 2000"),
-            (mailbox(|mailbox| mailbox.silence = secs(31)), "mailbox.silence 31s is outside 1s to 30s"),
-            (mailbox(|mailbox| mailbox.longest = secs(301)), "mailbox.longest 301s is outside 1s to 300s"),
+            (mailbox(|mailbox| mailbox.silence = Duration::from_secs(31)), "mailbox.silence 31s is outside 1s to 30s"),
+            (mailbox(|mailbox| mailbox.longest = Duration::from_secs(301)), "mailbox.longest 301s is outside 1s to 300s"),
         ];
         for (config, expected) in cases {
             assert_eq!(config.validate().unwrap_err().to_string(), expected);

@@ -11,6 +11,7 @@ use media::frame::{FrameOrigin, PcmFrame};
 use media::units::FRAME;
 
 use super::*;
+use crate::remark::Occasion;
 
 /// A leg and a synthesizer around the engine. Every text takes a second to say, and no time to make.
 struct Scene {
@@ -123,6 +124,9 @@ impl Scene {
                 self.interrupt();
                 self.input(Input::CallerStarted { at: self.now() });
             }
+            "g" => self.remark(Occasion::Gone),
+            "q" => self.remark(Occasion::StillThere),
+            "t" => self.remark(Occasion::TimeUp),
             "k" => {
                 self.interrupt();
                 self.input(Input::Dtmf(number.chars().next().unwrap()));
@@ -138,6 +142,11 @@ impl Scene {
         }
     }
 
+    fn remark(&mut self, occasion: Occasion) {
+        let phrases = Phrases { still_there: "Still there?".to_owned(), ..Phrases::default() };
+        self.input(Input::Remark(phrases.remark(occasion)));
+    }
+
     fn play(&mut self, script: &str) -> String {
         self.input(Input::Started);
         script.split_whitespace().for_each(|word| self.act(word));
@@ -146,15 +155,15 @@ impl Scene {
 }
 
 /// A script of `1000` (so many ms pass), `s500` (the caller speaks so long, and then is silent for 600 ms), `i` (the
-/// caller interrupts and speaks on), `f` (and stops, silent for 600 ms), `k1` (presses a key; the leg stops playing) and
-/// `e` (the call ends).
+/// caller interrupts and speaks on), `f` (and stops, silent for 600 ms), `k1` (presses a key; the leg stops playing), `q`, `g` and
+/// `t` (remarks: a question, that the caller is gone, that the time is up) and `e` (the call ends).
 #[track_caller]
 fn check(mode: Mode, script: &str, expected: &str) {
     assert_eq!(Scene::new(config(mode)).play(script), expected);
 }
 
 fn config(mode: Mode) -> OfflineConfig {
-    OfflineConfig { mode, greeting: "Hello".to_owned(), still_there: "Still there?".to_owned(), ..OfflineConfig::default() }
+    OfflineConfig { mode, greeting: "Hello".to_owned(), ..OfflineConfig::default() }
 }
 
 fn menu() -> Mode {
@@ -328,6 +337,21 @@ fn a_lost_end_of_a_prompt_does_not_hold_the_call() {
     scene.playing = None;
     scene.run(12_000);
     assert_eq!(scene.log, ["0:say(Sorry)", "11000:hangup(apology)"]);
+}
+
+#[test]
+fn a_menu_asks_in_its_own_time_and_still_takes_leave() {
+    check(menu(), "2500 q g 500 t 9000", "0:say(Hello) 1000:say(Choose) 3000:say(Goodbye.)");
+    check(menu(), "500 t 9000", "0:say(Hello) 1000:say(Goodbye.)");
+}
+
+#[test]
+fn a_message_that_is_being_taken_is_handed_over_when_the_time_is_up() {
+    check(
+        Mode::Voicemail(mailbox()),
+        "2400 s1000 q t 9000",
+        "0:say(Hello) 1000:say(After the tone) 2000:sound(400) 4000:voicemail(1620) 4000:say(Goodbye.)",
+    );
 }
 
 #[test]

@@ -1,52 +1,41 @@
 //! Chat Completions: OpenAI, Groq, and every server that speaks as they do.
 
-use std::sync::Arc;
-
 use serde_json::{Map, Value, json};
 
-use crate::engine::{EngineError, Usage, Words};
+use crate::engine::{EngineError, Usage};
 use crate::json::line;
-use crate::link::{Answer, Body, Target};
-use crate::responder::{Conversation, Responded, Responder, ResponseReader, Stop, ToolCall, ToolChoice};
-use crate::vendor::{Calls, Query, ResponderConfig, Turn, fault, turns};
+use crate::responder::{Conversation, Responded, ResponseReader, Stop, ToolCall, ToolChoice};
+use crate::vendor::{Calls, Interface, ResponderConfig, Turn, fault, turns};
 
 /// A language model behind `/chat/completions`.
-#[derive(Clone, Debug)]
-pub struct ChatCompletions(ResponderConfig);
+pub(crate) static CHAT_COMPLETIONS: Interface =
+    Interface { path: "/chat/completions", body, reader: || Box::new(ChatReader::default()) };
 
-impl ChatCompletions {
-    /// Of settings.
-    pub fn new(config: ResponderConfig) -> Self {
-        Self(config)
+fn body(config: &ResponderConfig, conversation: &Conversation<'_>) -> Value {
+    let mut body = json!({ "model": config.model, "messages": messages(conversation), "stream": true });
+    let length = if config.completion_tokens { "max_completion_tokens" } else { "max_tokens" };
+    body[length] = config.max_tokens.into();
+    if config.include_usage {
+        body["stream_options"] = json!({ "include_usage": true });
     }
-
-    fn body(&self, conversation: &Conversation<'_>) -> Value {
-        let config = &self.0;
-        let mut body = json!({ "model": config.model, "messages": messages(conversation), "stream": true });
-        let length = if config.completion_tokens { "max_completion_tokens" } else { "max_tokens" };
-        body[length] = config.max_tokens.into();
-        if config.include_usage {
-            body["stream_options"] = json!({ "include_usage": true });
-        }
-        if let Some(temperature) = config.temperature {
-            body["temperature"] = rounded(temperature);
-        }
-        if let Some(effort) = &config.reasoning_effort {
-            body["reasoning_effort"] = effort.as_str().into();
-        }
-        if !conversation.tools.is_empty() {
-            let tool = |tool: &crate::tools::Tool| {
-                json!({ "type": "function", "function": {
-                    "name": tool.name, "description": tool.description, "parameters": tool.parameters,
-                } })
-            };
-            body["tools"] = conversation.tools.iter().map(tool).collect();
-            if conversation.tool_choice == ToolChoice::None {
-                body["tool_choice"] = "none".into();
-            }
-        }
-        body
+    if let Some(temperature) = config.temperature {
+        body["temperature"] = rounded(temperature);
     }
+    if let Some(effort) = &config.reasoning_effort {
+        body["reasoning_effort"] = effort.as_str().into();
+    }
+    if !conversation.tools.is_empty() {
+        let tool = |tool: &crate::tools::Tool| {
+            json!({ "type": "function", "function": {
+                "name": tool.name, "description": tool.description, "parameters": tool.parameters,
+            } })
+        };
+        body["tools"] = conversation.tools.iter().map(tool).collect();
+        if conversation.tool_choice == ToolChoice::None {
+            body["tool_choice"] = "none".into();
+        }
+    }
+    body
 }
 
 /// As it was written: 0.7, not 0.699999988.
@@ -82,25 +71,6 @@ fn messages(conversation: &Conversation<'_>) -> Vec<Value> {
 fn call(call: &ToolCall) -> Value {
     let function = json!({ "name": call.name, "arguments": call.arguments.as_str() });
     json!({ "id": call.call_id, "type": "function", "function": function })
-}
-
-impl Responder for ChatCompletions {
-    fn provider(&self) -> &Arc<str> {
-        &self.0.account.provider
-    }
-
-    fn model(&self) -> &str {
-        &self.0.model
-    }
-
-    fn request(&self, conversation: &Conversation<'_>) -> Result<Target, EngineError> {
-        let body = Body::Json(Words::from(self.body(conversation).to_string()));
-        self.0.account.request("respond", Query::new("/chat/completions"), body, Answer::Events)
-    }
-
-    fn reader(&self) -> Box<dyn ResponseReader> {
-        Box::new(ChatReader::default())
-    }
 }
 
 /// Reads the chunks of one answer.

@@ -1,59 +1,47 @@
 //! OpenAI's Responses, without state at OpenAI: each request tells the conversation.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use super::chat::rounded;
-use crate::engine::{EngineError, Usage, Words};
+use crate::engine::{EngineError, Usage};
 use crate::json::line;
-use crate::link::{Answer, Body, Target};
-use crate::responder::{Conversation, Responded, Responder, ResponseReader, Stop, ToolChoice};
-use crate::vendor::{Calls, Query, ResponderConfig, Turn, fault, turns};
+use crate::responder::{Conversation, Responded, ResponseReader, Stop, ToolChoice};
+use crate::vendor::{Calls, Interface, ResponderConfig, Turn, fault, turns};
 
 /// A language model behind `/responses`.
-#[derive(Clone, Debug)]
-pub struct Responses(ResponderConfig);
+pub(crate) static RESPONSES: Interface = Interface { path: "/responses", body, reader: || Box::new(ResponsesReader::default()) };
 
-impl Responses {
-    /// Of settings.
-    pub fn new(config: ResponderConfig) -> Self {
-        Self(config)
+fn body(config: &ResponderConfig, conversation: &Conversation<'_>) -> Value {
+    let mut body = json!({
+        "model": config.model,
+        "input": input(conversation),
+        "max_output_tokens": config.max_tokens,
+        "store": false,
+        "stream": true,
+    });
+    if !conversation.instructions.is_empty() {
+        body["instructions"] = conversation.instructions.into();
     }
-
-    fn body(&self, conversation: &Conversation<'_>) -> Value {
-        let config = &self.0;
-        let mut body = json!({
-            "model": config.model,
-            "input": input(conversation),
-            "max_output_tokens": config.max_tokens,
-            "store": false,
-            "stream": true,
-        });
-        if !conversation.instructions.is_empty() {
-            body["instructions"] = conversation.instructions.into();
-        }
-        if let Some(temperature) = config.temperature {
-            body["temperature"] = rounded(temperature);
-        }
-        if let Some(effort) = &config.reasoning_effort {
-            body["reasoning"] = json!({ "effort": effort });
-        }
-        if !conversation.tools.is_empty() {
-            let tool = |tool: &crate::tools::Tool| {
-                // Not strict: a schema of somebody else's need not have what strict ones must.
-                json!({
-                    "type": "function", "name": tool.name, "description": tool.description, "parameters": tool.parameters,
-                    "strict": false,
-                })
-            };
-            body["tools"] = conversation.tools.iter().map(tool).collect();
-            if conversation.tool_choice == ToolChoice::None {
-                body["tool_choice"] = "none".into();
-            }
-        }
-        body
+    if let Some(temperature) = config.temperature {
+        body["temperature"] = rounded(temperature);
     }
+    if let Some(effort) = &config.reasoning_effort {
+        body["reasoning"] = json!({ "effort": effort });
+    }
+    if !conversation.tools.is_empty() {
+        let tool = |tool: &crate::tools::Tool| {
+            // Not strict: a schema of somebody else's need not have what strict ones must.
+            json!({
+                "type": "function", "name": tool.name, "description": tool.description, "parameters": tool.parameters,
+                "strict": false,
+            })
+        };
+        body["tools"] = conversation.tools.iter().map(tool).collect();
+        if conversation.tool_choice == ToolChoice::None {
+            body["tool_choice"] = "none".into();
+        }
+    }
+    body
 }
 
 fn input(conversation: &Conversation<'_>) -> Vec<Value> {
@@ -79,25 +67,6 @@ fn input(conversation: &Conversation<'_>) -> Vec<Value> {
         }
     }
     items
-}
-
-impl Responder for Responses {
-    fn provider(&self) -> &Arc<str> {
-        &self.0.account.provider
-    }
-
-    fn model(&self) -> &str {
-        &self.0.model
-    }
-
-    fn request(&self, conversation: &Conversation<'_>) -> Result<Target, EngineError> {
-        let body = Body::Json(Words::from(self.body(conversation).to_string()));
-        self.0.account.request("respond", Query::new("/responses"), body, Answer::Events)
-    }
-
-    fn reader(&self) -> Box<dyn ResponseReader> {
-        Box::new(ResponsesReader::default())
-    }
 }
 
 /// Reads the events of one answer.
@@ -187,14 +156,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::vendor::ProviderKind;
     use crate::vendor::script::{account, asked, read};
+    use crate::vendor::{Model, ProviderKind};
 
-    fn responder() -> Responses {
+    fn responder() -> Model {
         let mut config = ResponderConfig::from(ProviderKind::OpenAi);
         config.account = account(ProviderKind::OpenAi);
         config.reasoning_effort = Some("minimal".to_owned());
-        Responses::new(config)
+        Model::new(config, &RESPONSES)
     }
 
     fn check(events: &str, expected: &str) {

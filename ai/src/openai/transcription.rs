@@ -8,6 +8,7 @@ use media::codec::Codec;
 use serde_json::Value;
 
 use crate::engine::{EngineError, Words};
+use crate::language::Language;
 use crate::link::{Answer, Body, Frame, LinkInput, Target};
 use crate::transcriber::{Intake, Transcribed, Transcriber};
 use crate::vendor::{ProviderKind, Query, TranscriberConfig, fault, read, text, wav};
@@ -46,10 +47,11 @@ impl Transcription {
         }
     }
 
-    fn complete(&mut self, said: &str, usage: &Value, out: &mut Vec<Transcribed>) {
+    fn complete(&mut self, said: &str, usage: &Value, language: &Value, out: &mut Vec<Transcribed>) {
         self.interim.clear();
         if !said.trim().is_empty() {
             out.push(Transcribed::Final(Words::from(said.trim())));
+            out.extend(language.as_str().and_then(Language::heard).map(Transcribed::Language));
         }
         if let Some(seconds) = usage.as_f64().filter(|seconds| (0.0..LONGEST).contains(seconds)) {
             out.push(Transcribed::Used(Duration::from_secs_f64(seconds)));
@@ -140,7 +142,7 @@ impl Transcriber for Transcription {
                     return Err(EngineError::Protocol { reason: "transcription without text".to_owned() });
                 };
                 let duration = if message["duration"].is_number() { &message["duration"] } else { &message["usage"]["seconds"] };
-                self.complete(said, duration, out);
+                self.complete(said, duration, &message["language"], out);
             }
             Some(_) => {}
         }
@@ -201,7 +203,7 @@ mod tests {
         check(r#"{"text":" Hello there. ","usage":{"type":"duration","seconds":2}}"#, "final Hello there.|used 2000 ms|Flushed");
         check(
             r#"{"task":"transcribe","language":"english","duration":1.5,"text":"Hi.","segments":[],"x_groq":{"id":"req_1"}}"#,
-            "final Hi.|used 1500 ms|Flushed",
+            "final Hi.|language en|used 1500 ms|Flushed",
         );
         check(
             r#"{"type":"transcript.text.delta","delta":"Hel","logprobs":[]}

@@ -85,6 +85,12 @@ pub(super) fn say(number: u64, text: &str) -> String {
     out
 }
 
+/// Has the model speak, without a tool call in its place.
+pub(super) fn speak(number: u64) -> String {
+    let id = response_id(number);
+    format!(r#"{{"type":"response.create","event_id":"{id}","response":{{"tool_choice":"none"}}}}"#)
+}
+
 /// Cancels `response`, or whichever is active where its identity is not known yet.
 pub(super) fn cancel(response: &str) -> String {
     if response.is_empty() {
@@ -116,7 +122,7 @@ pub(super) fn item(entry: &Entry) -> Option<String> {
             json!({ "type": "function_call_output", "call_id": call_id, "output": output })
         }
         Entry::Caller { text: None, .. } => return None,
-        Entry::Caller { text: Some(text), .. } | Entry::Keys { text } => {
+        Entry::Caller { text: Some(text), .. } | Entry::Note { text } => {
             json!({ "type": "message", "role": "user", "content": [{ "type": "input_text", "text": text }] })
         }
     };

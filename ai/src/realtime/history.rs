@@ -21,8 +21,8 @@ pub(super) enum Entry {
     CallOutput { call_id: String, output: String },
     /// What the caller said; the words come later than the place.
     Caller { item: String, text: Option<String> },
-    /// What the caller pressed.
-    Keys { text: String },
+    /// What the model is told in the caller's place: keys that were pressed, what a remark is about.
+    Note { text: String },
 }
 
 impl Entry {
@@ -36,7 +36,7 @@ impl Entry {
 
     fn bytes(&self) -> usize {
         match self {
-            Self::Agent { text } | Self::Keys { text } => text.len(),
+            Self::Agent { text } | Self::Note { text } => text.len(),
             Self::Call { call_id, name, arguments } => call_id.len() + name.len() + arguments.len(),
             Self::CallOutput { call_id, output } => call_id.len() + output.len(),
             Self::Caller { item, text } => item.len() + text.as_ref().map_or(0, String::len),
@@ -94,7 +94,7 @@ mod tests {
 
     fn words(history: &History) -> Vec<String> {
         let word = |entry: &Entry| match entry {
-            Entry::Agent { text } | Entry::Keys { text } => text.clone(),
+            Entry::Agent { text } | Entry::Note { text } => text.clone(),
             Entry::Call { call_id, .. } => format!("call {call_id}"),
             Entry::CallOutput { call_id, .. } => format!("output {call_id}"),
             Entry::Caller { text, .. } => text.clone().unwrap_or_else(|| "?".to_owned()),

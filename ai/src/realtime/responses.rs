@@ -35,6 +35,8 @@ pub(super) enum Purpose {
     Filler,
     /// To say the first message.
     Greeting,
+    /// To say something that answers nothing.
+    Remark,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -125,8 +127,19 @@ impl Responses {
         turn.requested.map(|_| self.turn_done(now, TurnOutcome::Interrupted, turn))
     }
 
+    /// A remark that is due is not, any more: the caller speaks. Gives the end of its turn, if it had begun.
+    pub(super) fn forget_remark(&mut self, now: Instant) -> Option<Output> {
+        let due = self.wanted.is_some_and(|wanted| wanted.purpose == Purpose::Remark);
+        if due { self.forget_wanted(now) } else { None }
+    }
+
     pub(super) fn is_wanted(&self) -> bool {
         self.wanted.is_some()
+    }
+
+    /// Whether a response is being made, or is due.
+    pub(super) fn is_busy(&self) -> bool {
+        self.is_wanted() || matches!(self.phase, Phase::Active | Phase::Requested)
     }
 
     /// The audio of the turn that waits was committed.

@@ -1,13 +1,11 @@
-//! A session as a transcript: a script of what happens goes in, what the session does comes out, in virtual time.
-//!
-//! Each line of a script is a command, with `+MS ` before it when time passes first. `audio N` takes N frames of 20 ms,
-//! and `wait MS` lets timeouts fire when they are due. Words `created`, `delta` and so on stand for the server's events;
-//! a line in braces is an event as it is.
+//! A session as a transcript, by [`engine::script`](crate::engine::script). Words `created`, `delta` and so on stand for the server's
+//! events; a line in braces is an event as it is.
 
 #![allow(clippy::unwrap_used)]
 
 mod faults;
 mod links;
+mod remarks;
 mod sheet;
 mod tool_calls;
 mod turns;
@@ -21,6 +19,7 @@ use media::frame::PcmFrame;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::engine::script::{self, Scripted};
 use crate::openai::RealtimeEndpoint;
 
 /// With a first message and a transcript of the caller.
@@ -43,43 +42,30 @@ fn check(script: &str, expected: &str) {
     run.expect(expected);
 }
 
-struct Run {
-    session: RealtimeSession,
-    /// The socket that was opened last.
+/// The socket that was opened last.
+struct Realtime {
     link: LinkId,
-    start: Instant,
-    ms: u64,
-    log: Vec<String>,
 }
+
+type Run = script::Run<Realtime>;
 
 impl Run {
     fn new(config: RealtimeConfig) -> Self {
-        // Far from the clock's zero, so that instants before the start exist.
-        let start = Instant::now() + Duration::from_secs(3_600);
-        Self { session: RealtimeSession::new(config, 7), link: LinkId(0), start, ms: 0, log: Vec::new() }
+        Self::begin(RealtimeSession::new(config, 7), Realtime { link: LinkId(0) })
     }
 
-    fn now(&self) -> Instant {
-        self.start + Duration::from_millis(self.ms)
+    /// From the present socket.
+    fn socket(&self, input: LinkInput) -> Input {
+        Input::Link { link: self.link, input }
     }
+}
 
-    fn play(&mut self, script: &str) {
-        for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
-            let (wait, command) = match line.strip_prefix('+') {
-                Some(line) => line.split_once(' ').unwrap(),
-                None => ("0", line),
-            };
-            self.ms += wait.parse::<u64>().unwrap();
-            self.command(command);
-        }
-    }
+impl Scripted for Realtime {
+    type Session = RealtimeSession;
 
-    fn expect(&self, expected: &str) {
-        let expected: Vec<&str> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-        assert_eq!(self.log, expected, "\ncame out:\n{}", self.log.join("\n"));
-    }
+    const FIRES: bool = false;
 
-    fn command(&mut self, command: &str) {
+    fn input(run: &mut Run, command: &str) -> Input {
         let mut words = command.splitn(4, ' ');
         let verb = words.next().unwrap();
         let rest: Vec<&str> = words.collect();
@@ -87,77 +73,33 @@ impl Run {
         let number = |index: usize| word(index).parse::<u64>().unwrap();
         let ms = |index: usize| Duration::from_millis(number(index));
         let prompt = || PromptId(number(0));
-        let input = match verb {
-            "audio" => return (0..number(0)).for_each(|_| self.frame()),
-            "wait" => return self.wait(number(0)),
+        match verb {
             "ringing" => Input::Ringing,
             "started" => Input::Started,
-            "connected" => self.socket(LinkInput::Opened),
+            "connected" => run.socket(LinkInput::Opened),
             "closed" => {
                 let code = word(0).parse().ok();
-                self.socket(LinkInput::Closed { error: EngineError::Closed { code, reason: String::new() } })
+                run.socket(LinkInput::Closed { error: EngineError::Closed { code, reason: String::new() } })
             }
-            "refused" => self.socket(LinkInput::Closed { error: EngineError::Key { code: "401".into() } }),
-            "starts" => Input::CallerStarted { at: self.now() - ms(0) },
-            "finishes" => Input::CallerFinished { last_speech_at: self.now() - ms(0), speech: Duration::ZERO },
+            "refused" => run.socket(LinkInput::Closed { error: EngineError::Key { code: "401".into() } }),
+            "starts" => Input::CallerStarted { at: run.now() - ms(0) },
+            "finishes" => Input::CallerFinished { last_speech_at: run.now() - ms(0), speech: Duration::ZERO },
             "barge" => Input::BargeInCommitted { prompt: prompt(), heard: ms(1) },
             "heard" => Input::PromptFinished { prompt: prompt() },
             "ended" => Input::Ended { heard: (!rest.is_empty()).then(|| (prompt(), ms(1))) },
             "key" => Input::Dtmf(word(0).chars().next().unwrap()),
+            "remark" => Input::Remark(crate::remark::scripted(&command[7..])),
             "say" => Input::Say(command[4..].into()),
             "result" => Input::ToolResult { call_id: word(0).to_owned(), output: word(1).into() },
-            _ => self.socket(LinkInput::Text(event(command).into())),
-        };
-        self.handle(input);
-    }
-
-    /// From the present socket.
-    fn socket(&self, input: LinkInput) -> Input {
-        Input::Link { link: self.link, input }
-    }
-
-    fn frame(&mut self) {
-        self.ms += 20;
-        self.handle(Input::Audio(Arc::new(PcmFrame::silence(Codec::Pcmu))));
-    }
-
-    /// Time passes; timeouts fire when they are due.
-    fn wait(&mut self, ms: u64) {
-        let end = self.ms + ms;
-        while let Some(at) = self.session.poll_timeout() {
-            let due = u64::try_from(at.saturating_duration_since(self.start).as_nanos().div_ceil(1_000_000)).unwrap();
-            if due > end {
-                break;
-            }
-            self.ms = self.ms.max(due);
-            self.session.handle_timeout(self.now());
-            self.drain();
-            assert_ne!(self.session.poll_timeout(), Some(at), "a timeout that was handled stays");
-        }
-        self.ms = end;
-    }
-
-    fn handle(&mut self, input: Input) {
-        self.session.handle_input(self.now(), input);
-        self.drain();
-    }
-
-    fn drain(&mut self) {
-        while let Some(output) = self.session.poll_output() {
-            let shown = self.show(output);
-            let line = format!("{} {shown}", self.ms);
-            self.log.push(line);
+            _ => run.socket(LinkInput::Text(event(command).into())),
         }
     }
 
-    fn show(&mut self, output: Output) -> String {
-        let at = |instant: Option<Instant>| {
-            instant.map_or("-".to_owned(), |at| (at.saturating_duration_since(self.start).as_millis()).to_string())
-        };
-        match output {
+    fn show(run: &mut Run, output: Output) -> Option<String> {
+        Some(match output {
             Output::Audio { prompt, audio } => format!("audio {} {}", prompt.0, audio.len()),
             Output::Open { link, .. } => {
-                self.link = link;
+                run.link = link;
                 "connect".to_owned()
             }
             Output::Close(_) => "close".to_owned(),
@@ -171,7 +113,7 @@ impl Run {
             }
             Output::TurnDone { outcome, timings, usage } => {
                 let TurnTimings { last_speech_at, committed, requested, created, first_audio, done, .. } = timings;
-                let marks = [last_speech_at, committed, requested, created, first_audio, done].map(at);
+                let marks = [last_speech_at, committed, requested, created, first_audio, done].map(|at| run.since_start(at));
                 let used = match usage {
                     Usage { input_audio: 0, output_audio: 0, .. } => String::new(),
                     Usage { input_audio, output_audio, .. } => format!(" used {input_audio} {output_audio}"),
@@ -190,7 +132,7 @@ impl Run {
             ),
             Output::Warning { error } => format!("warning {}", error.kind()),
             other => panic!("not of this engine: {other:?}"),
-        }
+        })
     }
 }
 

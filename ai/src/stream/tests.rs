@@ -1,22 +1,17 @@
-//! A session as a transcript: a script of what happens goes in, what the session does comes out, in virtual time.
-//!
-//! Each line of a script is a command, with `+MS ` before it when time passes first. `audio N` takes N frames of 20 ms,
-//! and `wait MS` lets timeouts fire when they are due. `media N`, `mark NAME` and `clear` come from the bot, with the
-//! right `streamSid`; a line in braces is a message as it is, with SID for that.
+//! A session as a transcript, by [`engine::script`](crate::engine::script). `media N`, `mark NAME` and `clear` come from the bot, with
+//! the right `streamSid`; a line in braces is a message as it is, with SID for that.
 
 #![allow(clippy::unwrap_used)]
 
 mod faults;
 
-use std::sync::Arc;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use media::frame::PcmFrame;
 use serde_json::Value;
 
 use super::*;
 use crate::engine::Stage;
+use crate::engine::script::{self, Scripted};
 use crate::link::Protocol;
 use crate::secret::Secret;
 
@@ -34,75 +29,22 @@ fn check(script: &str, expected: &str) {
     run.expect(expected);
 }
 
-struct Run {
-    session: StreamSession,
+/// What is known of the bot.
+struct Wire {
     /// The socket that was opened last, and the stream on it.
     link: LinkId,
     sid: String,
-    start: Instant,
-    ms: u64,
-    log: Vec<String>,
     /// All messages as they went out.
     sent: Vec<String>,
     played: Vec<Bytes>,
 }
 
+type Run = script::Run<Wire>;
+
 impl Run {
     fn new(config: StreamConfig) -> Self {
-        let (sid, log, sent, played) = Default::default();
-        let session = StreamSession::new(config, 7);
-        Self { session, link: LinkId(0), sid, start: Instant::now(), ms: 0, log, sent, played }
-    }
-
-    fn now(&self) -> Instant {
-        self.start + Duration::from_millis(self.ms)
-    }
-
-    fn play(&mut self, script: &str) {
-        for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
-            let (wait, command) = match line.strip_prefix('+') {
-                Some(line) => line.split_once(' ').unwrap(),
-                None => ("0", line),
-            };
-            self.ms += wait.parse::<u64>().unwrap();
-            self.command(command);
-        }
-    }
-
-    fn expect(&self, expected: &str) {
-        let expected: Vec<&str> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-        assert_eq!(self.log, expected, "\ncame out:\n{}", self.log.join("\n"));
-    }
-
-    fn command(&mut self, command: &str) {
-        let (verb, word) = command.split_once(' ').unwrap_or((command, ""));
-        let closed = |code| LinkInput::Closed { error: EngineError::Closed { code, reason: String::new() } };
-        let input = match verb {
-            "audio" => return (0..word.parse().unwrap()).for_each(|_| self.frame(Codec::Pcmu)),
-            "wait" => return self.wait(word.parse().unwrap()),
-            "ringing" => Input::Ringing,
-            "started" => Input::Started,
-            "ended" => Input::Ended { heard: None },
-            "key" => Input::Dtmf(word.chars().next().unwrap()),
-            "marked" => Input::Marked { mark: word.parse().unwrap() },
-            "opened" => self.socket(LinkInput::Opened),
-            "closed" => self.socket(closed(word.parse().ok())),
-            "refused" => self.socket(LinkInput::Closed { error: EngineError::Key { code: "401".into() } }),
-            "unreachable" => self.socket(LinkInput::Closed { error: EngineError::Network { reason: "refused".into() } }),
-            "late" => {
-                let stage = if word == "connect" { Stage::Connect } else { Stage::Write };
-                self.socket(LinkInput::Closed { error: EngineError::Late { stage, limit: Duration::from_secs(5) } })
-            }
-            "binary" => self.socket(LinkInput::Binary(Bytes::from_static(b"{}"))),
-            "media" => {
-                let payload = STANDARD.encode(vec![0x90; word.parse().unwrap()]);
-                self.text(&format!(r#"{{"event":"media","streamSid":"SID","media":{{"payload":"{payload}"}}}}"#))
-            }
-            "mark" => self.text(&format!(r#"{{"event":"mark","streamSid":"SID","mark":{{"name":"{word}"}}}}"#)),
-            "clear" => self.text(r#"{"event":"clear","streamSid":"SID"}"#),
-            _ => self.text(command),
-        };
-        self.handle(input);
+        let (sid, sent, played) = Default::default();
+        Self::begin(StreamSession::new(config, 7), Wire { link: LinkId(0), sid, sent, played })
     }
 
     /// From the present socket.
@@ -113,52 +55,57 @@ impl Run {
     fn text(&self, text: &str) -> Input {
         self.socket(LinkInput::Text(text.replace("SID\"", &format!("{}\"", self.sid)).as_str().into()))
     }
+}
 
-    fn frame(&mut self, codec: Codec) {
-        self.ms += 20;
-        self.handle(Input::Audio(Arc::new(PcmFrame::silence(codec))));
-    }
+impl Scripted for Wire {
+    type Session = StreamSession;
 
-    /// Time passes; timeouts fire when they are due.
-    fn wait(&mut self, ms: u64) {
-        let end = self.ms + ms;
-        while let Some(at) = self.session.poll_timeout() {
-            let due = u64::try_from((at - self.start).as_millis()).unwrap();
-            if due > end {
-                break;
+    const FIRES: bool = false;
+
+    fn input(run: &mut Run, command: &str) -> Input {
+        let (verb, word) = command.split_once(' ').unwrap_or((command, ""));
+        let closed = |code| LinkInput::Closed { error: EngineError::Closed { code, reason: String::new() } };
+        match verb {
+            "ringing" => Input::Ringing,
+            "started" => Input::Started,
+            "ended" => Input::Ended { heard: None },
+            "key" => Input::Dtmf(word.chars().next().unwrap()),
+            "marked" => Input::Marked { mark: word.parse().unwrap() },
+            "opened" => run.socket(LinkInput::Opened),
+            "closed" => run.socket(closed(word.parse().ok())),
+            "refused" => run.socket(LinkInput::Closed { error: EngineError::Key { code: "401".into() } }),
+            "unreachable" => run.socket(LinkInput::Closed { error: EngineError::Network { reason: "refused".into() } }),
+            "late" => {
+                let stage = if word == "connect" { Stage::Connect } else { Stage::Write };
+                run.socket(LinkInput::Closed { error: EngineError::Late { stage, limit: Duration::from_secs(5) } })
             }
-            self.ms = self.ms.max(due);
-            self.session.handle_timeout(self.now());
-            self.drain();
-            assert_ne!(self.session.poll_timeout(), Some(at), "a timeout that was handled stays");
-        }
-        self.ms = end;
-    }
-
-    fn handle(&mut self, input: Input) {
-        self.session.handle_input(self.now(), input);
-        self.drain();
-    }
-
-    fn drain(&mut self) {
-        while let Some(output) = self.session.poll_output() {
-            let line = self.show(output);
-            match self.log.last_mut() {
-                // Many frames of one kind are one line.
-                Some(last) if last.split(" x").next() == Some(&line) => {
-                    let times: u32 = last.split_once(" x").map_or(1, |(_, times)| times.parse().unwrap());
-                    *last = format!("{line} x{}", times + 1);
-                }
-                _ => self.log.push(line),
+            "binary" => run.socket(LinkInput::Binary(Bytes::from_static(b"{}"))),
+            "media" => {
+                let payload = STANDARD.encode(vec![0x90; word.parse().unwrap()]);
+                run.text(&format!(r#"{{"event":"media","streamSid":"SID","media":{{"payload":"{payload}"}}}}"#))
             }
+            "mark" => run.text(&format!(r#"{{"event":"mark","streamSid":"SID","mark":{{"name":"{word}"}}}}"#)),
+            "clear" => run.text(r#"{"event":"clear","streamSid":"SID"}"#),
+            _ => run.text(command),
         }
     }
 
-    fn show(&mut self, output: Output) -> String {
-        match output {
+    fn note(log: &mut Vec<String>, _ms: u64, line: String) {
+        match log.last_mut() {
+            // Many frames of one kind are one line.
+            Some(last) if last.split(" x").next() == Some(&line) => {
+                let times: u32 = last.split_once(" x").map_or(1, |(_, times)| times.parse().unwrap());
+                *last = format!("{line} x{}", times + 1);
+            }
+            _ => log.push(line),
+        }
+    }
+
+    fn show(run: &mut Run, output: Output) -> Option<String> {
+        Some(match output {
             Output::Audio { prompt, audio } => {
                 let line = format!("audio {} {}", prompt.0, audio.len());
-                self.played.push(audio);
+                run.played.push(audio);
                 line
             }
             Output::Clear => "drop".to_owned(),
@@ -168,24 +115,24 @@ impl Run {
             Output::Mark { mark } => format!("mark {mark}"),
             Output::Open { link, target } => {
                 assert!(matches!(target.protocol, Protocol::WebSocket { .. }));
-                self.link = link;
+                run.link = link;
                 format!("open {} {} {}", link.0, target.stage, target.url)
             }
             Output::PromptEnd { prompt } => format!("end {}", prompt.0),
             Output::Rejected { reason } => format!("rejected {reason}"),
             Output::Send { link, frame: Frame::Text(text) } => {
-                assert_eq!(link, self.link);
+                assert_eq!(link, run.link);
                 let text = text.into_string();
                 let line = message(&text);
                 if let Some(sid) = serde_json::from_str::<Value>(&text).unwrap()["streamSid"].as_str() {
-                    self.sid = sid.to_owned();
+                    run.sid = sid.to_owned();
                 }
-                self.sent.push(text);
+                run.sent.push(text);
                 line
             }
             Output::Warning { error } => format!("warning {}", error.kind()),
             other => panic!("not of this engine: {other:?}"),
-        }
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ProviderKind, ResponderApi, ResponderConfig, SynthesizerConfig, TranscriberConfig};
+use super::{Model, ProviderKind, ResponderApi, ResponderConfig, SynthesizerConfig, TranscriberConfig, fits};
 use crate::engine::EngineError;
 use crate::responder::Responder;
 use crate::synthesizer::Synthesizer;
@@ -12,9 +12,10 @@ use crate::{anthropic, cartesia, deepgram, elevenlabs, openai};
 /// A transcriber of one call.
 ///
 /// # Errors
-/// [`EngineError::Configuration`] when the provider has none or no model is named, and what its first connection would say of URL and key.
+/// [`EngineError::Configuration`] when the provider has none, no model is named, or what is set cannot be; its code is `provider`, or what
+/// is wrong: `model`, `voice`, `language`, `temperature`, `speed`. And what its first connection would say of URL and key.
 pub fn transcriber(config: &TranscriberConfig) -> Result<Box<dyn Transcriber>, EngineError> {
-    named(&config.model)?;
+    fits::transcriber(config)?;
     let config = config.clone();
     let transcriber: Box<dyn Transcriber> = match config.account.kind {
         ProviderKind::Anthropic => return Err(lacks(config.account.kind, "transcriber")),
@@ -34,18 +35,20 @@ pub fn transcriber(config: &TranscriberConfig) -> Result<Box<dyn Transcriber>, E
 /// # Errors
 /// As [`transcriber`].
 pub fn responder(config: &ResponderConfig) -> Result<Arc<dyn Responder>, EngineError> {
-    named(&config.model)?;
+    fits::responder(config)?;
     let config = config.clone();
     let kind = config.account.kind;
-    let responder: Arc<dyn Responder> = match (config.api, kind) {
+    let interface = match (config.api, kind) {
         (_, ProviderKind::Cartesia | ProviderKind::Deepgram | ProviderKind::ElevenLabs) => return Err(lacks(kind, "responder")),
-        (ResponderApi::Messages, ProviderKind::Anthropic) => Arc::new(anthropic::Messages::new(config)),
+        (ResponderApi::Messages, ProviderKind::Anthropic) => &anthropic::MESSAGES,
         (ResponderApi::Messages, _) | (_, ProviderKind::Anthropic) => return Err(lacks(kind, "such interface")),
-        (ResponderApi::ChatCompletions, _) => Arc::new(openai::chat::ChatCompletions::new(config)),
-        (ResponderApi::Responses, _) => Arc::new(openai::responses::Responses::new(config)),
+        (ResponderApi::ChatCompletions, _) => &openai::chat::CHAT_COMPLETIONS,
+        (ResponderApi::Responses, _) => &openai::responses::RESPONSES,
     };
+    let responder = Arc::new(Model::new(config, interface));
     let nothing = crate::responder::Conversation { instructions: "", entries: &[], tools: &[], tool_choice: Default::default() };
-    responder.request(&nothing).map(|_| responder)
+    responder.request(&nothing)?;
+    Ok(responder)
 }
 
 /// A synthesizer of one call.
@@ -53,12 +56,9 @@ pub fn responder(config: &ResponderConfig) -> Result<Arc<dyn Responder>, EngineE
 /// # Errors
 /// As [`transcriber`].
 pub fn synthesizer(config: &SynthesizerConfig) -> Result<Box<dyn Synthesizer>, EngineError> {
-    named(&config.model)?;
+    fits::synthesizer(config)?;
     let config = config.clone();
     let kind = config.account.kind;
-    if config.voice.is_empty() && kind != ProviderKind::Deepgram {
-        return Err(EngineError::Configuration { code: "voice".to_owned(), message: "no voice is named".to_owned() });
-    }
     let synthesizer: Box<dyn Synthesizer> = match kind {
         ProviderKind::Anthropic | ProviderKind::Groq => return Err(lacks(kind, "synthesizer")),
         ProviderKind::Cartesia => Box::new(cartesia::sonic::Sonic::new(config)),
@@ -67,13 +67,6 @@ pub fn synthesizer(config: &SynthesizerConfig) -> Result<Box<dyn Synthesizer>, E
         ProviderKind::Compatible | ProviderKind::OpenAi => Box::new(openai::speech::Speech::new(config)),
     };
     synthesizer.request(&"a".into()).map(|_| synthesizer)
-}
-
-fn named(model: &str) -> Result<(), EngineError> {
-    if model.is_empty() {
-        return Err(EngineError::Configuration { code: "model".to_owned(), message: "no model is named".to_owned() });
-    }
-    Ok(())
 }
 
 fn lacks(kind: ProviderKind, what: &str) -> EngineError {

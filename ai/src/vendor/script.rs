@@ -78,6 +78,7 @@ pub(crate) fn heard(transcriber: &mut dyn Transcriber, texts: &str) -> String {
         let handled = transcriber.handle(&LinkInput::Text(text.into()), &mut out);
         told.extend(out.iter().map(|said| match said {
             Transcribed::Final(words) => format!("final {}", words.as_str()),
+            Transcribed::Language(language) => format!("language {language}"),
             Transcribed::Interim(words) => format!("interim {}", words.as_str()),
             Transcribed::Used(duration) => format!("used {} ms", duration.as_millis()),
             other => format!("{other:?}"),

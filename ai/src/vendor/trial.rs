@@ -296,7 +296,8 @@ impl Hearing {
                 Transcribed::Interim(words) => self.interim = words.into_string(),
                 Transcribed::Flushed => self.flushed = true,
                 Transcribed::EndOfTurn => self.heard.end_of_turn = true,
-                Transcribed::EagerEnd | Transcribed::Resumed | Transcribed::SpeechStarted | Transcribed::Used(_) => {}
+                Transcribed::EagerEnd | Transcribed::Language(_) | Transcribed::Resumed => {}
+                Transcribed::SpeechStarted | Transcribed::Used(_) => {}
             }
         }
         Ok(())

@@ -14,6 +14,9 @@ use super::{SEED, eager, plot, timer, train};
 /// Where the plot goes, from the folder of the benches.
 const PLOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/plots/turns-delay-by-cut-offs.svg");
 
+/// Shares of false cut-offs that delays are compared at.
+const RATES: [f32; 2] = [0.05, 0.10];
+
 /// One detector over its operating points, from patient to eager.
 pub struct Sweep {
     name: &'static str,
@@ -49,9 +52,11 @@ impl Sweep {
         Some(value(&pair[0]) + part * (value(&pair[1]) - value(&pair[0])))
     }
 
-    fn line(&self) -> Vec<(f64, f64)> {
-        let point = |score: &Score| (f64::from(score.cut_off_rate()) * 100.0, f64::from(score.delay()));
-        self.points.iter().map(point).collect()
+    fn line(&self) -> plot::Line {
+        let percent = |rate: f32| f64::from(rate) * 100.0;
+        let points = self.points.iter().map(|score| (percent(score.cut_off_rate()), f64::from(score.delay()))).collect();
+        let mark = |rate: f32| Some((percent(rate), f64::from(self.at(rate, Score::delay)?)));
+        plot::Line { name: self.name, points, marks: RATES.into_iter().filter_map(mark).collect() }
     }
 }
 
@@ -63,7 +68,7 @@ pub fn ends(scenes: &[Heard<'_>]) -> Result<()> {
     println!("| detector | cut off | delay mean | p50 | p95 | of the timer's | turns cut |");
     println!("| --- | --- | --- | --- | --- | --- | --- |");
     let sweeps = Sweep::all(scenes);
-    for rate in [0.05, 0.10] {
+    for rate in RATES {
         let timers = sweeps[0].at(rate, Score::delay).context("the timer never cuts off so few")?;
         for sweep in &sweeps {
             let at = |value: &dyn Fn(&Score) -> f32| sweep.at(rate, value).unwrap_or(f32::NAN);
@@ -83,7 +88,7 @@ pub fn ends(scenes: &[Heard<'_>]) -> Result<()> {
     lines(scenes);
     let foot =
         format!("{} turns, {pauses} pauses of 200-1,200 ms, voices of espeak-ng and flite; make bench-turns", scenes.len());
-    let drawn: Vec<_> = sweeps.iter().map(|sweep| (sweep.name, sweep.line())).collect();
+    let drawn: Vec<_> = sweeps.iter().map(Sweep::line).collect();
     plot::draw(Path::new(PLOT), &drawn, &foot)
 }
 

@@ -236,7 +236,7 @@ fn high_pass(audio: &mut [i16]) {
 }
 
 /// Noise that falls by 3 dB an octave, as rooms and streets do (Kellet's filter over white noise).
-fn add_noise(audio: &mut [i16], level: f32, random: &mut StdRng) {
+pub fn add_noise(audio: &mut [i16], level: f32, random: &mut StdRng) {
     let mut poles = [0.0_f32; 3];
     let noise: Vec<f32> = audio
         .iter()
@@ -249,7 +249,7 @@ fn add_noise(audio: &mut [i16], level: f32, random: &mut StdRng) {
         })
         .collect();
     let rms = (noise.iter().map(|value| value * value).sum::<f32>() / noise.len() as f32).sqrt();
-    let gain = 32_768.0 * 10_f32.powf(level / 20.0) / rms;
+    let gain = Dbov(level).rms() / rms;
     for (sample, noise) in audio.iter_mut().zip(noise) {
         *sample = (f32::from(*sample) + noise * gain).clamp(-32_768.0, 32_767.0) as i16;
     }

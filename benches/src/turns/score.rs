@@ -193,17 +193,20 @@ fn hints(scene: &Scene, transcript: Transcript) -> Vec<(usize, TurnHint)> {
     stops.map(hint).collect()
 }
 
-/// As a transcriber without punctuation would have it judged.
+/// As a transcriber without punctuation has it.
+pub fn bare(text: &str) -> String {
+    text.chars().filter(|c| !matches!(c, ',' | '.' | '?' | '|')).collect::<String>().to_lowercase()
+}
+
 fn plain(text: &str) -> f32 {
-    let bare: String = text.chars().filter(|c| !matches!(c, ',' | '.' | '?')).collect();
-    words::completeness(&bare.to_lowercase(), "en")
+    words::completeness(&bare(text), "en")
 }
 
 /// What a pause or an end sounded like.
 #[derive(Clone, Copy, Debug)]
 pub struct Example {
     pub cues: Cues,
-    /// How complete the words were, -1 to 1.
+    /// How complete the words were, in log odds.
     pub words: f32,
     /// `None` of an end.
     pub kind: Option<Kind>,
@@ -239,7 +242,7 @@ pub fn examples<'a>(scenes: impl IntoIterator<Item = &'a Heard<'a>>) -> Vec<Exam
             }
         }
         let example = |(cues, (_, kind, text)): (Option<Cues>, (_, Option<Kind>, &str))| {
-            let words = plain(text) * 2.0 - 1.0;
+            let words = words::log_odds(plain(text));
             cues.map(|cues| Example { cues, words, kind })
         };
         all.extend(found.into_iter().zip(stops).filter_map(example));

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
+use media::turn::words::{self, STOPS};
 use media::turn::{CUE_NAMES, CUES};
 
-use super::score::{Example, mean};
+use super::score::{self, Example, mean};
 
 /// Unknowns: a weight a cue, one of the words, and the bias.
 const UNKNOWNS: usize = CUES + 2;
@@ -98,6 +99,40 @@ pub fn report(examples: &[Example]) -> String {
         move |example: &Example| row(example).iter().zip(weights).map(|(cue, weight)| cue * weight).sum::<f64>() as f32
     };
     let _ = writeln!(text, "area: voice {:.3}, with words {:.3}", area(examples, score(voice)), area(examples, score(joint)));
+    text
+}
+
+/// How often callers stop where the words look like this, and what that makes of `media::turn::words::Stop::completeness`; a text without punctuation.
+pub fn stops(sentences: &[&str]) -> String {
+    let mut counts = [(0.0, 0.0); STOPS.len()];
+    let mut count = |text: &str, end: bool| {
+        let text = score::bare(text);
+        // Numbers and addresses have rules of their own.
+        let found = words::stop(&text, "en").filter(|stop| words::completeness(&text, "en") == stop.completeness());
+        if let Some(index) = found.and_then(|found| STOPS.iter().position(|&stop| stop == found)) {
+            let (pauses, ends) = &mut counts[index];
+            *if end { ends } else { pauses } += 1.0;
+        }
+    };
+    for sentence in sentences {
+        let bars = sentence.match_indices('|').map(|(at, _)| at);
+        bars.for_each(|at| count(&sentence[..at], false));
+        count(sentence, true);
+    }
+    let (pauses, ends) = counts.iter().fold((0.0, 0.0), |sum, count| (sum.0 + count.0, sum.1 + count.1));
+    let mut text = String::from("stops: pauses, ends, completeness\n");
+    for (stop, (pause, end)) in STOPS.iter().zip(counts) {
+        // One more of each, so that what was never seen is not impossible.
+        let (pause, end): (f32, f32) = ((pause + 1.0) / pauses, (end + 1.0) / ends);
+        let _ = writeln!(
+            text,
+            "{:<12} {:>4} {:>4} {:.2}",
+            format!("{stop:?}"),
+            pause * pauses - 1.0,
+            end * ends - 1.0,
+            end / (end + pause)
+        );
+    }
     text
 }
 

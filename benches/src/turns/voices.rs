@@ -58,6 +58,9 @@ pub const TRAINING: &[Voice] = &[
     Voice::espeak("espeak f2", "en-gb+f2", 170, 55),
     Voice::espeak("espeak m3", "en-gb-scotland+m3", 140, 35),
     Voice::espeak("espeak f4", "en-us+f4", 160, 65),
+    Voice::flite("flite kal, quick", "kal16", 88),
+    Voice::espeak("espeak m8", "en-gb+m8", 155, 45),
+    Voice::espeak("espeak f2, high", "en-gb-x-gbclan+f2", 165, 75),
 ];
 
 /// Voices that are measured, and were not heard before.

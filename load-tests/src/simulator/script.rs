@@ -333,7 +333,7 @@ mod tests {
 
     #[test]
     fn the_scripts_that_are_shown_are_good() {
-        for script in [include_str!("../../cascade.toml"), include_str!("../../soak.toml")] {
+        for script in [include_str!("../../cascade.toml"), include_str!("../../gap.toml"), include_str!("../../soak.toml")] {
             Script::parse(script).unwrap();
         }
         let shown = include_str!("../../README.md").split("```toml\n").nth(1).and_then(|text| text.split("```").next()).unwrap();

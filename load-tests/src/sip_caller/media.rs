@@ -214,7 +214,8 @@ impl Media {
         let Answered { number, at, place, negotiated } = answered;
         let codec = match negotiated.codec {
             sip::sdp::Codec::Pcma => media::codec::Codec::Pcma,
-            sip::sdp::Codec::Pcmu => media::codec::Codec::Pcmu,
+            // Nothing but G.711 is offered.
+            _ => media::codec::Codec::Pcmu,
         };
         let peer: Peer = (place.index, self.shared.then_some(negotiated.remote_rtp));
         if place.index == self.sockets.len() {

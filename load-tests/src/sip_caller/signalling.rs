@@ -1,6 +1,6 @@
 //! Places the calls, hangs them up, and counts what becomes of each.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
@@ -42,6 +42,8 @@ pub(super) struct Signalling {
     numbers: HashMap<DialogId, u64>,
     /// When which call is hung up.
     ends: BTreeSet<(Instant, u64)>,
+    /// Until when which call may be unanswered, in the order in which they were placed.
+    patience: VecDeque<(Instant, u64)>,
     window: Window,
     report: Report,
 }
@@ -110,6 +112,7 @@ impl Signalling {
             calls: HashMap::new(),
             numbers: HashMap::new(),
             ends: BTreeSet::new(),
+            patience: VecDeque::new(),
             window: Window::default(),
             report,
         }
@@ -170,6 +173,13 @@ impl Signalling {
             self.hang_up(now, number);
             self.drain(false).await?;
         }
+        while let Some((_, number)) = self.patience.pop_front_if(|(until, _)| *until <= now) {
+            if let Some(call) = self.calls.get_mut(&number).filter(|call| call.answered.is_none() && !call.hung_up) {
+                call.failure.get_or_insert_with(|| Failure::Fault("not answered in time".to_owned()));
+                self.hang_up(now, number);
+                self.drain(false).await?;
+            }
+        }
         Ok(())
     }
 
@@ -180,7 +190,8 @@ impl Signalling {
     fn next_due(&self) -> Instant {
         let launch = self.schedule.due(self.calls.len() as u64).map(|due| self.start + due);
         let end = self.ends.first().map(|(due, _)| *due);
-        [launch, end, self.endpoint.poll_timeout()].into_iter().flatten().fold(self.monitor.due(), Instant::min)
+        let patience = self.patience.front().map(|(until, _)| *until);
+        [launch, end, patience, self.endpoint.poll_timeout()].into_iter().flatten().fold(self.monitor.due(), Instant::min)
     }
 
     fn launch(&mut self, now: Instant, launch: Launch) -> anyhow::Result<()> {
@@ -216,6 +227,7 @@ impl Signalling {
             hung_up: false,
         };
         self.calls.insert(number, call);
+        self.patience.push_back((now + self.load.answer_within, number));
         Ok(())
     }
 

@@ -20,7 +20,7 @@ fn packet(ssrc: u32, timestamp: u32, marker: bool, payload: &[u8]) -> RtpPacket 
 /// Feeds `ms:key@timestamp+duration` with `M` first for the marker and `E` last for the end, or `ms:-` for a timeout.
 fn check(script: &str, expected: &str) {
     let start = epoch();
-    let mut receiver = DtmfReceiver::new();
+    let mut receiver = DtmfReceiver::new(SampleRate::HZ_8000);
     let mut heard = Vec::new();
     for step in script.split_whitespace() {
         let (at, what) = step.split_once(':').unwrap();
@@ -100,7 +100,7 @@ fn a_key_held_for_long_is_one_digit() {
 #[test]
 fn short_payloads_are_ignored_and_a_new_stream_starts_afresh() {
     let now = epoch();
-    let mut receiver = DtmfReceiver::new();
+    let mut receiver = DtmfReceiver::new(SampleRate::HZ_8000);
     receiver.handle_packet(now, &packet(1, 800, true, &[5, 10, 0]));
     assert_eq!(receiver.poll_event(), None);
     receiver.handle_packet(now, &packet(1, 800, true, &[5, END, 0, 160]));
@@ -112,7 +112,7 @@ fn short_payloads_are_ignored_and_a_new_stream_starts_afresh() {
 
 #[test]
 fn the_sender_keeps_its_timing_chart() {
-    let mut sender = DtmfSender::new();
+    let mut sender = DtmfSender::new(SampleRate::HZ_8000);
     assert!(sender.push(Digit::from_char('9').unwrap()) && sender.push(Digit::from_char('d').unwrap()));
     let ticks: Vec<String> = (0..17)
         .map(|tick| match sender.next_tick(RtpTime(1_000 + tick * 160)) {
@@ -135,8 +135,26 @@ fn the_sender_keeps_its_timing_chart() {
 }
 
 #[test]
+fn events_are_timed_by_the_clock_of_the_codec() {
+    let mut sender = DtmfSender::new(SampleRate::HZ_48000);
+    assert!(sender.push(Digit::from_char('1').unwrap()));
+    let mut receiver = DtmfReceiver::new(SampleRate::HZ_48000);
+    let (mut now, mut heard, mut durations) = (epoch(), Vec::new(), Vec::new());
+    for tick in 0..8 {
+        if let DtmfTick::Packet(EventPacket { timestamp, marker, payload }) = sender.next_tick(RtpTime(tick * 960)) {
+            durations.push(u16::from_be_bytes([payload[2], payload[3]]));
+            receiver.handle_packet(now, &packet(1, timestamp.0, marker, &payload));
+        }
+        heard.extend(std::iter::from_fn(|| receiver.poll_event()));
+        now += FRAME;
+    }
+    assert_eq!(durations, [960, 1_920, 2_880, 3_840, 4_800, 4_800, 4_800]);
+    assert_eq!(heard, [DtmfEvent::Pressed(Digit(1)), DtmfEvent::Released { digit: Digit(1), held: FRAME * 5 }]);
+}
+
+#[test]
 fn the_thirty_third_digit_is_refused() {
-    let mut sender = DtmfSender::new();
+    let mut sender = DtmfSender::new(SampleRate::HZ_8000);
     for _ in 0..DtmfSender::CAPACITY {
         assert!(sender.push(Digit(0)));
     }
@@ -161,7 +179,7 @@ proptest! {
         packets in prop::collection::vec((any::<u16>(), any::<bool>(), prop::collection::vec(any::<u8>(), 0..6)), 0..50)
     ) {
         let mut now = epoch();
-        let mut receiver = DtmfReceiver::new();
+        let mut receiver = DtmfReceiver::new(SampleRate::HZ_8000);
         let mut down = 0;
         let mut drain = |receiver: &mut DtmfReceiver| {
             while let Some(event) = receiver.poll_event() {

@@ -4,7 +4,8 @@ use super::stretch::{self, BLEND, Join, LONGEST};
 use crate::codec::Codec;
 use crate::conceal::Concealer;
 use crate::frame::PcmFrame;
-use crate::units::FRAME_SAMPLES;
+use crate::noise::ComfortNoise;
+use crate::units::{Dbov, FRAME_SAMPLES};
 
 /// Samples and the octets of the same samples, side by side.
 #[derive(Debug)]
@@ -35,11 +36,29 @@ impl Ready {
         self.encode(codec, start, start + blended);
     }
 
-    /// Adds audio for a gap.
-    pub(super) fn invent(&mut self, codec: Codec, samples: usize, concealer: &mut Concealer) {
+    /// Adds audio that `decode` puts there, but for its first `past` samples: in a codec that remembers, those are decoded too.
+    pub(super) fn decode(&mut self, law: Codec, decode: impl FnOnce(&mut Vec<i16>), past: usize, concealer: &mut Concealer) {
+        let start = self.samples.len();
+        decode(&mut self.samples);
+        let past = past.min(self.samples.len() - start);
+        self.samples.drain(start..start + past);
+        concealer.hear(&mut self.samples[start..]);
+        law.encode(&self.samples[start..], &mut self.octets);
+    }
+
+    /// Level of the last frame's worth of what waits.
+    pub(super) fn level(&self) -> Dbov {
+        Dbov::of(&self.samples[self.samples.len().saturating_sub(FRAME_SAMPLES)..])
+    }
+
+    /// Adds audio for a gap: invented from what was heard, and over it the noise of a pause.
+    pub(super) fn invent(&mut self, codec: Codec, samples: usize, concealer: &mut Concealer, comfort: Option<&mut ComfortNoise>) {
         let start = self.samples.len();
         self.samples.resize(start + samples, 0);
         concealer.conceal(&mut self.samples[start..]);
+        if let Some(noise) = comfort {
+            noise.add(&mut self.samples[start..]);
+        }
         codec.encode(&self.samples[start..], &mut self.octets);
     }
 

@@ -4,7 +4,7 @@ use super::sequence::Sequence;
 use crate::rtp::RtpPacket;
 use crate::units::{RtpTime, SeqNo};
 
-/// The stream being received. Times are RTP ticks extended to 64 bits.
+/// The stream being received. Times are samples at 8 kHz, extended to 64 bits.
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) ssrc: u32,
@@ -44,10 +44,19 @@ impl Stream {
         }
     }
 
-    pub(super) fn timed(&self, now: i64, sequence: SeqNo, packet: &RtpPacket) -> LastPacket {
-        let time = self.last.map_or(0, |last| last.time + i64::from(packet.timestamp.since(last.wire_time)));
-        let samples = packet.payload.len() as i64;
-        LastPacket { sequence, wire_time: packet.timestamp, time, samples, transit: now - time }
+    /// Whether the newest packet that was played is followed by the peer's word that it is silent on purpose.
+    pub(super) fn is_paused(&self) -> bool {
+        self.pause.is_some() && self.pause >= self.played
+    }
+
+    /// A packet of so many samples on our clock, of which the wire's has `scale` ticks in one of ours.
+    pub(super) fn timed(&self, now: i64, (sequence, samples): (SeqNo, usize), packet: &RtpPacket, scale: u32) -> LastPacket {
+        let since = |last: LastPacket| match (packet.timestamp.since(last.wire_time), scale) {
+            (ticks, 1) => ticks,
+            (ticks, scale) => ticks / scale as i32,
+        };
+        let time = self.last.map_or(0, |last| last.time + i64::from(since(last)));
+        LastPacket { sequence, wire_time: packet.timestamp, time, samples: samples as i64, transit: now - time }
     }
 
     /// Whether a packet's timestamp belongs to another clock than those before it. Loss and stalls leave the timestamps

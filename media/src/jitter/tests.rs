@@ -4,10 +4,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::codec::Codec;
+use crate::line::LineCodec;
 use crate::testing::epoch;
 use crate::units::RtpTime;
 
-const TYPES: PayloadTypes = PayloadTypes { codec: Codec::Pcmu, audio: 0, telephone_event: Some(101) };
+const TYPES: PayloadTypes =
+    PayloadTypes { codec: LineCodec::G711(Codec::Pcmu), audio: 0, telephone_event: Some(101), comfort_noise: None };
 /// Two frames at first, so that scripts have room for what comes late.
 const CONFIG: JitterConfig =
     JitterConfig { min: Duration::from_millis(20), initial: Duration::from_millis(40), max: Duration::from_millis(200) };
@@ -176,6 +178,60 @@ fn comfort_noise_and_digits_explain_a_gap() {
     for other in ["13", "101"] {
         check(&format!("0:1@0 20:2@160 40:3@320x4p{other} 300:4@2400 320:5@2560"), 18, ". 1 2 c c c . . . . . . . . . . 4 5 |");
     }
+}
+
+/// Each frame's origin, and its level in dBov to the next 5 if it is not quite silent, of packets of 20 ms of digital silence; `n50` is
+/// comfort noise of that level.
+fn levels(script: &str, ticks: u64) -> String {
+    let start = epoch();
+    let mut buffer = JitterBuffer::new(CONFIG, TYPES);
+    let arrival = |(number, step): (usize, &str)| {
+        let mut packet = packet(number as u16, number as u32 * 160, 160);
+        match step.strip_prefix('n') {
+            Some(level) => (packet.payload_type, packet.payload) = (13, vec![level.parse().unwrap()].into()),
+            None if step == "-" => return None,
+            None => packet.payload = vec![0xFF; 160].into(),
+        }
+        Some((number as u64 * 20, packet))
+    };
+    let mut arrivals = script.split_whitespace().enumerate().filter_map(arrival).peekable();
+    let mut text = Vec::new();
+    for at in (0..ticks).map(|tick| 7 + tick * 20) {
+        while let Some((arrival, packet)) = arrivals.next_if(|(arrival, _)| *arrival <= at) {
+            buffer.handle_packet(start + Duration::from_millis(arrival), &packet);
+        }
+        let frame = buffer.playout(start + Duration::from_millis(at));
+        let mut octets = Vec::new();
+        Codec::Pcmu.encode(&frame.samples, &mut octets);
+        assert_eq!(octets, frame.encoded);
+        let level = crate::units::Dbov::of(&frame.samples).0;
+        let level = if level > -100.0 { format!("{:.0}", (level / 5.0).round() * 5.0) } else { String::new() };
+        text.push(format!("{:?}{level}", frame.origin));
+    }
+    text.join(" ").replace("Silence", ".").replace("Received", "r").replace("Concealed", "c")
+}
+
+#[test]
+fn a_pause_sounds_as_the_peer_says() {
+    assert_eq!(levels("a n50 - - - - - a", 9), ". r c-50 c-50 c-50 .-50 .-50 .-50 r");
+    // What is lost after the pause is no pause.
+    assert_eq!(levels("a n50 a - - - - -", 9), ". r c-50 r c c c . .");
+}
+
+#[test]
+fn g722_is_played_and_framed_in_the_calls_law() {
+    let start = epoch();
+    let mut buffer = JitterBuffer::new(CONFIG, PayloadTypes::of(LineCodec::G722));
+    for (at, mut packet) in steady(0, 10, 0) {
+        packet.payload_type = 9;
+        buffer.handle_packet(start + Duration::from_millis(at), &packet);
+        let frame = buffer.playout(start + Duration::from_millis(at + 7));
+        let mut octets = Vec::new();
+        Codec::Pcmu.encode(&frame.samples, &mut octets);
+        assert_eq!((frame.samples.len(), &octets), (160, &frame.encoded));
+    }
+    let stats = buffer.stats(start + Duration::from_millis(187));
+    assert_eq!((stats.received, stats.concealed, stats.lost, stats.depth), (10, 0, 0, Duration::from_millis(20)));
 }
 
 #[test]

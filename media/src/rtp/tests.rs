@@ -5,8 +5,10 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::*;
+use crate::codec::Codec;
 
-const TYPES: PayloadTypes = PayloadTypes { codec: Codec::Pcmu, audio: 0, telephone_event: Some(101) };
+const TYPES: PayloadTypes =
+    PayloadTypes { codec: LineCodec::G711(Codec::Pcmu), audio: 0, telephone_event: Some(101), comfort_noise: Some(98) };
 
 fn hex(text: &str) -> Bytes {
     let digits: Vec<u8> = text.bytes().filter(|octet| !octet.is_ascii_whitespace()).collect();
@@ -87,20 +89,20 @@ fn rtcp_is_told_from_rtp() {
 
 #[test]
 fn payload_types_are_what_was_negotiated() {
-    let kinds = [0, 101, 13, 8].map(|payload_type| TYPES.kind(payload_type));
+    let kinds = [0, 101, 13, 98, 8].map(|payload_type| TYPES.kind(payload_type));
     use PayloadKind::*;
-    assert_eq!(kinds, [Audio, TelephoneEvent, ComfortNoise, Unknown]);
+    assert_eq!(kinds, [Audio, TelephoneEvent, ComfortNoise, ComfortNoise, Unknown]);
     assert_eq!(PayloadTypes::of(Codec::Pcma).kind(101), Unknown);
 }
 
 #[test]
 fn sequence_and_clock_wrap_and_gaps_set_the_marker() {
     let mut sender = sender();
-    assert_eq!(text(sender.next_audio(&[0; 160])), "0M 65535 4294967136");
-    assert_eq!(text(sender.next_audio(&[0; 160])), "0 0 0");
+    assert_eq!(text(sender.next_audio(&[0; 160], 160)), "0M 65535 4294967136");
+    assert_eq!(text(sender.next_audio(&[0; 160], 160)), "0 0 0");
     sender.skip();
     sender.skip();
-    assert_eq!(text(sender.next_audio(&[0; 160])), "0M 1 480");
+    assert_eq!(text(sender.next_audio(&[0; 160], 160)), "0M 1 480");
     assert_eq!((sender.sent(), sender.time()), ((3, 480), RtpTime(640)));
 }
 
@@ -109,10 +111,10 @@ fn events_keep_their_own_timestamp_while_the_clock_runs() {
     let mut sender = sender();
     let event = EventPacket { timestamp: RtpTime(7), marker: true, payload: [5, 10, 0, 160] };
     assert_eq!(text(sender.next_event(&event).unwrap()), "101M 65535 7");
-    assert_eq!(text(sender.next_audio(&[0; 160])), "0M 0 0");
+    assert_eq!(text(sender.next_audio(&[0; 160], 160)), "0M 0 0");
     sender.renegotiate(PayloadTypes::of(Codec::Pcma));
     assert_eq!(sender.next_event(&event), None);
-    assert_eq!(text(sender.next_audio(&[0; 160])), "8M 1 320");
+    assert_eq!(text(sender.next_audio(&[0; 160], 160)), "8M 1 320");
 }
 
 #[test]
@@ -139,7 +141,7 @@ proptest! {
     #[test]
     fn what_is_sent_is_what_is_read(payload in prop::collection::vec(any::<u8>(), 1..480)) {
         let mut sender = sender();
-        let packet = RtpPacket::parse(Bytes::copy_from_slice(sender.next_audio(&payload))).unwrap();
+        let packet = RtpPacket::parse(Bytes::copy_from_slice(sender.next_audio(&payload, payload.len() as u32))).unwrap();
         prop_assert_eq!(&packet.payload[..], &payload[..]);
     }
 }

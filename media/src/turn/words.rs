@@ -1,11 +1,13 @@
 //! What the caller's words say about the turn: is the sentence complete, and does this interrupt the agent?
 //!
-//! Rules over the last few words, from a table with a row a language. They know nothing of meaning: a guess, worth as much as the
+//! Rules over its words, from a table with a row a language. They know nothing of meaning: a guess, worth as much as the
 //! pitch of the voice and used together with it.
 
 mod languages;
+mod sentence;
 
 use languages::Language;
+pub use sentence::{STOPS, Stop};
 
 /// What was said while the agent speaks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -21,11 +23,10 @@ pub enum Spoken {
 /// What an unknown language or no words say: nothing.
 const UNKNOWN: f32 = 0.5;
 
-/// A turn that surely goes on, one that probably does, and so forth.
+/// A number or an address that surely goes on, one that probably does, and so forth.
 const GOES_ON: f32 = 0.05;
 const MAY_GO_ON: f32 = 0.3;
 const MAY_BE_OVER: f32 = 0.7;
-const LIKELY_OVER: f32 = 0.8;
 const IS_OVER: f32 = 0.95;
 
 /// Backchannels are short; more words are an answer.
@@ -38,45 +39,50 @@ const COMMAND_WITHIN_WORDS: usize = 2;
 const NUMBER_DIGITS: usize = 7;
 const NUMBER_BEGUN_DIGITS: usize = 3;
 
-/// "If it is possible" wants a second clause; what is longer has one, as far as a count can show.
-const CLAUSE_WORDS_MAX: usize = 8;
-
 /// The last words looked at for an address that is being spelled.
 const ADDRESS_WORDS: usize = 5;
 
 /// How complete `text` is, 0 (goes on) to 1 (over), as far as its words show; 0.5 of no words and of a language without rules.
 ///
 /// `text` is what a transcriber wrote of the turn so far, with or without capitals and punctuation. `language` is an ISO 639 code with or
-/// without a region, as `en` or `de-AT`. Reads the end of the text alone, so its cost does not grow with the turn but for finding the words.
+/// without a region, as `en` or `de-AT`. A probability at even odds: what speaks for an end and what speaks against it being as frequent.
 pub fn completeness(text: &str, language: &str) -> f32 {
     let Some(language) = languages::find(language) else { return UNKNOWN };
     let words = split(text);
-    let Some(last) = words.last().map(String::as_str) else { return UNKNOWN };
+    if words.is_empty() {
+        return UNKNOWN;
+    }
+    let stop = sentence::stop(&words, language);
     let end = text.trim_end();
-    let open = language.fillers.contains(&last) || ends_open(&words, language);
-    if open || end.ends_with("...") || end.ends_with(['…', ',', '-', ':', ';']) {
+    if stop == Stop::Open || end.ends_with("...") || end.ends_with(['…', ',', '-', ':', ';']) {
         return GOES_ON;
     }
     if let Some(guess) = address(&words, language).or_else(|| digits(&words, language)).or_else(|| spelling(&words)) {
         return guess;
     }
-    if end.ends_with(['.', '!', '?']) || language.closers.iter().any(|closer| ends_with(&words, closer)) {
-        return IS_OVER;
+    match (end.ends_with(['.', '!', '?']), stop) {
+        // "Good morning." is whole, and a turn seldom.
+        (true, Stop::Opener) => UNKNOWN,
+        (true, _) => IS_OVER,
+        (false, _) => stop.completeness(),
     }
-    let first = words[0].as_str();
-    if language.subordinate.iter().any(|opener| begins_with(&words, opener)) && words.len() <= CLAUSE_WORDS_MAX {
-        return MAY_GO_ON;
-    }
-    if covered(&words, language.openers) {
-        return MAY_GO_ON;
-    }
-    let question = language.questions.contains(&first);
-    match words.len() {
-        1 | 2 => UNKNOWN,
-        3 => MAY_BE_OVER,
-        _ if question => LIKELY_OVER,
-        _ => MAY_BE_OVER,
-    }
+}
+
+/// The most that words can mean, as log odds: 98 %.
+const LOG_ODDS_MAX: f32 = 4.0;
+
+/// `completeness` as log odds, which add up with those of other evidence: 0 for 0.5, within -4 to 4.
+pub fn log_odds(completeness: f32) -> f32 {
+    let completeness = completeness.clamp(0.0, 1.0);
+    (completeness / (1.0 - completeness)).ln().clamp(-LOG_ODDS_MAX, LOG_ODDS_MAX)
+}
+
+/// Where in a sentence `text` stops, without its punctuation; `None` of no words and of a language without rules. For who makes the numbers
+/// of [`Stop::completeness`].
+pub fn stop(text: &str, language: &str) -> Option<Stop> {
+    let words = split(text);
+    let language = languages::find(language).filter(|_| !words.is_empty())?;
+    Some(sentence::stop(&words, language))
 }
 
 /// What `text`, said while the agent speaks, is. A language without rules has no backchannels and no commands.
@@ -123,11 +129,6 @@ fn covered(words: &[String], phrases: &[&str]) -> bool {
         }
     }
     true
-}
-
-/// Whether the words end where a sentence cannot. A word that stands alone may be a question or an answer: "and?", "for?"
-fn ends_open(words: &[String], language: &Language) -> bool {
-    language.open.iter().any(|phrase| ends_with(words, phrase))
 }
 
 /// An e-mail address: goes on until its last part was said.

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use media::frame::SharedFrame;
 use media::jitter::{JitterBuffer, JitterConfig};
+use media::line::packer::Packer;
+use media::line::{LineCodec, OpusWishes};
 use media::rtp::{PayloadTypes, RtpPacket, RtpSender};
 use media::units::{FRAME, FRAME_SAMPLES};
 use rand::rngs::StdRng;
@@ -41,10 +43,40 @@ pub fn call(network: Network, types: PayloadTypes, audio: &[u8]) -> Heard {
     let mut sender = RtpSender::new(types, &mut random);
     let mut arrivals = Vec::new();
     for (index, payload) in audio.chunks_exact(FRAME_SAMPLES).enumerate() {
-        let packet = Bytes::copy_from_slice(sender.next_audio(payload));
+        let packet = Bytes::copy_from_slice(sender.next_audio(payload, FRAME_SAMPLES as u32));
         let sent = FRAME * index as u32;
         for _ in 0..network.copies(&mut random) {
             arrivals.push((network.arrival(sent, &mut random), packet.clone()));
+        }
+    }
+    arrivals.sort_by_key(|(at, _)| *at);
+    play(arrivals, types, audio.len() / FRAME_SAMPLES + 15)
+}
+
+/// Sends `audio`, octets in the call's law, in packets of a codec and a packet time, and plays it.
+#[allow(dead_code)]
+pub fn packed(network: Network, codec: LineCodec, ptime: Duration, audio: &[u8]) -> Heard {
+    let mut random = StdRng::seed_from_u64(network.seed);
+    let types = PayloadTypes::of(codec);
+    let mut sender = RtpSender::new(types, &mut StdRng::seed_from_u64(1));
+    let mut packer = Packer::new(codec, ptime, OpusWishes { fec: true, ..OpusWishes::default() });
+    let mut arrivals = Vec::new();
+    for (index, frame) in audio.as_chunks::<FRAME_SAMPLES>().0.iter().enumerate() {
+        let at = FRAME * index as u32;
+        let mut packets = Vec::new();
+        match &mut packer {
+            None => packets.push(Bytes::copy_from_slice(sender.next_audio(frame, FRAME_SAMPLES as u32))),
+            Some(packer) => {
+                packer.push(frame);
+                while let Some(packed) = packer.poll_packet() {
+                    packets.push(Bytes::copy_from_slice(sender.next_audio(packed.payload, packed.ticks)));
+                }
+            }
+        }
+        for packet in packets {
+            for _ in 0..network.copies(&mut random) {
+                arrivals.push((network.arrival(at, &mut random), packet.clone()));
+            }
         }
     }
     arrivals.sort_by_key(|(at, _)| *at);

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use rand::Rng;
 
-use super::Endpoint;
 use super::incoming::Incoming;
-use crate::flow::{Flow, Transmit};
+use super::{Endpoint, Listener};
+use crate::flow::{Flow, Transmit, Transport};
 use crate::message::{ALLOWED_METHODS, BRANCH_COOKIE, ParseError, Request, Response, SUPPORTED_EXTENSIONS, StatusCode, name};
-use crate::uri::Host;
+use crate::uri::{Host, Scheme, Uri};
 
 /// The body type that we read and write.
 pub(super) const SDP: &str = "application/sdp";
@@ -26,16 +26,21 @@ impl Endpoint {
         format!("SIP/2.0/{} {};branch={BRANCH_COOKIE}{token};rport", flow.transport.via_name(), self.sent_by(flow))
     }
 
-    /// Where in-dialog requests reach us.
-    pub(super) fn contact(&self, flow: &Flow) -> String {
-        format!("<sip:offhook@{};transport={}>", self.sent_by(flow), flow.transport.uri_name())
+    /// Where in-dialog requests reach us. A secure dialog's is `sips:`, whose transport is TLS without a word (RFC 5630 §3.3);
+    /// else TLS is told as `transport=tls`, which RFC 3261 deprecates and every carrier uses.
+    pub(super) fn contact(&self, flow: &Flow, secure: bool) -> String {
+        match secure {
+            true => format!("<sips:offhook@{}>", self.sent_by(flow)),
+            false => format!("<sip:offhook@{};transport={}>", self.sent_by(flow), flow.transport.uri_name()),
+        }
     }
 
-    fn sent_by(&self, flow: &Flow) -> String {
-        let port = flow.local.port();
-        match &self.config.advertised_host {
-            Some(host) => format!("{host}:{port}"),
-            None => format!("{}:{port}", Host::Address(flow.local.ip())),
+    pub(super) fn sent_by(&self, flow: &Flow) -> String {
+        let (local, port) = (flow.local, flow.local.port());
+        let of_flow = |listener: &&Listener| listener.transport == flow.transport && listener.local == local;
+        match self.config.listeners.iter().find(of_flow) {
+            Some(listener) => format!("{}:{port}", listener.host),
+            None => format!("{}:{port}", Host::Address(local.ip())),
         }
     }
 
@@ -56,7 +61,9 @@ impl Endpoint {
     /// A 180 or 2xx to an INVITE: with a Contact, so that it makes or refreshes a dialog.
     pub(super) fn dialog_response(&self, request: &Request, status: StatusCode, to_tag: &str, flow: &Flow) -> Response {
         let mut response = self.response(request, status, to_tag);
-        response.headers.push(name::CONTACT, self.contact(flow));
+        response
+            .headers
+            .push(name::CONTACT, self.contact(flow, flow.transport == Transport::Tls && wants_secure_contact(request)));
         push_capabilities(&mut response);
         response
     }
@@ -76,7 +83,7 @@ impl Endpoint {
         if response.headers.get(name::SERVER).is_none() {
             self.finish_response(&mut response, &tag);
         }
-        let transmit = Transmit { flow: incoming.reply_flow(), bytes: response.to_bytes() };
+        let transmit = Transmit::back(incoming.reply_flow(), response.to_bytes());
         self.transmit_response(response.status.code(), transmit);
     }
 
@@ -97,8 +104,22 @@ impl Endpoint {
         let call_id = request.headers.get(name::CALL_ID).unwrap_or_default();
         self.finish_response(&mut response, &stateless_tag(call_id));
         // Its Via may be the unreadable part: the source is the one address that is sure.
-        self.transmit_response(status.code(), Transmit { flow, bytes: response.to_bytes() });
+        self.transmit_response(status.code(), Transmit::back(flow, response.to_bytes()));
     }
+}
+
+/// Whether our Contact must be `sips:`: the Request-URI is, or the nearest Record-Route, or the Contact where there is none
+/// (RFC 3261 §12.1.1).
+fn wants_secure_contact(request: &Request) -> bool {
+    let headers = &request.headers;
+    let route = headers.record_routes().ok().and_then(|routes| routes.into_iter().next());
+    let nearest = route.or_else(|| headers.contact().ok().flatten());
+    is_secure(&request.uri) || nearest.is_some_and(|nearest| is_secure(&nearest.uri))
+}
+
+/// A `sips:` URI.
+pub(super) fn is_secure(uri: &Uri) -> bool {
+    uri.as_sip().is_some_and(|uri| uri.scheme == Scheme::Sips)
 }
 
 /// Seconds, rounded up.

@@ -6,10 +6,14 @@ use std::time::Instant;
 use super::Endpoint;
 use super::deadlines::Owner;
 use super::stats::method_label;
+use super::ways::{Rest, Way};
 use crate::dialog::Dialog;
-use crate::flow::{Flow, Transmit};
-use crate::message::{CSeq, Method, Request, Response, name};
+use crate::flow::Transmit;
+use crate::message::{CSeq, Method, Request, Response, StatusCode, name};
 use crate::transaction::{Action, Client, InviteClient};
+
+/// The one refusal that is of the way and not of whom it leads to (RFC 3263 §4.3).
+const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
 
 /// Who waits for the response.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -30,6 +34,8 @@ pub(super) struct ClientTransaction {
     /// The request as it was sent: ACK and CANCEL are made from an INVITE.
     pub request: Request,
     pub transmit: Transmit,
+    /// Where else it may go.
+    pub rest: Rest,
     /// The dialog of an INVITE as it was before any answer: each branch of a fork makes its own of it.
     pub early: Option<Dialog>,
     /// The ACKs to 2xx by To tag, to be sent again when the 2xx comes again.
@@ -87,12 +93,21 @@ impl Clients {
 }
 
 impl Endpoint {
-    /// Sends a request: Via and the headers of ours are added here. A CANCEL brings the Via of its INVITE.
-    pub(super) fn send_request(&mut self, now: Instant, flow: Flow, mut request: Request, user: ClientUser) -> u64 {
+    /// Sends a request: its Via is added here, and a long one goes by TCP first. A CANCEL brings the Via of its INVITE.
+    pub(super) fn send_request(&mut self, now: Instant, way: Way, rest: Rest, mut request: Request, user: ClientUser) -> u64 {
+        let (mut way, mut rest) = (way, rest);
         if request.headers.get(name::VIA).is_none() {
-            let via = self.new_via(&flow);
+            let via = self.new_via(&way.flow);
             request.headers.push_front(name::VIA, via);
+            if let Some(longer) = self.way_for_length(&way, request.to_bytes().len()) {
+                request.headers.set_first(name::VIA, self.new_via(&longer.flow));
+                if let Rest::Ways(ways) = &mut rest {
+                    ways.push_front(Way { at_any_length: true, ..way });
+                }
+                way = longer;
+            }
         }
+        let Way { flow, peer, .. } = way;
         let branch = request.headers.top_via().ok().and_then(|via| via.branch().map(str::to_owned));
         let key = key(&branch.unwrap_or_default(), &request.method);
         let times = self.config.times;
@@ -102,9 +117,10 @@ impl Endpoint {
             Machine::Other(Client::new(now, times, flow.transport))
         };
         let id = self.next_number();
-        let transmit = Transmit { flow, bytes: request.to_bytes() };
+        let transmit = Transmit { flow, bytes: request.to_bytes(), peer };
         self.clients.by_key.insert(key.clone(), id);
-        let transaction = ClientTransaction { machine, user, request, transmit, early: None, acks: Vec::new(), key, armed: None };
+        let (early, acks) = (None, Vec::new());
+        let transaction = ClientTransaction { machine, user, request, transmit, rest, early, acks, key, armed: None };
         self.clients.table.insert(id, transaction);
         self.drive_client(now, id, None);
         id
@@ -165,9 +181,11 @@ impl Endpoint {
                 (Action::Ack, Some(response)) => {
                     let to = response.headers.get(name::TO).unwrap_or_default();
                     let bytes = derived(&transaction.request, Method::ACK, to).to_bytes();
-                    let flow = transaction.transmit.flow;
-                    self.transmit_request("ACK", Transmit { flow, bytes });
+                    let Transmit { flow, peer, .. } = transaction.transmit.clone();
+                    self.transmit_request("ACK", Transmit { flow, bytes, peer });
                 }
+                (Action::Deliver, Some(response)) if response.status == UNAVAILABLE && self.fail_over(now, id) => {}
+                (Action::TimedOut, _) if self.fail_over(now, id) => {}
                 (Action::Deliver, Some(response)) => match user {
                     ClientUser::Invite(usage) => {
                         self.handle_invite_response(now, id, usage, response);

@@ -1,8 +1,12 @@
 //! How an endpoint presents itself and what it will hold at most.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::flow::Transport;
+use crate::locate::Family;
 use crate::transaction::Times;
+use crate::uri::Host;
 
 /// Server and client transactions held at once: two per call for 32 s, so about 500 calls a second.
 pub const MAX_TRANSACTIONS: usize = 32_768;
@@ -13,11 +17,23 @@ pub const MAX_FORKS: usize = 8;
 /// What a caller is told to wait when a table is full or an overlapping INVITE comes.
 pub const RETRY_AFTER: Duration = Duration::from_secs(5);
 
+/// One of our sockets that peers may reach.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Listener {
+    /// What is spoken there.
+    pub transport: Transport,
+    /// Its address, as it is in the [`Flow`](super::Flow)s over it. Its port is the one that peers are told.
+    pub local: SocketAddr,
+    /// The host that peers are told in Via and Contact: the public address behind a NAT.
+    pub host: Host,
+}
+
 /// Settings of an [`Endpoint`](super::Endpoint).
 #[derive(Clone, Debug)]
 pub struct EndpointConfig {
-    /// Host of our Via and Contact: the public address. `None`: the address of the flow's socket.
-    pub advertised_host: Option<String>,
+    /// What we speak besides the flows that come in or are given, the preferred first. Without any, names are not looked up and
+    /// no other transport is taken; a flow that is in no row is told by its own address.
+    pub listeners: Vec<Listener>,
     /// Value of Server and User-Agent.
     pub user_agent: String,
     /// T1, T2 and T4.
@@ -32,11 +48,20 @@ pub struct EndpointConfig {
 impl Default for EndpointConfig {
     fn default() -> Self {
         Self {
-            advertised_host: None,
+            listeners: Vec::new(),
             user_agent: concat!("Offhook/", env!("CARGO_PKG_VERSION")).to_owned(),
             times: Times::default(),
             max_transactions: MAX_TRANSACTIONS,
             max_dialogs: MAX_DIALOGS,
         }
+    }
+}
+
+impl EndpointConfig {
+    /// The socket for a transport and family, on the address `near` if there is one.
+    pub(super) fn listener(&self, transport: Transport, family: Family, near: IpAddr) -> Option<&Listener> {
+        let fits = |listener: &&Listener| listener.transport == transport && Family::of(listener.local.ip()) == family;
+        let all = || self.listeners.iter().filter(fits);
+        all().find(|listener| listener.local.ip() == near).or_else(|| all().next())
     }
 }

@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use super::clients::ClientUser;
-use super::next_hop::next_hop;
 use super::usages::{AfterAck, Cancel, Phase};
 use super::{DialogId, Endpoint, Event};
 use crate::flow::Flow;
@@ -54,28 +53,28 @@ impl Endpoint {
         };
         usage.phase = Phase::Ending;
         let mut bye = usage.dialog.request(Method::BYE);
-        let flow = next_hop(usage.flow, usage.dialog.next_hop());
+        let (seen, uri) = (usage.flow, usage.dialog.next_hop().clone());
         bye.headers.push(name::USER_AGENT, self.config.user_agent.as_str());
         if let Some(reason) = reason {
             bye.headers.push(name::REASON, reason);
         }
-        self.send_request(now, flow, bye, ClientUser::Bye(number));
+        self.send_in_dialog(now, seen, uri, bye, ClientUser::Bye(number));
     }
 
-    /// The flow does not work any more: a connection closed, or a datagram could not be sent (RFC 3261 §8.1.3.1, §17.2.4).
+    /// The flow does not work any more: a connection closed or could not be opened, or a datagram could not be sent (RFC 3261 §8.1.3.1,
+    /// §17.2.4). No input of its own: it may be told while the outputs are drained.
     ///
-    /// Our requests on it have failed: an INVITE reads as refused with 503, a BYE ends the dialog all the same. A caller whose
-    /// connection is gone before our answer reads as cancelled. Answered calls live on: the next request may be luckier.
-    /// Looks at every transaction, which is fine for something as rare as this.
-    pub fn handle_transport_error(&mut self, _now: Instant, flow: &Flow) {
+    /// Our requests on it take their next way. Without one they have failed: an INVITE reads as refused with 503, a BYE ends the dialog
+    /// all the same. A caller whose connection is gone before our answer reads as cancelled. Answered calls live on: the next request
+    /// may be luckier. Looks at every transaction, which is fine for something as rare as this.
+    pub fn handle_transport_error(&mut self, now: Instant, flow: &Flow) {
         let clients = self.clients.table.iter().filter(|(_, client)| client.transmit.flow == *flow);
         let mut clients: Vec<u64> = clients.map(|(id, _)| *id).collect();
         clients.sort_unstable();
         for client in clients {
-            match self.remove_client(client).map(|client| client.user) {
-                Some(ClientUser::Invite(number)) => self.fail_invite(number),
-                Some(ClientUser::Bye(number)) => self.finish(number),
-                Some(ClientUser::Nobody) | None => {}
+            self.fail_over(now, client);
+            if let Some(client) = self.remove_client(client) {
+                self.fail_user(client.user);
             }
         }
         if !flow.transport.is_reliable() {
@@ -88,6 +87,15 @@ impl Endpoint {
             if let Some(number) = usage {
                 self.lose_pending(number, server);
             }
+        }
+    }
+
+    /// A request cannot be sent on any way.
+    pub(super) fn fail_user(&mut self, user: ClientUser) {
+        match user {
+            ClientUser::Bye(number) => self.finish(number),
+            ClientUser::Invite(number) => self.fail_invite(number),
+            ClientUser::Nobody => {}
         }
     }
 

@@ -17,7 +17,6 @@ mod event;
 mod hang_up;
 mod in_dialog;
 mod incoming;
-mod next_hop;
 mod servers;
 mod snapshot;
 mod stats;
@@ -26,15 +25,16 @@ mod tests;
 mod uac;
 mod uas;
 mod usages;
+mod ways;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-pub use config::{EndpointConfig, MAX_DIALOGS, MAX_FORKS, MAX_TRANSACTIONS, RETRY_AFTER};
+pub use config::{EndpointConfig, Listener, MAX_DIALOGS, MAX_FORKS, MAX_TRANSACTIONS, RETRY_AFTER};
 pub use event::{Event, OutboundInvite};
 pub use snapshot::DialogSnapshot;
 pub use stats::{MessageDirection, Rejection, Stats};
@@ -42,6 +42,7 @@ pub use stats::{MessageDirection, Rejection, Stats};
 pub use crate::dialog::DialogId;
 pub use crate::flow::{Flow, Transmit, Transport};
 
+use crate::locate::{Locator, Question, Records};
 use crate::message::{self, Message, Method, Request, StatusCode};
 use clients::Clients;
 use deadlines::{Deadlines, Owner};
@@ -49,8 +50,9 @@ use incoming::Incoming;
 use servers::Servers;
 use stats::method_label;
 use usages::{Usage, Usages};
+use ways::Trip;
 
-/// The endpoint. One input, then drain: `poll_transmit` and `poll_event` until `None`, then `poll_timeout`.
+/// The endpoint. One input, then drain: `poll_transmit`, `poll_event` and `poll_question` until `None`, then `poll_timeout`.
 ///
 /// Commands for a dialog that is gone, or in a state where they mean nothing, do nothing: its events are on their way.
 pub struct Endpoint {
@@ -60,6 +62,9 @@ pub struct Endpoint {
     clients: Clients,
     servers: Servers,
     usages: Usages,
+    locator: Locator,
+    /// Requests that wait for the locator, by its search.
+    trips: HashMap<u64, Trip>,
     deadlines: Deadlines,
     last_number: u64,
     transmits: VecDeque<Transmit>,
@@ -78,6 +83,8 @@ impl Endpoint {
     /// An idle endpoint; tags, branches and Call-IDs come from the seed, which must not be guessable from outside.
     pub fn new(config: EndpointConfig, seed: u64) -> Self {
         Self {
+            locator: Locator::new(ways::reach(&config.listeners)),
+            trips: HashMap::new(),
             config,
             random: StdRng::seed_from_u64(seed),
             admission: Admission::Open,
@@ -105,6 +112,13 @@ impl Endpoint {
         }
     }
 
+    /// The answer to a [`poll_question`](Self::poll_question); `ttl` as the zone has it, zero when nobody could say.
+    pub fn handle_answer(&mut self, now: Instant, question: Question, records: Records, ttl: Duration) {
+        self.assert_drained();
+        self.locator.handle_answer(now, question, records, ttl, &mut self.random);
+        self.take_found(now);
+    }
+
     /// The deadline of [`poll_timeout`](Self::poll_timeout) has come.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.assert_drained();
@@ -114,6 +128,10 @@ impl Endpoint {
                 Owner::Server(id) => self.handle_server_timeout(now, id),
                 Owner::Dialog(number) => self.handle_usage_timeout(now, number),
             }
+        }
+        if self.locator.poll_timeout().is_some_and(|due| due <= now) {
+            self.locator.handle_timeout(now);
+            self.take_found(now);
         }
     }
 
@@ -127,9 +145,14 @@ impl Endpoint {
         self.events.pop_front()
     }
 
+    /// The next question to the DNS; without [listeners](EndpointConfig::listeners) there is none.
+    pub fn poll_question(&mut self) -> Option<Question> {
+        self.locator.poll_question()
+    }
+
     /// When to call [`handle_timeout`](Self::handle_timeout); asked last, after the outputs are drained.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.deadlines.next()
+        self.deadlines.next().into_iter().chain(self.locator.poll_timeout()).min()
     }
 
     /// Whether new INVITEs are taken. If not they get 503 with `retry_after`, and so does OPTIONS outside dialogs
@@ -148,6 +171,8 @@ impl Endpoint {
         self.clients.is_empty()
             && self.servers.is_empty()
             && self.usages.is_empty()
+            && self.trips.is_empty()
+            && self.locator.is_idle()
             && self.deadlines.next().is_none()
             && self.transmits.is_empty()
             && self.events.is_empty()

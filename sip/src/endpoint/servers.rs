@@ -125,7 +125,7 @@ impl Endpoint {
     pub(super) fn respond(&mut self, now: Instant, id: u64, response: &Response) -> Option<Transmit> {
         let transaction = self.servers.table.get_mut(&id)?;
         let status = response.status.code();
-        let transmit = Transmit { flow: transaction.reply, bytes: response.to_bytes() };
+        let transmit = Transmit::back(transaction.reply, response.to_bytes());
         transaction.response = Some((status, transmit.clone()));
         match &mut transaction.machine {
             Machine::Invite(machine) => machine.send_response(now, status),

@@ -1,13 +1,14 @@
 //! The caller's side: INVITE, its responses, forks and CANCEL.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::build::SDP;
+use super::build::{SDP, is_secure};
 use super::clients::{ClientUser, derived};
-use super::next_hop::next_hop;
 use super::usages::{Cancel, Phase, Usage};
+use super::ways::{Rest, Way};
 use super::{DialogId, Endpoint, Event, MAX_FORKS, OutboundInvite};
 use crate::dialog::Dialog;
 use crate::flow::{Flow, Transmit};
@@ -29,8 +30,9 @@ impl Endpoint {
             return id;
         }
         let mut request = dialog.request(Method::INVITE);
+        let secure = is_secure(&request.uri);
         let headers = &mut request.headers;
-        headers.push(name::CONTACT, self.contact(&invite.flow));
+        headers.push(name::CONTACT, self.contact(&invite.flow, secure));
         headers.push(name::USER_AGENT, self.config.user_agent.as_str());
         headers.push(name::ALLOW, ALLOWED_METHODS);
         headers.push(name::SUPPORTED, SUPPORTED_EXTENSIONS.join(", "));
@@ -38,14 +40,20 @@ impl Endpoint {
         request.body = Bytes::from(invite.sdp);
         let phase = Phase::Inviting { client: 0, cancel: Cancel::No };
         let number = self.insert_usage(Usage::new(dialog.clone(), invite.flow, phase));
-        let client = self.send_request(now, invite.flow, request, ClientUser::Invite(number));
+        let way = Way::to(invite.flow, invite.flow.remote.ip().into());
+        let client = self.send_request(now, way, Rest::Ways(VecDeque::new()), request, ClientUser::Invite(number));
+        self.follow_invite(number, client, Some(dialog));
+        id
+    }
+
+    /// The dialog waits for this transaction of its INVITE now.
+    pub(super) fn follow_invite(&mut self, number: u64, client: u64, early: Option<Dialog>) {
         if let Some(transaction) = self.clients.table.get_mut(&client) {
-            transaction.early = Some(dialog);
+            transaction.early = early;
         }
         if let Some(usage) = self.usages.table.get_mut(&number) {
             usage.phase = Phase::Inviting { client, cancel: Cancel::No };
         }
-        id
     }
 
     /// A response to our INVITE that its transaction let through.
@@ -125,11 +133,11 @@ impl Endpoint {
 
     /// The ACK to a 2xx is a request of its own, with a branch of its own, and is kept to be repeated.
     fn send_ack(&mut self, client: u64, dialog: &Dialog, cseq: u32, flow: Flow, to_tag: String) {
-        let flow = next_hop(flow, dialog.next_hop());
+        let Way { flow, peer, .. } = self.ack_way(flow, dialog.next_hop());
         let mut ack = dialog.ack(cseq);
         ack.headers.push_front(name::VIA, self.new_via(&flow));
         ack.headers.push(name::USER_AGENT, self.config.user_agent.as_str());
-        let transmit = Transmit { flow, bytes: ack.to_bytes() };
+        let transmit = Transmit { flow, bytes: ack.to_bytes(), peer };
         if let Some(transaction) = self.clients.table.get_mut(&client) {
             transaction.acks.push((to_tag, transmit.clone()));
         }
@@ -138,7 +146,7 @@ impl Endpoint {
 
     fn send_fork_bye(&mut self, now: Instant, mut dialog: Dialog, flow: Flow) {
         let bye = dialog.request(Method::BYE);
-        self.send_request(now, next_hop(flow, dialog.next_hop()), bye, ClientUser::Nobody);
+        self.send_in_dialog(now, flow, dialog.next_hop().clone(), bye, ClientUser::Nobody);
     }
 
     /// CANCEL shares the INVITE's Via, so its answer is told apart by the method only.
@@ -158,9 +166,9 @@ impl Endpoint {
         if let Some(reason) = reason {
             request.headers.push(name::REASON, reason);
         }
-        let flow = transaction.transmit.flow;
+        let Transmit { flow, peer, .. } = transaction.transmit.clone();
         self.rearm_usage(number);
-        self.send_request(now, flow, request, ClientUser::Nobody);
+        self.send_request(now, Way { flow, peer, at_any_length: true }, Rest::Ways(VecDeque::new()), request, ClientUser::Nobody);
     }
 
     /// Timer B: nobody answered at all.

@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::build::{SDP, push_retry_after};
+use super::build::{SDP, is_secure, push_retry_after};
 use super::incoming::Incoming;
 use super::usages::{AfterAck, PendingInvite, Phase, Unacked, Usage};
 use super::{Admission, DialogId, Endpoint, Event, RETRY_AFTER, Rejection};
 use crate::dialog::Dialog;
-use crate::message::{Method, Request, StatusCode, name};
+use crate::flow::Transport;
+use crate::message::{Method, Request, Response, StatusCode, name};
 use crate::transaction::Repeat;
 
 impl Endpoint {
@@ -29,6 +30,14 @@ impl Endpoint {
         if let Admission::Closed { retry_after } = self.admission {
             self.stats.rejected(Rejection::NotAccepting);
             return self.refuse_statelessly(&incoming, StatusCode::SERVICE_UNAVAILABLE, retry_after);
+        }
+        // What must be secured all the way must come by TLS (RFC 5630 §5.1.2; RFC 3261's exception for the last hop is gone).
+        if is_secure(&incoming.request.uri) && incoming.flow.transport != Transport::Tls {
+            self.stats.rejected(Rejection::Unsupported);
+            let mut response = Response::to_request(&incoming.request, StatusCode::TEMPORARILY_UNAVAILABLE);
+            let warning = format!("380 {} \"SIPS Not Allowed\"", self.sent_by(&incoming.flow));
+            response.headers.push(name::WARNING, warning);
+            return self.respond_statelessly(&incoming, response);
         }
         if self.is_full_for_calls() {
             self.stats.rejected(Rejection::Overloaded);

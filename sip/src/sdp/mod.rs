@@ -4,31 +4,37 @@
 //! offer  --SessionDescription::parse--> answer(&offer, &local) --> (body, Negotiated)
 //! offer(&local) --> body ... their answer --parse--> accept(&answer, &local) --> Negotiated
 //! ```
-//! What we can speak is data: one row of [`CODECS`] per codec. Only `RTP/AVP` and `RTP/AVPF` audio is taken;
-//! every other media line is refused with port 0, in place, so that count and order stay (RFC 3264 §6).
+//! What we can speak is data: one row of [`CODECS`] per codec. Only audio over plain RTP, and by [`SrtpPolicy`] over SRTP with keys in the
+//! SDP, is taken; every other media line is refused with port 0, in place, so that count and order stay (RFC 3264 §6).
 
 mod codec;
+mod crypto;
 mod negotiate;
+mod opus;
 mod parse;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 pub use codec::{CODECS, Codec, CodecRow};
+pub use crypto::{Crypto, CryptoKey, CryptoLine, CryptoSuite, LocalKeys, SrtpPolicy};
 pub use negotiate::{accept, answer, offer};
+pub use opus::OpusWishes;
 pub use parse::{Media, SessionDescription};
 
 /// Largest SDP body read, in bytes: ten times the fattest offer of a browser-born gateway.
 pub const MAX_BODY: usize = 16 * 1024;
 /// Most media lines read: each is answered by a line, and no telephone offers more than a few.
 pub const MAX_MEDIA: usize = 64;
-/// The packet time we send, whatever the peer asks, unless its `maxptime` forbids it: the media clock ticks so.
+/// The packet time we ask for, and send unless the peer asks for another.
 pub const PTIME: Duration = Duration::from_millis(20);
-/// Shortest packet time accepted; a smaller `ptime` is read as this.
+/// Shortest packet time sent; a smaller `ptime` or `maxptime` is read as this, and answered with it. Packet times between are rounded down
+/// to whole ones of it.
 pub const PTIME_MIN: Duration = Duration::from_millis(10);
-/// Longest packet time accepted; a larger `ptime` is read as this.
+/// Longest packet time sent; a larger `ptime` is read as this. Longer ones are played.
 pub const PTIME_MAX: Duration = Duration::from_millis(60);
 
 /// Which way media flows, seen from the side that says it (RFC 3264 §5.1).
@@ -95,8 +101,8 @@ impl Direction {
     }
 }
 
-/// Our side of an audio stream, as we want it described.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// Our side of an audio stream, as we want it described. Its `Debug` leaves out `previous`, which may have our keys.
+#[derive(Clone, Eq, PartialEq)]
 pub struct LocalMedia {
     /// Address at which the peer reaches our RTP socket.
     pub address: IpAddr,
@@ -105,8 +111,14 @@ pub struct LocalMedia {
     /// Number of the `o=` line, the same through the whole dialog.
     pub session_id: u64,
     /// What we speak, best first. An offer lists them in this order; in an answer the peer's order decides among them
-    /// (RFC 3264 §6.1). Default: every row of [`CODECS`].
+    /// (RFC 3264 §6.1: it tells what costs the peer least). Default: G.711 in both laws, which every telephone speaks.
     pub codecs: Vec<Codec>,
+    /// Whether an offer proposes RTP and RTCP on one port; the default is not. An answer follows the offer.
+    pub rtcp_mux: bool,
+    /// Whether the stream is encrypted; the default is not.
+    pub srtp: SrtpPolicy,
+    /// Our keys for that; all zero by default, so they must be set with any other policy.
+    pub keys: LocalKeys,
     /// What we want to do with the stream; the default is both ways.
     pub direction: Direction,
     /// The body we sent last in this dialog: the `o=` version goes up by one only when the new one differs.
@@ -120,10 +132,26 @@ impl LocalMedia {
             address,
             port,
             session_id,
-            codecs: CODECS.iter().map(|row| row.codec).collect(),
+            codecs: vec![Codec::Pcmu, Codec::Pcma],
+            rtcp_mux: false,
+            srtp: SrtpPolicy::Off,
+            keys: LocalKeys::new(|_| {}),
             direction: Direction::SendRecv,
             previous: None,
         }
+    }
+}
+
+impl fmt::Debug for LocalMedia {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, port, session_id, codecs, rtcp_mux, srtp, direction, keys: _, previous: _ } = self;
+        let mut text = formatter.debug_struct("LocalMedia");
+        text.field("address", address).field("port", port).field("session_id", session_id);
+        text.field("codecs", codecs)
+            .field("rtcp_mux", rtcp_mux)
+            .field("srtp", srtp)
+            .field("direction", direction)
+            .finish_non_exhaustive()
     }
 }
 
@@ -134,11 +162,20 @@ pub struct Negotiated {
     pub codec: Codec,
     /// RTP payload type of the codec, both ways, 0-127.
     pub payload_type: u8,
-    /// Payload type of RFC 4733 events at the codec's clock, if the peer takes them.
+    /// The keys, if the stream is encrypted.
+    pub crypto: Option<Crypto>,
+    /// What the peer wants of Opus; nothing in another codec.
+    pub opus: OpusWishes,
+    /// Payload type of RFC 4733 events, if the peer takes them.
     pub telephone_event: Option<u8>,
+    /// Clock of those events in Hz: the codec's, or 8000 from a peer that has no other.
+    pub event_clock: u32,
+    /// Payload type of comfort noise (RFC 3389), if the peer offers or takes it.
+    pub comfort_noise: Option<u8>,
     /// Packet time the peer asks for, 10-60 ms; 20 ms when it does not say.
     pub ptime: Duration,
-    /// Packet time we send: [`PTIME`], or 10 ms when the peer's `maxptime` is below 20 ms.
+    /// Packet time we send: what the peer asks for and its `maxptime` allows, in whole 10 ms from [`PTIME_MIN`] to [`PTIME_MAX`]; in Opus
+    /// 10, 20, 40 or 60 ms.
     pub send_ptime: Duration,
     /// Where the peer wants RTP; the address is unspecified (`0.0.0.0`) on an old-style hold.
     pub remote_rtp: SocketAddr,
@@ -166,7 +203,7 @@ pub enum SdpError {
     /// The body says nothing that looks like SDP.
     #[error("body is not a session description")]
     NotSdp,
-    /// No audio stream over plain RTP with a port is offered, or the peer refused ours.
+    /// No audio stream that we take, with a port, is offered, or the peer refused ours.
     #[error("no usable audio stream")]
     NoAudio,
     /// The audio stream has no IP address, or one of another family than ours.
@@ -175,6 +212,9 @@ pub enum SdpError {
     /// No codec of the stream is a row of [`CODECS`].
     #[error("no common codec")]
     NoCommonCodec,
+    /// One side wants encryption, and there is no key for it that both can use.
+    #[error("no common encryption")]
+    NoCommonCrypto,
 }
 
 impl SdpError {
@@ -183,7 +223,7 @@ impl SdpError {
         match self {
             Self::TooLarge(_) => 413,
             Self::TooManyMedia | Self::BadMedia(_) | Self::NotSdp => 400,
-            Self::NoAudio | Self::NoAddress | Self::NoCommonCodec => 488,
+            Self::NoAudio | Self::NoAddress | Self::NoCommonCodec | Self::NoCommonCrypto => 488,
         }
     }
 }

@@ -4,9 +4,13 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::codec::{CODECS, CodecRow, FIRST_DYNAMIC_PAYLOAD, TELEPHONE_EVENT, TELEPHONE_EVENT_PAYLOAD};
+use super::codec::{
+    CODECS, COMFORT_NOISE, COMFORT_NOISE_PAYLOAD, CodecRow, FIRST_DYNAMIC_PAYLOAD, TELEPHONE_CLOCK, TELEPHONE_EVENT,
+    TELEPHONE_EVENT_PAYLOAD,
+};
+use super::crypto;
 use super::parse::{Media, SessionDescription};
-use super::{Direction, LocalMedia, Negotiated, PTIME, PTIME_MAX, PTIME_MIN, SdpError};
+use super::{Codec, Direction, LocalMedia, Negotiated, OpusWishes, PTIME, PTIME_MAX, PTIME_MIN, SdpError};
 
 /// Our offer: the codecs of `local` and telephone events, on one audio line.
 pub fn offer(local: &LocalMedia) -> String {
@@ -17,12 +21,18 @@ pub fn offer(local: &LocalMedia) -> String {
         push_codec(&mut attributes, row, row.payload_type);
     }
     let _ = write!(payloads, " {TELEPHONE_EVENT_PAYLOAD}");
-    push_telephone_event(&mut attributes, TELEPHONE_EVENT_PAYLOAD, CODECS[0].clock);
+    push_telephone_event(&mut attributes, TELEPHONE_EVENT_PAYLOAD, TELEPHONE_CLOCK);
+    let (profile, keys) = crypto::offer(local.srtp, &local.keys);
+    attributes.push_str(&keys);
+    if local.rtcp_mux {
+        attributes.push_str("a=rtcp-mux\r\n");
+    }
     push_ending(&mut attributes, PTIME, local.direction);
-    body(local, "0 0", &format!("m=audio {} RTP/AVP{payloads}\r\n{attributes}", local.port))
+    body(local, "0 0", &format!("m=audio {} {profile}{payloads}\r\n{attributes}", local.port))
 }
 
-/// Our answer to an offer, and what it agrees on. The first audio line that we can take is taken.
+/// Our answer to an offer, and what it agrees on. The first audio line that we can take is taken, of encrypted and plain ones the first
+/// that is encrypted.
 ///
 /// # Errors
 /// When no line can be taken; [`SdpError::status`] is how to refuse it.
@@ -32,8 +42,12 @@ pub fn answer(offer: &SessionDescription, local: &LocalMedia) -> Result<(String,
     for (index, media) in offer.media.iter().enumerate() {
         match negotiate(offer, media, local) {
             Ok(negotiated) => {
-                chosen = Some((index, negotiated));
-                break;
+                let better = chosen
+                    .as_ref()
+                    .is_none_or(|(_, other): &(usize, Negotiated)| other.crypto.is_none() && negotiated.crypto.is_some());
+                if better {
+                    chosen = Some((index, negotiated));
+                }
             }
             Err(SdpError::NoAudio) => {}
             Err(error) => refusal = error,
@@ -61,10 +75,10 @@ pub fn accept(answer: &SessionDescription, local: &LocalMedia) -> Result<Negotia
 }
 
 fn negotiate(session: &SessionDescription, media: &Media, local: &LocalMedia) -> Result<Negotiated, SdpError> {
-    let plain_rtp = matches!(media.protocol.as_str(), "RTP/AVP" | "RTP/AVPF");
-    if media.kind != "audio" || media.port == 0 || !plain_rtp {
+    if media.kind != "audio" || media.port == 0 {
         return Err(SdpError::NoAudio);
     }
+    let crypto = crypto::choose(media, local.srtp, &local.keys)?;
     let (row, payload_type) = payload_types(media)
         .find_map(|payload| Some((codec_of(media, payload)?, payload)).filter(|(row, _)| local.codecs.contains(&row.codec)))
         .ok_or(SdpError::NoCommonCodec)?;
@@ -74,12 +88,21 @@ fn negotiate(session: &SessionDescription, media: &Media, local: &LocalMedia) ->
     }
     let remote_rtp = SocketAddr::new(address, media.port);
     let rtcp_mux = media.attribute("rtcp-mux").is_some();
+    // Events have the codec's clock (RFC 4733 §2.1); who offers no such ones, but those of telephones, means those.
+    let events_at =
+        |clock| payload_types(media).find(|payload| is_telephone_event(media, *payload, clock)).map(|found| (found, clock));
+    let events = events_at(row.clock).or_else(|| events_at(TELEPHONE_CLOCK));
+    let ptime = milliseconds(media, "ptime").unwrap_or(PTIME).clamp(PTIME_MIN, PTIME_MAX);
     Ok(Negotiated {
         codec: row.codec,
         payload_type,
-        telephone_event: payload_types(media).find(|payload| is_telephone_event(media, *payload, row.clock)),
-        ptime: milliseconds(media, "ptime").unwrap_or(PTIME).clamp(PTIME_MIN, PTIME_MAX),
-        send_ptime: if milliseconds(media, "maxptime").is_some_and(|most| most < PTIME) { PTIME_MIN } else { PTIME },
+        crypto,
+        opus: if row.codec == Codec::Opus { OpusWishes::read(media, payload_type) } else { OpusWishes::default() },
+        telephone_event: events.map(|(payload, _)| payload),
+        event_clock: events.map_or(row.clock, |(_, clock)| clock),
+        comfort_noise: payload_types(media).find(|payload| is_comfort_noise(media, *payload, row.clock)),
+        ptime,
+        send_ptime: send_ptime(row.codec, ptime, milliseconds(media, "maxptime")),
         remote_rtp,
         remote_rtcp: if rtcp_mux { remote_rtp } else { remote_rtcp(media, remote_rtp) },
         rtcp_mux,
@@ -104,6 +127,25 @@ fn codec_of(media: &Media, payload_type: u8) -> Option<&'static CodecRow> {
 
 fn is_telephone_event(media: &Media, payload_type: u8, codec_clock: u32) -> bool {
     media.rtpmap(payload_type).is_some_and(|(name, clock, _)| name.eq_ignore_ascii_case(TELEPHONE_EVENT) && clock == codec_clock)
+}
+
+fn is_comfort_noise(media: &Media, payload_type: u8, codec_clock: u32) -> bool {
+    match media.rtpmap(payload_type) {
+        Some((name, clock, _)) => name.eq_ignore_ascii_case(COMFORT_NOISE) && clock == codec_clock,
+        None => payload_type == COMFORT_NOISE_PAYLOAD && codec_clock == TELEPHONE_CLOCK,
+    }
+}
+
+/// What the peer asks for and allows, in whole shortest packets; one of them even if it allows less.
+fn send_ptime(codec: Codec, asked: Duration, most: Option<Duration>) -> Duration {
+    let allowed = most.map_or(asked, |most| asked.min(most));
+    let steps = u32::try_from(allowed.as_millis() / PTIME_MIN.as_millis()).unwrap_or(1);
+    let steps = match (codec, steps) {
+        // Opus has no frames between (RFC 6716 §3.2.1).
+        (Codec::Opus, 3 | 5) => steps - 1,
+        _ => steps.max(1),
+    };
+    PTIME_MIN * steps
 }
 
 /// An old-style hold says `c=0.0.0.0` (RFC 2543 §B.5): the peer does not listen, whatever the direction says.
@@ -133,14 +175,18 @@ fn remote_rtcp(media: &Media, rtp: SocketAddr) -> SocketAddr {
 fn push_answer_media(lines: &mut String, media: &Media, port: u16, negotiated: &Negotiated) {
     let row = negotiated.codec.row();
     let _ = write!(lines, "m=audio {port} {} {}", media.protocol, negotiated.payload_type);
-    if let Some(payload) = negotiated.telephone_event {
+    for payload in negotiated.comfort_noise.into_iter().chain(negotiated.telephone_event) {
         let _ = write!(lines, " {payload}");
     }
     lines.push_str("\r\n");
     push_codec(lines, row, negotiated.payload_type);
-    if let Some(payload) = negotiated.telephone_event {
-        push_telephone_event(lines, payload, row.clock);
+    if let Some(payload) = negotiated.comfort_noise {
+        let _ = write!(lines, "a=rtpmap:{payload} {COMFORT_NOISE}/{}\r\n", row.clock);
     }
+    if let Some(payload) = negotiated.telephone_event {
+        push_telephone_event(lines, payload, negotiated.event_clock);
+    }
+    lines.extend(negotiated.crypto.as_ref().map(crypto::answer));
     if negotiated.rtcp_mux {
         lines.push_str("a=rtcp-mux\r\n");
     }

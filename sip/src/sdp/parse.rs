@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::crypto::CryptoLine;
 use super::{Direction, MAX_BODY, MAX_MEDIA, SdpError};
 
 /// A session description, as far as a telephone needs it.
@@ -34,7 +35,9 @@ pub struct Media {
     pub connection: Option<IpAddr>,
     /// Media-level direction.
     pub direction: Option<Direction>,
-    /// `a=name:value` lines in order, other than the direction.
+    /// Keys that we can use, best first: its `a=crypto` lines.
+    pub crypto: Vec<CryptoLine>,
+    /// `a=name:value` lines in order, other than the direction and the keys.
     pub attributes: Vec<(String, String)>,
 }
 
@@ -99,6 +102,7 @@ impl SessionDescription {
         match (self.media.last_mut(), direction) {
             (None, None) => {}
             (None, direction) => self.direction = direction,
+            (Some(media), None) if name == "crypto" => media.crypto.extend(CryptoLine::read(value)),
             (Some(media), None) => media.attributes.push((name, value.trim().to_owned())),
             (Some(media), direction) => media.direction = direction,
         }
@@ -109,6 +113,13 @@ impl Media {
     /// The value of the first attribute of that name.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The parameters of a payload type's `a=fmtp`.
+    pub fn fmtp(&self, payload_type: u8) -> Option<&str> {
+        let values = self.attributes.iter().filter(|(key, _)| key == "fmtp").map(|(_, value)| value);
+        let mut split = values.filter_map(|value| value.split_once(char::is_whitespace));
+        split.find(|(payload, _)| payload.parse() == Ok(payload_type)).map(|(_, parameters)| parameters.trim())
     }
 
     /// `(name, clock, channels)` of a payload type's `a=rtpmap`.

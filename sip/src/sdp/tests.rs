@@ -2,94 +2,36 @@
 
 #![allow(clippy::unwrap_used)]
 
-use super::*;
+mod offers;
 
-const OFFERS: &[(&str, &str, &str)] = &[
-    (
-        "asterisk",
-        "v=0\r\no=- 1820 1820 IN IP4 192.0.2.10\r\ns=Asterisk\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\nm=audio 10452 RTP/AVP 8 0 101\r\n\
-         a=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\n\
-         a=maxptime:150\r\na=sendrecv\r\n",
-        "Pcma 8 event 101 ptime 20/20 rtp 192.0.2.10:10452 rtcp 192.0.2.10:10453 SendRecv",
-    ),
-    (
-        "freeswitch",
-        "v=0\no=FreeSWITCH 1700000000 1700000001 IN IP4 192.0.2.20\ns=FreeSWITCH\nc=IN IP4 192.0.2.20\nt=0 0\n\
-         m=audio 27894 RTP/AVP 102 9 0 8 103 101\na=rtpmap:102 opus/48000/2\na=fmtp:102 useinbandfec=1\na=rtpmap:9 G722/8000\n\
-         a=rtpmap:0 PCMU/8000\na=rtpmap:8 PCMA/8000\na=rtpmap:103 telephone-event/48000\na=rtpmap:101 telephone-event/8000\n\
-         a=fmtp:101 0-15\na=rtcp-mux\na=rtcp:27894 IN IP4 192.0.2.20\na=ptime:20\n",
-        "Pcmu 0 event 101 ptime 20/20 rtp 192.0.2.20:27894 rtcp 192.0.2.20:27894 mux SendRecv",
-    ),
-    (
-        "linphone",
-        "v=0\r\no=alice 2890 3012 IN IP4 192.0.2.30\r\ns=Talk\r\nc=IN IP4 192.0.2.30\r\nt=0 0\r\na=rtcp-xr:rcvr-rtt=all:10000\r\n\
-         m=audio 7078 RTP/AVPF 96 97 0 8 18 101 99\r\na=rtpmap:96 opus/48000/2\r\na=rtpmap:97 speex/16000\r\n\
-         a=rtpmap:101 telephone-event/48000\r\na=rtpmap:99 telephone-event/8000\r\na=rtcp-fb:* trr-int 1000\r\n\
-         m=video 9078 RTP/AVPF 96 97\r\na=rtpmap:96 VP8/90000\r\na=rtpmap:97 H264/90000\r\n",
-        "Pcmu 0 event 99 ptime 20/20 rtp 192.0.2.30:7078 rtcp 192.0.2.30:7079 SendRecv",
-    ),
-    (
-        "twilio",
-        "v=0\r\no=root 185 185 IN IP4 172.18.142.35\r\ns=Twilio Media Gateway\r\nc=IN IP4 168.86.128.5\r\nt=0 0\r\n\
-         m=audio 15474 RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n\
-         a=fmtp:101 0-16\r\na=ptime:20\r\na=maxptime:20\r\na=sendrecv\r\n",
-        "Pcmu 0 event 101 ptime 20/20 rtp 168.86.128.5:15474 rtcp 168.86.128.5:15475 SendRecv",
-    ),
-    (
-        "baresip",
-        "v=0\r\no=- 3894 1021 IN IP4 192.0.2.50\r\ns=-\r\nc=IN IP4 192.0.2.50\r\nt=0 0\r\na=tool:baresip 3.1\r\n\
-         m=audio 19224 RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000/1\r\na=rtpmap:8 PCMA/8000/1\r\na=rtpmap:101 telephone-event/8000\r\n\
-         a=fmtp:101 0-15\r\na=rtcp:19225\r\na=rtcp-mux\r\na=sendrecv\r\na=label:1\r\na=ssrc:1 cname:x\r\na=ptime:20\r\n",
-        "Pcmu 0 event 101 ptime 20/20 rtp 192.0.2.50:19224 rtcp 192.0.2.50:19224 mux SendRecv",
-    ),
-    (
-        "sipp",
-        "v=0\r\no=user1 53655765 2353687637 IN IP4 192.0.2.60\r\ns=-\r\nc=IN IP4 192.0.2.60\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0\r\n\
-         a=rtpmap:0 PCMU/8000\r\n",
-        "Pcmu 0 ptime 20/20 rtp 192.0.2.60:6000 rtcp 192.0.2.60:6001 SendRecv",
-    ),
-    (
-        "static payload without rtpmap, carrier asking for 30 ms",
-        "v=0\r\no=x 1 1 IN IP4 192.0.2.70\r\ns=-\r\nt=0 0\r\nm=audio 6000/2 RTP/AVP 18 8\r\nc=IN IP4 192.0.2.71\r\na=ptime:30\r\n\
-         a=rtcp:7001 IN IP4 192.0.2.72\r\n",
-        "Pcma 8 ptime 30/20 rtp 192.0.2.71:6000 rtcp 192.0.2.72:7001 SendRecv",
-    ),
-    (
-        "dynamic payload for PCMU, low maxptime",
-        "v=0\r\no=x 1 1 IN IP4 192.0.2.70\r\ns=-\r\nc=IN IP4 192.0.2.70\r\nt=0 0\r\nm=audio 6000 RTP/AVP 97 98\r\n\
-         a=rtpmap:97 pcmu/8000\r\na=rtpmap:98 telephone-event/16000\r\na=maxptime:10\r\na=ptime:5\r\n",
-        "Pcmu 97 ptime 10/10 rtp 192.0.2.70:6000 rtcp 192.0.2.70:6001 SendRecv",
-    ),
-    (
-        "held by direction of the session",
-        "v=0\r\no=x 1 2 IN IP4 192.0.2.70\r\ns=-\r\nc=IN IP4 192.0.2.70\r\nt=0 0\r\na=sendonly\r\nm=audio 6000 RTP/AVP 0\r\n",
-        "Pcmu 0 ptime 20/20 rtp 192.0.2.70:6000 rtcp 192.0.2.70:6001 RecvOnly",
-    ),
-    (
-        "held the old way",
-        "v=0\r\no=x 1 2 IN IP4 192.0.2.70\r\ns=-\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0\r\na=sendrecv\r\n",
-        "Pcmu 0 ptime 20/20 rtp 0.0.0.0:6000 rtcp 0.0.0.0:6001 RecvOnly",
-    ),
-    (
-        "inactive",
-        "v=0\r\no=x 1 2 IN IP4 192.0.2.70\r\ns=-\r\nc=IN IP4 192.0.2.70\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0\r\na=inactive\r\n",
-        "Pcmu 0 ptime 20/20 rtp 192.0.2.70:6000 rtcp 192.0.2.70:6001 Inactive",
-    ),
-    (
-        "peer only listens",
-        "v=0\r\nc=IN IP4 192.0.2.70\r\nm=audio 6000 RTP/AVP 0\r\na=recvonly\r\n",
-        "Pcmu 0 ptime 20/20 rtp 192.0.2.70:6000 rtcp 192.0.2.70:6001 SendOnly",
-    ),
-];
+use super::*;
+use offers::{ENCRYPTED, OFFERS};
 
 fn local() -> LocalMedia {
-    LocalMedia::new("198.51.100.1".parse().unwrap(), 20_000, 77)
+    LocalMedia {
+        codecs: CODECS.iter().map(|row| row.codec).collect(),
+        rtcp_mux: true,
+        ..LocalMedia::new("198.51.100.1".parse().unwrap(), 20_000, 77)
+    }
 }
 
 fn text(negotiated: &Negotiated) -> String {
-    let event = negotiated.telephone_event.map(|payload| format!(" event {payload}")).unwrap_or_default();
+    let event = match (negotiated.telephone_event, negotiated.event_clock) {
+        (Some(payload), 8_000) => format!(" event {payload}"),
+        (Some(payload), clock) => format!(" event {payload}/{clock}"),
+        (None, _) => String::new(),
+    };
+    let OpusWishes { fec, dtx, cbr, bitrate_max } = negotiated.opus;
+    let mut wishes = String::new();
+    for (name, wished) in [("fec", fec), ("dtx", dtx), ("cbr", cbr)] {
+        wishes.push_str(&if wished { format!(" {name}") } else { String::new() });
+    }
+    wishes.extend(bitrate_max.map(|bits| format!(" {bits}")));
+    let crypto =
+        negotiated.crypto.as_ref().map(|crypto| format!(" {:?} of line {}", crypto.suite, crypto.tag)).unwrap_or_default();
+    let noise = negotiated.comfort_noise.map(|payload| format!(" noise {payload}")).unwrap_or_default();
     format!(
-        "{:?} {}{event} ptime {}/{} rtp {} rtcp {}{} {:?}",
+        "{:?} {}{wishes}{event}{noise}{crypto} ptime {}/{} rtp {} rtcp {}{} {:?}",
         negotiated.codec,
         negotiated.payload_type,
         negotiated.ptime.as_millis(),
@@ -118,8 +60,9 @@ fn audio(lines: &str) -> String {
 
 #[test]
 fn offers_of_the_world_are_answered() {
-    for (name, offer, expected) in OFFERS {
-        let body = check(offer, &local(), expected);
+    let encrypted = ENCRYPTED.iter().map(|row| (row, secret(SrtpPolicy::Optional)));
+    for ((name, offer, expected), local) in OFFERS.iter().map(|row| (row, local())).chain(encrypted) {
+        let body = check(offer, &local, expected);
         let ours = SessionDescription::parse(body.as_bytes()).unwrap();
         let theirs = SessionDescription::parse(offer.as_bytes()).unwrap();
         let kinds = |session: &SessionDescription| session.media.iter().map(|media| media.kind.clone()).collect::<Vec<_>>();
@@ -133,9 +76,102 @@ fn answer_is_written_whole() {
     assert_eq!(
         body,
         "v=0\r\no=offhook 77 1 IN IP4 198.51.100.1\r\ns=-\r\nc=IN IP4 198.51.100.1\r\nt=0 0\r\n\
-         m=audio 20000 RTP/AVPF 0 99\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:99 telephone-event/8000\r\na=fmtp:99 0-16\r\n\
-         a=ptime:20\r\na=sendrecv\r\nm=video 0 RTP/AVPF 96 97\r\n"
+         m=audio 20000 RTP/AVPF 96 101\r\na=rtpmap:96 opus/48000/2\r\n\
+         a=fmtp:96 maxplaybackrate=8000;sprop-maxcapturerate=8000;useinbandfec=1\r\na=rtpmap:101 telephone-event/48000\r\n\
+         a=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\nm=video 0 RTP/AVPF 96 97\r\n"
     );
+}
+
+#[test]
+fn what_is_taken_is_answered_with_the_payload_types_of_the_offer() {
+    let (name, offer, expected) = OFFERS.iter().find(|(name, ..)| name.starts_with("comfort noise")).unwrap();
+    let body = check(offer, &local(), expected);
+    let media = "m=audio 20000 RTP/AVP 0 98\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:98 CN/8000\r\na=ptime:40\r\na=sendrecv\r\n";
+    assert!(body.ends_with(media), "{name}: {body}");
+}
+
+#[test]
+fn packet_times_that_cannot_be_are_answered_with_the_nearest() {
+    for (asked, expected) in [
+        ("a=maxptime:5\r\n", "a=ptime:10\r\n"),
+        ("a=maxptime:15\r\n", "a=ptime:10\r\n"),
+        ("a=ptime:10\r\n", "a=ptime:10\r\n"),
+        ("a=ptime:35\r\n", "a=ptime:30\r\n"),
+        ("a=ptime:200\r\n", "a=ptime:60\r\n"),
+        ("a=ptime:0\r\n", "a=ptime:20\r\n"),
+        ("a=maxptime:18446744073709551615\r\n", "a=ptime:20\r\n"),
+    ] {
+        let offer = audio(&format!("m=audio 6000 RTP/AVP 0\r\n{asked}"));
+        let (body, _) = answer(&SessionDescription::parse(offer.as_bytes()).unwrap(), &local()).unwrap();
+        assert!(body.contains(expected), "{asked}: {body}");
+    }
+}
+
+/// As [`local`], with this policy and keys.
+fn secret(srtp: SrtpPolicy) -> LocalMedia {
+    LocalMedia { srtp, keys: LocalKeys::new(|room| room.fill(0x2A)), ..local() }
+}
+
+const KEY: &str = "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
+
+/// What the three policies make of an offer: off, optional, required.
+fn check_policies(media: &str, expected: [&str; 3]) {
+    let offer = audio(media);
+    for (policy, expected) in [SrtpPolicy::Off, SrtpPolicy::Optional, SrtpPolicy::Required].into_iter().zip(expected) {
+        let result = SessionDescription::parse(offer.as_bytes()).and_then(|offer| answer(&offer, &secret(policy)));
+        let got = match &result {
+            Ok((body, negotiated)) => {
+                let lines = body.lines().filter(|line| line.starts_with("m=audio") || line.starts_with("a=crypto"));
+                let crypto = negotiated.crypto.as_ref().map_or("plain", |_| "encrypted");
+                format!("{crypto}, {}", lines.map(|line| line.split(" inline").next().unwrap()).collect::<Vec<_>>().join(", "))
+            }
+            Err(error) => format!("{} {error}", error.status()),
+        };
+        assert_eq!(got, expected, "{policy:?} of {media}");
+    }
+}
+
+#[test]
+fn encryption_is_by_policy() {
+    let key = format!("a=crypto:3 AES_CM_128_HMAC_SHA1_80 inline:{KEY}\r\n");
+    let (savp, avp) = ("m=audio 6000 RTP/SAVP 0\r\n", "m=audio 6000 RTP/AVP 0\r\n");
+    let encrypted = "encrypted, m=audio 20000 RTP/SAVP 0, a=crypto:3 AES_CM_128_HMAC_SHA1_80";
+    let plain = "plain, m=audio 20000 RTP/AVP 0";
+    check_policies(avp, [plain, plain, "488 no common encryption"]);
+    check_policies(&format!("{savp}{key}"), ["488 no usable audio stream", encrypted, encrypted]);
+    // RFC 8643: plain in name, encrypted when both can.
+    let opportunistic = "encrypted, m=audio 20000 RTP/AVP 0, a=crypto:3 AES_CM_128_HMAC_SHA1_80";
+    check_policies(&format!("{avp}{key}"), [plain, opportunistic, opportunistic]);
+    check_policies(savp, ["488 no usable audio stream", "488 no common encryption", "488 no common encryption"]);
+    check_policies(
+        &format!("{avp}{savp}{key}"),
+        [
+            "plain, m=audio 20000 RTP/AVP 0, m=audio 0 RTP/SAVP 0",
+            "encrypted, m=audio 0 RTP/AVP 0, m=audio 20000 RTP/SAVP 0, a=crypto:3 AES_CM_128_HMAC_SHA1_80",
+            "encrypted, m=audio 0 RTP/AVP 0, m=audio 20000 RTP/SAVP 0, a=crypto:3 AES_CM_128_HMAC_SHA1_80",
+        ],
+    );
+    let dtls = "m=audio 6000 UDP/TLS/RTP/SAVPF 0\r\na=fingerprint:sha-256 00\r\n";
+    check_policies(dtls, ["488 no usable audio stream", "488 no usable audio stream", "488 no usable audio stream"]);
+}
+
+#[test]
+fn keys_of_offer_and_answer_cross() {
+    for policy in [SrtpPolicy::Optional, SrtpPolicy::Required] {
+        let caller = LocalMedia {
+            keys: LocalKeys::new(|room| room.iter_mut().zip(0..).for_each(|(key, number)| *key = number)),
+            ..secret(policy)
+        };
+        let (answer_body, theirs) =
+            answer(&SessionDescription::parse(offer(&caller).as_bytes()).unwrap(), &secret(policy)).unwrap();
+        let ours = accept(&SessionDescription::parse(answer_body.as_bytes()).unwrap(), &caller).unwrap();
+        let (theirs, ours) = (theirs.crypto.unwrap(), ours.crypto.unwrap());
+        assert_eq!((ours.tag, ours.suite), (1, CryptoSuite::AesCm128Sha1_80));
+        assert_eq!((&theirs.local, &theirs.remote), (&ours.remote, &ours.local));
+        assert_ne!(ours.local, ours.remote);
+        assert_eq!((ours.local.reveal()[29], ours.remote.reveal()), (29, &[0x2A; 30][..]));
+    }
+    assert!(!format!("{:?}", secret(SrtpPolicy::Required)).contains("42, 42"));
 }
 
 #[test]
@@ -180,10 +216,11 @@ fn unusable_offers_are_refused_with_the_right_status() {
     let many = "m=audio 6000 RTP/AVP 0\r\n".repeat(MAX_MEDIA + 1);
     let long = format!("v=0\r\ns={}\r\n", "x".repeat(MAX_BODY));
     for (offer, expected) in [
-        (audio("m=audio 6000 RTP/AVP 18 96\r\na=rtpmap:96 opus/48000/2\r\n"), "488 no common codec"),
+        (audio("m=audio 6000 RTP/AVP 18 96\r\na=rtpmap:96 opus/16000\r\n"), "488 no common codec"),
         (audio("m=audio 6000 RTP/AVP 0\r\na=rtpmap:0 G726-32/8000\r\n"), "488 no common codec"),
         (audio("m=audio 6000 RTP/AVP\r\n"), "488 no common codec"),
         (audio("m=audio 6000 RTP/SAVP 0\r\n"), "488 no usable audio stream"),
+        (audio("m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=rtpmap:111 opus/48000/2\r\n"), "488 no usable audio stream"),
         (audio("m=audio 0 RTP/AVP 0\r\n"), "488 no usable audio stream"),
         (audio("m=video 6000 RTP/AVP 0\r\n"), "488 no usable audio stream"),
         (audio(""), "488 no usable audio stream"),
@@ -238,15 +275,16 @@ fn our_offer_is_accepted_by_ourselves() {
     let offer_body = offer(&local());
     assert_eq!(
         offer_body,
-        "v=0\r\no=offhook 77 1 IN IP4 198.51.100.1\r\ns=-\r\nc=IN IP4 198.51.100.1\r\nt=0 0\r\nm=audio 20000 RTP/AVP 0 8 101\r\n\
-         a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\n\
-         a=sendrecv\r\n"
+        "v=0\r\no=offhook 77 1 IN IP4 198.51.100.1\r\ns=-\r\nc=IN IP4 198.51.100.1\r\nt=0 0\r\nm=audio 20000 RTP/AVP 0 8 111 9 101\r\n\
+         a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:111 opus/48000/2\r\n\
+         a=fmtp:111 maxplaybackrate=8000;sprop-maxcapturerate=8000;useinbandfec=1\r\na=rtpmap:9 G722/8000\r\na=rtpmap:101 telephone-event/8000\r\n\
+         a=fmtp:101 0-16\r\na=rtcp-mux\r\na=ptime:20\r\na=sendrecv\r\n"
     );
     let callee = LocalMedia::new("192.0.2.9".parse().unwrap(), 30_000, 5);
     let (answer_body, theirs) = answer(&SessionDescription::parse(offer_body.as_bytes()).unwrap(), &callee).unwrap();
     let ours = accept(&SessionDescription::parse(answer_body.as_bytes()).unwrap(), &local()).unwrap();
-    assert_eq!(text(&theirs), "Pcmu 0 event 101 ptime 20/20 rtp 198.51.100.1:20000 rtcp 198.51.100.1:20001 SendRecv");
-    assert_eq!(text(&ours), "Pcmu 0 event 101 ptime 20/20 rtp 192.0.2.9:30000 rtcp 192.0.2.9:30001 SendRecv");
+    assert_eq!(text(&theirs), "Pcmu 0 event 101 ptime 20/20 rtp 198.51.100.1:20000 rtcp 198.51.100.1:20000 mux SendRecv");
+    assert_eq!(text(&ours), "Pcmu 0 event 101 ptime 20/20 rtp 192.0.2.9:30000 rtcp 192.0.2.9:30000 mux SendRecv");
 }
 
 #[test]

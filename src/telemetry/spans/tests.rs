@@ -12,6 +12,7 @@ use ai::offline::OfflineConfig;
 use ai::openai::RealtimeEndpoint;
 use ai::prompt::Prompt;
 use ai::realtime::RealtimeConfig;
+use ai::remark::Phrases;
 use ai::tools::toolbox::Toolbox;
 use media::codec::Codec;
 use store::{CallId, LegKind};
@@ -44,8 +45,11 @@ fn call(leg: LegKind) -> Arc<TracedCall> {
         remembers: false,
         tools: Toolbox::default(),
         turn: TurnConfig::default(),
+        phrases: Phrases::default(),
         offline_voice,
         recording: None,
+        background_denoising: false,
+        ambience: None,
     };
     let id: CallId = ID.parse().unwrap();
     let (arrived, arrived_at) = (Instant::now(), SystemTime::now());
@@ -199,7 +203,7 @@ fn over(call: &TracedCall) -> CallTrace {
     let at = |millis| call.arrived + ms(millis);
     CallTrace {
         setup: SetupTrace { ringing: Some(at(3)), answered: Some(at(10)), up: Some(at(12)) },
-        codec: Some(Codec::Pcma),
+        codec: Some(Codec::Pcma.into()),
         ended: Some((at(9_012), HangupCause::CallerHangup)),
         finished: at(9_020),
         mos: Some(4.38),

@@ -114,6 +114,7 @@ pub async fn every_write_may_be_repeated(url: String) {
         opened(id, "a.wav"),
         StoreWrite::IncidentSeen(incident(id)),
         StoreWrite::UsageCounted { call: id, usage },
+        StoreWrite::LanguageHeard { call: id, language: "de".to_owned() },
         closed(id, "a.wav", RecordingState::Complete),
         ended(id, HangupCause::AgentHangup),
     ]);

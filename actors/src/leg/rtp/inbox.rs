@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use media::rtp::MAX_DATAGRAM;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrStorage, recvmmsg};
 use nix::sys::time::TimeSpec;
+use sip::locate::Family;
 
 /// Datagrams a system call: what comes in 20 ms, and a little more.
 const BATCH: usize = 8;
@@ -40,10 +41,14 @@ struct Anchor {
     wall: SystemTime,
 }
 
-/// Reads what waits on `socket`, in order of arrival. An error of the network is no end: what was received waits behind it.
-pub(super) fn read(socket: &UdpSocket, now: Instant, room: &mut BytesMut, mut take: impl FnMut(Arrived)) {
+/// Reads what waits on `socket`, which is of this family, in order of arrival. An error of the network is no end: what was received waits behind it.
+pub(super) fn read(socket: &UdpSocket, family: Family, now: Instant, room: &mut BytesMut, mut take: impl FnMut(Arrived)) {
     let anchor = Anchor { instant: now, wall: SystemTime::now() };
-    SCRATCH.with_borrow_mut(|scratch| {
+    let scratch = match family {
+        Family::V4 => &SCRATCH_V4,
+        Family::V6 => &SCRATCH_V6,
+    };
+    scratch.with_borrow_mut(|scratch| {
         for _ in 0..READS_MAX / BATCH {
             let count = scratch.read(socket, anchor, room, &mut take);
             if count < BATCH {
@@ -54,10 +59,11 @@ pub(super) fn read(socket: &UdpSocket, now: Instant, room: &mut BytesMut, mut ta
 }
 
 thread_local! {
-    /// The headers of a batch hold pointers, so they stay on their thread: one set for all its legs. The kernel leaves in them how long
-    /// address and control message were, and the next read has that much room: enough, since all legs are bound to one address, so of
-    /// one family, and ask for the time of arrival and nothing else.
-    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::new());
+    /// The headers of a batch hold pointers, so they stay on their thread: one set for all its legs of a family. The kernel leaves in them
+    /// how long address and control message were, and the next read has that much room: enough within one family, since all legs ask for
+    /// the time of arrival and nothing else.
+    static SCRATCH_V4: RefCell<Scratch> = RefCell::new(Scratch::new());
+    static SCRATCH_V6: RefCell<Scratch> = RefCell::new(Scratch::new());
 }
 
 struct Scratch {
@@ -121,7 +127,7 @@ mod tests {
 
     /// A leg's socket, and a stranger who has sent it these.
     fn sent(port: u16, datagrams: impl Iterator<Item = Vec<u8>>) -> (UdpSocket, UdpSocket) {
-        let socket = RtpPorts::new(IpAddr::from([127, 0, 0, 1]), port..=port + 1).open().expect("a free pair").rtp;
+        let socket = RtpPorts::new(port..=port + 1).open(IpAddr::from([127, 0, 0, 1])).expect("a free pair").rtp;
         let peer = UdpSocket::bind("127.0.0.1:0").expect("a free port");
         let target = socket.local_addr().expect("it is bound");
         for datagram in datagrams {
@@ -132,7 +138,8 @@ mod tests {
 
     fn read_all(socket: &UdpSocket) -> Vec<Arrived> {
         let mut arrived = Vec::new();
-        read(socket, Instant::now(), &mut BytesMut::new(), |one| arrived.push(one));
+        let family = Family::of(socket.local_addr().expect("it is bound").ip());
+        read(socket, family, Instant::now(), &mut BytesMut::new(), |one| arrived.push(one));
         arrived
     }
 
@@ -149,6 +156,18 @@ mod tests {
         let slack = Duration::from_millis(5);
         assert!(arrived[0].at + slack >= before && arrived[19].at <= Instant::now(), "{:?}", arrived[0].at);
         assert!(read_all(&socket).is_empty());
+    }
+
+    #[test]
+    fn legs_of_both_families_share_a_thread() {
+        for address in ["127.0.0.1", "::1", "127.0.0.1", "::1"] {
+            let address: IpAddr = address.parse().expect("an address");
+            let socket = RtpPorts::new(28_106..=28_107).open(address).expect("a free pair").rtp;
+            let peer = UdpSocket::bind((address, 0)).expect("a free port");
+            peer.send_to(b"x", socket.local_addr().expect("it is bound")).expect("loopback takes it");
+            let arrived = read_all(&socket);
+            assert_eq!(arrived.iter().map(|one| one.from).collect::<Vec<_>>(), [peer.local_addr().expect("it is bound")]);
+        }
     }
 
     #[test]

@@ -8,12 +8,13 @@ use media::dtmf::{DtmfEvent, DtmfReceiver};
 use media::rtcp::{Reception, Report, report_interval};
 use media::rtp::{PayloadKind, PayloadTypes, RtpPacket, is_rtcp};
 use media::source::{Source, SourcePin, SourceRule};
-use media::units::SampleRate;
+use media::srtp::{Opener, Sealers};
+use sip::locate::Family;
 use sip::sdp::Negotiated;
 
 use super::inbox::{self, Arrived};
-use super::payload_types;
 use super::sending::{Sent, wall_clock};
+use super::{event_clock, keys, payload_types};
 use crate::ai_session::AiMsg;
 use crate::call::CallPorts;
 use crate::jitter_buffer::JitterMsg;
@@ -21,8 +22,13 @@ use crate::leg::peer_reports::PeerReports;
 
 /// One stream of the peer.
 pub(super) struct Receiving {
+    /// Of both sockets, and of the peer's addresses.
+    family: Family,
     rtcp_remote: SocketAddr,
     rtcp_mux: bool,
+    /// What decrypts, and what encrypts our reports.
+    opener: Option<Opener>,
+    sealers: Sealers,
     types: PayloadTypes,
     pin: SourcePin,
     learned: Option<SocketAddr>,
@@ -40,21 +46,36 @@ pub(super) struct Receiving {
 
 impl Receiving {
     pub(super) fn new(negotiated: &Negotiated, ports: CallPorts) -> Self {
-        Self {
+        let types = payload_types(negotiated);
+        let mut new = Self {
+            family: Family::of(negotiated.remote_rtp.ip()),
             rtcp_remote: negotiated.remote_rtcp,
             rtcp_mux: negotiated.rtcp_mux,
-            types: payload_types(negotiated),
+            opener: None,
+            sealers: Sealers::new(),
+            types,
             pin: SourcePin::new(SourceRule::Any),
             learned: None,
-            dtmf: DtmfReceiver::new(),
-            reception: Reception::new(SampleRate::HZ_8000),
+            dtmf: DtmfReceiver::new(event_clock(negotiated)),
+            reception: Reception::new(types.codec.row().clock),
             peer: PeerReports::default(),
             sent: None,
             next_report: Instant::now() + report_interval(&mut rand::rng()),
             room: BytesMut::new(),
             rejected: Vec::new(),
             ports,
+        };
+        new.encrypt(negotiated);
+        new
+    }
+
+    /// Streams go on under keys that stay: what came before is known as such.
+    fn encrypt(&mut self, negotiated: &Negotiated) {
+        let (local, remote) = keys(negotiated).unzip();
+        if self.opener.as_ref().map(Opener::key) != remote.as_ref() {
+            self.opener = remote.map(Opener::new);
         }
+        self.sealers.choose(local);
     }
 
     /// Whether RTP and RTCP share a port.
@@ -71,6 +92,7 @@ impl Receiving {
     pub(super) fn renegotiate(&mut self, negotiated: &Negotiated) {
         self.types = payload_types(negotiated);
         self.rtcp_remote = negotiated.remote_rtcp;
+        self.encrypt(negotiated);
         self.ports.jitter.tell(JitterMsg::Renegotiated(self.types));
         self.pin.relearn(SourceRule::Any);
     }
@@ -78,7 +100,7 @@ impl Receiving {
     /// Hands on the media that has come.
     pub(super) fn read_rtp(&mut self, now: Instant, socket: &UdpSocket) {
         let mut room = std::mem::take(&mut self.room);
-        inbox::read(socket, now, &mut room, |arrived| self.handle_rtp(arrived));
+        inbox::read(socket, self.family, now, &mut room, |arrived| self.handle_rtp(arrived));
         self.room = room;
         if self.dtmf.poll_timeout().is_some_and(|due| due <= now) {
             self.dtmf.handle_timeout(now);
@@ -89,7 +111,7 @@ impl Receiving {
     /// Takes the reports that have come on their own port.
     pub(super) fn read_rtcp(&mut self, now: Instant, socket: &UdpSocket) {
         let mut room = std::mem::take(&mut self.room);
-        inbox::read(socket, now, &mut room, |arrived| self.handle_rtcp(arrived));
+        inbox::read(socket, self.family, now, &mut room, |arrived| self.handle_rtcp(arrived));
         self.room = room;
     }
 
@@ -104,7 +126,14 @@ impl Receiving {
         let report = Report { ssrc: sent.ssrc, sender: sent.info, receptions, bye: false };
         let mut bytes = Vec::with_capacity(128);
         report.write("offhook", &mut bytes);
-        if let Err(error) = socket.send_to(&bytes, self.rtcp_remote) {
+        let sent = match self.sealers.current() {
+            None => socket.send_to(&bytes, self.rtcp_remote),
+            Some(sealer) => match sealer.seal_rtcp(&bytes) {
+                Some(sealed) => socket.send_to(&sealed, self.rtcp_remote),
+                None => return,
+            },
+        };
+        if let Err(error) = sent {
             tracing::trace!(%error, "an RTCP report was not sent");
         }
     }
@@ -121,7 +150,17 @@ impl Receiving {
         if self.rtcp_mux && is_rtcp(&arrived.datagram) {
             return self.handle_rtcp(arrived);
         }
-        let Arrived { at, from, datagram } = arrived;
+        let Arrived { at, from, mut datagram } = arrived;
+        if let Some(opener) = &mut self.opener {
+            // Strangers are not worth the arithmetic.
+            if self.pin.pinned().is_some_and(|source| source != from) {
+                return self.reject("source");
+            }
+            datagram = match opener.open(&datagram) {
+                Ok(opened) => opened,
+                Err(error) => return self.reject(error.reason()),
+            };
+        }
         let packet = match RtpPacket::parse(datagram) {
             Ok(packet) => packet,
             Err(error) => return self.reject(error.reason()),
@@ -145,10 +184,16 @@ impl Receiving {
     }
 
     fn handle_rtcp(&mut self, arrived: Arrived) {
-        let Arrived { at, from, datagram } = arrived;
+        let Arrived { at, from, mut datagram } = arrived;
         // Reports come from the peer's host; a stranger's would only spoil our figures.
         if self.pin.pinned().is_some_and(|source| source.ip() != from.ip()) {
             return self.reject("source");
+        }
+        if let Some(opener) = &mut self.opener {
+            datagram = match opener.open_rtcp(&datagram) {
+                Ok(opened) => opened,
+                Err(error) => return self.reject(error.reason()),
+            };
         }
         match Report::parse(&datagram) {
             Ok(report) => {
@@ -195,7 +240,11 @@ mod tests {
         let negotiated = Negotiated {
             codec: Codec::Pcmu,
             payload_type: 0,
+            crypto: None,
+            opus: sip::sdp::OpusWishes::default(),
             telephone_event: Some(101),
+            event_clock: 8_000,
+            comfort_noise: None,
             ptime: Duration::from_millis(20),
             send_ptime: Duration::from_millis(20),
             remote_rtp: remote,

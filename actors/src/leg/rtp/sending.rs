@@ -1,19 +1,29 @@
-//! The sending direction of a SIP leg: one packet a tick to where media comes from.
+//! The sending direction of a SIP leg: a frame a tick, in packets of the peer's liking, to where media comes from.
 
 use std::net::{SocketAddr, UdpSocket};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use media::dtmf::{Digit, DtmfSender, DtmfTick};
+use media::line::packer::{Packed, Packer};
+use media::line::{LineCodec, OpusWishes};
 use media::rtcp::{NtpTime, SenderInfo};
 use media::rtp::RtpSender;
+use media::srtp::Sealers;
+use media::units::FRAME_SAMPLES;
 use sip::sdp::Negotiated;
 
-use super::payload_types;
+use super::{event_clock, keys, payload_types};
+use crate::leg::codec_of;
 
 /// One stream of ours.
 pub(super) struct Sending {
     sender: RtpSender,
+    /// `None` where a frame is a packet as it is.
+    packer: Option<Packer>,
+    /// What it was made for.
+    packing: Packing,
     dtmf: DtmfSender,
+    sealers: Sealers,
     remote: SocketAddr,
     /// False while the peer holds the call, or has not said where to send.
     open: bool,
@@ -29,24 +39,57 @@ pub(super) struct Sent {
 impl Sending {
     pub(super) fn new(negotiated: &Negotiated) -> Self {
         let sender = RtpSender::new(payload_types(negotiated), &mut rand::rng());
-        let mut new = Self { sender, dtmf: DtmfSender::new(), remote: negotiated.remote_rtp, open: false };
+        let dtmf = DtmfSender::new(event_clock(negotiated));
+        let packing = Packing::of(negotiated);
+        let packer = packing.packer();
+        let mut new = Self { sender, packer, packing, dtmf, sealers: Sealers::new(), remote: negotiated.remote_rtp, open: false };
         new.aim(negotiated);
+        new.sealers.choose(keys(negotiated).map(|(local, _)| local));
         new
     }
 
-    /// One tick: a DTMF packet if a digit is being sent, else this audio. True when a packet went out.
-    pub(super) fn send(&mut self, socket: &UdpSocket, audio: &[u8]) -> bool {
-        match self.dtmf.next_tick(self.sender.time()) {
-            DtmfTick::Idle if self.open => transmit(socket, self.sender.next_audio(audio), self.remote),
+    /// One tick: a DTMF packet if a digit is being sent, else this audio. How many packets went out.
+    pub(super) fn send(&mut self, socket: &UdpSocket, audio: &[u8; FRAME_SAMPLES]) -> u32 {
+        // A digit begins where the audio ends, so what waits for a whole packet goes first.
+        let rest = if self.dtmf.is_idle() && self.open { 0 } else { self.end_packet(socket) };
+        rest + match self.dtmf.next_tick(self.sender.time()) {
+            DtmfTick::Idle if self.open => match &mut self.packer {
+                None => transmit(socket, &mut self.sealers, self.sender.next_audio(audio, FRAME_SAMPLES as u32), self.remote),
+                Some(packer) => {
+                    packer.push(audio);
+                    self.send_packed(socket)
+                }
+            },
             DtmfTick::Packet(event) => {
                 let bytes = self.sender.next_event(&event).filter(|_| self.open);
-                bytes.is_some_and(|bytes| transmit(socket, bytes, self.remote))
+                bytes.map_or(0, |bytes| transmit(socket, &mut self.sealers, bytes, self.remote))
             }
             DtmfTick::Idle | DtmfTick::Gap => {
                 self.sender.skip();
-                false
+                0
             }
         }
+    }
+
+    /// Sends what waits for the rest of its packet, or lets its time pass on a call that is held.
+    fn end_packet(&mut self, socket: &UdpSocket) -> u32 {
+        let Some(packer) = &mut self.packer else { return 0 };
+        packer.finish();
+        self.send_packed(socket)
+    }
+
+    fn send_packed(&mut self, socket: &UdpSocket) -> u32 {
+        let Self { packer, sender, sealers, remote, open, .. } = self;
+        let mut sent = 0;
+        while let Some(Packed { payload, ticks }) = packer.as_mut().and_then(Packer::poll_packet) {
+            // An empty one: the codec sends nothing in silence.
+            if *open && !payload.is_empty() {
+                sent += transmit(socket, sealers, sender.next_audio(payload, ticks), *remote);
+            } else {
+                sender.pass(ticks);
+            }
+        }
+        sent
     }
 
     /// A digit to be sent after those before it. False when 32 wait already.
@@ -62,7 +105,16 @@ impl Sending {
     /// A re-INVITE changed hold, address or payload types.
     pub(super) fn renegotiate(&mut self, negotiated: &Negotiated) {
         self.sender.renegotiate(payload_types(negotiated));
+        // A codec that remembers goes on through a hold.
+        let packing = Packing::of(negotiated);
+        if packing != self.packing {
+            self.packer = packing.packer();
+            self.packing = packing;
+        }
         self.aim(negotiated);
+        if self.sealers.choose(keys(negotiated).map(|(local, _)| local)) {
+            self.sender.begin_anew(&mut rand::rng());
+        }
     }
 
     /// What a report of this moment says.
@@ -80,17 +132,43 @@ impl Sending {
     }
 }
 
+/// What frames become.
+#[derive(Clone, Copy, Eq, PartialEq)]
+struct Packing {
+    codec: LineCodec,
+    ptime: Duration,
+    wishes: OpusWishes,
+}
+
+impl Packing {
+    fn of(negotiated: &Negotiated) -> Self {
+        let sip::sdp::OpusWishes { fec, dtx, cbr, bitrate_max } = negotiated.opus;
+        let wishes = OpusWishes { fec, dtx, cbr, bitrate_max };
+        Self { codec: codec_of(negotiated.codec), ptime: negotiated.send_ptime, wishes }
+    }
+
+    fn packer(self) -> Option<Packer> {
+        Packer::new(self.codec, self.ptime, self.wishes)
+    }
+}
+
 /// The time of day that it was then.
 pub(super) fn wall_clock(then: Instant) -> NtpTime {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     NtpTime::from_unix(now.saturating_sub(then.elapsed()))
 }
 
-/// Sends at once. What the kernel cannot take is lost, like anything on the way; waiting would make the next frame late too.
-fn transmit(socket: &UdpSocket, bytes: &[u8], remote: SocketAddr) -> bool {
-    let sent = socket.send_to(bytes, remote);
+/// Sends at once: one packet, or none. What the kernel cannot take is lost, like anything on the way; waiting would make the next frame late too.
+fn transmit(socket: &UdpSocket, sealers: &mut Sealers, bytes: &[u8], remote: SocketAddr) -> u32 {
+    let sent = match sealers.current() {
+        None => socket.send_to(bytes, remote),
+        Some(sealer) => match sealer.seal(bytes) {
+            Some(sealed) => socket.send_to(&sealed, remote),
+            None => return 0,
+        },
+    };
     if let Err(error) = &sent {
         tracing::trace!(%error, "an RTP packet was not sent");
     }
-    sent.is_ok()
+    u32::from(sent.is_ok())
 }

@@ -11,17 +11,16 @@ use crate::engine::{EngineError, Stage};
 
 impl Mouth {
     pub(in super::super) fn handle_timeout(&mut self, now: Instant, said: &mut Said, ports: &mut Ports) {
-        if self.retry.is_some_and(|at| now >= at) {
+        if self.post.is_due(now) {
             self.connect(now, ports);
         }
-        if let Some(error) = self.wire.as_ref().and_then(|wire| wire.is_late(now)) {
+        if self.post.must_look(now) {
+            self.prepare(now, ports);
+        }
+        if let Some(error) = self.post.wire.is_late(now) {
             return self.fail_again(now, error, said, ports);
         }
-        if let Some(wire) = self.wire.as_mut().filter(|wire| wire.is_quiet(now, self.alive_every))
-            && let Some((_, frame)) = self.synthesizer.keep_alive()
-        {
-            wire.send(now, frame, ports);
-        }
+        self.post.keep_alive(now, ports);
         if let Some((_, stage, limit)) = self.deadline().filter(|(at, ..)| now >= *at) {
             self.fail_again(now, EngineError::Late { stage, limit }, said, ports);
         }
@@ -36,13 +35,13 @@ impl Mouth {
             return Some((piece.heard_of + limit, Stage::FirstAudio, limit));
         };
         let limit = self.timeouts.next_audio;
-        let came = sound::millis(self.synthesizer.format(), piece.octets);
+        let came = sound::millis(self.post.part.format(), piece.octets);
         let played = first + Duration::from_millis(came);
         Some((played.min(piece.heard_of) + limit, Stage::NextAudio, limit))
     }
 
     pub(in super::super) fn poll_timeout(&self) -> Option<Instant> {
-        let wire = self.wire.as_ref().and_then(|wire| wire.poll_timeout(self.alive_every));
-        [wire, self.retry, self.deadline().map(|(at, ..)| at), self.pace].into_iter().flatten().min()
+        let deadline = self.deadline().map(|(at, ..)| at);
+        [self.post.poll_timeout(), deadline, self.pace].into_iter().flatten().min()
     }
 }

@@ -7,6 +7,7 @@ use media::units::SampleRate;
 use super::*;
 use crate::breaker::{Breaker, BreakerConfig, SharedBreaker};
 use crate::cascade::history;
+use crate::language::Language;
 use crate::link::{Answer, Target};
 use crate::responder::{Conversation, Responded, Responder, ResponseReader, Stop, ToolCall};
 use crate::synthesizer::{AudioFormat, SpeechId, Synthesized, Synthesizer};
@@ -51,6 +52,7 @@ pub(super) fn config(stt: &[&str], llm: &[&str], tts: &[&str]) -> CascadeConfig 
         instructions: "Be brief.".into(),
         first_message: None,
         filler: None,
+        language: Language::ENGLISH,
         speakable: Default::default(),
         tools: Vec::new(),
         first_prompt: PromptId(1),
@@ -121,6 +123,11 @@ impl Transcriber for FakeEars {
     fn handle(&mut self, input: &LinkInput, out: &mut Vec<Transcribed>) -> Result<(), EngineError> {
         let LinkInput::Text(text) = input else { return Ok(()) };
         let (verb, rest) = text.as_str().split_once(' ').unwrap_or((text.as_str(), ""));
+        if let Some(code) = verb.strip_prefix("final-") {
+            out.push(Transcribed::Final(rest.into()));
+            out.extend(Language::heard(code).map(Transcribed::Language));
+            return Ok(());
+        }
         out.push(match verb {
             "final" => Transcribed::Final(rest.into()),
             "interim" => Transcribed::Interim(rest.into()),
@@ -146,7 +153,9 @@ impl Responder for FakeModel {
     }
 
     fn request(&self, conversation: &Conversation<'_>) -> Result<Target, EngineError> {
-        let told: Vec<String> = conversation.entries.iter().map(history::line).collect();
+        let more = conversation.instructions.trim_start_matches("Be brief.").trim();
+        let entries = conversation.entries.iter().map(history::line);
+        let told: Vec<String> = (!more.is_empty()).then(|| more.to_owned()).into_iter().chain(entries).collect();
         Ok(request(&self.0, "model", told.join(" | ")))
     }
 
@@ -197,6 +206,10 @@ impl Synthesizer for FakeVoice {
 
     fn cancel(&mut self, speech: SpeechId, out: &mut Vec<Frame>) {
         out.push(Frame::Text(format!("cancel {}", speech.0).into()));
+    }
+
+    fn set_language(&mut self, _: &str) -> bool {
+        self.0.ends_with("bound")
     }
 
     fn pieces_ahead(&self) -> usize {

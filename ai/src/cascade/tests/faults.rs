@@ -47,6 +47,19 @@ fn a_transcriber_that_talks_nonsense_is_tried_again() {
 }
 
 #[test]
+fn a_transcriber_that_drips_is_replaced_and_its_words_must_do_where_there_is_no_other() {
+    let dripping = "started\nopen tts1\nstarts 0\naudio 5\nfinishes 0 600\nutt1 interim hel\n+1500 ";
+    let mut run = Run::new(fake::config(&["utt1", "stt2"], &["llm1"], &["tts1"]));
+    run.play(&format!("{dripping}open stt2\nstt2 final hello\nstt2 flushed"));
+    has(&run, "transcriber utt1 transcript_timeout, replaced");
+    has(&run, "> stt2 800 octets");
+    has(&run, "ask llm1: caller: hello");
+    let mut run = Run::new(fake::config(&["utt1"], &["llm1"], &["tts1"]));
+    run.play(dripping);
+    has(&run, "1600 ask llm1: caller: hel");
+}
+
+#[test]
 fn a_model_that_stalls_is_bridged_and_replaced() {
     let script = format!("{ASKED}+3000 llm2 text Hi.\nllm2 done\ntts1 audio 1 500\ntts1 done 1");
     let run = heard(&script, &["model llm1 first_token_timeout, replaced"]);
@@ -158,6 +171,163 @@ fn a_provider_that_all_calls_saw_failing_is_not_asked() {
     let mut run = Run::new(config);
     run.play("started\nopen stt1\nopen tts1\nstarts 0\nfinishes 0 600\nstt1 final hello\nstt1 flushed");
     has(&run, "ask llm2: caller: hello");
+}
+
+/// The breakers of `stages`, of any number of providers each, opened as by other calls just before the start.
+fn left_alone(config: CascadeConfig, stages: &str) -> CascadeConfig {
+    let at = Instant::now() + Duration::from_secs(3_600);
+    let CascadeConfig { transcribers, responders, synthesizers, .. } = &config;
+    let breakers = |stage: &str| -> Vec<_> {
+        match stage {
+            "stt" => transcribers.iter().map(|member| &member.breaker).collect(),
+            "llm" => responders.iter().map(|member| &member.breaker).collect(),
+            _ => synthesizers.iter().map(|member| &member.breaker).collect(),
+        }
+    };
+    stages.split(' ').flat_map(breakers).for_each(|breaker| (0..5).for_each(|_| breaker.failed(at)));
+    config
+}
+
+fn greeting(config: CascadeConfig) -> CascadeConfig {
+    CascadeConfig { first_message: Some("Hello.".into()), ..config }
+}
+
+#[test]
+fn a_cached_greeting_is_heard_when_nobody_may_be_asked_and_who_may_later_is() {
+    let mut run = Run::new(left_alone(greeting(single()), "stt llm tts"));
+    run.play("ringing\ncached Hello. 800\n+100 started\n+800 heard 1");
+    run.expect(
+        "0 look Hello.
+         100 audio 1 800
+         100 turn Completed - - - 0 - 100 100
+         100 end 1
+         900 Agent 1 = Hello.",
+    );
+    run.log.clear();
+    // A cool-down is 15 s, and up to a half more.
+    while !(run.links.contains_key("stt1") && run.links.contains_key("tts1")) {
+        run.play("+100");
+        assert!(run.ms <= 22_500, "{:?}", run.log);
+    }
+    run.play("open stt1\nopen tts1\nstarts 0\naudio 5\nfinishes 0 600\nstt1 final hi\nstt1 flushed");
+    has(&run, "> stt1 800 octets");
+    has(&run, "ask llm1: agent: Hello. | caller: hi");
+    run.play("llm1 text Ho.\nllm1 done\ntts1 audio 2 500");
+    has(&run, "audio 2 500");
+}
+
+#[test]
+fn a_stage_that_is_needed_and_that_nobody_may_be_asked_for_costs_the_engine() {
+    let of = |stage: &str| {
+        let mut run = Run::new(left_alone(greeting(single()), stage));
+        run.play("ringing\ncached Hello. 800\nstarted");
+        has(&run, "audio 1 800");
+        for socket in ["stt1", "tts1"] {
+            if run.links.contains_key(socket) {
+                run.play(&format!("open {socket}"));
+            }
+        }
+        run.play("+900 heard 1");
+        run.log.clear();
+        run.play("starts 0\naudio 5\nfinishes 0 600");
+        if stage != "stt" {
+            run.play("+150 stt1 final hi\nstt1 flushed");
+        }
+        if stage == "tts" {
+            run.play("+200 llm1 text Ho.\nllm1 done");
+        }
+        let failed = run.log.iter().position(|line| line.contains(" failed no ")).unwrap_or_else(|| panic!("{:#?}", run.log));
+        run.log.truncate(failed + 1);
+        run
+    };
+    let run = of("stt");
+    has(&run, "1000 transcriber stt1 left_alone");
+    has(&run, "1000 failed no transcriber provider is left");
+    has(&of("llm"), "1150 failed no model provider is left");
+    has(&of("tts"), "1350 failed no voice provider is left");
+}
+
+#[test]
+fn a_greeting_that_nobody_can_say_costs_the_engine_at_once() {
+    let mut run = Run::new(left_alone(greeting(single()), "tts"));
+    run.play("ringing\ncached Hello. 0");
+    has(&run, "0 voice tts1 left_alone");
+    has(&run, "0 failed no voice provider is left");
+}
+
+#[test]
+fn words_that_came_before_nobody_was_left_are_answered() {
+    let mut run = Run::new(fake::config(&["stt1"], &["llm1"], &["tts1"]));
+    run.play("started\nopen stt1\nopen tts1\nstarts 0\naudio 5\nstt1 final hello\nclosed stt1\n+200\nclosed stt1");
+    run.play("audio 5\nfinishes 0 600\n+1500");
+    has(&run, "ask llm1: caller: hello");
+}
+
+#[test]
+fn a_try_of_another_call_is_waited_for() {
+    let config = left_alone(greeting(single()), "tts");
+    // Another call has leave to try it.
+    let breaker = Arc::clone(&config.synthesizers[0].breaker);
+    assert!(breaker.allow(Instant::now() + Duration::from_secs(3_599) + Duration::from_millis(23_500)));
+    let mut run = Run::new(config);
+    run.play("ringing\ncached Hello. 0\n+600");
+    assert!(!run.links.contains_key("tts1"), "{:?}", run.log);
+    breaker.succeeded();
+    run.play("+500");
+    has(&run, "connect tts1");
+}
+
+#[test]
+fn who_is_told_when_to_come_back_asks_another_at_once() {
+    let script = format!("{ASKED}limited llm1 1000\nllm2 text Hi.\nllm2 done\ntts1 audio 1 500");
+    let run = heard(&script, &["model llm1 rate_limited, replaced"]);
+    let breaker = &run.session.config.responders[0].breaker;
+    assert!(!breaker.allow(run.start + Duration::from_millis(1_099 + 999)), "it is to be left alone");
+}
+
+#[test]
+fn who_is_told_when_to_come_back_waits_where_there_is_no_other() {
+    let asked = "starts 0\nfinishes 0 600\nstt1 final hello\nstt1 flushed\n";
+    let mut run = Run::new(single());
+    run.play(&format!("started\nopen stt1\nopen tts1\n{asked}limited llm1 1000\n+1000"));
+    assert_eq!(run.log.iter().filter(|line| line.contains("ask llm1")).count(), 1, "{:?}", run.log);
+    run.play("+100");
+    assert_eq!(run.log.iter().filter(|line| line.contains("ask llm1")).count(), 2, "{:?}", run.log);
+    // Longer than a caller can wait for first words.
+    let mut run = Run::new(single());
+    run.play(&format!("started\nopen stt1\nopen tts1\n{asked}limited llm1 3001"));
+    has(&run, "model llm1 rate_limited");
+    has(&run, "failed no model provider is left");
+}
+
+#[test]
+fn a_voice_or_transcriber_that_is_limited_is_waited_for_too() {
+    let mut run = Run::new(single());
+    run.play("started\nlimited stt1 1000\nlimited tts1 1000\n+1000");
+    run.log.clear();
+    run.play("+100");
+    has(&run, "connect stt1");
+    has(&run, "connect tts1");
+}
+
+#[test]
+fn a_provider_that_all_calls_are_to_leave_alone_is_not_asked_in_a_call_that_runs() {
+    let config = double();
+    let breaker = Arc::clone(&config.responders[0].breaker);
+    let mut run = Run::new(config);
+    run.play("started\nopen stt1\nopen tts1\nstarts 0\nfinishes 0 600\nstt1 final hello\nstt1 flushed");
+    run.play("llm1 text Hi.\nllm1 done\ntts1 audio 1 500\ntts1 done 1\n+500 heard 1");
+    breaker.rest(run.now(), Duration::from_secs(20));
+    run.play("starts 0\nfinishes 0 600\nstt1 final and\nstt1 flushed");
+    has(&run, "model llm1 left_alone, replaced");
+    has(&run, "ask llm2: caller: hello | agent: Hi. | caller: and");
+}
+
+#[test]
+fn a_model_that_drips_is_late_when_its_words_are_spoken() {
+    let mut script = ASKED.to_owned();
+    (0..30).for_each(|_| script.push_str("+200 llm1 text x\n"));
+    has(&heard(&script, &["model llm1 next_token_timeout, replaced"]), "ask llm2: caller: hello");
 }
 
 #[test]

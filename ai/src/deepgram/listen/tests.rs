@@ -21,8 +21,10 @@ fn the_socket_asks_for_the_legs_codec() {
     let url = |listen: &Listen| listen.socket().map(|target| target.url);
     assert_eq!(
         url(&listen()).as_deref(),
-        Ok("wss://api.deepgram.com/v1/listen?model=nova-3&encoding=mulaw&sample_rate=8000&channels=1&interim_results=true\
-            &endpointing=300&vad_events=true&punctuate=true&smart_format=false")
+        Ok(
+            "wss://api.deepgram.com/v1/listen?model=nova-3&language=multi&encoding=mulaw&sample_rate=8000&channels=1&interim_results=true\
+            &endpointing=300&vad_events=true&punctuate=true&smart_format=false"
+        )
     );
     let mut config = listen().0;
     (config.codec, config.language, config.endpointing) = (Codec::Pcma, Some("de".to_owned()), None);
@@ -31,7 +33,8 @@ fn the_socket_asks_for_the_legs_codec() {
     for part in ["&language=de&encoding=alaw&", "&endpointing=false&", "&keyterm=Offhook&keyterm=A%20%26%20B"] {
         assert!(told.contains(part), "{told}");
     }
-    config.model = "nova-2-phonecall".to_owned();
+    (config.model, config.language) = ("nova-2-phonecall".to_owned(), None);
+    assert!(url(&Listen::new(config.clone())).is_ok_and(|told| !told.contains("language")), "it knows no `multi`");
     assert!(url(&Listen::new(config)).is_ok_and(|told| told.ends_with("&keywords=Offhook&keywords=A%20%26%20B")));
 }
 
@@ -55,7 +58,7 @@ fn results_become_words() {
         {"type":"Results","channel_index":[0,1],"start":0.0,"duration":0.5,"is_final":false,"speech_final":false,"channel":{"alternatives":[{"transcript":"hi","confidence":0.9,"words":[]}]}}
         {"type":"Results","channel_index":[0,1],"start":0.0,"duration":1.2,"is_final":true,"speech_final":true,"from_finalize":false,"channel":{"alternatives":[{"transcript":"hi there","confidence":0.98,"languages":["en"],"words":[{"word":"hi","start":0.1,"end":0.3}]}]},"metadata":{"request_id":".."},"entities":[]}
         {"type":"UtteranceEnd","channel":[0,1],"last_word_end":-1}"#,
-        "SpeechStarted|interim hi|final hi there|used 1200 ms",
+        "SpeechStarted|interim hi|final hi there|language en|used 1200 ms",
     );
 }
 

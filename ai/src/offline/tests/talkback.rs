@@ -46,7 +46,7 @@ fn a_turn_at_the_very_start_has_what_there_is() {
 
 #[test]
 fn after_two_hours_the_past_is_still_bounded() {
-    let mut scene = Scene::new(OfflineConfig { silence_prompts: 0, ..config(Mode::Talkback) });
+    let mut scene = Scene::new(config(Mode::Talkback));
     scene.input(Input::Started);
     let frame = Arc::new(PcmFrame::silence(Codec::Pcmu));
     for _ in 0..360_000 {
@@ -75,39 +75,27 @@ fn an_answer_that_is_interrupted_is_dropped_and_the_new_turn_answered() {
 }
 
 #[test]
-fn a_silent_caller_is_asked_and_let_go() {
-    check("30000", "0:say(Hello) 11000:say(Still there?) 22000:say(Goodbye.) 23000:hangup(caller_silent)");
+fn remarks_are_said_and_the_caller_goes_on_being_heard() {
+    check("2000 q 2000 s500 3000", "0:say(Hello) 2000:say(Still there?) 5100:sound(1100)");
+    check("2000 g 2000", "0:say(Hello) 2000:say(Goodbye.)");
+    check("2000 g 500 i 500 f 3000", "0:say(Hello) 2000:say(Goodbye.) 3600:sound(1100)");
 }
 
 #[test]
-fn an_answer_begins_the_patience_anew() {
-    check(
-        "11500 s500 13000 12000",
-        "0:say(Hello) 11000:say(Still there?) 12600:sound(1100) 23700:say(Still there?) 34700:say(Goodbye.) \
-         35700:hangup(caller_silent)",
-    );
+fn a_remark_that_comes_too_late_is_not_made() {
+    check("500 q 2000", "0:say(Hello)");
+    check("2000 i q 500 f q 2000", "0:say(Hello) 3100:sound(1100)");
 }
 
 #[test]
-fn a_key_is_a_sign_of_life() {
-    check("10000 k5 9980", "0:say(Hello)");
-    check("10000 k5 10000", "0:say(Hello) 20000:say(Still there?)");
+fn the_last_words_come_after_what_plays_and_in_place_of_the_rest() {
+    check("500 t 3000", "0:say(Hello) 1000:say(Goodbye.)");
+    check("2000 i 500 t 3000", "0:say(Hello) 2500:say(Goodbye.)");
 }
 
 #[test]
-fn a_long_turn_is_not_silence() {
-    check("2000 s30000", "0:say(Hello) 32600:sound(30600)");
-}
-
-#[test]
-fn who_speaks_into_the_goodbye_stays() {
-    check("22500 i 500 f 3000", "0:say(Hello) 11000:say(Still there?) 22000:say(Goodbye.) 23600:sound(1100)");
-}
-
-#[test]
-fn without_a_greeting_the_caller_speaks_first() {
-    let mut scene = Scene::new(OfflineConfig { greeting: String::new(), ..config(Mode::Talkback) });
-    assert_eq!(scene.play("9980 20"), "10000:say(Still there?)");
+fn nobody_is_asked_unless_told_to() {
+    check("60000", "0:say(Hello)");
 }
 
 #[test]

@@ -3,13 +3,13 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::vendor::ProviderKind;
 use crate::vendor::script::{account, asked, read};
+use crate::vendor::{Model, ProviderKind};
 
-fn responder(kind: ProviderKind) -> ChatCompletions {
+fn responder(kind: ProviderKind) -> Model {
     let mut config = ResponderConfig::from(kind);
     config.account = account(kind);
-    ChatCompletions::new(config)
+    Model::new(config, &CHAT_COMPLETIONS)
 }
 
 fn check(events: &str, expected: &str) {
@@ -46,7 +46,7 @@ fn options_are_sent_where_they_are_known() {
     config.model = "qwen3".into();
     config.temperature = Some(0.7);
     config.reasoning_effort = Some("low".into());
-    let (url, body) = asked(&ChatCompletions::new(config), "c hi|t c1|r c1", Some(ToolChoice::None));
+    let (url, body) = asked(&Model::new(config, &CHAT_COMPLETIONS), "c hi|t c1|r c1", Some(ToolChoice::None));
     assert_eq!(url, "http://127.0.0.1:11434/v1/chat/completions");
     assert_eq!(
         (&body["max_tokens"], &body["temperature"], &body["reasoning_effort"]),

@@ -12,7 +12,7 @@ use load_tests::impair::Impairments;
 use load_tests::monitor::Watching;
 use load_tests::mouth::{Manner, Voice};
 use load_tests::plan::{CONCURRENCY_MAX, Plan, Reach, Shape};
-use load_tests::sip_caller::{CALLS_PER_SOCKET, SipLoad, SipTransport};
+use load_tests::sip_caller::{ANSWER_WITHIN, CALLS_PER_SOCKET, SipLoad, SipTransport};
 use load_tests::slo::Slo;
 use load_tests::speech::Recording;
 use load_tests::twilio_caller::TwilioLoad;
@@ -64,6 +64,9 @@ pub struct Sip {
     /// Calls on one RTP socket; 1 for a server that sends from one port to all
     #[arg(long, default_value_t = CALLS_PER_SOCKET)]
     calls_per_socket: usize,
+    /// A call that is not answered after so many seconds is cancelled and counts as failed
+    #[arg(long, default_value_t = ANSWER_WITHIN.as_secs())]
+    answer_within: u64,
     /// Write the audio of the one call: left what the caller sent, right what came back
     #[arg(long)]
     save_wav: Option<PathBuf>,
@@ -219,6 +222,7 @@ impl Sip {
             caller: self.common.caller()?,
             watching: self.common.watching().await?,
             calls_per_socket: self.calls_per_socket,
+            answer_within: Duration::from_secs(self.answer_within),
             impairments: Impairments {
                 loss: share("loss", self.loss)?,
                 jitter: Duration::from_millis(self.jitter_ms),

@@ -35,40 +35,64 @@ fn a_sentence_does_not_end_where_its_next_word_must_follow() {
 }
 
 #[test]
-fn thanks_answers_and_full_stops_end_a_turn() {
-    let ends = ["yes", "No.", "I would like a table for two, please", "okay thank you", "It does not work.", "How much is it?"];
+fn a_full_stop_ends_a_turn() {
+    let ends = ["No.", "I would like a table for two, please.", "It does not work.", "How much is it?"];
     for text in ends {
         assert_eq!(completeness(text, "en"), IS_OVER, "{text}");
+    }
+    assert_eq!(completeness("Good morning.", "en"), UNKNOWN, "a greeting alone");
+}
+
+#[track_caller]
+fn check_stops(language: &str, expected: Stop, texts: &[&str]) {
+    for text in texts {
+        assert_eq!(stop(text, language), Some(expected), "{language}: {text}");
     }
 }
 
 #[test]
-fn without_punctuation_a_whole_sentence_is_likely_over() {
-    check_completeness(
+fn what_must_go_on_is_told_from_what_may_end() {
+    check_stops(
         "en",
-        &[
-            ("what are your opening hours", LIKELY_OVER),
-            ("my router does not work anymore", MAY_BE_OVER),
-            ("the red one", MAY_BE_OVER),
-            ("tomorrow", UNKNOWN),
-            ("", UNKNOWN),
-            ("?!", UNKNOWN),
-        ],
+        Stop::Open,
+        &["could you", "i was going to", "there are", "and then we", "it is not", "the man with the", "um"],
     );
+    check_stops(
+        "en",
+        Stop::Wanting,
+        &["i need", "yes i think", "could you send me", "do you have", "i would like a small", "a very nice", "it was quite"],
+    );
+    check_stops(
+        "en",
+        Stop::Subordinate,
+        &["if it is possible", "when i press the button", "well before we start", "what we ordered", "it is fine but if you"],
+    );
+    check_stops("en", Stop::Opener, &["good morning", "okay so", "hello", "sorry excuse me"]);
+    check_stops("en", Stop::Topic, &["my telephone", "the number on the card"]);
 }
 
 #[test]
-fn a_clause_or_a_greeting_alone_wants_more() {
-    check_completeness(
+fn what_may_end_is_told_by_what_it_is() {
+    check_stops("en", Stop::Answer, &["yes", "of course", "tomorrow", "yes tomorrow"]);
+    check_stops("en", Stop::Fragment, &["ten past seven", "on the first of july", "two tickets to york"]);
+    check_stops("en", Stop::Clause, &["my router does not work", "i paid by card", "if it rains tomorrow we will stay at home"]);
+    check_stops("en", Stop::Settled, &["no i cannot see it", "we can do that", "it came yesterday", "i tried to log in again"]);
+    check_stops(
         "en",
-        &[
-            ("if it is possible", MAY_GO_ON),
-            ("good morning", MAY_GO_ON),
-            ("okay right", MAY_GO_ON),
-            ("if it rains tomorrow we will stay at home", MAY_BE_OVER),
-            ("when do you close", LIKELY_OVER),
-        ],
+        Stop::Question,
+        &["when do you close", "are you open on sundays", "what do you need", "what time is it", "how are you", "who is it for"],
     );
+    check_stops("en", Stop::Closed, &["yes please", "thank you goodbye", "i think that is all"]);
+    assert_eq!((stop("", "en"), stop("yes", "fi")), (None, None));
+}
+
+#[test]
+fn what_speaks_for_an_end_is_more_complete_than_what_speaks_against_it() {
+    let against = [Stop::Open, Stop::Wanting, Stop::Subordinate, Stop::Opener, Stop::Topic];
+    for stop in STOPS {
+        assert_eq!(stop.completeness() < UNKNOWN, against.contains(&stop), "{stop:?}");
+    }
+    assert_eq!((log_odds(0.5), log_odds(0.0), log_odds(1.0)), (0.0, -LOG_ODDS_MAX, LOG_ODDS_MAX));
 }
 
 #[test]
@@ -80,7 +104,7 @@ fn numbers_names_and_addresses_go_on_until_they_can_be_whole() {
             ("it is 555 12", MAY_GO_ON),
             ("it is 555 1234", MAY_BE_OVER),
             ("five five five one two three four", MAY_BE_OVER),
-            ("a table for two", MAY_BE_OVER),
+            ("a table for two", Stop::Fragment.completeness()),
             ("that is spelled j o h", MAY_GO_ON),
             ("john dot", GOES_ON),
             ("john smith at gmail", MAY_GO_ON),
@@ -92,22 +116,19 @@ fn numbers_names_and_addresses_go_on_until_they_can_be_whole() {
 
 #[test]
 fn every_language_has_its_own_words() {
-    check_completeness(
-        "de-AT",
-        &[("ich möchte einen Termin für", GOES_ON), ("ja, bitte", IS_OVER), ("mein Anschluss geht nicht", MAY_BE_OVER)],
-    );
-    check_completeness(
-        "es",
-        &[("quisiera una mesa para", GOES_ON), ("no, gracias", IS_OVER), ("cuánto cuesta la habitación", LIKELY_OVER)],
-    );
-    check_completeness(
-        "fr",
-        &[("je voudrais", GOES_ON), ("oui, merci", IS_OVER), ("à quelle heure êtes-vous ouverts ?", IS_OVER)],
-    );
-    check_completeness(
-        "it_IT",
-        &[("vorrei prenotare un tavolo per", GOES_ON), ("sì, grazie", IS_OVER), ("il mio telefono, ehm", GOES_ON)],
-    );
+    check_stops("de-AT", Stop::Open, &["ich möchte einen Termin für"]);
+    check_stops("de", Stop::Wanting, &["ich brauche"]);
+    check_stops("de", Stop::Subordinate, &["wenn es möglich wäre"]);
+    check_stops("de", Stop::Closed, &["ja, bitte"]);
+    check_stops("de", Stop::Clause, &["mein Anschluss geht nicht"]);
+    check_stops("es", Stop::Open, &["quisiera una mesa para"]);
+    check_stops("es", Stop::Closed, &["no, gracias"]);
+    check_stops("es", Stop::Question, &["cuánto cuesta la habitación"]);
+    check_stops("fr", Stop::Open, &["je voudrais"]);
+    check_stops("fr", Stop::Closed, &["oui, merci"]);
+    check_stops("it_IT", Stop::Open, &["vorrei prenotare un tavolo per", "il mio telefono, ehm"]);
+    check_stops("it", Stop::Answer, &["sì", "domani"]);
+    check_completeness("fr", &[("à quelle heure êtes-vous ouverts ?", IS_OVER)]);
     check_completeness("fi", &[("haluaisin varata", UNKNOWN), ("kyllä.", UNKNOWN)]);
     check_completeness("", &[("yes", UNKNOWN)]);
 }

@@ -28,6 +28,7 @@ fn call() -> CallRecord {
         cause_detail: None,
         stats: Value::Null,
         usage: Usage::default(),
+        language: None,
     }
 }
 

@@ -143,8 +143,9 @@ fn ack_and_cancel_are_made_as_the_rfc_says() {
 
 #[test]
 fn advertised_host_is_in_via_and_contact() {
-    let config = EndpointConfig { advertised_host: Some("sip.example.com".into()), ..EndpointConfig::default() };
-    let mut bench = Bench::new(config, Transport::Tcp);
+    let local = flow(Transport::Tcp).local;
+    let told = Listener { transport: Transport::Tcp, local, host: "sip.example.com".parse().unwrap() };
+    let mut bench = Bench::new(EndpointConfig { listeners: vec![told], ..EndpointConfig::default() }, Transport::Tcp);
     bench.run("invite");
     let invite = &bench.sent["INVITE"];
     assert!(invite.headers.get(name::VIA).unwrap().starts_with("SIP/2.0/TCP sip.example.com:5060;branch=z9hG4bK"));

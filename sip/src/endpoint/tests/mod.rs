@@ -15,6 +15,7 @@ mod headers;
 mod random;
 mod uac;
 mod uas;
+mod ways;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;

@@ -1,0 +1,245 @@
+//! The ways that a request of ours may take: which are there, which is first, and which is next when one fails.
+//!
+//! ```text
+//! the connection that the peer was last seen on          as long as it stands
+//! what RFC 3263 finds for the first route or the Contact  at most WAYS_MAX - 1, of what we speak
+//! where the peer was last seen                            last: a proxy there has resolved the name, a NAT there knows the way
+//! ```
+//! A way fails by an error of the transport, by silence, or by a 503 (RFC 3263 §4.3).
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Instant;
+
+use super::clients::ClientUser;
+use super::usages::{Cancel, Phase};
+use super::{Endpoint, Listener};
+use crate::flow::{Flow, Transport};
+use crate::locate::{Family, Place, Target};
+use crate::message::{Request, name};
+use crate::uri::{Host, Uri};
+
+/// Ways that one request takes at most: each may be silent for 32 s.
+pub(super) const WAYS_MAX: usize = 4;
+
+/// Requests above this go by TCP where UDP was meant (RFC 3261 §18.1.1): in fragments they would be lost more often, or always.
+pub(super) const DATAGRAM_MAX: usize = 1_300;
+
+/// One way to a peer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Way {
+    pub flow: Flow,
+    /// Whom a connection may be opened to; `None`: it must be open already.
+    pub peer: Option<Host>,
+    /// TCP was tried in its place, for a long request.
+    pub at_any_length: bool,
+}
+
+impl Way {
+    /// To a peer that may be connected to.
+    pub fn to(flow: Flow, peer: Host) -> Self {
+        Self { flow, peer: Some(peer), at_any_length: false }
+    }
+
+    /// Back to where a peer was seen.
+    pub fn seen(flow: Flow) -> Self {
+        Self { flow, peer: None, at_any_length: false }
+    }
+}
+
+/// What a request does when its way has failed.
+#[derive(Clone, Debug)]
+pub(super) enum Rest {
+    /// Takes the next of these.
+    Ways(VecDeque<Way>),
+    /// Nobody looked yet where else this URI leads.
+    Unsought(Uri),
+}
+
+/// A request that waits until it is known where its URI leads.
+#[derive(Debug)]
+pub(super) struct Trip {
+    request: Request,
+    user: ClientUser,
+    flown: Flown,
+    /// `None`: the URI names no host that we could reach.
+    place: Option<Place>,
+}
+
+/// Where a peer was seen, and whether that way is known to have failed.
+#[derive(Clone, Copy, Debug)]
+struct Flown {
+    seen: Flow,
+    failed: bool,
+}
+
+impl Endpoint {
+    /// Sends a request of a dialog whose peer was last seen at `seen`, to its first route or target.
+    pub(super) fn send_in_dialog(&mut self, now: Instant, seen: Flow, uri: Uri, request: Request, user: ClientUser) {
+        if seen.transport.is_reliable() {
+            self.send_request(now, Way::seen(seen), Rest::Unsought(uri), request, user);
+        } else {
+            self.seek(now, Flown { seen, failed: false }, &uri, request, user);
+        }
+    }
+
+    /// Where an ACK to a 2xx goes: it is answered by nobody and must not be late, so a name is not looked up for it.
+    pub(super) fn ack_way(&self, seen: Flow, uri: &Uri) -> Way {
+        let place = Place::of(uri).filter(|_| !seen.transport.is_reliable());
+        let target = place.and_then(|place| Some((place.host.address()?, place)));
+        let way = target.and_then(|(address, place)| {
+            let transport = place.transport.unwrap_or(seen.transport);
+            let port = place.port.unwrap_or(transport.default_port());
+            self.way(seen, Target { transport, address: (address, port).into() }, &place.host)
+        });
+        way.unwrap_or(Way::seen(seen))
+    }
+
+    /// The way of a request failed: it takes the next one, as a transaction of its own. False when there is none, or nobody waits for
+    /// the request any more.
+    pub(super) fn fail_over(&mut self, now: Instant, id: u64) -> bool {
+        let Some(transaction) = self.clients.table.get_mut(&id) else {
+            return false;
+        };
+        let (user, flow) = (transaction.user, transaction.transmit.flow);
+        let rest = std::mem::replace(&mut transaction.rest, Rest::Ways(VecDeque::new()));
+        let (mut request, early) = (transaction.request.clone(), transaction.early.clone());
+        self.locator.handle_failure(now, Target { transport: flow.transport, address: flow.remote });
+        if !self.is_wanted(user) {
+            return false;
+        }
+        request.headers.remove_first(name::VIA);
+        match rest {
+            Rest::Unsought(uri) => {
+                self.release(id);
+                self.seek(now, Flown { seen: flow, failed: true }, &uri, request, user);
+            }
+            Rest::Ways(mut ways) => {
+                let Some(way) = ways.pop_front() else {
+                    return false;
+                };
+                self.release(id);
+                let next = self.send_request(now, way, Rest::Ways(ways), request, user);
+                if let ClientUser::Invite(number) = user {
+                    self.follow_invite(number, next, early);
+                }
+            }
+        }
+        true
+    }
+
+    /// A search has ended, or more than one: their requests are sent.
+    pub(super) fn take_found(&mut self, now: Instant) {
+        while let Some((id, targets)) = self.locator.poll_found() {
+            if let Some(trip) = self.trips.remove(&id) {
+                self.depart(now, trip, targets);
+            }
+        }
+    }
+
+    /// The transaction goes on without its user, who waits for another one now.
+    fn release(&mut self, id: u64) {
+        if let Some(transaction) = self.clients.table.get_mut(&id) {
+            transaction.user = ClientUser::Nobody;
+        }
+    }
+
+    fn seek(&mut self, now: Instant, flown: Flown, uri: &Uri, request: Request, user: ClientUser) {
+        let place = Place::of(uri);
+        let trip = Trip { request, user, flown, place: place.clone() };
+        let Some(place) = place else {
+            return self.depart(now, trip, Vec::new());
+        };
+        let id = self.next_number();
+        self.trips.insert(id, trip);
+        self.locator.locate(now, id, place, &mut self.random);
+        self.take_found(now);
+    }
+
+    /// Sends a request on the first of its ways, now that they are known.
+    fn depart(&mut self, now: Instant, trip: Trip, targets: Vec<Target>) {
+        let Trip { request, user, flown: Flown { seen, failed }, place } = trip;
+        if !self.is_wanted(user) {
+            return;
+        }
+        let secure = place.as_ref().is_some_and(|place| place.secure);
+        let peer = place.map_or(seen.remote.ip().into(), |place| place.host);
+        let found = targets.into_iter().filter(|target| !secure || target.transport == Transport::Tls);
+        let mut ways: VecDeque<Way> = found.filter_map(|target| self.way(seen, target, &peer)).collect();
+        let back = !failed && (!secure || seen.transport == Transport::Tls) && ways.iter().all(|way| way.flow != seen);
+        ways.truncate(WAYS_MAX - usize::from(back));
+        if back {
+            ways.push_back(Way::seen(seen));
+        }
+        match ways.pop_front() {
+            Some(first) => drop(self.send_request(now, first, Rest::Ways(ways), request, user)),
+            None => self.fail_user(user),
+        }
+    }
+
+    /// Whether anybody still waits for a request's answer.
+    fn is_wanted(&self, user: ClientUser) -> bool {
+        match user {
+            ClientUser::Bye(number) => self.usages.table.contains_key(&number),
+            ClientUser::Invite(number) => {
+                let phase = self.usages.table.get(&number).map(|usage| &usage.phase);
+                matches!(phase, Some(Phase::Inviting { cancel: Cancel::No, .. }))
+            }
+            ClientUser::Nobody => true,
+        }
+    }
+
+    /// How we reach a target; `None` when it cannot be meant for us, or we do not speak its transport.
+    ///
+    /// A private address of a public peer is one behind a NAT: nothing of ours would arrive.
+    fn way(&self, seen: Flow, target: Target, peer: &Host) -> Option<Way> {
+        let address = target.address.ip().to_canonical();
+        let all = IpAddr::V4(Ipv4Addr::BROADCAST);
+        if address.is_unspecified()
+            || address.is_multicast()
+            || address == all
+            || (is_private(address) && !is_private(seen.remote.ip()))
+        {
+            return None;
+        }
+        let local = self.config.listener(target.transport, Family::of(address), seen.local.ip()).map(|listener| listener.local);
+        let same = target.transport == seen.transport && address.is_ipv4() == seen.remote.is_ipv4();
+        let local = if same { Some(seen.local) } else { local };
+        let flow = Flow { transport: target.transport, local: local?, remote: target.address };
+        Some(Way::to(flow, peer.clone()))
+    }
+
+    /// By TCP instead, for a request that is too long for a datagram.
+    pub(super) fn way_for_length(&self, way: &Way, length: usize) -> Option<Way> {
+        let flow = way.flow;
+        if flow.transport.is_reliable() || way.at_any_length || length <= DATAGRAM_MAX {
+            return None;
+        }
+        let listener = self.config.listener(Transport::Tcp, Family::of(flow.remote.ip()), flow.local.ip())?;
+        let flow = Flow { transport: Transport::Tcp, local: listener.local, remote: flow.remote };
+        Some(Way::to(flow, flow.remote.ip().into()))
+    }
+}
+
+/// What [`Endpoint`] speaks, the preferred first; each family once.
+pub(super) fn reach(listeners: &[Listener]) -> Vec<(Transport, Family)> {
+    let mut reach = Vec::new();
+    for listener in listeners {
+        let one = (listener.transport, Family::of(listener.local.ip()));
+        if !reach.contains(&one) {
+            reach.push(one);
+        }
+    }
+    reach
+}
+
+/// An address that means something in one network only.
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            let shared = address.octets()[0] == 100 && address.octets()[1] & 0xc0 == 64;
+            address.is_private() || address.is_loopback() || address.is_link_local() || shared
+        }
+        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local(),
+    }
+}

@@ -1,0 +1,190 @@
+//! The search of RFC 3263 §4 as a function: a place and what is known, to targets, or to what must be asked first.
+
+use std::net::SocketAddr;
+
+use rand::Rng;
+
+use super::records::in_order;
+use super::{Family, Question, Records};
+use crate::flow::Transport;
+use crate::uri::{Host, Scheme, SipUri, Uri};
+
+/// Records of one kind that are looked at: no carrier has more servers in one answer.
+const RECORDS_MAX: usize = 8;
+/// Targets of one place; nobody waits for a seventeenth.
+const TARGETS_MAX: usize = 16;
+
+/// What a URI says of the way to it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Place {
+    /// Host or domain; `maddr` when there is one.
+    pub host: Host,
+    /// The port, when one was written.
+    pub port: Option<u16>,
+    /// The transport, when one was written.
+    pub transport: Option<Transport>,
+    /// A `sips:` URI: TLS and nothing else.
+    pub secure: bool,
+}
+
+impl Place {
+    /// `None` for a URI that names no host, or a transport that nobody here speaks.
+    pub fn of(uri: &Uri) -> Option<Self> {
+        let uri: &SipUri = uri.as_sip()?;
+        let secure = uri.scheme == Scheme::Sips;
+        let transport = match uri.params.get("transport").map(str::to_ascii_lowercase).as_deref() {
+            None => None,
+            Some("udp" | "tcp" | "tls") if secure => Some(Transport::Tls),
+            Some("udp") => Some(Transport::Udp),
+            Some("tcp") => Some(Transport::Tcp),
+            Some("tls") => Some(Transport::Tls),
+            Some(_) => return None,
+        };
+        let host = match uri.params.get("maddr") {
+            Some(maddr) => maddr.parse().ok()?,
+            None => uri.host.clone(),
+        };
+        Some(Self { host, port: uri.port, transport, secure })
+    }
+
+    fn default_transport(&self) -> Transport {
+        if self.secure { Transport::Tls } else { Transport::Udp }
+    }
+}
+
+/// A server to try.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Target {
+    /// How it is spoken to.
+    pub transport: Transport,
+    /// Where it is.
+    pub address: SocketAddr,
+}
+
+/// Targets of a place in the order to be tried, of what `reach` lists (the preferred first); an address in the place itself is the
+/// target whatever `reach` says. Weights of SRV records draw from `random`.
+///
+/// # Errors
+/// The questions whose answers `known` lacks; call again with more known.
+pub fn plan<'a>(
+    place: &Place,
+    reach: &[(Transport, Family)],
+    known: &dyn Fn(&Question) -> Option<&'a Records>,
+    random: &mut impl Rng,
+) -> Result<Vec<Target>, Vec<Question>> {
+    let name = match &place.host {
+        Host::Address(address) => {
+            let transport = place.transport.unwrap_or(place.default_transport());
+            let port = place.port.unwrap_or(transport.default_port());
+            return Ok(vec![Target { transport, address: SocketAddr::new(*address, port) }]);
+        }
+        Host::Name(_) if reach.is_empty() => return Ok(Vec::new()),
+        Host::Name(name) => name.trim_end_matches('.').to_ascii_lowercase(),
+    };
+    let mut search = Search { reach, known, missing: Vec::new() };
+    let mut targets = match (place.port, place.transport) {
+        (Some(port), transport) => search.hosts(&name, port, transport.unwrap_or(place.default_transport())),
+        (None, Some(transport)) => search.service(&service_name(transport, &name), transport, random),
+        (None, None) => search.domain(&name, place.secure, random),
+    };
+    if targets.is_empty() && search.missing.is_empty() && place.port.is_none() {
+        let transport = place.transport.unwrap_or(place.default_transport());
+        targets = search.hosts(&name, transport.default_port(), transport);
+    }
+    targets.truncate(TARGETS_MAX);
+    if search.missing.is_empty() { Ok(targets) } else { Err(search.missing) }
+}
+
+struct Search<'a, 'k> {
+    reach: &'k [(Transport, Family)],
+    known: &'k dyn Fn(&Question) -> Option<&'a Records>,
+    missing: Vec<Question>,
+}
+
+impl<'a> Search<'a, '_> {
+    fn ask(&mut self, question: Question) -> Option<&'a Records> {
+        let records = (self.known)(&question);
+        if records.is_none() {
+            self.missing.push(question);
+        }
+        records
+    }
+
+    fn speaks(&self, transport: Transport) -> bool {
+        self.reach.iter().any(|(own, _)| *own == transport)
+    }
+
+    /// Neither port nor transport: NAPTR says which transports there are, else SRV records of each do (§4.1).
+    fn domain(&mut self, name: &str, secure: bool, random: &mut impl Rng) -> Vec<Target> {
+        let Some(records) = self.ask(Question::Naptr(name.to_owned())) else {
+            return Vec::new();
+        };
+        let mut rows: Vec<_> = match records {
+            Records::Naptr(rows) => rows.iter().take(RECORDS_MAX).collect(),
+            _ => Vec::new(),
+        };
+        rows.sort_by_key(|row| (row.order, row.preference));
+        let usable = rows.into_iter().filter(|row| row.flags.eq_ignore_ascii_case("s")).filter_map(|row| {
+            let transport = transport_of(&row.service)?;
+            (!secure || transport == Transport::Tls).then(|| (row.replacement.to_ascii_lowercase(), transport))
+        });
+        let mut services: Vec<(String, Transport)> = usable.collect();
+        if services.is_empty() {
+            let all = [Transport::Udp, Transport::Tcp, Transport::Tls];
+            let allowed = all.into_iter().filter(|transport| !secure || *transport == Transport::Tls);
+            services = allowed.map(|transport| (service_name(transport, name), transport)).collect();
+        }
+        services.retain(|(_, transport)| self.speaks(*transport));
+        services.into_iter().flat_map(|(service, transport)| self.service(&service, transport, random)).collect()
+    }
+
+    /// The hosts of a service, in the order of its SRV records (§4.2).
+    fn service(&mut self, service: &str, transport: Transport, random: &mut impl Rng) -> Vec<Target> {
+        let Some(Records::Srv(rows)) = self.ask(Question::Srv(service.trim_end_matches('.').to_owned())) else {
+            return Vec::new();
+        };
+        let hosts = in_order(&rows[..rows.len().min(RECORDS_MAX)], random).into_iter().flat_map(|row| {
+            let host = row.target.trim_end_matches('.').to_ascii_lowercase();
+            if host.is_empty() { Vec::new() } else { self.hosts(&host, row.port, transport) }
+        });
+        hosts.collect()
+    }
+
+    /// The addresses of a host, IPv4 first: a way that is there for certain before one that often leads nowhere.
+    fn hosts(&mut self, host: &str, port: u16, transport: Transport) -> Vec<Target> {
+        let mut targets = Vec::new();
+        for family in [Family::V4, Family::V6] {
+            if !self.reach.contains(&(transport, family)) {
+                continue;
+            }
+            let question = match family {
+                Family::V4 => Question::A(host.to_owned()),
+                Family::V6 => Question::Aaaa(host.to_owned()),
+            };
+            if let Some(Records::Addresses(addresses)) = self.ask(question) {
+                let of_family = addresses.iter().filter(|address| Family::of(**address) == family).take(RECORDS_MAX);
+                targets.extend(of_family.map(|address| Target { transport, address: SocketAddr::new(*address, port) }));
+            }
+        }
+        targets
+    }
+}
+
+/// Where the SRV records of a transport are (RFC 3263 §4.1).
+fn service_name(transport: Transport, domain: &str) -> String {
+    let service = match transport {
+        Transport::Tcp => "_sip._tcp",
+        Transport::Tls => "_sips._tcp",
+        Transport::Udp => "_sip._udp",
+    };
+    format!("{service}.{domain}")
+}
+
+fn transport_of(service: &str) -> Option<Transport> {
+    match service.to_ascii_uppercase().as_str() {
+        "SIP+D2T" => Some(Transport::Tcp),
+        "SIP+D2U" => Some(Transport::Udp),
+        "SIPS+D2T" => Some(Transport::Tls),
+        _ => None,
+    }
+}

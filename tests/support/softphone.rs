@@ -1,0 +1,98 @@
+//! baresip as a caller: a softphone that is not ours, which speaks and listens.
+#![allow(dead_code, clippy::unwrap_used, missing_docs)]
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use media::wav::{WavFormat, header};
+
+use super::stereo::{self, Side};
+use super::{Folder, Process, speech};
+
+/// Silence before the speech, in which the greeting is heard, and after it, in which the answer is.
+pub const LISTEN_SECONDS: usize = 7;
+
+/// A configured baresip in a folder of its own, which ends with this.
+pub struct Softphone {
+    _process: Process,
+    folder: Folder,
+}
+
+impl Softphone {
+    /// Calls this URI in this codec; it says the speech, and hangs up when its file is at its end. `account` has more parameters of its
+    /// account, each with its semicolon; `config` is added to its own.
+    pub fn call(uri: &str, codec: &str, account: &str, config: &str) -> Self {
+        let folder = Folder::new();
+        let path = folder.path();
+        std::fs::write(path.join("said.wav"), spoken()).unwrap();
+        std::fs::create_dir(path.join("heard")).unwrap();
+        let own = CONFIG.replace("FOLDER", &path.display().to_string()).replace("MODULES", &modules().display().to_string());
+        std::fs::write(path.join("config"), own + config).unwrap();
+        std::fs::write(path.join("accounts"), format!("<sip:softphone@127.0.0.1>;regint=0;audio_codecs={codec}{account}\n"))
+            .unwrap();
+        std::fs::write(path.join("contacts"), "").unwrap();
+        let log = std::fs::File::create(path.join("log")).unwrap();
+        let child = Command::new("baresip")
+            .arg("-f")
+            .arg(path)
+            .args(["-e", &format!("d {uri}"), "-t", "60"])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .expect("baresip is installed (Debian: baresip-core)");
+        Self { _process: Process(child), folder }
+    }
+
+    /// What it heard, after decoding.
+    pub fn heard(&self) -> Side {
+        let files = std::fs::read_dir(self.folder.path().join("heard")).unwrap();
+        let mut files = files.map(|file| file.unwrap().path()).filter(|path| path.to_string_lossy().ends_with("-dec.wav"));
+        stereo::read_mono(&files.next().expect("baresip wrote what it decoded"))
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+/// Everything on loopback and in files: a source that plays one, a filter that writes what is decoded to another.
+const CONFIG: &str = "
+sip_listen 127.0.0.1:0
+net_interface 127.0.0.1
+audio_source aufile,FOLDER/said.wav
+audio_player aubridge,nil
+audio_channels 1
+ausrc_srate 8000
+auplay_srate 8000
+ausrc_channels 1
+auplay_channels 1
+snd_path FOLDER/heard
+module_path MODULES
+module aufile.so
+module aubridge.so
+module g711.so
+module g722.so
+module opus.so
+module srtp.so
+module sndfile.so
+module_tmp account.so
+module_app menu.so
+";
+
+/// Debian has them in `/usr/lib/baresip/modules`; other packages under the architecture's folder.
+fn modules() -> PathBuf {
+    let mut folders = vec![PathBuf::from("/usr/lib/baresip/modules")];
+    let inside = std::fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path().join("baresip/modules"));
+    folders.extend(inside);
+    folders.into_iter().find(|folder| folder.is_dir()).expect("baresip's modules are installed (Debian: baresip-core)")
+}
+
+/// Silence, the speech, silence.
+fn spoken() -> Vec<u8> {
+    let file = std::fs::read(speech()).unwrap();
+    let silence = vec![0; LISTEN_SECONDS * 16_000];
+    let samples = [&silence, &file[44..], &silence].concat();
+    let format = WavFormat { channels: 1, ..WavFormat::RECORDING };
+    [header(format, samples.len() as u64).as_slice(), &samples].concat()
+}
