@@ -349,6 +349,7 @@ impl AiSession {
                 self.engine.handle_input(now, Input::CallerStarted { at });
             }
             TurnEvent::CallerFinished { last_speech_at, speech } => {
+                self.tools.caller_finished();
                 self.turns.caller_finished(now, last_speech_at);
                 self.engine.handle_input(now, Input::CallerFinished { last_speech_at, speech });
             }

@@ -259,8 +259,14 @@ impl Tools {
         self.collecting = Some(Collecting { collector, wanted, slip });
     }
 
+    /// The caller has had a turn.
+    pub(super) fn caller_finished(&mut self) {
+        self.email.caller_answered();
+    }
+
     /// A key for the collection, if there is one; false when the engine is to have it.
     pub(super) fn press(&mut self, now: Instant, digit: Digit, me: &Mailbox<AiMsg>) -> bool {
+        self.email.caller_answered();
         let Some(collecting) = &mut self.collecting else { return false };
         let collected = collecting.collector.press(now, digit.to_char());
         self.collected(collected, me);
