@@ -12,6 +12,8 @@ readonly PACKAGES=(
     flite:flite
     sipp:sip-tester
     baresip:baresip-core
+    kamailio:kamailio
+    linphonec:linphone-cli
     dnsmasq:dnsmasq-base
     openssl:openssl
     sox:sox
