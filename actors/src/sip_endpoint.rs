@@ -275,7 +275,7 @@ impl SipEndpoint {
             }
             return;
         }
-        let dialog = dialog_of(&event).clone();
+        let dialog = event.dialog().clone();
         let ended = matches!(event, Event::Terminated { .. });
         let snapshot = matches!(event, Event::Confirmed { .. }).then(|| self.endpoint.snapshot(&dialog)).flatten().map(Box::new);
         match self.owners.get_mut(&dialog) {
@@ -319,24 +319,6 @@ impl SipEndpoint {
                 let _call_ended_already = call.send(CallMsg::Sip { event: Event::Terminated { dialog }, snapshot: None });
             }
         }
-    }
-}
-
-/// Which dialog an event is of; calls of ours are named as they were placed.
-fn dialog_of(event: &Event) -> &DialogId {
-    match event {
-        Event::Invited { dialog, .. }
-        | Event::Cancelled { dialog }
-        | Event::Confirmed { dialog, .. }
-        | Event::AckTimedOut { dialog }
-        | Event::Reinvited { dialog, .. }
-        | Event::HungUp { dialog, .. }
-        | Event::Info { dialog, .. }
-        | Event::Ringing { dialog, .. }
-        | Event::Answered { early: dialog, .. }
-        | Event::Refused { dialog, .. }
-        | Event::TimedOut { dialog }
-        | Event::Terminated { dialog } => dialog,
     }
 }
 
