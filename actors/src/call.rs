@@ -35,7 +35,7 @@ use sip::dialog::DialogId;
 use sip::endpoint::{DialogSnapshot, Event, Flow};
 use sip::message::Request;
 use sip::sdp::LocalMedia;
-use store::{CallId, Direction, HangupCause};
+use store::{CallId, HangupCause};
 
 use crate::ai_session::{AiMsg, ToolReport};
 use crate::alarm::Owned;

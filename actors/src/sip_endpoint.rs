@@ -294,13 +294,16 @@ impl SipEndpoint {
             }
             return;
         }
-        // The answer gives a call of ours its name.
-        if let Event::Answered { early, dialog, .. } = &event
-            && let Some(owner) = self.owners.remove(early)
-        {
-            self.owners.insert(dialog.clone(), owner);
-        }
-        let dialog = dialog_of(&event).clone();
+        let dialog = match &event {
+            // The answer gives a call of ours its name.
+            Event::Answered { early, dialog, .. } => {
+                if let Some(owner) = self.owners.remove(early) {
+                    self.owners.insert(dialog.clone(), owner);
+                }
+                dialog.clone()
+            }
+            other => other.dialog().clone(),
+        };
         let ended = matches!(event, Event::Terminated { .. });
         let stands = matches!(event, Event::Confirmed { .. } | Event::Answered { .. });
         let snapshot = stands.then(|| self.endpoint.snapshot(&dialog)).flatten().map(Box::new);
@@ -345,24 +348,6 @@ impl SipEndpoint {
                 let _call_ended_already = call.send(CallMsg::Sip { event: Event::Terminated { dialog }, snapshot: None });
             }
         }
-    }
-}
-
-/// Which dialog an event is of; calls of ours are named as they were placed until they are answered.
-fn dialog_of(event: &Event) -> &DialogId {
-    match event {
-        Event::Invited { dialog, .. }
-        | Event::Cancelled { dialog }
-        | Event::Confirmed { dialog, .. }
-        | Event::AckTimedOut { dialog }
-        | Event::Reinvited { dialog, .. }
-        | Event::HungUp { dialog, .. }
-        | Event::Info { dialog, .. }
-        | Event::Ringing { dialog, .. }
-        | Event::Answered { dialog, .. }
-        | Event::Refused { dialog, .. }
-        | Event::TimedOut { dialog }
-        | Event::Terminated { dialog } => dialog,
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use sip::dialog::DialogId;
-use sip::endpoint::{Flow, OutboundInvite, Transport};
+use sip::endpoint::OutboundInvite;
 use sip::message::StatusCode;
 use sip::sdp::{self, Negotiated, SdpError, SessionDescription};
 use store::{CallId, Direction, HangupCause, Refused, StoreWrite, WallTime};
@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use super::negotiate::settle;
 use super::{Call, CallMsg, Origin, Party, Phase};
 use crate::calls::PlaceRefusal;
-use crate::config::{Assistant, SipConfig, Speaks};
+use crate::config::Assistant;
 use crate::jitter_buffer::JitterMsg;
 use crate::leg::{RtpWire, Wire, codec_of};
 use crate::mailbox::Mailbox;
@@ -98,7 +98,7 @@ impl Call {
         let (sockets, mut ours) = self.open_media(route.media)?;
         let offer = sdp::offer(&ours);
         ours.previous = Some(offer.clone());
-        let invite = outbound_invite(&self.shared.config.sip, route, offer)?;
+        let invite = outbound_invite(route, offer);
         if let Party::Sip { local, offered, .. } = &mut self.party {
             *local = Some(Box::new(ours));
             *offered = Some(sockets);
@@ -289,25 +289,9 @@ pub(super) fn cause_of(status: StatusCode) -> HangupCause {
 }
 
 /// The INVITE of a call of ours; the one place where one is made.
-fn outbound_invite(sip: &SipConfig, route: Route, sdp: String) -> Result<OutboundInvite, String> {
+fn outbound_invite(route: Route, offer: String) -> OutboundInvite {
     let Route { request_uri, from, to, .. } = route;
-    let flow = flow(sip, &request_uri)?;
-    Ok(OutboundInvite { flow, request_uri, from, to, sdp })
-}
-
-fn flow(sip: &SipConfig, uri: &sip::uri::Uri) -> Result<Flow, String> {
-    let address = uri.host().and_then(|host| host.address()).ok_or("hosts are called by their address only")?;
-    let transport = match uri.params().and_then(|params| params.get("transport")) {
-        Some(tcp) if tcp.eq_ignore_ascii_case("tcp") => Transport::Tcp,
-        Some(tls) if tls.eq_ignore_ascii_case("tls") => Transport::Tls,
-        _ => Transport::Udp,
-    };
-    let speaks = if transport == Transport::Tls { Speaks::Tls } else { Speaks::UdpAndTcp };
-    let fits =
-        |listener: &&crate::config::SipListener| listener.speaks == speaks && listener.listen.is_ipv4() == address.is_ipv4();
-    let local = sip.listeners.iter().find(fits).ok_or("no listener fits")?.listen;
-    let port = uri.port().unwrap_or(if transport == Transport::Tls { 5061 } else { 5060 });
-    Ok(Flow { transport, local, remote: (address, port).into() })
+    OutboundInvite { to, sdp: Some(offer), ..OutboundInvite::new(request_uri, from) }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::{load, mistakes};
 #[test]
 fn the_key_comes_from_the_environment() {
     assert_eq!(load("", &[]).security.api_key, None);
-    let key = |toml, pairs| load(toml, pairs).security.api_key.map(|key| key.expose().to_owned());
+    let key = |toml: &str, pairs: &[(&str, &str)]| load(toml, pairs).security.api_key.map(|key| key.expose().to_owned());
     let long = "0123456789abcdef";
     assert_eq!(key("", &[("OFFHOOK_API_KEY", long)]).as_deref(), Some(long));
     assert_eq!(key("[security]\napi_key_env = \"OTHER\"", &[("OFFHOOK_API_KEY", long)]), None);
