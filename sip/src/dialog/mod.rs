@@ -7,7 +7,7 @@ mod tests;
 pub use id::DialogId;
 
 use crate::message::{CSeq, HeaderError, Headers, Method, Request, Response, name};
-use crate::uri::{NameAddr, Uri};
+use crate::uri::{NameAddr, Scheme, Uri};
 
 /// Hops that our requests may take (RFC 3261 §8.1.1.6).
 const MAX_FORWARDS: &str = "70";
@@ -28,6 +28,10 @@ pub struct Dialog {
     route_set: Vec<NameAddr>,
     /// The peer's Contact: the Request-URI of our requests.
     remote_target: Uri,
+    /// The first INVITE was for a `sips:` URI (RFC 3261 §12.1).
+    secure: bool,
+    /// It was ours, and so is the Call-ID.
+    is_caller: bool,
 }
 
 impl Dialog {
@@ -46,6 +50,8 @@ impl Dialog {
             remote_cseq: Some(headers.cseq()?.number),
             route_set: headers.record_routes()?,
             remote_target: contact(headers).unwrap_or_else(|| remote.uri.clone()),
+            secure: is_secure(&invite.uri),
+            is_caller: false,
             local,
             remote,
         })
@@ -61,6 +67,8 @@ impl Dialog {
             local_cseq: 0,
             remote_cseq: None,
             route_set: Vec::new(),
+            secure: is_secure(&request_uri),
+            is_caller: true,
             remote_target: request_uri,
         }
     }
@@ -84,6 +92,16 @@ impl Dialog {
     /// Its name.
     pub fn id(&self) -> &DialogId {
         &self.id
+    }
+
+    /// Its requests go by TLS and by nothing else.
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// We called: of two INVITEs that meet, ours waits longer (RFC 3261 §14.1).
+    pub fn is_caller(&self) -> bool {
+        self.is_caller
     }
 
     /// Where the next request goes first: the nearest route, else the peer's Contact.
@@ -144,6 +162,10 @@ impl Dialog {
             _ => (self.remote_target.clone(), self.route_set.clone()),
         }
     }
+}
+
+fn is_secure(uri: &Uri) -> bool {
+    uri.as_sip().is_some_and(|uri| uri.scheme == Scheme::Sips)
 }
 
 fn contact(headers: &Headers) -> Option<Uri> {

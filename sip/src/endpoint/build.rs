@@ -8,7 +8,9 @@ use rand::Rng;
 use super::incoming::Incoming;
 use super::{Endpoint, Listener};
 use crate::flow::{Flow, Transmit, Transport};
-use crate::message::{ALLOWED_METHODS, BRANCH_COOKIE, ParseError, Request, Response, SUPPORTED_EXTENSIONS, StatusCode, name};
+use crate::message::{
+    ALLOWED_METHODS, BRANCH_COOKIE, Headers, Method, ParseError, Request, Response, SUPPORTED_EXTENSIONS, StatusCode, name,
+};
 use crate::uri::{Host, Scheme, Uri};
 
 /// The body type that we read and write.
@@ -32,6 +34,15 @@ impl Endpoint {
         match secure {
             true => format!("<sips:offhook@{}>", self.sent_by(flow)),
             false => format!("<sip:offhook@{};transport={}>", self.sent_by(flow), flow.transport.uri_name()),
+        }
+    }
+
+    /// The Contact of a request that makes or refreshes a dialog, on the flow that it takes.
+    pub(super) fn tell_contact(&self, request: &mut Request, flow: &Flow) {
+        if matches!(request.method, Method::INVITE | Method::UPDATE) {
+            let route = request.headers.routes().ok().and_then(|routes| routes.into_iter().next());
+            let secure = is_secure(&request.uri) || route.is_some_and(|route| is_secure(&route.uri));
+            request.headers.set(name::CONTACT, self.contact(flow, secure));
         }
     }
 
@@ -64,7 +75,7 @@ impl Endpoint {
         response
             .headers
             .push(name::CONTACT, self.contact(flow, flow.transport == Transport::Tls && wants_secure_contact(request)));
-        push_capabilities(&mut response);
+        push_capabilities(&mut response.headers);
         response
     }
 
@@ -72,7 +83,7 @@ impl Endpoint {
     pub(super) fn options_response(&self, request: &Request, to_tag: &str) -> Response {
         let mut response = self.response(request, StatusCode::OK, to_tag);
         response.headers.push(name::ACCEPT, SDP);
-        push_capabilities(&mut response);
+        push_capabilities(&mut response.headers);
         response
     }
 
@@ -130,9 +141,10 @@ pub(super) fn push_retry_after(response: &mut Response, retry_after: Option<Dura
     }
 }
 
-fn push_capabilities(response: &mut Response) {
-    response.headers.push(name::ALLOW, ALLOWED_METHODS);
-    response.headers.push(name::SUPPORTED, SUPPORTED_EXTENSIONS.join(", "));
+/// What we can do, for those who may ask it of us.
+pub(super) fn push_capabilities(headers: &mut Headers) {
+    headers.push(name::ALLOW, ALLOWED_METHODS);
+    headers.push(name::SUPPORTED, SUPPORTED_EXTENSIONS.join(", "));
 }
 
 fn stateless_tag(text: &str) -> String {

@@ -14,7 +14,7 @@ impl Endpoint {
     ///
     /// ```text
     /// unanswered, theirs          480
-    /// unanswered, ours            CANCEL, once a 1xx is there (RFC 3261 §9.1); BYE if a 2xx came first
+    /// unanswered, ours            CANCEL, once a 1xx is there (RFC 3261 §9.1); BYE if a 2xx came first; nothing if it was not sent yet
     /// answered by us, no ACK yet  BYE after the ACK, or after 64*T1 (RFC 3261 §15)
     /// answered                    BYE; a re-INVITE that waits gets 487
     /// ```
@@ -34,8 +34,11 @@ impl Endpoint {
             (Phase::Inviting { client, cancel: cancel @ Cancel::No }, _) => {
                 *cancel = Cancel::Wanted { reason: reason.clone() };
                 let client = *client;
-                if self.clients.table.get(&client).is_some_and(|client| client.is_proceeding_invite()) {
-                    self.send_cancel(now, number, reason.as_deref());
+                match self.clients.table.get(&client) {
+                    // It waits to be sent, so nobody has to be told.
+                    None => self.finish(number),
+                    Some(client) if client.is_proceeding_invite() => self.send_cancel(now, number, reason.as_deref()),
+                    Some(_) => {}
                 }
             }
             (Phase::Established, Some(unacked)) => unacked.then = AfterAck::HangUp { reason },
@@ -48,6 +51,7 @@ impl Endpoint {
     }
 
     pub(super) fn send_bye(&mut self, now: Instant, number: u64, reason: Option<&str>) {
+        self.send_due_ack(number, None);
         let Some(usage) = self.usages.table.get_mut(&number) else {
             return;
         };
@@ -108,9 +112,7 @@ impl Endpoint {
             return;
         };
         if let Cancel::No = cancel {
-            let reason = "transport error".to_owned();
-            let status = StatusCode::SERVICE_UNAVAILABLE;
-            self.events.push_back(Event::Refused { dialog: usage.name.clone(), status, reason });
+            self.refuse_ourselves(usage.name.clone(), "no way to the callee".to_owned());
         }
         self.finish(number);
     }

@@ -8,6 +8,7 @@ use super::build::push_retry_after;
 use super::incoming::Incoming;
 use super::usages::{AfterAck, Phase};
 use super::{Endpoint, Event, Rejection};
+use crate::flow::Transport;
 use crate::message::{Method, StatusCode, name};
 
 /// Longest wait asked of a peer whose INVITE overlaps its last one, in seconds (RFC 3261 §14.2).
@@ -24,7 +25,10 @@ impl Endpoint {
         if !usage.dialog.handle_request_cseq(incoming.cseq.number) {
             return self.refuse_statelessly(&incoming, StatusCode::SERVER_INTERNAL_ERROR, None);
         }
-        usage.flow = incoming.flow;
+        // What was to be secured all the way stays so, whatever way the peer's request took.
+        if !usage.dialog.is_secure() || incoming.flow.transport == Transport::Tls {
+            usage.flow = incoming.flow;
+        }
         match incoming.request.method {
             Method::BYE => self.handle_bye(now, number, &incoming),
             Method::INVITE => self.handle_reinvite(now, number, &incoming),
@@ -86,6 +90,9 @@ impl Endpoint {
         };
         let dialog = usage.name.clone();
         match (&usage.phase, &usage.pending, &usage.unacked) {
+            (Phase::Established, ..) if usage.ack_due.is_some() => {
+                self.answer_in_dialog(now, incoming, StatusCode::REQUEST_PENDING, None);
+            }
             (Phase::Ending, ..) => {
                 self.answer_in_dialog(now, incoming, StatusCode::CALL_DOES_NOT_EXIST, None);
             }

@@ -14,6 +14,7 @@ mod clients;
 mod config;
 mod deadlines;
 mod event;
+mod forks;
 mod hang_up;
 mod in_dialog;
 mod incoming;

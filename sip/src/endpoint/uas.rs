@@ -127,13 +127,18 @@ impl Endpoint {
         self.respond(now, transaction, &response);
     }
 
-    /// 200 with our SDP to the INVITE or re-INVITE that waits; nothing when none does (it was cancelled, say).
+    /// 200 with our SDP to the INVITE or re-INVITE that waits; nothing when none does (it was cancelled, say). When the offer came in a
+    /// 200 to an INVITE of ours, it goes out in the ACK.
     ///
     /// The 200 is repeated T1 to T2 apart until its ACK; without one in 64*T1 comes BYE (RFC 3261 §13.3.1.4).
     pub fn answer(&mut self, now: Instant, dialog: &DialogId, sdp: String) {
         let Some(number) = self.usages.find(dialog) else {
             return;
         };
+        let sdp = Bytes::from(sdp);
+        if self.send_due_ack(number, Some(sdp.clone())) {
+            return;
+        }
         let Some(usage) = self.usages.table.get_mut(&number) else {
             return;
         };
@@ -145,7 +150,7 @@ impl Endpoint {
         let (flow, local_tag) = (usage.flow, usage.name.local_tag.clone());
         let mut response = self.dialog_response(&pending.request, StatusCode::OK, &local_tag, &flow);
         response.headers.push(name::CONTENT_TYPE, SDP);
-        response.body = Bytes::from(sdp);
+        response.body = sdp;
         let Some(transmit) = self.respond(now, pending.transaction, &response) else {
             return;
         };

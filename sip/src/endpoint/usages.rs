@@ -1,12 +1,13 @@
 //! The dialogs of an endpoint, each with what an INVITE left open in it.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 use super::deadlines::Owner;
 use super::{Endpoint, Event};
 use crate::dialog::{Dialog, DialogId};
-use crate::flow::{Flow, Transmit};
+use crate::flow::{Flow, Transmit, Transport};
 use crate::message::Request;
 use crate::transaction::Repeat;
 
@@ -25,15 +26,24 @@ pub(super) struct Usage {
     pub pending: Option<PendingInvite>,
     /// Our 2xx that waits for its ACK.
     pub unacked: Option<Unacked>,
+    /// The peer's 2xx that waits for our ACK, since its offer waits for our answer.
+    pub ack_due: Option<AckDue>,
     armed: Option<Instant>,
 }
+
+/// The flow of a dialog whose INVITE has not gone anywhere yet.
+pub(super) const NOWHERE: Flow = Flow {
+    transport: Transport::Udp,
+    local: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
+    remote: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
+};
 
 /// How far a dialog is.
 #[derive(Clone, Debug)]
 pub(super) enum Phase {
     /// The peer's first INVITE has no final answer yet.
     Invited,
-    /// Our first INVITE has none.
+    /// Our first INVITE has none. Its transaction is not there while it waits to be sent.
     Inviting { client: u64, cancel: Cancel },
     /// A 2xx was sent or received.
     Established,
@@ -70,6 +80,16 @@ pub(super) struct Unacked {
     pub then: AfterAck,
 }
 
+/// An INVITE of ours, without an offer, that was answered with one.
+#[derive(Debug)]
+pub(super) struct AckDue {
+    pub client: u64,
+    pub cseq: u32,
+    pub to_tag: String,
+    /// Without an answer until then the call is ended: the peer gives up as well.
+    pub give_up: Instant,
+}
+
 /// What the ACK is waited for with.
 #[derive(Debug)]
 pub(super) enum AfterAck {
@@ -82,15 +102,18 @@ pub(super) enum AfterAck {
 impl Usage {
     pub fn new(dialog: Dialog, flow: Flow, phase: Phase) -> Self {
         let name = dialog.id().clone();
-        Self { dialog, first_name: name.clone(), name, flow, phase, pending: None, unacked: None, armed: None }
+        let first_name = name.clone();
+        Self { dialog, first_name, name, flow, phase, pending: None, unacked: None, ack_due: None, armed: None }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        match (&self.unacked, &self.phase) {
-            (Some(unacked), _) => Some(unacked.repeat.at.min(unacked.give_up)),
-            (None, Phase::Inviting { cancel: Cancel::Sent { give_up }, .. }) => Some(*give_up),
-            (None, _) => None,
-        }
+        let unacked = self.unacked.as_ref().map(|unacked| unacked.repeat.at.min(unacked.give_up));
+        let cancelled = match &self.phase {
+            Phase::Inviting { cancel: Cancel::Sent { give_up }, .. } => Some(*give_up),
+            _ => None,
+        };
+        let ack_due = self.ack_due.as_ref().map(|due| due.give_up);
+        [unacked, cancelled, ack_due].into_iter().flatten().min()
     }
 }
 
@@ -159,31 +182,48 @@ impl Endpoint {
         }
     }
 
-    /// Repeats our 2xx (RFC 3261 §13.3.1.4), or gives up waiting.
+    /// The deadline of a dialog has come. Each of its timers looks whether it is meant.
     pub(super) fn handle_usage_timeout(&mut self, now: Instant, number: u64) {
         let Some(usage) = self.usages.table.get_mut(&number) else {
             return;
         };
         usage.armed = None;
-        if let Some(unacked) = usage.unacked.as_mut().filter(|unacked| now < unacked.give_up) {
+        if let Phase::Inviting { client, cancel: Cancel::Sent { give_up } } = usage.phase
+            && give_up <= now
+        {
+            self.remove_client(client);
+            return self.finish(number);
+        }
+        if usage.ack_due.as_ref().is_some_and(|due| due.give_up <= now) {
+            self.send_bye(now, number, None);
+        }
+        self.repeat_2xx(now, number);
+        self.rearm_usage(number);
+    }
+
+    /// Repeats our 2xx (RFC 3261 §13.3.1.4), or gives up waiting.
+    fn repeat_2xx(&mut self, now: Instant, number: u64) {
+        let Some(usage) = self.usages.table.get_mut(&number) else {
+            return;
+        };
+        let Some(mut unacked) = usage.unacked.take_if(|unacked| unacked.repeat.at.min(unacked.give_up) <= now) else {
+            return;
+        };
+        if now < unacked.give_up {
             unacked.repeat.advance(now);
             let transmit = unacked.transmit.clone();
+            usage.unacked = Some(unacked);
             self.stats.retransmissions += 1;
-            self.transmit_response(200, transmit);
-        } else if let Some(unacked) = usage.unacked.take() {
-            let dialog = usage.name.clone();
-            let reason = match unacked.then {
-                AfterAck::Confirm => {
-                    self.events.push_back(Event::AckTimedOut { dialog });
-                    None
-                }
-                AfterAck::HangUp { reason } => reason,
-            };
-            self.send_bye(now, number, reason.as_deref());
-        } else if let Phase::Inviting { client, .. } = usage.phase {
-            self.remove_client(client);
-            self.finish(number);
+            return self.transmit_response(200, transmit);
         }
-        self.rearm_usage(number);
+        let dialog = usage.name.clone();
+        let reason = match unacked.then {
+            AfterAck::Confirm => {
+                self.events.push_back(Event::AckTimedOut { dialog });
+                None
+            }
+            AfterAck::HangUp { reason } => reason,
+        };
+        self.send_bye(now, number, reason.as_deref());
     }
 }

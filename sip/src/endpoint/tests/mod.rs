@@ -5,7 +5,8 @@
 //! ACK/same, CANCEL        with the branch and number of the last INVITE
 //! again                   the last request once more
 //! 180, 200/tag=b/to=BYE   a response of the peer to our last INVITE, or to the method named
-//! ring, answer, refuse:486, hangup, invite, closed, gone   commands and faults
+//! ring, answer, refuse:486, hangup, closed, gone   commands and faults
+//! invite, invite:empty    our call on the one flow, with an offer or without
 //! +500                    so many milliseconds go by; what comes is stamped with the time since the step began
 //! ```
 
@@ -89,8 +90,10 @@ impl Bench {
             "hangup" => self.endpoint.hang_up(self.now, dialog.unwrap(), Some("Q.850;cause=16")),
             "closed" => self.endpoint.set_accepting(false, Some(Duration::from_millis(2500))),
             "gone" => self.endpoint.handle_transport_error(self.now, &self.flow),
-            "invite" => {
-                let dialog = self.endpoint.invite(self.now, outbound(self.flow));
+            "invite" | "invite:empty" => {
+                let mut invite = outbound(self.flow);
+                invite.sdp.take_if(|_| word == "invite:empty");
+                let dialog = self.endpoint.invite(self.now, invite);
                 self.call_id = dialog.call_id.to_string();
                 self.our_tag = Some(dialog.local_tag.to_string());
                 self.dialog = Some(dialog);
@@ -229,9 +232,11 @@ impl Bench {
             Event::Refused { status, .. } => return format!("Refused:{status}"),
             _ => {}
         }
-        let text = format!("{event:?}");
-        let mut name = text.split(' ').next().unwrap().to_owned();
-        if let Event::Confirmed { sdp: Some(_), .. } | Event::Ringing { sdp: Some(_), .. } = event {
+        let mut name = event.name().to_owned();
+        if let Event::Confirmed { sdp: Some(_), .. }
+        | Event::Ringing { sdp: Some(_), .. }
+        | Event::Answered { sdp: Some(_), .. } = event
+        {
             write!(name, "+sdp").unwrap();
         }
         name
@@ -239,13 +244,9 @@ impl Bench {
 }
 
 fn outbound(flow: Flow) -> OutboundInvite {
-    OutboundInvite {
-        flow,
-        request_uri: "sip:bob@203.0.113.9".parse().unwrap(),
-        from: NameAddr::new("sip:alice@198.51.100.1".parse().unwrap()),
-        to: NameAddr::new("sip:bob@203.0.113.9".parse().unwrap()),
-        sdp: "v=0\r\n".into(),
-    }
+    let from = NameAddr::new("sip:alice@198.51.100.1".parse().unwrap());
+    let to = "sip:bob@203.0.113.9".parse().unwrap();
+    OutboundInvite { flow: Some(flow), sdp: Some("v=0\r\n".into()), ..OutboundInvite::new(to, from) }
 }
 
 /// Over UDP. Afterwards five minutes go by: whatever was not told to stay must be gone.
