@@ -13,5 +13,6 @@ pub mod flow;
 pub mod locate;
 pub mod message;
 pub mod sdp;
+pub mod trace;
 pub mod transaction;
 pub mod uri;
