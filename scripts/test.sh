@@ -14,6 +14,7 @@ readonly PACKAGES=(
     baresip:baresip-core
     kamailio:kamailio
     linphonec:linphone-cli
+    tcpdump:tcpdump
     dnsmasq:dnsmasq-base
     openssl:openssl
     sox:sox

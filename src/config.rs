@@ -169,7 +169,7 @@ impl Config {
             knowledge: knowledge::read_knowledge(root.section("knowledge"), &providers, key),
             default_assistant: read_routing(root.section("routing"), &assistants),
             limits: server::read_limits(root.section("limits")),
-            telemetry: server::read_telemetry(root.section("telemetry"), otlp_headers),
+            telemetry: server::read_telemetry(root.section("telemetry"), otlp_headers, key),
             numbers: assistant::read_numbers(root, &assistants),
             settings: Vec::new(),
             assistants,

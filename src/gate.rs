@@ -11,7 +11,7 @@ use api::{
     TwilioRefusal, TwilioStatus,
 };
 use futures_util::future::BoxFuture;
-use store::{CallId, CallRecord, Store};
+use store::{CallId, CallRecord, SipLadder, Store};
 use tokio::sync::oneshot;
 
 /// A node that cannot answer within this is not well; Twilio waits 15 s at most for the whole webhook.
@@ -95,6 +95,20 @@ impl CallGate for Gate {
                 RecordsAway
             })
         })
+    }
+
+    fn find_ladder(&self, call: &CallRecord) -> BoxFuture<'_, Result<Option<SipLadder>, RecordsAway>> {
+        let (id, external_id, near) = (call.call.id, call.call.external_id.clone(), call.call.created_at);
+        Box::pin(async move {
+            self.database.sip_ladder(&external_id, near).await.map_err(|error| {
+                tracing::warn!(call = %id, %error, "the messages of a call cannot be read");
+                RecordsAway
+            })
+        })
+    }
+
+    fn capture_of(&self, ladder: &SipLadder) -> Vec<u8> {
+        actors::capture::pcap_of(ladder)
     }
 
     fn hang_up(&self, id: CallId) -> BoxFuture<'_, bool> {

@@ -1,6 +1,7 @@
 //! What a node is told, as plain values: `src/` fills these from the file, nothing here reads one.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -45,6 +46,8 @@ pub struct NodeConfig {
     pub drain_timeout: Duration,
     /// SIP.
     pub sip: SipConfig,
+    /// What is kept and shown of its messages.
+    pub watch: WatchConfig,
     /// RTP.
     pub rtp: RtpConfig,
     /// Jitter buffer tuning, for all RTP legs.
@@ -61,6 +64,33 @@ pub struct NodeConfig {
     pub traces: Option<Arc<dyn TraceSink>>,
     /// Who remembers callers; `None`: nobody.
     pub memories: Option<Arc<dyn CallerMemory>>,
+}
+
+/// What is kept of SIP messages, and who is sent them; both without keys, passwords and digits.
+#[derive(Clone, Debug, Default)]
+pub struct WatchConfig {
+    /// Whether the messages of each call are kept with its record.
+    pub ladders: bool,
+    /// A collector of all messages; `None`: none.
+    pub hep: Option<HepCollector>,
+}
+
+/// A collector that speaks HEP3, as Homer does.
+#[derive(Clone)]
+pub struct HepCollector {
+    /// Where it listens, UDP.
+    pub address: SocketAddr,
+    /// Who captured, as it knows us.
+    pub agent: u32,
+    /// What it wants to see of us; empty: nothing.
+    pub key: Arc<str>,
+}
+
+/// Without the key.
+impl fmt::Debug for HepCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} as {}", self.address, self.agent)
+    }
 }
 
 /// SIP sockets and names.

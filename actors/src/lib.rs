@@ -8,6 +8,7 @@ pub mod ai_session;
 mod alarm;
 pub mod call;
 pub mod calls;
+pub mod capture;
 pub mod clock;
 pub mod config;
 mod cpu;

@@ -180,7 +180,12 @@ impl Node {
                 calls.id()
             }
             ActorKind::SipEndpoint => {
-                let args = SipEndpointArgs { config: shared.config.sip.clone(), calls: shared.calls.clone() };
+                let args = SipEndpointArgs {
+                    config: shared.config.sip.clone(),
+                    calls: shared.calls.clone(),
+                    watch: shared.config.watch.clone(),
+                    store: shared.store.clone(),
+                };
                 let sip = spawn::<SipEndpoint>(args, me.cell()).await?;
                 self.shared.sip.publish(Some(sip.clone()));
                 sip.id()

@@ -6,6 +6,7 @@ mod places;
 mod streams;
 mod tls;
 mod udp;
+mod watch;
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
@@ -29,9 +30,10 @@ use crate::alarm::{Alarm, Owned};
 use crate::call::CallMsg;
 use crate::call::finish::reason_of;
 use crate::calls::CallsMsg;
-use crate::config::{SipConfig, SipListener, Speaks};
+use crate::config::{SipConfig, SipListener, Speaks, WatchConfig};
 use crate::kind::ActorKind;
 use crate::mailbox::{Lane, Letter, Mailbox, Port};
+use crate::store::StoreMsg;
 use crate::worker::{Failure, Worker};
 
 /// What the SipEndpoint is told.
@@ -136,6 +138,10 @@ pub struct SipEndpointArgs {
     pub config: SipConfig,
     /// Who is told of new calls.
     pub calls: Port<CallsMsg>,
+    /// What is kept and shown of the messages.
+    pub watch: WatchConfig,
+    /// Where it is kept.
+    pub store: Port<StoreMsg>,
 }
 
 /// The actor.
@@ -147,6 +153,7 @@ pub struct SipEndpoint {
     tls: Option<(Arc<tls::Tls>, Owned)>,
     dns: dns::Dns,
     traffic: Traffic,
+    watch: watch::Watch,
     owners: HashMap<DialogId, Owner>,
     alarm: Alarm,
 }
@@ -156,7 +163,7 @@ impl Worker for SipEndpoint {
     type Args = SipEndpointArgs;
 
     async fn start(args: SipEndpointArgs, me: &Mailbox<SipMsg>) -> Result<Self, Failure> {
-        let SipEndpointArgs { config, calls } = args;
+        let SipEndpointArgs { config, calls, watch, store } = args;
         let tls = config.tls.clone().map(tls::Tls::load).transpose()?;
         let places = places::Places::new(config.connections_max, config.connections_per_source_max);
         let mut streams = streams::Streams::new(places, tls.clone(), me.clone());
@@ -168,7 +175,8 @@ impl Worker for SipEndpoint {
         let endpoint = Endpoint::new(EndpointConfig { listeners, ..EndpointConfig::default() }, rand::random());
         let tls = tls.map(|tls| (Arc::clone(&tls), Owned(tokio::spawn(tls.watch()))));
         let (dns, traffic) = (dns::Dns::new(&config.dns_servers), Traffic::default());
-        Ok(Self { calls, endpoint, udp, streams, tls, dns, traffic, owners: HashMap::new(), alarm: Alarm::default() })
+        let watch = watch::Watch::new(&watch, store).map_err(|error| format!("telemetry.hep_endpoint: {error}"))?;
+        Ok(Self { calls, endpoint, udp, streams, tls, dns, traffic, watch, owners: HashMap::new(), alarm: Alarm::default() })
     }
 
     async fn handle(&mut self, message: SipMsg, me: &Mailbox<SipMsg>) -> Result<(), Failure> {
@@ -176,6 +184,7 @@ impl Worker for SipEndpoint {
         match message {
             SipMsg::Received { flow, bytes } => {
                 self.traffic.count(flow.transport, MessageDirection::Received);
+                self.watch.saw(now, false, &flow, &bytes);
                 self.endpoint.handle_receive(now, flow, &bytes);
             }
             SipMsg::ConnectionOpened(connection) => self.streams.handle_opened(connection),
@@ -197,6 +206,7 @@ impl Worker for SipEndpoint {
             SipMsg::Own(dialog, call) => self.handle_own(dialog, call),
             SipMsg::Invite(invite, call) => {
                 let dialog = self.endpoint.invite(now, *invite);
+                self.watch.claim(&dialog.call_id);
                 self.owners.insert(dialog.clone(), Owner::Call(call.clone()));
                 if call.send(CallMsg::Dialing(dialog.clone())).is_err() {
                     self.endpoint.hang_up(now, &dialog, Some(reason_of(HangupCause::Crashed)));
@@ -219,7 +229,10 @@ impl Worker for SipEndpoint {
                 let dialog = self.endpoint.restore(*snapshot);
                 self.owners.insert(dialog, Owner::Call(call));
             }
-            SipMsg::StopAccepting => self.endpoint.set_accepting(false, Some(DRAIN_RETRY_AFTER)),
+            SipMsg::StopAccepting => {
+                self.endpoint.set_accepting(false, Some(DRAIN_RETRY_AFTER));
+                self.watch.hurry();
+            }
             SipMsg::HangUpAll => {
                 for dialog in self.owners.keys() {
                     self.endpoint.hang_up(now, dialog, Some(reason_of(HangupCause::Crashed)));
@@ -227,6 +240,7 @@ impl Worker for SipEndpoint {
             }
             SipMsg::FlushStats => {
                 self.refuse_unowned(now);
+                self.watch.flush(now);
                 flush(&self.endpoint.take_stats());
                 self.traffic.flush();
                 for transport in [Transport::Tcp, Transport::Tls] {
@@ -273,6 +287,7 @@ impl SipEndpoint {
     fn transmit(&mut self, transmit: Transmit) -> bool {
         let flow = transmit.flow;
         self.traffic.count(flow.transport, MessageDirection::Sent);
+        self.watch.saw(Instant::now(), true, &flow, &transmit.bytes);
         match flow.transport {
             Transport::Udp => self.udp.get(&flow.local).is_some_and(|udp| udp.send(flow.remote, &transmit.bytes)),
             Transport::Tcp | Transport::Tls => self.streams.send(transmit),
@@ -288,6 +303,7 @@ impl SipEndpoint {
 
     fn dispatch(&mut self, event: Event) {
         if let Event::Invited { dialog, invite, flow } = event {
+            self.watch.claim(&dialog.call_id);
             self.owners.insert(dialog.clone(), Owner::Awaited { since: Instant::now(), events: Vec::new() });
             if self.calls.send(CallsMsg::SipInvited { dialog: dialog.clone(), invite, flow }).is_err() {
                 self.endpoint.refuse(Instant::now(), &dialog, StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(1)));
@@ -319,6 +335,7 @@ impl SipEndpoint {
         }
         if ended {
             self.owners.remove(&dialog);
+            self.watch.end(Instant::now(), &dialog.call_id);
         }
     }
 

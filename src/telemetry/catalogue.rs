@@ -192,6 +192,11 @@ pub(super) const METRICS: &[Metric] = &[
         &[("until", &["answered", "ringing"])],
         "Calls of ours: INVITE to the callee's ringing, and to the answer",
     ),
+    counter(
+        "offhook_hep_packets_total",
+        &[("outcome", &["failed", "sent"])],
+        "SIP messages for the HEP collector: handed to the system, or not",
+    ),
     histogram(
         "offhook_http_request_seconds",
         REQUEST,
@@ -275,6 +280,11 @@ pub(super) const METRICS: &[Metric] = &[
         "offhook_sip_dns_total",
         &[("outcome", &["failed", "found", "nothing"])],
         "Questions to the DNS about SIP peers: answered, answered with nothing, not answered",
+    ),
+    counter(
+        "offhook_sip_ladder_left_out_total",
+        NONE,
+        "SIP messages that were not kept with their call: it had too many, or all had",
     ),
     counter(
         "offhook_sip_messages_total",

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use actors::config::{
-    Codec, Dbov, Directory, JitterConfig, NodeConfig, RecordingMode, RtpConfig, SipConfig, SipListener, Speaks, SrtpPolicy,
-    TlsFiles, VadConfig,
+    Codec, Dbov, Directory, HepCollector, JitterConfig, NodeConfig, RecordingMode, RtpConfig, SipConfig, SipListener, Speaks,
+    SrtpPolicy, TlsFiles, VadConfig, WatchConfig,
 };
 use actors::recall::CallerMemory;
 use actors::trace::TraceSink;
@@ -15,7 +15,7 @@ use api::{ApiConfig, ApiKey, AuthToken, PublicUrl, SignatureCheck, TwilioConfig}
 use super::assistants;
 use super::cascade::Breakers;
 use super::tools::Tools;
-use crate::config::{self, Config, SipTls};
+use crate::config::{self, Config, Secret, SipTls};
 
 /// The node's part of the file.
 pub(super) fn node_config(
@@ -34,6 +34,7 @@ pub(super) fn node_config(
         cpu_max: f64::from(config.limits.cpu_percent) / 100.0,
         drain_timeout: config.node.drain_timeout,
         sip: sip_config(config),
+        watch: watch(config),
         rtp: RtpConfig { ports: config.rtp.ports.first..=config.rtp.ports.last, timeout: config.rtp.timeout },
         jitter: JitterConfig { min: config.jitter.min, initial: config.jitter.initial, max: config.jitter.max },
         vad: VadConfig { noise_floor_min: Dbov(config.vad.noise_floor_min_dbov as f32), noise_window: config.vad.noise_window },
@@ -69,6 +70,16 @@ fn sip_config(config: &Config) -> SipConfig {
         codecs: config.codecs.order.iter().map(codec).collect(),
         srtp: srtp(config.rtp.srtp),
     }
+}
+
+fn watch(config: &Config) -> WatchConfig {
+    let telemetry = &config.telemetry;
+    let hep = telemetry.hep_endpoint.map(|address| HepCollector {
+        address,
+        agent: telemetry.hep_agent,
+        key: telemetry.hep_key.as_ref().map_or("", Secret::expose).into(),
+    });
+    WatchConfig { ladders: telemetry.sip_ladders, hep }
 }
 
 fn srtp(name: config::SrtpName) -> SrtpPolicy {

@@ -13,6 +13,7 @@ mod error;
 mod id;
 mod kind;
 mod knowledge;
+mod ladder;
 mod memory;
 mod migrations;
 mod open;
@@ -37,6 +38,7 @@ pub use knowledge::{
     ChunkName, Claim, DEFAULT_ORGANIZATION, DOCUMENT_LIST_MAX, KnowledgeChunk, KnowledgeDocument, KnowledgeStore, LiveDocument,
     NewChunk, NewDocument, NewVector, NoChunk, Scope, VectorPlace,
 };
+pub use ladder::{SipLadder, SipMessage};
 pub use memory::{Caller, MEMORIES_MAX, MEMORY_BYTES_MAX, Memory, MemoryId, NewMemory};
 pub use open::Store;
 pub use read::LIST_MAX;

@@ -11,6 +11,7 @@ const VERSIONS: &[(i64, &str, &str)] = &[
     (4, "memories_and_analyses", include_str!("../migrations/0004_memories_and_analyses.sql")),
     (5, "call_language", include_str!("../migrations/0005_call_language.sql")),
     (7, "calls_out", include_str!("../migrations/0007_calls_out.sql")),
+    (10, "sip_ladders", include_str!("../migrations/0010_sip_ladders.sql")),
 ];
 
 /// What SQLite runs after the text of the same version.

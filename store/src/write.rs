@@ -1,5 +1,6 @@
 //! Everything that is written, one by one or in a batch that is one transaction.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -11,8 +12,8 @@ use crate::analysis::queue_ended;
 use crate::open::{QUERY_TIME_MAX, timed};
 use crate::text::storable;
 use crate::{
-    CallId, Citation, HangupCause, Incident, NewCall, RecordingFormat, RecordingState, Refused, Store, StoreError, ToolUse, Turn,
-    Usage, WallTime,
+    CallId, Citation, HangupCause, Incident, NewCall, RecordingFormat, RecordingState, Refused, SipLadder, Store, StoreError,
+    ToolUse, Turn, Usage, WallTime,
 };
 
 /// Time a batch may take: a thousand writes take under a second, the rest is for a slow disk.
@@ -112,6 +113,8 @@ pub enum StoreWrite {
         /// ISO 639-1.
         language: String,
     },
+    /// The SIP messages of a call that is over. The first of one id and beginning stays.
+    SipSeen(Arc<SipLadder>),
 }
 
 impl Store {
@@ -167,6 +170,7 @@ impl StoreWrite {
             Self::ChunkCited(_) => "chunk_cited",
             Self::UsageCounted { .. } => "usage_counted",
             Self::LanguageHeard { .. } => "language_heard",
+            Self::SipSeen(_) => "sip_seen",
         }
     }
 
@@ -260,6 +264,7 @@ impl StoreWrite {
             Self::ToolUsed(used) => bind_tool_use(used),
             Self::ChunkCited(citation) => bind_citation(citation),
             Self::UsageCounted { call, usage } => bind_usage(*call, usage),
+            Self::SipSeen(ladder) => ladder.bind(),
             Self::LanguageHeard { call, language } => {
                 sqlx::query("UPDATE calls SET language = $2 WHERE id = $1").bind(call.to_string()).bind(text(language))
             }

@@ -1,6 +1,7 @@
 //! Kamailio in front of us, as carriers have a proxy: it records itself into every route, and all of a call must go by it.
 
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -74,18 +75,21 @@ request_route {
 }
 "#;
 
+/// Where its modules are, under the architecture's folder.
+pub fn modules() -> PathBuf {
+    let folders = std::fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path().join("kamailio/modules"));
+    folders.into_iter().find(|path| path.is_dir()).expect("Kamailio's modules are installed (Debian: kamailio)")
+}
+
 impl Proxy {
     /// To the server it speaks `transport`.
     fn start(server: &Server, transport: &str) -> Self {
         let (folder, address) = (Folder::new(), free_address());
-        let modules = std::fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path().join("kamailio/modules"));
-        let modules =
-            modules.into_iter().find(|path| path.is_dir()).expect("Kamailio's modules are installed (Debian: kamailio)");
         let script = SCRIPT
             .replace("LISTEN", &address.to_string())
             .replace("SERVER", &server.sip.to_string())
             .replace("TRANSPORT", transport)
-            .replace("MODULES", &modules.display().to_string());
+            .replace("MODULES", &modules().display().to_string());
         std::fs::write(folder.path().join("kamailio.cfg"), script).unwrap();
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
         // In the foreground, its children in its group, so that its end is theirs.

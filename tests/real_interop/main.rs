@@ -4,6 +4,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/peer.rs"]
+mod peer;
+
+mod collector;
 mod kamailio;
 mod linphone;
 

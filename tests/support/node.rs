@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use actors::calls::CallsMsg;
 use actors::config::{
     Assistant, Codec, Directory, EngineConfig, JitterConfig, NodeConfig, OfflineVoice, RecordingMode, RtpConfig, SipConfig,
-    SipListener, Speaks, SrtpPolicy, TurnConfig, VadConfig,
+    SipListener, Speaks, SrtpPolicy, TurnConfig, VadConfig, WatchConfig,
 };
 use actors::fault::Fault;
 use actors::kind::ActorKind;
@@ -181,6 +181,7 @@ fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig, tools: Tool
             codecs: vec![Codec::Pcmu, Codec::Pcma],
             srtp: SrtpPolicy::Off,
         },
+        watch: WatchConfig::default(),
         rtp: RtpConfig { ports: first.parse().unwrap()..=last.parse().unwrap(), timeout: Duration::from_secs(30) },
         jitter: JitterConfig::default(),
         vad: VadConfig::default(),

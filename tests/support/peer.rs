@@ -37,6 +37,11 @@ impl Peer {
         Self { socket, endpoint, flow, dialog, received: Vec::new() }
     }
 
+    /// Where it calls from.
+    pub fn address(&self) -> SocketAddr {
+        self.flow.local
+    }
+
     /// Calls, and waits for the answer.
     pub fn call(target: SocketAddr, from: &str) -> Self {
         let mut peer = Self::invite(target, from);

@@ -24,7 +24,7 @@ const ADDRESS_MAX: usize = 384;
 /// The longest name of an assistant or a trunk.
 const NAME_MAX: usize = 128;
 /// Time that the node has for an answer.
-const GATE_TIME_MAX: Duration = Duration::from_secs(5);
+pub(super) const GATE_TIME_MAX: Duration = Duration::from_secs(5);
 /// When to come again to a node that is full.
 const AGAIN_WHEN_FULL: &str = "5";
 /// When to come again to a node that drains: another one has taken over by then.
@@ -122,17 +122,17 @@ pub(super) async fn act(
     }
 }
 
-async fn find(api: &V1, id: CallId) -> Result<Option<CallRecord>, Problem> {
+pub(super) async fn find(api: &V1, id: CallId) -> Result<Option<CallRecord>, Problem> {
     let found = tokio::time::timeout(GATE_TIME_MAX, api.gate.find_call(id)).await;
     let away = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the records cannot be read now");
     found.map_err(|_| ()).and_then(|found| found.map_err(|_| ())).map_err(away)
 }
 
 /// The id in a path; what is none names nothing.
-fn known(id: &str) -> Result<CallId, Problem> {
+pub(super) fn known(id: &str) -> Result<CallId, Problem> {
     id.parse().map_err(|_| nowhere())
 }
 
-fn nowhere() -> Problem {
+pub(super) fn nowhere() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "there is no such call")
 }
