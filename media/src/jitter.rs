@@ -185,7 +185,7 @@ impl JitterBuffer {
     pub fn handle_packet(&mut self, now: Instant, packet: &RtpPacket) {
         let now = self.ticks(now);
         self.stats.received += 1;
-        let Some(sequence) = self.place(packet) else {
+        let Some(sequence) = self.place(now, packet) else {
             return;
         };
         let Some(stream) = &mut self.stream else {
@@ -210,7 +210,7 @@ impl JitterBuffer {
         let mut last = stream.timed(now, (sequence, samples), packet, self.types.codec.scale());
         if !late && stream.clock_jumped(&last, self.network.base()) {
             last.sequence = SeqNo::first(packet.sequence);
-            self.restart(packet);
+            self.restart(now, packet);
         }
         self.network.handle_packet(now, last.transit);
         if late {
@@ -272,12 +272,13 @@ impl JitterBuffer {
     }
 
     /// Finds a packet's place in the stream; `None` for one to be left out.
-    fn place(&mut self, packet: &RtpPacket) -> Option<SeqNo> {
+    fn place(&mut self, now: i64, packet: &RtpPacket) -> Option<SeqNo> {
         let arrival = match &mut self.stream {
-            Some(stream) if stream.ssrc == packet.ssrc => stream.sequence.handle_packet(packet.sequence, &mut self.stats.lost),
+            Some(stream) if stream.ssrc == packet.ssrc => stream.hear(now, packet, &mut self.stats.lost),
+            Some(stream) if stream.overtook(now, packet) => Arrival::Jump,
             Some(_) => Arrival::Restart,
             None => {
-                self.stream = Some(Stream::new(packet));
+                self.stream = Some(Stream::new(now, packet));
                 return Some(SeqNo::first(packet.sequence));
             }
         };
@@ -292,15 +293,15 @@ impl JitterBuffer {
                 None
             }
             Arrival::Restart => {
-                self.restart(packet);
+                self.restart(now, packet);
                 Some(SeqNo::first(packet.sequence))
             }
         }
     }
 
-    fn restart(&mut self, packet: &RtpPacket) {
+    fn restart(&mut self, now: i64, packet: &RtpPacket) {
         self.stats.restarts += 1;
-        self.stream = Some(Stream::new(packet));
+        self.stream = self.stream.as_ref().map(|stream| stream.succeed(now, packet));
         self.forget();
     }
 

@@ -1,5 +1,8 @@
 //! A seeded network between an RTP sender and a jitter buffer, in virtual time.
 
+// Each test binary uses its part of it.
+#![allow(dead_code)]
+
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -19,6 +22,8 @@ pub struct Network {
     pub seed: u64,
     /// Of 100 packets, this many are lost.
     pub loss_percent: u32,
+    /// Packets that are lost one after the other, on the mean (Gilbert's model); none of it: each by itself.
+    pub burst: Option<f64>,
     /// Of 100 packets, this many come twice.
     pub duplicate_percent: u32,
     /// Delay of each packet beyond the fastest, evenly from 0 to this.
@@ -42,10 +47,11 @@ pub fn call(network: Network, types: PayloadTypes, audio: &[u8]) -> Heard {
     let mut random = StdRng::seed_from_u64(network.seed);
     let mut sender = RtpSender::new(types, &mut random);
     let mut arrivals = Vec::new();
+    let mut path = Path::new(network);
     for (index, payload) in audio.chunks_exact(FRAME_SAMPLES).enumerate() {
         let packet = Bytes::copy_from_slice(sender.next_audio(payload, FRAME_SAMPLES as u32));
         let sent = FRAME * index as u32;
-        for _ in 0..network.copies(&mut random) {
+        for _ in 0..path.copies(&mut random) {
             arrivals.push((network.arrival(sent, &mut random), packet.clone()));
         }
     }
@@ -53,13 +59,14 @@ pub fn call(network: Network, types: PayloadTypes, audio: &[u8]) -> Heard {
     play(arrivals, types, audio.len() / FRAME_SAMPLES + 15)
 }
 
-/// Sends `audio`, octets in the call's law, in packets of a codec and a packet time, and plays it.
-#[allow(dead_code)]
+/// Sends `audio`, octets in the call's law, in packets of a codec, Opus with FEC, and of a packet time, and plays it.
 pub fn packed(network: Network, codec: LineCodec, ptime: Duration, audio: &[u8]) -> Heard {
+    let wishes = OpusWishes { fec: true, ..OpusWishes::default() };
     let mut random = StdRng::seed_from_u64(network.seed);
     let types = PayloadTypes::of(codec);
     let mut sender = RtpSender::new(types, &mut StdRng::seed_from_u64(1));
-    let mut packer = Packer::new(codec, ptime, OpusWishes { fec: true, ..OpusWishes::default() });
+    let mut packer = Packer::new(codec, ptime, wishes);
+    let mut path = Path::new(network);
     let mut arrivals = Vec::new();
     for (index, frame) in audio.as_chunks::<FRAME_SAMPLES>().0.iter().enumerate() {
         let at = FRAME * index as u32;
@@ -74,7 +81,7 @@ pub fn packed(network: Network, codec: LineCodec, ptime: Duration, audio: &[u8])
             }
         }
         for packet in packets {
-            for _ in 0..network.copies(&mut random) {
+            for _ in 0..path.copies(&mut random) {
                 arrivals.push((network.arrival(at, &mut random), packet.clone()));
             }
         }
@@ -103,14 +110,42 @@ pub fn play(arrivals: Vec<(Duration, Bytes)>, types: PayloadTypes, ticks: usize)
     Heard { buffer, frames, end }
 }
 
-impl Network {
-    fn copies(&self, random: &mut StdRng) -> u32 {
-        let lost = random.random_range(0..100) < self.loss_percent;
-        let twice = random.random_range(0..100) < self.duplicate_percent;
+/// The network while packets go over it.
+pub struct Path {
+    network: Network,
+    /// In a burst of loss.
+    bad: bool,
+}
+
+impl Path {
+    /// Nothing lost yet.
+    pub fn new(network: Network) -> Self {
+        Self { network, bad: false }
+    }
+
+    /// How often the next packet arrives.
+    pub fn copies(&mut self, random: &mut StdRng) -> u32 {
+        let lost = self.loses(random);
+        let twice = random.random_range(0..100) < self.network.duplicate_percent;
         u32::from(!lost) * (1 + u32::from(twice))
     }
 
-    fn arrival(&self, sent: Duration, random: &mut StdRng) -> Duration {
+    fn loses(&mut self, random: &mut StdRng) -> bool {
+        let Some(burst) = self.network.burst else {
+            return random.random_range(0..100) < self.network.loss_percent;
+        };
+        // From bad to good once a mean burst; from good to bad as often as makes the share of bad ones right.
+        let loss = f64::from(self.network.loss_percent) / 100.0;
+        let end = 1.0 / burst;
+        let begin = end * loss / (1.0 - loss);
+        self.bad = if self.bad { random.random_range(0.0..1.0) >= end } else { random.random_range(0.0..1.0) < begin };
+        self.bad
+    }
+}
+
+impl Network {
+    /// When a packet that was sent then arrives.
+    pub fn arrival(&self, sent: Duration, random: &mut StdRng) -> Duration {
         let jitter = random.random_range(0..=self.jitter_ms * 1_000);
         let at = sent + Duration::from_micros(jitter.into());
         match self.stall_ms {
@@ -122,6 +157,6 @@ impl Network {
 
 /// Where virtual time starts.
 #[allow(clippy::disallowed_methods)]
-fn epoch() -> Instant {
+pub fn epoch() -> Instant {
     Instant::now()
 }
