@@ -40,34 +40,42 @@ pub struct Heard {
     pub frames: Vec<SharedFrame>,
     /// Time of the last tick.
     pub end: Instant,
+    /// Which of the packets sent never came.
+    pub lost: Vec<usize>,
 }
 
 /// Sends `audio` one frame each 20 ms over the network, and plays it on ticks 7 ms out of phase with the sender.
 pub fn call(network: Network, types: PayloadTypes, audio: &[u8]) -> Heard {
     let mut random = StdRng::seed_from_u64(network.seed);
     let mut sender = RtpSender::new(types, &mut random);
-    let mut arrivals = Vec::new();
+    let (mut arrivals, mut lost) = (Vec::new(), Vec::new());
     let mut path = Path::new(network);
     for (index, payload) in audio.chunks_exact(FRAME_SAMPLES).enumerate() {
         let packet = Bytes::copy_from_slice(sender.next_audio(payload, FRAME_SAMPLES as u32));
         let sent = FRAME * index as u32;
-        for _ in 0..path.copies(&mut random) {
+        let copies = path.copies(&mut random);
+        lost.extend((copies == 0).then_some(index));
+        for _ in 0..copies {
             arrivals.push((network.arrival(sent, &mut random), packet.clone()));
         }
     }
     arrivals.sort_by_key(|(at, _)| *at);
-    play(arrivals, types, audio.len() / FRAME_SAMPLES + 15)
+    Heard { lost, ..play(arrivals, types, audio.len() / FRAME_SAMPLES + 15) }
 }
 
 /// Sends `audio`, octets in the call's law, in packets of a codec, Opus with FEC, and of a packet time, and plays it.
 pub fn packed(network: Network, codec: LineCodec, ptime: Duration, audio: &[u8]) -> Heard {
-    let wishes = OpusWishes { fec: true, ..OpusWishes::default() };
+    wished(network, (codec, OpusWishes { fec: true, ..OpusWishes::default() }), ptime, audio)
+}
+
+/// The same in Opus as the peer wishes it.
+pub fn wished(network: Network, (codec, wishes): (LineCodec, OpusWishes), ptime: Duration, audio: &[u8]) -> Heard {
     let mut random = StdRng::seed_from_u64(network.seed);
     let types = PayloadTypes::of(codec);
     let mut sender = RtpSender::new(types, &mut StdRng::seed_from_u64(1));
     let mut packer = Packer::new(codec, ptime, wishes);
     let mut path = Path::new(network);
-    let mut arrivals = Vec::new();
+    let (mut arrivals, mut lost, mut sent) = (Vec::new(), Vec::new(), 0);
     for (index, frame) in audio.as_chunks::<FRAME_SAMPLES>().0.iter().enumerate() {
         let at = FRAME * index as u32;
         let mut packets = Vec::new();
@@ -81,13 +89,16 @@ pub fn packed(network: Network, codec: LineCodec, ptime: Duration, audio: &[u8])
             }
         }
         for packet in packets {
-            for _ in 0..path.copies(&mut random) {
+            let copies = path.copies(&mut random);
+            lost.extend((copies == 0).then_some(sent));
+            sent += 1;
+            for _ in 0..copies {
                 arrivals.push((network.arrival(at, &mut random), packet.clone()));
             }
         }
     }
     arrivals.sort_by_key(|(at, _)| *at);
-    play(arrivals, types, audio.len() / FRAME_SAMPLES + 15)
+    Heard { lost, ..play(arrivals, types, audio.len() / FRAME_SAMPLES + 15) }
 }
 
 /// Feeds packets at their times and plays `ticks` frames.
@@ -107,7 +118,7 @@ pub fn play(arrivals: Vec<(Duration, Bytes)>, types: PayloadTypes, ticks: usize)
             buffer.playout(end)
         })
         .collect();
-    Heard { buffer, frames, end }
+    Heard { buffer, frames, end, lost: Vec::new() }
 }
 
 /// The network while packets go over it.
