@@ -63,11 +63,11 @@ def plot(mean, path):
         x0 = left + panel * (across + 60)
         x = lambda loss: x0 + across * loss / LOSSES[-1]
         y = lambda mos: top + down * (4.5 - mos) / 3.5
-        out.append(f'<text x="{x0}" y="{top - 16}" font-size="16">PESQ by loss, packets {words}</text>')
+        out.append(f'<text x="{x0}" y="{top - 16}" font-size="16">PESQ by percent of packets {words}</text>')
         for mos in range(1, 5):
             out.append(f'<path d="M{x0} {y(mos):.1f}h{across}" stroke="#e1e1e1"/><text x="{x0 - 10}" y="{y(mos) + 4:.1f}" text-anchor="end">{mos}</text>')
         for loss in LOSSES:
-            out.append(f'<text x="{x(loss):.1f}" y="{top + down + 20}" text-anchor="middle">{loss} %</text>')
+            out.append(f'<text x="{x(loss):.1f}" y="{top + down + 20}" text-anchor="middle">{loss}</text>')
         for codec, colour in COLOURS.items():
             for filling, style in (("silence", ' stroke-dasharray="5 4" opacity="0.7"'), ("ours", "")):
                 points = " ".join(f"{x(loss):.1f},{y(mean[codec, pattern, loss, filling]):.1f}" for loss in LOSSES)
