@@ -126,6 +126,9 @@ struct Waiting {
     payload: Bytes,
 }
 
+/// What [`JitterBuffer::reserve`] is before a loss.
+const NO_RESERVE: (i64, i64) = (0, i64::MIN);
+
 /// Ticks until the delay may be changed again, and for which it was too long.
 #[derive(Debug, Default)]
 struct Pace {
@@ -134,6 +137,10 @@ struct Pace {
 }
 
 const RATE: SampleRate = SampleRate::HZ_8000;
+/// Packets that may wait however long they are: a burst at the shortest usual packet time, 10 ms.
+const PACKETS_FEW: usize = 64;
+/// Of more packets than that, audio that may wait: 640 ms, thrice the longest delay.
+const WAITING_MAX: i64 = 5_120;
 const FRAME: i64 = FRAME_SAMPLES as i64;
 /// After this long without a packet the next one starts afresh: 1 s.
 const LONG_GAP: i64 = 8_000;
@@ -145,8 +152,8 @@ const PATIENCE: u32 = 10;
 const REST: u32 = 3;
 
 impl JitterBuffer {
-    /// Packets waiting at most: 640 ms at the shortest ptime of 10 ms, thrice the longest delay.
-    pub const CAPACITY: usize = 64;
+    /// Packets waiting at most: 640 ms of the shortest there are, Opus of 2.5 ms. Of longer ones fewer may wait: 64, or 640 ms.
+    pub const CAPACITY: usize = 256;
 
     /// A buffer for a stream of these payload types.
     pub fn new(config: JitterConfig, types: PayloadTypes) -> Self {
@@ -156,10 +163,10 @@ impl JitterBuffer {
             law: types.codec.row().law,
             decoder: types.codec.decoder(),
             comfort: None,
-            reserve: (0, i64::MIN),
+            reserve: NO_RESERVE,
             epoch: None,
             stream: None,
-            waiting: VecDeque::with_capacity(Self::CAPACITY + 1),
+            waiting: VecDeque::with_capacity(PACKETS_FEW + 1),
             cursor: None,
             decoded: i64::MIN,
             gap: 0,
@@ -174,11 +181,11 @@ impl JitterBuffer {
 
     /// Takes every valid packet of the leg. Those that are no audio explain the gaps they leave.
     ///
-    /// When [`Self::CAPACITY`] packets wait, the oldest is dropped and counted.
+    /// When as many wait as may, the oldest is dropped and counted: see [`Self::CAPACITY`].
     pub fn handle_packet(&mut self, now: Instant, packet: &RtpPacket) {
         let now = self.ticks(now);
         self.stats.received += 1;
-        let Some(sequence) = self.place(packet) else {
+        let Some(sequence) = self.place(now, packet) else {
             return;
         };
         let Some(stream) = &mut self.stream else {
@@ -203,7 +210,7 @@ impl JitterBuffer {
         let mut last = stream.timed(now, (sequence, samples), packet, self.types.codec.scale());
         if !late && stream.clock_jumped(&last, self.network.base()) {
             last.sequence = SeqNo::first(packet.sequence);
-            self.restart(packet);
+            self.restart(now, packet);
         }
         self.network.handle_packet(now, last.transit);
         if late {
@@ -235,13 +242,15 @@ impl JitterBuffer {
 
     /// New payload types after a re-INVITE; what waits in the old codec is dropped.
     pub fn renegotiate(&mut self, types: PayloadTypes) {
-        if types.codec != self.types.codec {
-            self.stream = None;
-            self.stop();
-            self.ready.clear();
-            (self.law, self.decoder) = (types.codec.row().law, types.codec.decoder());
+        if types.codec == self.types.codec {
+            self.types = types;
+            return;
         }
         self.types = types;
+        self.law = types.codec.row().law;
+        self.stream = None;
+        self.ready.clear();
+        self.forget();
     }
 
     /// Counters and state; `now` for the present delay.
@@ -263,12 +272,13 @@ impl JitterBuffer {
     }
 
     /// Finds a packet's place in the stream; `None` for one to be left out.
-    fn place(&mut self, packet: &RtpPacket) -> Option<SeqNo> {
+    fn place(&mut self, now: i64, packet: &RtpPacket) -> Option<SeqNo> {
         let arrival = match &mut self.stream {
-            Some(stream) if stream.ssrc == packet.ssrc => stream.sequence.handle_packet(packet.sequence, &mut self.stats.lost),
+            Some(stream) if stream.ssrc == packet.ssrc => stream.hear(now, packet, &mut self.stats.lost),
+            Some(stream) if stream.overtook(now, packet) => Arrival::Jump,
             Some(_) => Arrival::Restart,
             None => {
-                self.stream = Some(Stream::new(packet));
+                self.stream = Some(Stream::new(now, packet));
                 return Some(SeqNo::first(packet.sequence));
             }
         };
@@ -283,17 +293,23 @@ impl JitterBuffer {
                 None
             }
             Arrival::Restart => {
-                self.restart(packet);
+                self.restart(now, packet);
                 Some(SeqNo::first(packet.sequence))
             }
         }
     }
 
-    fn restart(&mut self, packet: &RtpPacket) {
+    fn restart(&mut self, now: i64, packet: &RtpPacket) {
         self.stats.restarts += 1;
-        self.stream = Some(Stream::new(packet));
-        // Another stream: what the coder remembers is not of it.
+        self.stream = self.stream.as_ref().map(|stream| stream.succeed(now, packet));
+        self.forget();
+    }
+
+    /// Another stream begins: its coder has heard nothing, its silence has no sound yet, and nothing of it was lost.
+    fn forget(&mut self) {
         self.decoder = self.types.codec.decoder();
+        self.comfort = None;
+        self.reserve = NO_RESERVE;
         self.stop();
     }
 
@@ -313,10 +329,16 @@ impl JitterBuffer {
         }
         let place = self.waiting.partition_point(|waiting| waiting.time <= packet.time);
         self.waiting.insert(place, packet);
-        if self.waiting.len() > Self::CAPACITY {
+        if self.is_too_full() {
             self.waiting.pop_front();
             self.stats.dropped += 1;
         }
+    }
+
+    fn is_too_full(&self) -> bool {
+        let (count, ends) = (self.waiting.len(), self.waiting.front().zip(self.waiting.back()));
+        let span = ends.map_or(0, |(first, last)| last.time + last.samples - first.time);
+        count > Self::CAPACITY || count > PACKETS_FEW && span > WAITING_MAX
     }
 
     /// Makes a frame ready and tells where its audio is from.

@@ -84,7 +84,10 @@ impl RtpLine {
         self.receiving.read_rtp(now, &self.rtp);
         if (tick + self.stagger).is_multiple_of(TICKS_PER_RTCP) {
             self.receiving.read_rtcp(now, &self.rtcp);
-            self.receiving.report(now, self.sending.report(), if self.receiving.rtcp_mux() { &self.rtp } else { &self.rtcp });
+            if let Some((report, remote)) = self.receiving.report(now, self.sending.report()) {
+                let socket = if self.receiving.rtcp_mux() { &self.rtp } else { &self.rtcp };
+                self.sending.send_report(socket, &report, remote);
+            }
         }
         // Symmetric RTP (RFC 4961): media goes back to where media comes from.
         if let Some(source) = self.receiving.take_learned() {

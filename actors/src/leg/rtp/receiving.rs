@@ -8,7 +8,7 @@ use media::dtmf::{DtmfEvent, DtmfReceiver};
 use media::rtcp::{Reception, Report, report_interval};
 use media::rtp::{PayloadKind, PayloadTypes, RtpPacket, is_rtcp};
 use media::source::{Source, SourcePin, SourceRule};
-use media::srtp::{Opener, Sealers};
+use media::srtp::Openers;
 use sip::locate::Family;
 use sip::sdp::Negotiated;
 
@@ -26,9 +26,7 @@ pub(super) struct Receiving {
     family: Family,
     rtcp_remote: SocketAddr,
     rtcp_mux: bool,
-    /// What decrypts, and what encrypts our reports.
-    opener: Option<Opener>,
-    sealers: Sealers,
+    openers: Openers,
     types: PayloadTypes,
     pin: SourcePin,
     learned: Option<SocketAddr>,
@@ -51,8 +49,7 @@ impl Receiving {
             family: Family::of(negotiated.remote_rtp.ip()),
             rtcp_remote: negotiated.remote_rtcp,
             rtcp_mux: negotiated.rtcp_mux,
-            opener: None,
-            sealers: Sealers::new(),
+            openers: Openers::new(),
             types,
             pin: SourcePin::new(SourceRule::Any),
             learned: None,
@@ -65,17 +62,8 @@ impl Receiving {
             rejected: Vec::new(),
             ports,
         };
-        new.encrypt(negotiated);
+        new.openers.choose(keys(negotiated).map(|(_, remote)| remote));
         new
-    }
-
-    /// Streams go on under keys that stay: what came before is known as such.
-    fn encrypt(&mut self, negotiated: &Negotiated) {
-        let (local, remote) = keys(negotiated).unzip();
-        if self.opener.as_ref().map(Opener::key) != remote.as_ref() {
-            self.opener = remote.map(Opener::new);
-        }
-        self.sealers.choose(local);
     }
 
     /// Whether RTP and RTCP share a port.
@@ -91,8 +79,8 @@ impl Receiving {
     /// A re-INVITE changed the payload types; the source may then be a new one too.
     pub(super) fn renegotiate(&mut self, negotiated: &Negotiated) {
         self.types = payload_types(negotiated);
-        self.rtcp_remote = negotiated.remote_rtcp;
-        self.encrypt(negotiated);
+        (self.rtcp_remote, self.rtcp_mux) = (negotiated.remote_rtcp, negotiated.rtcp_mux);
+        self.openers.choose(keys(negotiated).map(|(_, remote)| remote));
         self.ports.jitter.tell(JitterMsg::Renegotiated(self.types));
         self.pin.relearn(SourceRule::Any);
     }
@@ -115,27 +103,18 @@ impl Receiving {
         self.room = room;
     }
 
-    /// Sends a report when one is due.
-    pub(super) fn report(&mut self, now: Instant, sent: Sent, socket: &UdpSocket) {
+    /// Our report, when one is due, and where it goes.
+    pub(super) fn report(&mut self, now: Instant, sent: Sent) -> Option<(Vec<u8>, SocketAddr)> {
         self.sent = Some(sent);
         if now < self.next_report {
-            return;
+            return None;
         }
         self.next_report = now + report_interval(&mut rand::rng());
         let receptions = self.reception.report(now).into_iter().collect();
         let report = Report { ssrc: sent.ssrc, sender: sent.info, receptions, bye: false };
         let mut bytes = Vec::with_capacity(128);
         report.write("offhook", &mut bytes);
-        let sent = match self.sealers.current() {
-            None => socket.send_to(&bytes, self.rtcp_remote),
-            Some(sealer) => match sealer.seal_rtcp(&bytes) {
-                Some(sealed) => socket.send_to(&sealed, self.rtcp_remote),
-                None => return,
-            },
-        };
-        if let Err(error) = sent {
-            tracing::trace!(%error, "an RTCP report was not sent");
-        }
+        Some((bytes, self.rtcp_remote))
     }
 
     /// Writes out what was counted.
@@ -151,7 +130,7 @@ impl Receiving {
             return self.handle_rtcp(arrived);
         }
         let Arrived { at, from, mut datagram } = arrived;
-        if let Some(opener) = &mut self.opener {
+        if let Some(opener) = self.openers.current() {
             // Strangers are not worth the arithmetic.
             if self.pin.pinned().is_some_and(|source| source != from) {
                 return self.reject("source");
@@ -171,7 +150,13 @@ impl Receiving {
         }
         match self.pin.handle_packet(from) {
             Source::Stranger => return self.reject("source"),
-            Source::Learned => self.learned = Some(from),
+            Source::Learned => {
+                self.learned = Some(from);
+                // Reports that share the port go the same way (RFC 5761 §5.1.1), whatever SDP says of it.
+                if self.rtcp_mux {
+                    self.rtcp_remote = from;
+                }
+            }
             Source::Known => {}
         }
         self.reception.handle_packet(at, &packet);
@@ -189,7 +174,7 @@ impl Receiving {
         if self.pin.pinned().is_some_and(|source| source.ip() != from.ip()) {
             return self.reject("source");
         }
-        if let Some(opener) = &mut self.opener {
+        if let Some(opener) = self.openers.current() {
             datagram = match opener.open_rtcp(&datagram) {
                 Ok(opened) => opened,
                 Err(error) => return self.reject(error.reason()),

@@ -8,7 +8,7 @@ use media::line::packer::{Packed, Packer};
 use media::line::{LineCodec, OpusWishes};
 use media::rtcp::{NtpTime, SenderInfo};
 use media::rtp::RtpSender;
-use media::srtp::Sealers;
+use media::srtp::Sealer;
 use media::units::FRAME_SAMPLES;
 use sip::sdp::Negotiated;
 
@@ -23,7 +23,8 @@ pub(super) struct Sending {
     /// What it was made for.
     packing: Packing,
     dtmf: DtmfSender,
-    sealers: Sealers,
+    /// `None`: packets go out as they are.
+    sealer: Option<Sealer>,
     remote: SocketAddr,
     /// False while the peer holds the call, or has not said where to send.
     open: bool,
@@ -42,9 +43,9 @@ impl Sending {
         let dtmf = DtmfSender::new(event_clock(negotiated));
         let packing = Packing::of(negotiated);
         let packer = packing.packer();
-        let mut new = Self { sender, packer, packing, dtmf, sealers: Sealers::new(), remote: negotiated.remote_rtp, open: false };
+        let sealer = keys(negotiated).map(|(local, _)| Sealer::new(local));
+        let mut new = Self { sender, packer, packing, dtmf, sealer, remote: negotiated.remote_rtp, open: false };
         new.aim(negotiated);
-        new.sealers.choose(keys(negotiated).map(|(local, _)| local));
         new
     }
 
@@ -54,7 +55,7 @@ impl Sending {
         let rest = if self.dtmf.is_idle() && self.open { 0 } else { self.end_packet(socket) };
         rest + match self.dtmf.next_tick(self.sender.time()) {
             DtmfTick::Idle if self.open => match &mut self.packer {
-                None => transmit(socket, &mut self.sealers, self.sender.next_audio(audio, FRAME_SAMPLES as u32), self.remote),
+                None => transmit(socket, self.sealer.as_mut(), self.sender.next_audio(audio, FRAME_SAMPLES as u32), self.remote),
                 Some(packer) => {
                     packer.push(audio);
                     self.send_packed(socket)
@@ -62,7 +63,7 @@ impl Sending {
             },
             DtmfTick::Packet(event) => {
                 let bytes = self.sender.next_event(&event).filter(|_| self.open);
-                bytes.map_or(0, |bytes| transmit(socket, &mut self.sealers, bytes, self.remote))
+                bytes.map_or(0, |bytes| transmit(socket, self.sealer.as_mut(), bytes, self.remote))
             }
             DtmfTick::Idle | DtmfTick::Gap => {
                 self.sender.skip();
@@ -79,12 +80,12 @@ impl Sending {
     }
 
     fn send_packed(&mut self, socket: &UdpSocket) -> u32 {
-        let Self { packer, sender, sealers, remote, open, .. } = self;
+        let Self { packer, sender, sealer, remote, open, .. } = self;
         let mut sent = 0;
         while let Some(Packed { payload, ticks }) = packer.as_mut().and_then(Packer::poll_packet) {
             // An empty one: the codec sends nothing in silence.
             if *open && !payload.is_empty() {
-                sent += transmit(socket, sealers, sender.next_audio(payload, ticks), *remote);
+                sent += transmit(socket, sealer.as_mut(), sender.next_audio(payload, ticks), *remote);
             } else {
                 sender.pass(ticks);
             }
@@ -104,16 +105,36 @@ impl Sending {
 
     /// A re-INVITE changed hold, address or payload types.
     pub(super) fn renegotiate(&mut self, negotiated: &Negotiated) {
-        self.sender.renegotiate(payload_types(negotiated));
         // A codec that remembers goes on through a hold.
         let packing = Packing::of(negotiated);
         if packing != self.packing {
+            let waiting = self.packer.as_ref().map_or(0, Packer::waiting);
+            if waiting > 0 {
+                self.sender.pass(waiting);
+            }
             self.packer = packing.packer();
             self.packing = packing;
         }
+        self.sender.renegotiate(payload_types(negotiated));
         self.aim(negotiated);
-        if self.sealers.choose(keys(negotiated).map(|(local, _)| local)) {
+        let key = keys(negotiated).map(|(local, _)| local);
+        if self.sealer.as_ref().map(Sealer::key) != key.as_ref() {
+            self.sealer = key.map(Sealer::new);
             self.sender.begin_anew(&mut rand::rng());
+        }
+    }
+
+    /// Sends a report of ours, which is encrypted as audio is.
+    pub(super) fn send_report(&mut self, socket: &UdpSocket, report: &[u8], remote: SocketAddr) {
+        let sent = match &mut self.sealer {
+            None => socket.send_to(report, remote),
+            Some(sealer) => match sealer.seal_rtcp(report) {
+                Some(sealed) => socket.send_to(&sealed, remote),
+                None => return,
+            },
+        };
+        if let Err(error) = sent {
+            tracing::trace!(%error, "an RTCP report was not sent");
         }
     }
 
@@ -159,8 +180,8 @@ pub(super) fn wall_clock(then: Instant) -> NtpTime {
 }
 
 /// Sends at once: one packet, or none. What the kernel cannot take is lost, like anything on the way; waiting would make the next frame late too.
-fn transmit(socket: &UdpSocket, sealers: &mut Sealers, bytes: &[u8], remote: SocketAddr) -> u32 {
-    let sent = match sealers.current() {
+fn transmit(socket: &UdpSocket, sealer: Option<&mut Sealer>, bytes: &[u8], remote: SocketAddr) -> u32 {
+    let sent = match sealer {
         None => socket.send_to(bytes, remote),
         Some(sealer) => match sealer.seal(bytes) {
             Some(sealed) => socket.send_to(&sealed, remote),
