@@ -67,6 +67,8 @@ impl Default for Prompt {
 pub struct CallFacts<'a> {
     /// When it began.
     pub began: SystemTime,
+    /// Whether the caller's number is genuine, as a sentence; empty: nothing is known.
+    pub number: &'a str,
     /// What is known of the caller, what matters most first; what is beyond [`NOTES_MAX`] is left out.
     pub notes: &'a [Words],
 }
@@ -76,7 +78,8 @@ pub fn instructions(prompt: &Prompt, call: &CallFacts<'_>) -> String {
     let own = prompt.own[..prompt.own.floor_char_boundary(OWN_MAX)].trim();
     let personality = prompt.personality.map(Personality::fragment).unwrap_or_default();
     let (language, clock, notes) = (language(&prompt.language), clock(&prompt.zone, call.began), notes(call.notes));
-    let parts = [own, personality, TELEPHONE, &language, &clock, &notes];
+    let number = if call.number.is_empty() { String::new() } else { format!("# The caller's number\n{}", call.number) };
+    let parts = [own, personality, TELEPHONE, &language, &clock, &number, &notes];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
 }
 

@@ -118,6 +118,8 @@ vocabulary! {
         UnknownNumber = "unknown_number",
         /// Refused: no codec in common.
         NoCodec = "no_codec",
+        /// Refused: the caller's number is not vouched for as the operator demands.
+        IdentityRefused = "identity_refused",
         /// We answered and the peer never confirmed (no ACK, or no media stream).
         NotConfirmed = "not_confirmed",
         /// No audio came for `rtp.timeout_s`, or the media socket was lost.
@@ -141,7 +143,8 @@ impl HangupCause {
             Self::Completed | Self::CallerHangup | Self::AgentHangup => Outcome::Completed,
             Self::CallerSilent | Self::MaxDuration | Self::Drained => Outcome::Completed,
             Self::Cancelled => Outcome::Cancelled,
-            Self::RejectedBusy | Self::RejectedDraining | Self::UnknownNumber | Self::NoCodec => Outcome::Rejected,
+            Self::RejectedBusy | Self::RejectedDraining | Self::UnknownNumber => Outcome::Rejected,
+            Self::NoCodec | Self::IdentityRefused => Outcome::Rejected,
             Self::NotConfirmed | Self::MediaTimeout | Self::NodeLost | Self::Crashed | Self::Failed => Outcome::Failed,
         }
     }
@@ -180,6 +183,20 @@ vocabulary! {
         Analysis = "analysis",
         /// The model, by the tool `remember` while the call went on.
         Tool = "tool",
+    }
+}
+
+vocabulary! {
+    /// What a check of the caller's number found.
+    IdentityVerdict {
+        /// Signed by whom the operator trusts.
+        Passed = "passed",
+        /// There is a signature, and it does not hold.
+        Failed = "failed",
+        /// There is no signature.
+        None = "none",
+        /// There is a signature, and it could not be checked.
+        Unverifiable = "unverifiable",
     }
 }
 
@@ -274,6 +291,7 @@ mod tests {
             DocumentOrigin,
             DocumentStatus,
             HangupCause,
+            IdentityVerdict,
             IncidentKind,
             LegKind,
             Outcome,
@@ -297,7 +315,7 @@ mod tests {
         };
         assert_eq!(of(Outcome::Completed), "completed caller_hangup agent_hangup caller_silent max_duration drained");
         assert_eq!(of(Outcome::Cancelled), "cancelled");
-        assert_eq!(of(Outcome::Rejected), "rejected_busy rejected_draining unknown_number no_codec");
+        assert_eq!(of(Outcome::Rejected), "rejected_busy rejected_draining unknown_number no_codec identity_refused");
         assert_eq!(of(Outcome::Failed), "not_confirmed media_timeout node_lost crashed failed");
     }
 }

@@ -12,7 +12,7 @@ fn began() -> SystemTime {
 
 fn told(prompt: &Prompt, notes: &[&str]) -> String {
     let notes: Vec<Words> = notes.iter().map(|note| Words::from(*note)).collect();
-    instructions(prompt, &CallFacts { began: began(), notes: &notes })
+    instructions(prompt, &CallFacts { began: began(), number: "", notes: &notes })
 }
 
 #[test]
@@ -56,6 +56,12 @@ what matters.
 - likes olives
 </notes>";
     assert_eq!(told(&prompt, &["is called Ada", "likes olives"]), expected);
+}
+
+#[test]
+fn what_is_known_of_the_number_is_told() {
+    let call = CallFacts { began: began(), number: "It is genuine.", notes: &[] };
+    assert!(instructions(&Prompt::default(), &call).ends_with("\n\n# The caller's number\nIt is genuine."));
 }
 
 #[test]
