@@ -10,6 +10,7 @@ mod arrive;
 mod children;
 mod draft;
 pub(crate) mod finish;
+mod identity;
 mod negotiate;
 mod trace;
 
@@ -28,6 +29,7 @@ use media::rtp::PayloadTypes;
 use ractor::ActorId;
 use sip::dialog::DialogId;
 use sip::endpoint::{DialogSnapshot, Event, Flow};
+use sip::identity::Verdict;
 use sip::message::Request;
 use sip::sdp::LocalMedia;
 use store::{CallId, HangupCause};
@@ -70,6 +72,8 @@ pub enum CallMsg {
     AnswerSent(Box<DialogSnapshot>),
     /// By Calls: the SipEndpoint is new and does not know our dialog.
     SipRestarted,
+    /// By itself, or by a timer when it is late: whether the caller's number is the caller's.
+    IdentityJudged(Box<Verdict>),
     /// By the Store: the record is safe.
     Recorded,
     /// By a timer: it has rung long enough.
@@ -273,6 +277,8 @@ pub struct Call {
     arrived: Instant,
     assistant: Option<Arc<Assistant>>,
     recall: Recall,
+    /// What is known of the caller's number, where it is looked at.
+    identity: Option<Box<Verdict>>,
     codec: Codec,
     types: PayloadTypes,
     ports: CallPorts,
@@ -320,6 +326,7 @@ impl Worker for Call {
             arrived,
             assistant,
             recall: Recall::default(),
+            identity: None,
             codec: Codec::Pcmu,
             types: PayloadTypes::of(Codec::Pcmu),
             ports: CallPorts::new(id),
@@ -341,6 +348,7 @@ impl Worker for Call {
             CallMsg::Sip { event, snapshot } => self.handle_sip(event, snapshot, me).await,
             CallMsg::AnswerSent(snapshot) => self.keep(Some(snapshot)),
             CallMsg::SipRestarted => self.restore_dialog(me),
+            CallMsg::IdentityJudged(verdict) => self.handle_identity(*verdict, me).await,
             CallMsg::Recorded => self.ring_until(|recorded, _| *recorded = true),
             CallMsg::RungOut => self.ring_until(|_, rung| *rung = true),
             CallMsg::TwilioStream(stream) => self.attach(stream, me).await,

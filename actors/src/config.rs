@@ -22,6 +22,7 @@ pub use media::units::{Dbov, SampleRate};
 pub use media::vad::VadConfig;
 pub use sip::sdp::{Codec, SrtpPolicy};
 
+use crate::identity::IdentityConfig;
 use crate::recall::CallerMemory;
 use crate::trace::TraceSink;
 
@@ -60,6 +61,8 @@ pub struct NodeConfig {
     pub traces: Option<Arc<dyn TraceSink>>,
     /// Who remembers callers; `None`: nobody.
     pub memories: Option<Arc<dyn CallerMemory>>,
+    /// How callers' numbers are checked.
+    pub identity: IdentityConfig,
 }
 
 /// SIP sockets and names.
