@@ -13,6 +13,10 @@ impl Call {
     /// Asks, and takes the call up once it is known.
     pub(super) async fn check_identity(&mut self, me: &Mailbox<CallMsg>) {
         let Party::Sip { invite, .. } = &self.party else { return };
+        // Nothing is fetched for a call that nobody answers.
+        if self.assistant.is_none() {
+            return self.take_up(me).await;
+        }
         match self.shared.identity.check(invite, &self.shared.runtime, me) {
             Checked::Nothing => self.take_up(me).await,
             Checked::Judged(verdict) => self.handle_identity(verdict, me).await,
