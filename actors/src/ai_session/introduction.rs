@@ -51,7 +51,12 @@ impl Introduction {
             let reason = verdict.reason.map(|reason| reason.as_str().to_owned());
             let carrier = verdict.carrier.map(|word| word.text());
             let asserted = (verdict.subject == Subject::Asserted).then(|| "asserted".to_owned());
-            let told = [("identity_subject", asserted), ("identity_attestation", letter), ("identity_reason", reason), ("identity_carrier", carrier)];
+            let told = [
+                ("identity_subject", asserted),
+                ("identity_attestation", letter),
+                ("identity_reason", reason),
+                ("identity_carrier", carrier),
+            ];
             let told = told.map(|(name, value)| (name, value.unwrap_or_default()));
             [("identity", verdict.outcome.as_str().to_owned())].into_iter().chain(told)
         });

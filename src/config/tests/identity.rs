@@ -4,10 +4,16 @@ use super::{check, load};
 
 #[test]
 fn what_is_required_needs_roots_and_a_key_its_url() {
-    check("[identity]\npolicy = \"require\"", "identity.policy: \"require\" needs identity.roots: without them no call would be taken");
+    check(
+        "[identity]\npolicy = \"require\"",
+        "identity.policy: \"require\" needs identity.roots: without them no call would be taken",
+    );
     check("[identity]\npolicy = \"require\"\nroots = \"roots.pem\"", "");
     check("[identity]\nsign_key = \"k.pem\"", "identity.sign_certificate_url: must be set with sign_key");
-    check("[identity]\nsign_certificate_url = \"https://a.example/c.pem\"", "identity.sign_key: must be set with sign_certificate_url");
+    check(
+        "[identity]\nsign_certificate_url = \"https://a.example/c.pem\"",
+        "identity.sign_key: must be set with sign_certificate_url",
+    );
     check(
         "[identity]\nsign_key = \"k.pem\"\nsign_certificate_url = \"http://a.example/c.pem\"",
         "identity.sign_certificate_url: \"http://a.example/c.pem\" is not an https URL\nidentity.sign_certificate_url: must be set with \
