@@ -50,6 +50,6 @@ fn of_uri(uri: &Uri) -> Option<CarrierWord> {
         return CarrierWord::parse(word);
     }
     let user = uri.user()?;
-    let words = user.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
-    words.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("verstat")).and_then(|(_, word)| CarrierWord::parse(word))
+    let mut words = user.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    words.find(|(name, _)| name.eq_ignore_ascii_case("verstat")).and_then(|(_, word)| CarrierWord::parse(word))
 }

@@ -182,7 +182,7 @@ fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (length, rest) = match rest {
         [short @ ..=0x7f, rest @ ..] => (usize::from(*short), rest),
         [0x81, length, rest @ ..] => (usize::from(*length), rest),
-        [0x82, high, low, rest @ ..] => (usize::from(*high) << 8 | usize::from(*low), rest),
+        [0x82, high, low, rest @ ..] => ((usize::from(*high) << 8) | usize::from(*low), rest),
         _ => return None,
     };
     let (inside, after) = rest.split_at_checked(length)?;
