@@ -7,6 +7,7 @@ mod ambience;
 mod assistant;
 mod cascade;
 mod engine;
+mod identity;
 mod knowledge;
 mod media;
 mod phrases;
@@ -34,6 +35,7 @@ use toml::Table;
 pub use assistant::{AssistantConfig, DEMO, NumberConfig};
 pub use cascade::PartConfig;
 pub use engine::{EngineKind, MenuAction, OfflineMode};
+pub use identity::{AttestationName, IdentityConfig, IdentityPolicy};
 pub use knowledge::{DocumentPlace, KnowledgeConfig, KnowledgeStoreConfig};
 pub use media::{CodecName, CodecsConfig, EagernessName, JitterConfig, TurnConfig, VadConfig};
 pub use problem::{Problem, Problems};
@@ -72,6 +74,8 @@ pub struct Config {
     pub sip: SipConfig,
     /// Who may use the API.
     pub security: SecurityConfig,
+    /// Whether callers' numbers are theirs, and how ours are signed.
+    pub identity: IdentityConfig,
     /// The sockets of the calls' audio.
     pub rtp: RtpConfig,
     /// How long packets are held back.
@@ -159,6 +163,7 @@ impl Config {
             metrics: server::read_metrics(root.section("metrics")),
             sip: sip::read_sip(root.section("sip")),
             security: security::read_security(root.section("security"), key),
+            identity: identity::read_identity(root.section("identity")),
             rtp: server::read_rtp(root.section("rtp")),
             jitter: media::read_jitter(root.section("jitter")),
             vad: media::read_vad(root.section("vad")),

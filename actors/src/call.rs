@@ -14,6 +14,7 @@ mod arrive;
 mod children;
 mod draft;
 pub(crate) mod finish;
+mod identity;
 mod negotiate;
 mod place;
 mod trace;
@@ -33,6 +34,7 @@ use media::rtp::PayloadTypes;
 use ractor::ActorId;
 use sip::dialog::DialogId;
 use sip::endpoint::{DialogSnapshot, Event, Flow};
+use sip::identity::Verdict;
 use sip::message::Request;
 use sip::sdp::LocalMedia;
 use store::{CallId, HangupCause};
@@ -81,6 +83,8 @@ pub enum CallMsg {
     Dialing(DialogId),
     /// By a timer: the callee should have picked up by now.
     RingLate,
+    /// By itself, or by a timer when it is late: whether the caller's number is the caller's.
+    IdentityJudged(Box<Verdict>),
     /// By the Store: the record is safe.
     Recorded,
     /// By a timer: it has rung long enough.
@@ -296,6 +300,8 @@ pub struct Call {
     arrived: Instant,
     assistant: Option<Arc<Assistant>>,
     recall: Recall,
+    /// What is known of the caller's number, where it is looked at.
+    identity: Option<Box<Verdict>>,
     codec: Codec,
     types: PayloadTypes,
     ports: CallPorts,
@@ -346,6 +352,7 @@ impl Worker for Call {
             arrived,
             assistant,
             recall: Recall::default(),
+            identity: None,
             codec: Codec::Pcmu,
             types: PayloadTypes::of(Codec::Pcmu),
             ports: CallPorts::new(id),
@@ -370,6 +377,7 @@ impl Worker for Call {
             CallMsg::Dialing(dialog) => self.handle_dialing(dialog),
             CallMsg::RingLate => self.handle_ring_late(me),
             CallMsg::Recorded => self.handle_recorded(me),
+            CallMsg::IdentityJudged(verdict) => self.handle_identity(*verdict, me).await,
             CallMsg::RungOut => self.ring_until(|_, rung| *rung = true),
             CallMsg::TwilioStream(stream) => self.attach(stream, me).await,
             CallMsg::StreamLate => self.handle_stream_late(me),

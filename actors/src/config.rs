@@ -23,6 +23,7 @@ pub use media::units::{Dbov, SampleRate};
 pub use media::vad::VadConfig;
 pub use sip::sdp::{Codec, SrtpPolicy};
 
+use crate::identity::IdentityConfig;
 use crate::recall::CallerMemory;
 pub use crate::route::DirectPeer;
 use crate::trace::TraceSink;
@@ -64,6 +65,8 @@ pub struct NodeConfig {
     pub traces: Option<Arc<dyn TraceSink>>,
     /// Who remembers callers; `None`: nobody.
     pub memories: Option<Arc<dyn CallerMemory>>,
+    /// How callers' numbers are checked.
+    pub identity: IdentityConfig,
 }
 
 /// What is kept of SIP messages, and who is sent them; both without keys, passwords and digits.

@@ -15,6 +15,7 @@ mod cpu;
 #[cfg(feature = "fault-injection")]
 pub mod fault;
 mod hearing;
+pub mod identity;
 pub mod jitter_buffer;
 pub mod kind;
 pub mod leg;

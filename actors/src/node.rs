@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use crate::calls::{Calls, CallsMsg};
 use crate::config::NodeConfig;
 use crate::cpu::CpuMeter;
+use crate::identity::Identity;
 use crate::kind::ActorKind;
 use crate::mailbox::{Lane, Letter, Mailbox, flush_metrics};
 use crate::media_threads::MediaThreads;
@@ -100,8 +101,9 @@ impl NodeHandle {
 pub async fn start(config: NodeConfig, database: Database) -> Result<(NodeHandle, NodeEnd), String> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let media = MediaThreads::start(cores).map_err(|error| format!("no media threads: {error}"))?;
+    let identity = Identity::load(&config.identity)?;
     recovery::close_lost(&config, &database, HangupCause::NodeLost).await?;
-    let shared = Arc::new(Shared::new(config, media));
+    let shared = Arc::new(Shared::new(config, media, identity));
     let (ended, end) = oneshot::channel();
     let args = NodeArgs { shared: Arc::clone(&shared), database, drained: ended };
     let (mailbox, task) = spawn_root::<Node>(args).await?;

@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 
 use crate::calls::CallsMsg;
 use crate::config::{Assistant, NodeConfig};
+use crate::identity::Identity;
 use crate::leg::ports::RtpPorts;
 use crate::mailbox::Port;
 use crate::media_threads::MediaThreads;
@@ -30,6 +31,8 @@ pub struct Shared {
     pub http: HttpClient,
     /// Speech that was made before.
     pub speech: Arc<SpeechCache>,
+    /// Checks callers' numbers, and signs ours.
+    pub identity: Identity,
     /// UDP ports for RTP.
     pub rtp_ports: RtpPorts,
     /// The SipEndpoint of today.
@@ -46,7 +49,7 @@ pub struct Shared {
 
 impl Shared {
     /// Called on the node's own runtime.
-    pub(crate) fn new(config: NodeConfig, media: MediaThreads) -> Self {
+    pub(crate) fn new(config: NodeConfig, media: MediaThreads, identity: Identity) -> Self {
         let rtp_ports = RtpPorts::new(config.rtp.ports.clone());
         let speech = SpeechCache::new(config.data_dir.join("speech-cache"), config.speech_cache_bytes);
         Self {
@@ -56,6 +59,7 @@ impl Shared {
             espeak: Arc::default(),
             http: HttpClient::default(),
             speech: Arc::new(speech),
+            identity,
             rtp_ports,
             sip: Port::default(),
             calls: Port::default(),

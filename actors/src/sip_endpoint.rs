@@ -88,6 +88,8 @@ pub enum SipMsg {
         /// For 503: when to try again.
         retry_after: Option<Duration>,
     },
+    /// By a call: a final refusal, in words other than the usual.
+    RefuseSaying(DialogId, StatusCode, &'static str),
     /// By a call: end it as its state demands.
     HangUp(DialogId, &'static str),
     /// By a call of ours that has not been told its dialog yet, or by Calls for one that crashed: end all dialogs of this call.
@@ -218,6 +220,7 @@ impl Worker for SipEndpoint {
                 self.tell_answered(&dialog);
             }
             SipMsg::Refuse { dialog, status, retry_after } => self.endpoint.refuse(now, &dialog, status, retry_after),
+            SipMsg::RefuseSaying(dialog, status, phrase) => self.endpoint.refuse_saying(now, &dialog, status, phrase),
             SipMsg::HangUp(dialog, reason) => self.endpoint.hang_up(now, &dialog, Some(reason)),
             SipMsg::HangUpOf(call, reason) => {
                 let owned = |owner: &Owner| matches!(owner, Owner::Call(owner) if owner.id() == call);

@@ -71,6 +71,7 @@ const REFUSAL: Labels = &[(
         "cpu_busy",
         "draining",
         "failed",
+        "identity_refused",
         "no_codec",
         "no_route",
         "rejected_busy",
@@ -202,6 +203,16 @@ pub(super) const METRICS: &[Metric] = &[
         REQUEST,
         &[("route", OPEN), ("method", OPEN), ("status", OPEN)],
         "Time of an HTTP request",
+    ),
+    counter(
+        "offhook_identity_fetch_errors_total",
+        &[("reason", &["busy", "network", "refused", "status", "timeout", "too_long"])],
+        "Calls whose signer's certificate could not be fetched (STIR/SHAKEN)",
+    ),
+    counter(
+        "offhook_identity_total",
+        &[("verdict", &["failed", "none", "passed", "unverifiable"])],
+        "Calls by what a check of their caller's number found (STIR/SHAKEN)",
     ),
     histogram("offhook_jitter_buffer_depth_seconds", DEPTH, NONE, "Playout delay of the jitter buffer, once a second and leg"),
     counter(

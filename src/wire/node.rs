@@ -14,6 +14,7 @@ use api::{ApiConfig, ApiKey, AuthToken, PublicUrl, SignatureCheck, TwilioConfig}
 
 use super::assistants;
 use super::cascade::Breakers;
+use super::identity;
 use super::tools::Tools;
 use crate::config::{self, Config, Secret, SipTls};
 
@@ -43,6 +44,7 @@ pub(super) fn node_config(
         directory: directory(config, tools, breakers)?,
         traces,
         memories,
+        identity: identity::identity(&config.identity),
     })
 }
 

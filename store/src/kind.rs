@@ -138,6 +138,8 @@ vocabulary! {
         UnknownNumber = "unknown_number",
         /// Refused: no codec in common.
         NoCodec = "no_codec",
+        /// Refused: the caller's number is not vouched for as the operator demands.
+        IdentityRefused = "identity_refused",
         /// We answered and the peer never confirmed (no ACK, or no media stream).
         NotConfirmed = "not_confirmed",
         /// No audio came for `rtp.timeout_s`, or the media socket was lost.
@@ -166,6 +168,7 @@ impl HangupCause {
             Self::Busy | Self::InvalidNumber | Self::Declined | Self::Unwanted => Outcome::Rejected,
             Self::NoAnswer => Outcome::Unanswered,
             Self::Unavailable => Outcome::Failed,
+            Self::IdentityRefused => Outcome::Rejected,
             Self::NotConfirmed | Self::MediaTimeout | Self::NodeLost | Self::Crashed | Self::Failed => Outcome::Failed,
         }
     }
@@ -204,6 +207,20 @@ vocabulary! {
         Analysis = "analysis",
         /// The model, by the tool `remember` while the call went on.
         Tool = "tool",
+    }
+}
+
+vocabulary! {
+    /// What a check of the caller's number found.
+    IdentityVerdict {
+        /// Signed by whom the operator trusts.
+        Passed = "passed",
+        /// There is a signature, and it does not hold.
+        Failed = "failed",
+        /// There is no signature.
+        None = "none",
+        /// There is a signature, and it could not be checked.
+        Unverifiable = "unverifiable",
     }
 }
 
@@ -298,6 +315,7 @@ mod tests {
             DocumentOrigin,
             DocumentStatus,
             HangupCause,
+            IdentityVerdict,
             IncidentKind,
             LegKind,
             Outcome,
@@ -322,7 +340,8 @@ mod tests {
         let ends = "completed caller_hangup callee_hangup operator_hangup agent_hangup caller_silent max_duration drained";
         assert_eq!(of(Outcome::Completed), ends);
         assert_eq!(of(Outcome::Cancelled), "cancelled");
-        let refusals = "busy invalid_number declined unwanted rejected_busy rejected_draining unknown_number no_codec";
+        let refusals =
+            "busy invalid_number declined unwanted rejected_busy rejected_draining unknown_number no_codec identity_refused";
         assert_eq!(of(Outcome::Rejected), refusals);
         assert_eq!(of(Outcome::Unanswered), "no_answer");
         assert_eq!(of(Outcome::Failed), "unavailable not_confirmed media_timeout node_lost crashed failed");

@@ -31,8 +31,8 @@ pub use analysis::{
 pub use error::StoreError;
 pub use id::{CallId, DocumentId};
 pub use kind::{
-    AnalysisState, CallStatus, Direction, DocumentOrigin, DocumentStatus, HangupCause, IncidentKind, LegKind, MemorySource,
-    Outcome, RecordingFormat, RecordingState, Role, Sentiment, UnknownText,
+    AnalysisState, CallStatus, Direction, DocumentOrigin, DocumentStatus, HangupCause, IdentityVerdict, IncidentKind, LegKind,
+    MemorySource, Outcome, RecordingFormat, RecordingState, Role, Sentiment, UnknownText,
 };
 pub use knowledge::{
     ChunkName, Claim, DEFAULT_ORGANIZATION, DOCUMENT_LIST_MAX, KnowledgeChunk, KnowledgeDocument, KnowledgeStore, LiveDocument,
@@ -42,7 +42,7 @@ pub use ladder::{SipLadder, SipMessage};
 pub use memory::{Caller, MEMORIES_MAX, MEMORY_BYTES_MAX, Memory, MemoryId, NewMemory};
 pub use open::Store;
 pub use read::LIST_MAX;
-pub use record::{CallRecord, Citation, Incident, LostCall, NewCall, Recording, Refused, ToolUse, Turn, Usage};
+pub use record::{CallIdentity, CallRecord, Citation, Incident, LostCall, NewCall, Recording, Refused, ToolUse, Turn, Usage};
 pub use text::{PhoneNumber, TEXT_BYTES_MAX, Transcript};
 pub use time::WallTime;
 pub use write::StoreWrite;

@@ -12,8 +12,8 @@ use crate::analysis::queue_ended;
 use crate::open::{QUERY_TIME_MAX, timed};
 use crate::text::storable;
 use crate::{
-    CallId, Citation, HangupCause, Incident, NewCall, RecordingFormat, RecordingState, Refused, SipLadder, Store, StoreError,
-    ToolUse, Turn, Usage, WallTime,
+    CallId, CallIdentity, Citation, HangupCause, Incident, NewCall, RecordingFormat, RecordingState, Refused, SipLadder, Store,
+    StoreError, ToolUse, Turn, Usage, WallTime,
 };
 
 /// Time a batch may take: a thousand writes take under a second, the rest is for a slow disk.
@@ -115,6 +115,13 @@ pub enum StoreWrite {
     },
     /// The SIP messages of a call that is over. The first of one id and beginning stays.
     SipSeen(Arc<SipLadder>),
+    /// The caller's number was checked. The last check stays.
+    IdentityJudged {
+        /// The call.
+        call: CallId,
+        /// What was found.
+        identity: CallIdentity,
+    },
 }
 
 impl Store {
@@ -171,6 +178,7 @@ impl StoreWrite {
             Self::UsageCounted { .. } => "usage_counted",
             Self::LanguageHeard { .. } => "language_heard",
             Self::SipSeen(_) => "sip_seen",
+            Self::IdentityJudged { .. } => "identity_judged",
         }
     }
 
@@ -195,6 +203,7 @@ impl StoreWrite {
                 | Self::CallPlaced { .. }
                 | Self::CallRang { .. }
                 | Self::CallRefused { .. }
+                | Self::IdentityJudged { .. }
                 | Self::LanguageHeard { .. }
                 | Self::RecordingClosed { .. }
                 | Self::UsageCounted { .. }
@@ -268,6 +277,7 @@ impl StoreWrite {
             Self::LanguageHeard { call, language } => {
                 sqlx::query("UPDATE calls SET language = $2 WHERE id = $1").bind(call.to_string()).bind(text(language))
             }
+            Self::IdentityJudged { call, identity } => bind_identity(*call, identity),
         }
     }
 }
@@ -357,6 +367,21 @@ fn bind_usage(call: CallId, usage: &Usage) -> Bound<'_> {
     .bind(count(usage.cached_tokens))
     .bind(count(usage.output_text_tokens))
     .bind(count(usage.output_audio_tokens))
+}
+
+fn bind_identity(call: CallId, identity: &CallIdentity) -> Bound<'_> {
+    sqlx::query(
+        "UPDATE calls SET identity = $2, identity_attestation = $3, identity_reason = $4, identity_origid = $5,
+           identity_provider = $6, identity_noted = $7, identity_carrier = $8 WHERE id = $1",
+    )
+    .bind(call.to_string())
+    .bind(identity.verdict.as_str())
+    .bind(identity.attestation.as_deref().map(text))
+    .bind(identity.reason.as_deref().map(text))
+    .bind(identity.origid.as_deref().map(text))
+    .bind(identity.provider.as_deref().map(text))
+    .bind(identity.noted.as_deref().map(text))
+    .bind(identity.carrier.as_deref().map(text))
 }
 
 pub(crate) fn text(text: &str) -> String {

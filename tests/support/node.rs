@@ -11,6 +11,7 @@ use actors::config::{
     SipListener, Speaks, SrtpPolicy, TurnConfig, VadConfig, WatchConfig,
 };
 use actors::fault::Fault;
+use actors::identity::IdentityConfig;
 use actors::kind::ActorKind;
 use actors::node::{NodeEnd, NodeHandle};
 use actors::trace::TraceSink;
@@ -165,6 +166,7 @@ fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig, tools: Tool
         data_dir: folder.path().to_owned(),
         speech_cache_bytes: 1 << 20,
         max_calls: 64,
+        identity: IdentityConfig::default(),
         max_call: Duration::from_secs(600),
         call_warning: Duration::ZERO,
         cpu_max: 1.0,

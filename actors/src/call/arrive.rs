@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ai::engine::Words;
 use sip::dialog::DialogId;
+use sip::identity::without_parameters;
 use sip::message::{Request, StatusCode};
 use sip::uri::Uri;
 use store::{Direction, HangupCause, LegKind, NewCall, PhoneNumber, StoreWrite, WallTime};
@@ -74,8 +75,8 @@ impl Party {
             Self::Sip { origin: Origin::Placed(placed), .. } => name_of(&placed.route.from.uri),
             Self::Sip { origin: Origin::Invited { invite, .. }, .. } => {
                 let from = invite.headers.from().ok();
-                let user = from.as_ref().and_then(|from| from.uri.user()).map(Cow::into_owned);
-                user.unwrap_or_else(|| "anonymous".to_owned())
+                let user = from.as_ref().and_then(|from| from.uri.user());
+                user.map_or_else(|| "anonymous".to_owned(), |user| without_parameters(&user).to_owned())
             }
             Self::Twilio { call, .. } => call.from.reveal().to_owned(),
         }
@@ -104,7 +105,8 @@ impl Call {
             }
         };
         let (from, to) = (PhoneNumber::new(self.party.caller()), PhoneNumber::new(self.party.called()));
-        Introduction { call_id: self.id, twilio, direction: self.party.direction(), from, to, parameters }
+        let (direction, identity) = (self.party.direction(), self.identity.clone());
+        Introduction { call_id: self.id, twilio, direction, from, to, parameters, identity }
     }
 
     pub(super) async fn begin(&mut self, me: &Mailbox<CallMsg>) {
@@ -118,26 +120,30 @@ impl Call {
         match &self.party {
             // The INVITE waits for the record, so that no call goes out that nobody can find.
             Party::Sip { origin: Origin::Placed(_), .. } => self.after(RECORD_WAIT_MAX, CallMsg::Recorded, me),
-            Party::Sip { dialog, .. } => {
-                let dialog = dialog.clone();
-                if let Err(refused) = self.prepare_sip(me).await {
-                    self.refuse(refused, me);
-                    return;
-                }
-                self.phase = Phase::Ringing { recorded: false, rung: false };
-                self.draft.trace.reached(|setup| &mut setup.ringing);
-                self.shared.sip.tell(SipMsg::Ring(dialog));
-                self.after(RECORD_WAIT_MAX, CallMsg::Recorded, me);
-                match self.shared.config.sip.ring {
-                    Duration::ZERO => self.ring_until(|_, rung| *rung = true),
-                    ring => self.after(ring, CallMsg::RungOut, me),
-                }
-            }
+            Party::Sip { .. } => self.check_identity(me).await,
             Party::Twilio { .. } => {
                 self.phase = Phase::Ringing { recorded: true, rung: true };
                 self.draft.trace.reached(|setup| &mut setup.ringing);
                 self.after(STREAM_WAIT_MAX, CallMsg::StreamLate, me);
             }
+        }
+    }
+
+    /// Goes on with a SIP call that may be taken: its media, its ringing.
+    pub(super) async fn take_up(&mut self, me: &Mailbox<CallMsg>) {
+        let Party::Sip { dialog, .. } = &self.party else { return };
+        let dialog = dialog.clone();
+        if let Err(refused) = self.prepare_sip(me).await {
+            self.refuse(refused, me);
+            return;
+        }
+        self.phase = Phase::Ringing { recorded: false, rung: false };
+        self.draft.trace.reached(|setup| &mut setup.ringing);
+        self.shared.sip.tell(SipMsg::Ring(dialog));
+        self.after(RECORD_WAIT_MAX, CallMsg::Recorded, me);
+        match self.shared.config.sip.ring {
+            Duration::ZERO => self.ring_until(|_, rung| *rung = true),
+            ring => self.after(ring, CallMsg::RungOut, me),
         }
     }
 

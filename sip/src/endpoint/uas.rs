@@ -102,6 +102,10 @@ impl Endpoint {
 
     /// Final refusal of the INVITE that waits, if one does.
     pub(super) fn refuse_pending(&mut self, now: Instant, number: u64, status: StatusCode, retry_after: Option<Duration>) {
+        self.answer_pending(now, number, status, |response| push_retry_after(response, retry_after));
+    }
+
+    fn answer_pending(&mut self, now: Instant, number: u64, status: StatusCode, finish: impl FnOnce(&mut Response)) {
         let Some(usage) = self.usages.table.get_mut(&number) else {
             return;
         };
@@ -110,7 +114,7 @@ impl Endpoint {
         };
         let local_tag = usage.name.local_tag.clone();
         let mut response = self.response(&pending.request, status, &local_tag);
-        push_retry_after(&mut response, retry_after);
+        finish(&mut response);
         self.respond(now, pending.transaction, &response);
     }
 
@@ -170,12 +174,21 @@ impl Endpoint {
     /// Refuses the INVITE that waits with a status of 300-699, which ends the dialog; or the re-INVITE, which does not.
     /// Nothing when none waits. `retry_after` is rounded up to seconds.
     pub fn refuse(&mut self, now: Instant, dialog: &DialogId, status: StatusCode, retry_after: Option<Duration>) {
+        self.refuse_with(now, dialog, status, |response| push_retry_after(response, retry_after));
+    }
+
+    /// The same in words other than the usual for that status (RFC 8224 §6.2.2 has some).
+    pub fn refuse_saying(&mut self, now: Instant, dialog: &DialogId, status: StatusCode, phrase: &str) {
+        self.refuse_with(now, dialog, status, |response| response.reason = phrase.to_owned());
+    }
+
+    fn refuse_with(&mut self, now: Instant, dialog: &DialogId, status: StatusCode, finish: impl FnOnce(&mut Response)) {
         let Some(number) = self.usages.find(dialog) else {
             return;
         };
         let first = self.usages.table.get(&number).is_some_and(|usage| matches!(usage.phase, Phase::Invited));
         let status = if status.code() < 300 { StatusCode::SERVER_INTERNAL_ERROR } else { status };
-        self.refuse_pending(now, number, status, retry_after);
+        self.answer_pending(now, number, status, finish);
         if first {
             self.finish(number);
         }

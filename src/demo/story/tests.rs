@@ -35,6 +35,7 @@ fn call() -> CallRecord {
         stats: Value::Null,
         usage: Usage::default(),
         language: None,
+        identity: None,
     }
 }
 
