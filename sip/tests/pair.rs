@@ -240,7 +240,7 @@ fn flow(side: Side) -> Flow {
 fn describe(event: &Event) -> (&'static str, &DialogId) {
     match event {
         Event::Invited { dialog, .. } => ("Invited", dialog),
-        Event::Cancelled { dialog } => ("Cancelled", dialog),
+        Event::Cancelled { dialog, .. } => ("Cancelled", dialog),
         Event::Confirmed { dialog, .. } => ("Confirmed", dialog),
         Event::AckTimedOut { dialog } => ("AckTimedOut", dialog),
         Event::HungUp { dialog, .. } => ("HungUp", dialog),

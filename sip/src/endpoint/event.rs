@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::{ReferOutcome, Referral};
 use crate::dialog::DialogId;
 use crate::flow::Flow;
 use crate::message::{Request, StatusCode};
@@ -23,6 +24,8 @@ pub enum Event {
     Cancelled {
         /// Which dialog.
         dialog: DialogId,
+        /// Its Reason header (RFC 3326), if any: all lines of it.
+        reason: Option<String>,
     },
     /// The ACK to our 200 (first or re-INVITE) came.
     Confirmed {
@@ -47,7 +50,7 @@ pub enum Event {
     HungUp {
         /// Which dialog.
         dialog: DialogId,
-        /// Its Reason header (RFC 3326), if any.
+        /// Its Reason header (RFC 3326), if any: all lines of it.
         reason: Option<String>,
     },
     /// An INFO came, `application/dtmf-relay` say; 200 is already sent.
@@ -56,6 +59,35 @@ pub enum Event {
         dialog: DialogId,
         /// The INFO with its body.
         request: Box<Request>,
+    },
+    /// The peer asks us to call somebody else in its place (RFC 3515). Answer with `accept_refer` or `refuse_refer` within
+    /// [`REFER_ANSWER_MAX`](super::REFER_ANSWER_MAX); then it is refused with 603.
+    Referred {
+        /// Which dialog.
+        dialog: DialogId,
+        /// Whom to call.
+        referral: Box<Referral>,
+    },
+    /// Our REFER goes on: 202 is its acceptance, 1xx what the peer's call was answered with.
+    ReferProgress {
+        /// Which dialog.
+        dialog: DialogId,
+        /// 100-299.
+        status: StatusCode,
+    },
+    /// Our REFER is decided: once for each.
+    ReferEnded {
+        /// Which dialog.
+        dialog: DialogId,
+        /// How.
+        outcome: ReferOutcome,
+    },
+    /// Another call took this one's place (RFC 3891); our BYE is on its way.
+    Replaced {
+        /// Which dialog.
+        dialog: DialogId,
+        /// The one that goes on.
+        by: DialogId,
     },
     /// The callee's phone rings, or sends early media (any 101-199).
     Ringing {

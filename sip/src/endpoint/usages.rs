@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use super::deadlines::Owner;
+use super::refer::Transfers;
 use super::{Endpoint, Event};
 use crate::dialog::{Dialog, DialogId};
 use crate::flow::{Flow, Transmit};
@@ -25,6 +26,10 @@ pub(super) struct Usage {
     pub pending: Option<PendingInvite>,
     /// Our 2xx that waits for its ACK.
     pub unacked: Option<Unacked>,
+    /// The REFERs of both sides.
+    pub transfers: Transfers,
+    /// The dialog whose place this one takes once it is answered.
+    pub replaces: Option<u64>,
     armed: Option<Instant>,
 }
 
@@ -82,7 +87,19 @@ pub(super) enum AfterAck {
 impl Usage {
     pub fn new(dialog: Dialog, flow: Flow, phase: Phase) -> Self {
         let name = dialog.id().clone();
-        Self { dialog, first_name: name.clone(), name, flow, phase, pending: None, unacked: None, armed: None }
+        let (transfers, replaces) = (Transfers::default(), None);
+        Self {
+            dialog,
+            first_name: name.clone(),
+            name,
+            flow,
+            phase,
+            pending: None,
+            unacked: None,
+            transfers,
+            replaces,
+            armed: None,
+        }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -144,6 +161,7 @@ impl Endpoint {
             return;
         };
         self.deadlines.rearm(Owner::Dialog(number), &mut usage.armed, None);
+        self.drop_transfers(number, usage.transfers);
         debug_assert!(usage.pending.is_none(), "an INVITE without an answer would keep its transaction for ever");
         for id in [&usage.first_name, usage.dialog.id()] {
             self.usages.by_id.remove(id);

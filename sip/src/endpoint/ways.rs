@@ -173,14 +173,16 @@ impl Endpoint {
         }
         match ways.pop_front() {
             Some(first) => drop(self.send_request(now, first, Rest::Ways(ways), request, user)),
-            None => self.fail_user(user),
+            None => self.fail_user(now, user),
         }
     }
 
     /// Whether anybody still waits for a request's answer.
     fn is_wanted(&self, user: ClientUser) -> bool {
         match user {
-            ClientUser::Bye(number) => self.usages.table.contains_key(&number),
+            ClientUser::Bye(number) | ClientUser::Notify(number) | ClientUser::Refer(number) => {
+                self.usages.table.contains_key(&number)
+            }
             ClientUser::Invite(number) => {
                 let phase = self.usages.table.get(&number).map(|usage| &usage.phase);
                 matches!(phase, Some(Phase::Inviting { cancel: Cancel::No, .. }))

@@ -32,6 +32,7 @@ impl StatusCode {
         UNSUPPORTED_MEDIA_TYPE = 415;
         UNSUPPORTED_URI_SCHEME = 416;
         BAD_EXTENSION = 420;
+        BAD_INFO_PACKAGE = 469;
         TEMPORARILY_UNAVAILABLE = 480;
         CALL_DOES_NOT_EXIST = 481;
         LOOP_DETECTED = 482;
@@ -39,6 +40,7 @@ impl StatusCode {
         BUSY_HERE = 486;
         REQUEST_TERMINATED = 487;
         NOT_ACCEPTABLE_HERE = 488;
+        BAD_EVENT = 489;
         REQUEST_PENDING = 491;
         SERVER_INTERNAL_ERROR = 500;
         NOT_IMPLEMENTED = 501;
