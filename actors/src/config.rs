@@ -21,6 +21,7 @@ pub use media::turn::{Eagerness, Interruptions, TurnConfig};
 pub use media::units::{Dbov, SampleRate};
 pub use media::vad::VadConfig;
 pub use sip::sdp::{Codec, SrtpPolicy};
+pub use sip::uri::Uri;
 
 use crate::recall::CallerMemory;
 use crate::trace::TraceSink;

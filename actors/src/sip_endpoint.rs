@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use sip::dialog::DialogId;
 use sip::endpoint::{
-    DialogSnapshot, Endpoint, EndpointConfig, Event, Flow, Listener, MessageDirection, Rejection, Stats, Transmit, Transport,
+    DialogSnapshot, Endpoint, EndpointConfig, Event, Flow, Listener, MessageDirection, Refer, Rejection, Stats, Transmit,
+    Transport,
 };
 use sip::locate::{Question, Records};
 use sip::message::StatusCode;
@@ -84,6 +85,10 @@ pub enum SipMsg {
     },
     /// By a call, or by Calls for one that crashed: end it as its state demands.
     HangUp(DialogId, &'static str),
+    /// By a call: ask the peer to call somebody else in its place.
+    Refer(DialogId, Box<Refer>),
+    /// By a call: the peer's REFER is not followed.
+    RefuseRefer(DialogId, StatusCode),
     /// By a call after this actor was restarted.
     Restore(Box<DialogSnapshot>, Mailbox<CallMsg>),
     /// By the node while draining: refuse new INVITEs with 503.
@@ -196,6 +201,12 @@ impl Worker for SipEndpoint {
             }
             SipMsg::Refuse { dialog, status, retry_after } => self.endpoint.refuse(now, &dialog, status, retry_after),
             SipMsg::HangUp(dialog, reason) => self.endpoint.hang_up(now, &dialog, Some(reason)),
+            SipMsg::Refer(dialog, refer) => {
+                self.endpoint.refer(now, &dialog, *refer);
+                // Its number in the dialog must not come twice.
+                self.tell_answered(&dialog);
+            }
+            SipMsg::RefuseRefer(dialog, status) => self.endpoint.refuse_refer(now, &dialog, status),
             SipMsg::Restore(snapshot, call) => {
                 let dialog = self.endpoint.restore(*snapshot);
                 self.owners.insert(dialog, Owner::Call(call));
@@ -326,12 +337,16 @@ impl SipEndpoint {
 fn dialog_of(event: &Event) -> &DialogId {
     match event {
         Event::Invited { dialog, .. }
-        | Event::Cancelled { dialog }
+        | Event::Cancelled { dialog, .. }
         | Event::Confirmed { dialog, .. }
         | Event::AckTimedOut { dialog }
         | Event::Reinvited { dialog, .. }
         | Event::HungUp { dialog, .. }
         | Event::Info { dialog, .. }
+        | Event::Referred { dialog, .. }
+        | Event::ReferProgress { dialog, .. }
+        | Event::ReferEnded { dialog, .. }
+        | Event::Replaced { dialog, .. }
         | Event::Ringing { dialog, .. }
         | Event::Answered { early: dialog, .. }
         | Event::Refused { dialog, .. }

@@ -150,11 +150,16 @@ impl JitterBuffer {
 
     /// A buffer for a stream of these payload types.
     pub fn new(config: JitterConfig, types: PayloadTypes) -> Self {
+        Self::of_law(config, types, types.codec.row().law)
+    }
+
+    /// The same in a call that works in `law`, whatever the wire does.
+    pub fn of_law(config: JitterConfig, types: PayloadTypes, law: Codec) -> Self {
         Self {
             config,
             types,
-            law: types.codec.row().law,
-            decoder: types.codec.decoder(),
+            law,
+            decoder: types.codec.decoder(law),
             comfort: None,
             reserve: (0, i64::MIN),
             epoch: None,
@@ -233,13 +238,18 @@ impl JitterBuffer {
         })
     }
 
-    /// New payload types after a re-INVITE; what waits in the old codec is dropped.
+    /// New payload types after a re-INVITE. The call's law stays. What waits in the old codec is decoded by it, up to the first gap; on
+    /// an RTP clock of the same rate the stream then goes on, on another it begins anew.
     pub fn renegotiate(&mut self, types: PayloadTypes) {
         if types.codec != self.types.codec {
-            self.stream = None;
-            self.stop();
-            self.ready.clear();
-            (self.law, self.decoder) = (types.codec.row().law, types.codec.decoder());
+            while self.play_next() {}
+            self.stats.dropped += self.waiting.len() as u64;
+            self.waiting.clear();
+            if self.cursor.is_none() || types.codec.scale() != self.types.codec.scale() {
+                self.stream = None;
+                self.stop();
+            }
+            self.decoder = types.codec.decoder(self.law);
         }
         self.types = types;
     }
@@ -293,7 +303,7 @@ impl JitterBuffer {
         self.stats.restarts += 1;
         self.stream = Some(Stream::new(packet));
         // Another stream: what the coder remembers is not of it.
-        self.decoder = self.types.codec.decoder();
+        self.decoder = self.types.codec.decoder(self.law);
         self.stop();
     }
 

@@ -106,10 +106,16 @@ vocabulary! {
         AgentHangup = "agent_hangup",
         /// The caller said nothing, was asked for in vain, and the agent hung up.
         CallerSilent = "caller_silent",
+        /// The call goes on with somebody else, to whom the agent put it through; the detail says whom.
+        Transferred = "transferred",
+        /// Another call took its place, as the peer wished.
+        Replaced = "replaced",
         /// The longest call was reached, and the agent hung up.
         MaxDuration = "max_duration",
         /// The caller gave up before we answered.
         Cancelled = "cancelled",
+        /// Another phone took the call before we answered.
+        AnsweredElsewhere = "answered_elsewhere",
         /// Refused: the node was at its limit of calls.
         RejectedBusy = "rejected_busy",
         /// Refused: the node was draining.
@@ -122,6 +128,8 @@ vocabulary! {
         NotConfirmed = "not_confirmed",
         /// No audio came for `rtp.timeout_s`, or the media socket was lost.
         MediaTimeout = "media_timeout",
+        /// The peer's network ended an answered call for a fault of its own; the detail says which.
+        PeerFailed = "peer_failed",
         /// The node ended it because the drain time was over.
         Drained = "drained",
         /// The node stopped without closing it; written at the next start.
@@ -140,9 +148,11 @@ impl HangupCause {
         match self {
             Self::Completed | Self::CallerHangup | Self::AgentHangup => Outcome::Completed,
             Self::CallerSilent | Self::MaxDuration | Self::Drained => Outcome::Completed,
-            Self::Cancelled => Outcome::Cancelled,
+            Self::Replaced | Self::Transferred => Outcome::Completed,
+            Self::AnsweredElsewhere | Self::Cancelled => Outcome::Cancelled,
             Self::RejectedBusy | Self::RejectedDraining | Self::UnknownNumber | Self::NoCodec => Outcome::Rejected,
-            Self::NotConfirmed | Self::MediaTimeout | Self::NodeLost | Self::Crashed | Self::Failed => Outcome::Failed,
+            Self::NotConfirmed | Self::MediaTimeout | Self::NodeLost | Self::Crashed => Outcome::Failed,
+            Self::PeerFailed | Self::Failed => Outcome::Failed,
         }
     }
 }
@@ -295,9 +305,12 @@ mod tests {
             let causes = HangupCause::ALL.iter().filter(|cause| cause.outcome() == wanted);
             causes.map(|cause| cause.as_str()).collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(of(Outcome::Completed), "completed caller_hangup agent_hangup caller_silent max_duration drained");
-        assert_eq!(of(Outcome::Cancelled), "cancelled");
+        assert_eq!(
+            of(Outcome::Completed),
+            "completed caller_hangup agent_hangup caller_silent transferred replaced max_duration drained"
+        );
+        assert_eq!(of(Outcome::Cancelled), "cancelled answered_elsewhere");
         assert_eq!(of(Outcome::Rejected), "rejected_busy rejected_draining unknown_number no_codec");
-        assert_eq!(of(Outcome::Failed), "not_confirmed media_timeout node_lost crashed failed");
+        assert_eq!(of(Outcome::Failed), "not_confirmed media_timeout peer_failed node_lost crashed failed");
     }
 }

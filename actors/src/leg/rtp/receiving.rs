@@ -30,6 +30,8 @@ pub(super) struct Receiving {
     opener: Option<Opener>,
     sealers: Sealers,
     types: PayloadTypes,
+    /// In another codec, once the first packet of it comes: what the peer sent before it heard of the change is still heard.
+    next: Option<PayloadTypes>,
     pin: SourcePin,
     learned: Option<SocketAddr>,
     dtmf: DtmfReceiver,
@@ -54,6 +56,7 @@ impl Receiving {
             opener: None,
             sealers: Sealers::new(),
             types,
+            next: None,
             pin: SourcePin::new(SourceRule::Any),
             learned: None,
             dtmf: DtmfReceiver::new(event_clock(negotiated)),
@@ -90,11 +93,28 @@ impl Receiving {
 
     /// A re-INVITE changed the payload types; the source may then be a new one too.
     pub(super) fn renegotiate(&mut self, negotiated: &Negotiated) {
-        self.types = payload_types(negotiated);
+        let types = payload_types(negotiated);
         self.rtcp_remote = negotiated.remote_rtcp;
+        self.rtcp_mux = negotiated.rtcp_mux;
         self.encrypt(negotiated);
-        self.ports.jitter.tell(JitterMsg::Renegotiated(self.types));
+        self.dtmf.renegotiate(event_clock(negotiated));
+        self.next = None;
+        if types.codec != self.types.codec && types.audio != self.types.audio {
+            self.next = Some(types);
+        } else {
+            self.change(types);
+        }
         self.pin.relearn(SourceRule::Any);
+    }
+
+    /// Packets carry this from now on.
+    fn change(&mut self, types: PayloadTypes) {
+        let clock = types.codec.row().clock;
+        if clock != self.types.codec.row().clock {
+            self.reception = Reception::new(clock);
+        }
+        self.types = types;
+        self.ports.jitter.tell(JitterMsg::Renegotiated(types));
     }
 
     /// Hands on the media that has come.
@@ -165,6 +185,11 @@ impl Receiving {
             Ok(packet) => packet,
             Err(error) => return self.reject(error.reason()),
         };
+        if self.next.is_some_and(|next| next.audio == packet.payload_type)
+            && let Some(next) = self.next.take()
+        {
+            self.change(next);
+        }
         let kind = self.types.kind(packet.payload_type);
         if kind == PayloadKind::Unknown {
             return self.reject("payload_type");
@@ -197,7 +222,10 @@ impl Receiving {
         }
         match Report::parse(&datagram) {
             Ok(report) => {
-                self.rtcp_remote = from;
+                // From where media comes, or from where it was said to come: a late report of the address before leads nowhere.
+                if self.pin.pinned().is_some() || from.ip() == self.rtcp_remote.ip() {
+                    self.rtcp_remote = from;
+                }
                 self.reception.handle_report(at, &report);
                 let ours =
                     |sent: Sent| Some((report.receptions.iter().find(|block| block.ssrc == sent.ssrc)?, sent.info?.packets));
