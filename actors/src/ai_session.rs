@@ -1,5 +1,6 @@
 //! AiSession: the AI side of one call. Feeds its engine, carries out what the engine wants, and reports each turn with its times.
 
+mod held;
 mod introduction;
 mod kept;
 pub(crate) mod leave;
@@ -18,7 +19,7 @@ use ai::engine::{CacheKey, Engine as Core, EngineError, Input, Output, Past, Wor
 use ai::espeak::Espeak;
 use ai::link::http::HttpClient;
 use ai::link::{LinkId, LinkInput};
-use ai::remark::{Occasion, Phrases};
+use ai::remark::Phrases;
 use ai::speech_cache::SpeechCache;
 use ai::tools::CallInfo;
 use bytes::Bytes;
@@ -41,6 +42,7 @@ use crate::store::StoreMsg;
 use crate::trace::Generation;
 use crate::vad::VadMsg;
 use crate::worker::{Failure, Worker};
+use held::Held;
 pub use introduction::Introduction;
 pub use links::Opened;
 pub use tools::ToolReport;
@@ -178,18 +180,8 @@ pub struct AiArgs {
     pub call: Mailbox<CallMsg>,
 }
 
-/// Turns and digits held back for the report of a barge-in, which takes milliseconds. More means that it was lost.
-const HELD_MAX: usize = 16;
-
 /// Metrics are written out once a second.
 const FRAMES_PER_FLUSH: u32 = 50;
-
-/// What came between a barge-in and its report.
-enum Held {
-    Digit(Digit),
-    Remark(Occasion),
-    Turn(TurnEvent),
-}
 
 /// The actor.
 pub struct AiSession {
@@ -376,53 +368,6 @@ impl AiSession {
             }
         }
         self.drain(now, me);
-    }
-
-    fn hold(&mut self, now: Instant, news: Held, me: &Mailbox<AiMsg>) {
-        let held = self.held.get_or_insert_default();
-        held.push_back(news);
-        if held.len() == HELD_MAX {
-            self.handle_interrupted(now, None, me);
-        }
-    }
-
-    fn handle_interrupted(&mut self, now: Instant, cut: Option<(PromptId, Duration)>, me: &Mailbox<AiMsg>) {
-        if let Some((prompt, heard)) = cut {
-            self.turns.prompt_ended(prompt, now, Some(heard));
-            self.engine.handle_input(now, Input::BargeInCommitted { prompt, heard });
-            self.drain(now, me);
-        }
-        for held in self.held.take().unwrap_or_default() {
-            match held {
-                Held::Digit(digit) => {
-                    self.engine.handle_input(now, Input::Dtmf(digit.to_char()));
-                    self.drain(now, me);
-                }
-                Held::Remark(occasion) => {
-                    self.remark(now, occasion);
-                    self.drain(now, me);
-                }
-                Held::Turn(event) => self.handle_turn(now, event, me),
-            }
-        }
-    }
-
-    /// A key cuts what a menu is saying: who knows the choice does not wait for the end. A provider's agent is not cut: to it a
-    /// key is one more thing that was said.
-    fn handle_digit(&mut self, now: Instant, digit: Digit, me: &Mailbox<AiMsg>) {
-        self.manners.key_pressed(now);
-        if self.manners.is_leaving() {
-            // Too late.
-        } else if self.tools.press(now, digit, me) {
-            // Its own: what is collected is no news for the engine.
-        } else if self.held.is_some() {
-            self.hold(now, Held::Digit(digit), me);
-        } else if self.keys_cut && !self.turns.all_heard() {
-            self.ports.leg.tell(LegMsg::BargeIn);
-            self.hold(now, Held::Digit(digit), me);
-        } else {
-            self.engine.handle_input(now, Input::Dtmf(digit.to_char()));
-        }
     }
 
     /// Carries out what the engine wants.
