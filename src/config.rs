@@ -20,6 +20,7 @@ mod services;
 mod sip;
 mod stream;
 mod tools;
+mod transfer;
 mod values;
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod identity;
 mod negotiate;
 mod place;
 mod trace;
+mod transfer;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -26,6 +27,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ai::engine::{EngineError, Past, Words};
 use ai::language::Language;
+use ai::tools::transfer::Destination;
 use media::codec::Codec;
 use media::dtmf::Digit;
 use media::frame::SharedFrame;
@@ -35,7 +37,7 @@ use ractor::ActorId;
 use sip::dialog::DialogId;
 use sip::endpoint::{DialogSnapshot, Event, Flow};
 use sip::identity::Verdict;
-use sip::message::Request;
+use sip::message::{Request, StatusCode};
 use sip::sdp::LocalMedia;
 use store::{CallId, HangupCause};
 
@@ -44,6 +46,7 @@ use crate::alarm::Owned;
 use crate::call::draft::Draft;
 pub use crate::call::place::Placing;
 use crate::call::trace::CallTracer;
+use crate::call::transfer::{Transfer, cause_of_cancel};
 use crate::clock::Ticking;
 use crate::config::Assistant;
 use crate::jitter_buffer::JitterMsg;
@@ -109,6 +112,10 @@ pub enum CallMsg {
     RecordingPaused(bool),
     /// By the AiSession: tokens that a response used.
     UsageCounted(store::Usage),
+    /// By the AiSession: put the caller through. It is told how that ended.
+    TransferWanted(Arc<Destination>),
+    /// By the AiSession: the agent takes leave, and for what; a session that is started now goes on with that.
+    TakingLeave(HangupCause),
     /// By the AiSession: the agent ends the call, and why.
     AgentHungUp(HangupCause),
     /// By the AiSession: the caller's language was found out, or has changed.
@@ -314,6 +321,11 @@ pub struct Call {
     draft: Draft,
     /// The recording is silent for now.
     recording_paused: bool,
+    /// The peer holds the call.
+    held: bool,
+    /// Why the agent takes leave, once it does.
+    leaving: Option<HangupCause>,
+    transfer: Option<Transfer>,
     /// The SipEndpoint was away when the peer was to be told of the end.
     peer_untold: bool,
     timers: Vec<Owned>,
@@ -363,6 +375,9 @@ impl Worker for Call {
             budgets: HashMap::new(),
             draft,
             recording_paused: false,
+            held: false,
+            leaving: None,
+            transfer: None,
             peer_untold: false,
             timers: Vec::new(),
         })
@@ -392,6 +407,8 @@ impl Worker for Call {
             CallMsg::ToolEnded(report) => self.handle_tool_ended(*report),
             CallMsg::RecordingPaused(paused) => self.pause_recording(paused),
             CallMsg::UsageCounted(usage) => self.draft.usage_counted(&usage, &self.shared),
+            CallMsg::TransferWanted(to) => self.begin_transfer(to),
+            CallMsg::TakingLeave(cause) => self.leaving = Some(cause),
             CallMsg::AgentHungUp(cause) => self.end(cause, None, me),
             CallMsg::LanguageHeard(language) => self.draft.language_heard(language, &self.shared),
             CallMsg::ProviderFailed(provider, error) => self.draft.provider_failed(provider.as_deref(), &error, &self.shared),
@@ -435,8 +452,13 @@ impl Call {
     async fn handle_sip(&mut self, event: Event, snapshot: Option<Box<DialogSnapshot>>, me: &Mailbox<CallMsg>) {
         self.keep(snapshot);
         match event {
-            Event::Cancelled { .. } => self.end(HangupCause::Cancelled, None, me),
-            Event::HungUp { reason, .. } => self.end(self.party.hung_up(), reason, me),
+            Event::Cancelled { reason, .. } => self.end(cause_of_cancel(reason.as_deref()), reason, me),
+            Event::HungUp { reason, .. } => self.hung_up(reason, me),
+            // Following it would be a call of ours, on the peer's word and at our cost.
+            Event::Referred { dialog, .. } => self.shared.sip.tell(SipMsg::RefuseRefer(dialog, StatusCode::DECLINE)),
+            Event::ReferProgress { status, .. } => self.transfer_goes_on(status),
+            Event::ReferEnded { outcome, .. } => self.transfer_ended(outcome, me),
+            Event::Replaced { .. } => self.end(HangupCause::Replaced, None, me),
             Event::AckTimedOut { .. } => self.end(HangupCause::NotConfirmed, Some("no ACK came".into()), me),
             Event::Reinvited { invite, .. } => self.handle_reinvite(&invite),
             Event::Info { request, .. } => {
@@ -462,6 +484,7 @@ impl Call {
     }
 
     fn restore_dialog(&mut self, me: &Mailbox<CallMsg>) {
+        self.transfer_lost();
         let Party::Sip { snapshot, open, .. } = &self.party else { return };
         match snapshot {
             Some(snapshot) if *open => {

@@ -22,6 +22,7 @@ pub use media::turn::{Eagerness, Interruptions, TurnConfig};
 pub use media::units::{Dbov, SampleRate};
 pub use media::vad::VadConfig;
 pub use sip::sdp::{Codec, SrtpPolicy};
+pub use sip::uri::Uri;
 
 use crate::identity::IdentityConfig;
 use crate::recall::CallerMemory;

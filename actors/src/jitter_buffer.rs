@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use media::codec::Codec;
+use media::frame::{PcmFrame, SharedFrame};
 use media::jitter::{JitterBuffer as Core, JitterConfig, JitterStats};
 use media::quality::mos;
 use media::rtp::{PayloadTypes, RtpPacket};
@@ -31,6 +33,10 @@ pub enum JitterMsg {
     Renegotiated(PayloadTypes),
     /// By the call: what was early media is the call's now, and silence on the wire counts from here.
     Answered,
+    /// By the call: the peer holds it, and sends music or nothing.
+    Held,
+    /// By the call: the peer is back.
+    Resumed,
     /// By the call: report the totals and stop.
     Finish,
 }
@@ -39,13 +45,13 @@ impl Letter for JitterMsg {
     const KIND: ActorKind = ActorKind::JitterBuffer;
     /// Half a second of packets and ticks at 20 ms: what came before that is too late for playout anyway.
     const AUDIO_MAX: u32 = 50;
-    /// One answer, one re-INVITE and one `Finish` are all that a sane call brings.
-    const SIGNALS_MAX: u32 = 4;
+    /// Two re-INVITEs with a hold each, one answer and a `Finish`: more within a tick is no telephone's.
+    const SIGNALS_MAX: u32 = 8;
 
     fn lane(&self) -> Lane {
         match self {
             Self::Packet { .. } | Self::Tick(_) => Lane::Audio,
-            Self::Renegotiated(_) | Self::Answered | Self::Finish => Lane::Signal,
+            Self::Renegotiated(_) | Self::Answered | Self::Held | Self::Resumed | Self::Finish => Lane::Signal,
         }
     }
 }
@@ -56,6 +62,8 @@ pub struct JitterArgs {
     pub config: JitterConfig,
     /// What the leg's packets carry.
     pub types: PayloadTypes,
+    /// The law in which the call works.
+    pub law: Codec,
     /// How long silence on the wire is borne.
     pub timeout: Duration,
     /// Where frames go.
@@ -63,6 +71,10 @@ pub struct JitterArgs {
     /// The parent.
     pub call: Mailbox<CallMsg>,
 }
+
+/// How long silence on the wire is borne while the peer holds the call: many then send nothing at all. A person who left somebody on
+/// hold for longer has forgotten it, or the peer is gone.
+const HELD_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 /// Counters are written out once a second, since a counter's cost is small but not nothing at 50 frames a second.
 const TICKS_PER_FLUSH: u64 = 50;
@@ -74,6 +86,8 @@ pub struct JitterBuffer {
     last_packet: Instant,
     /// The call has been told that nothing comes.
     timed_out: bool,
+    held: bool,
+    silence: SharedFrame,
     /// What the metrics know already.
     flushed: JitterStats,
     stagger: u64,
@@ -87,12 +101,14 @@ impl Worker for JitterBuffer {
     type Args = JitterArgs;
 
     async fn start(args: JitterArgs, _: &Mailbox<JitterMsg>) -> Result<Self, Failure> {
-        let JitterArgs { config, types, timeout, hearing, call } = args;
+        let JitterArgs { config, types, law, timeout, hearing, call } = args;
         Ok(Self {
-            core: Core::new(config, types),
+            core: Core::of_law(config, types, law),
             timeout,
             last_packet: Instant::now(),
             timed_out: false,
+            held: false,
+            silence: PcmFrame::silence(law).into(),
             flushed: JitterStats::default(),
             stagger: hearing.ports().stagger(),
             depth: LocalHistogram::new("offhook_jitter_buffer_depth_seconds"),
@@ -108,9 +124,12 @@ impl Worker for JitterBuffer {
                 self.core.handle_packet(at, &packet);
             }
             JitterMsg::Tick(tick) => self.handle_tick(tick),
-            JitterMsg::Renegotiated(types) => {
-                self.hearing.renegotiate(types.codec.row().law);
-                self.core.renegotiate(types);
+            JitterMsg::Renegotiated(types) => self.core.renegotiate(types),
+            JitterMsg::Held => self.held = true,
+            JitterMsg::Resumed => {
+                self.held = false;
+                // The peer gets as long as at the beginning to send something.
+                self.last_packet = Instant::now();
             }
             JitterMsg::Answered => {
                 self.last_packet = Instant::now();
@@ -133,11 +152,15 @@ impl JitterBuffer {
     fn handle_tick(&mut self, tick: Tick) {
         let now = Instant::now();
         let frame = self.core.playout(now);
-        self.hearing.caller_frame(tick.number, tick.due, &frame);
+        match self.held {
+            true => self.hearing.held_frame(tick.number, tick.due, &frame, &self.silence),
+            false => self.hearing.caller_frame(tick.number, tick.due, &frame),
+        }
         if (tick.number + self.stagger).is_multiple_of(TICKS_PER_FLUSH) {
             self.flush(now);
         }
-        if !self.timed_out && now.saturating_duration_since(self.last_packet) > self.timeout {
+        let timeout = if self.held { self.timeout.max(HELD_TIMEOUT) } else { self.timeout };
+        if !self.timed_out && now.saturating_duration_since(self.last_packet) > timeout {
             self.timed_out = self.call.send(CallMsg::MediaTimedOut).is_ok();
         }
     }

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use ractor::ActorId;
 use sip::dialog::DialogId;
 use sip::endpoint::{
-    DialogSnapshot, Endpoint, EndpointConfig, Event, Flow, Listener, MessageDirection, OutboundInvite, Rejection, Stats,
+    DialogSnapshot, Endpoint, EndpointConfig, Event, Flow, Listener, MessageDirection, OutboundInvite, Refer, Rejection, Stats,
     Transmit, Transport,
 };
 use sip::locate::{Question, Records};
@@ -94,6 +94,10 @@ pub enum SipMsg {
     HangUp(DialogId, &'static str),
     /// By a call of ours that has not been told its dialog yet, or by Calls for one that crashed: end all dialogs of this call.
     HangUpOf(ActorId, &'static str),
+    /// By a call: ask the peer to call somebody else in its place.
+    Refer(DialogId, Box<Refer>),
+    /// By a call: the peer's REFER is not followed.
+    RefuseRefer(DialogId, StatusCode),
     /// By a call after this actor was restarted.
     Restore(Box<DialogSnapshot>, Mailbox<CallMsg>),
     /// By the node while draining: refuse new INVITEs with 503.
@@ -228,6 +232,12 @@ impl Worker for SipEndpoint {
                     self.endpoint.hang_up(now, dialog, Some(reason));
                 }
             }
+            SipMsg::Refer(dialog, refer) => {
+                self.endpoint.refer(now, &dialog, *refer);
+                // Its number in the dialog must not come twice.
+                self.tell_answered(&dialog);
+            }
+            SipMsg::RefuseRefer(dialog, status) => self.endpoint.refuse_refer(now, &dialog, status),
             SipMsg::Restore(snapshot, call) => {
                 let dialog = self.endpoint.restore(*snapshot);
                 self.owners.insert(dialog, Owner::Call(call));

@@ -157,11 +157,16 @@ impl JitterBuffer {
 
     /// A buffer for a stream of these payload types.
     pub fn new(config: JitterConfig, types: PayloadTypes) -> Self {
+        Self::of_law(config, types, types.codec.row().law)
+    }
+
+    /// The same in a call that works in `law`, whatever the wire does.
+    pub fn of_law(config: JitterConfig, types: PayloadTypes, law: Codec) -> Self {
         Self {
             config,
             types,
-            law: types.codec.row().law,
-            decoder: types.codec.decoder(),
+            law,
+            decoder: types.codec.decoder(law),
             comfort: None,
             reserve: NO_RESERVE,
             epoch: None,
@@ -240,17 +245,21 @@ impl JitterBuffer {
         })
     }
 
-    /// New payload types after a re-INVITE; what waits in the old codec is dropped.
+    /// New payload types after a re-INVITE. The call's law stays. What waits in the old codec is decoded by it, up to the first gap; on
+    /// an RTP clock of the same rate the stream then goes on, on another it begins anew.
     pub fn renegotiate(&mut self, types: PayloadTypes) {
-        if types.codec == self.types.codec {
-            self.types = types;
-            return;
+        if types.codec != self.types.codec {
+            while self.play_next() {}
+            self.stats.dropped += self.waiting.len() as u64;
+            self.waiting.clear();
+            if self.cursor.is_none() || types.codec.scale() != self.types.codec.scale() {
+                self.stream = None;
+                self.stop();
+            }
+            self.decoder = types.codec.decoder(self.law);
+            (self.comfort, self.reserve) = (None, NO_RESERVE);
         }
         self.types = types;
-        self.law = types.codec.row().law;
-        self.stream = None;
-        self.ready.clear();
-        self.forget();
     }
 
     /// Counters and state; `now` for the present delay.
@@ -307,7 +316,7 @@ impl JitterBuffer {
 
     /// Another stream begins: its coder has heard nothing, its silence has no sound yet, and nothing of it was lost.
     fn forget(&mut self) {
-        self.decoder = self.types.codec.decoder();
+        self.decoder = self.types.codec.decoder(self.law);
         self.comfort = None;
         self.reserve = NO_RESERVE;
         self.stop();

@@ -7,6 +7,7 @@ mod identity;
 mod phrases;
 mod security;
 mod sip;
+mod transfer;
 
 use std::io::{Error, ErrorKind};
 use std::path::Path;

@@ -5,12 +5,14 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use rand::Rng as _;
 use sip::message::{Request, StatusCode};
-use sip::sdp::{self, LocalKeys, LocalMedia, Negotiated, SdpError, SessionDescription, SrtpPolicy};
+use sip::sdp::{self, Direction, LocalKeys, LocalMedia, Negotiated, SdpError, SessionDescription, SrtpPolicy};
 use store::HangupCause;
 
 use super::arrive::Refused;
 use super::{Call, CallMsg, Origin, Party, Phase};
+use crate::ai_session::AiMsg;
 use crate::config::MediaAddress;
+use crate::jitter_buffer::JitterMsg;
 use crate::leg::ports::RtpSockets;
 use crate::leg::{LegMsg, RtpWire, Wire, codec_of, payload_types};
 use crate::mailbox::Mailbox;
@@ -115,22 +117,36 @@ impl Call {
 
     pub(super) fn renegotiate(&mut self, negotiated: Negotiated) {
         self.types = payload_types(&negotiated);
+        self.hold(negotiated.direction != Direction::SendRecv);
         self.ports.leg.tell(LegMsg::Renegotiated(Box::new(negotiated)));
     }
 
-    /// A re-INVITE: hold, resume, or a new address. The sockets and the codec stay.
+    /// The peer holds the call, or takes it back: nobody is asked after meanwhile, and what it sends is nobody's voice.
+    fn hold(&mut self, held: bool) {
+        if std::mem::replace(&mut self.held, held) == held {
+            return;
+        }
+        tracing::info!(call = %self.id, held, "the peer holds the call, or takes it back");
+        self.ports.jitter.tell(if held { JitterMsg::Held } else { JitterMsg::Resumed });
+        self.ports.ai.tell(if held { AiMsg::Held } else { AiMsg::Resumed });
+    }
+
+    /// A re-INVITE: hold, resume, a new address or another codec. The sockets stay.
     pub(super) fn handle_reinvite(&mut self, invite: &Request) {
         let Party::Sip { dialog, local: Some(local), .. } = &mut self.party else { return };
         let answered = if invite.body.is_empty() {
             Ok((sdp::offer(local), None))
         } else {
             SessionDescription::parse(&invite.body)
-                .and_then(|offer| sdp::answer(&offer, local))
+                .and_then(|offer| answer_again(&offer, local))
                 .map(|(body, negotiated)| (body, Some(negotiated)))
         };
         match answered {
             Ok((body, negotiated)) => {
                 local.previous = Some(body.clone());
+                if let Some(negotiated) = &negotiated {
+                    settle(local, negotiated);
+                }
                 self.shared.sip.tell(SipMsg::Answer(dialog.clone(), body));
                 if let Some(negotiated) = negotiated {
                     self.renegotiate(negotiated);
@@ -144,9 +160,19 @@ impl Call {
     }
 }
 
-/// What was agreed on stays for the rest of the call: the codec, and encryption where the profile demands it.
+/// Our answer to another offer in the call: in the codec that it has, as long as that is offered, since a change is heard; else in another
+/// one of ours.
+fn answer_again(offer: &SessionDescription, ours: &LocalMedia) -> Result<(String, Negotiated), SdpError> {
+    let same = LocalMedia { codecs: ours.codecs.iter().take(1).copied().collect(), ..ours.clone() };
+    match sdp::answer(offer, &same) {
+        Err(SdpError::NoCommonCodec) => sdp::answer(offer, ours),
+        answered => answered,
+    }
+}
+
+/// What was agreed on: the codec comes first from now on, and encryption stays where the profile demands it.
 pub(super) fn settle(ours: &mut LocalMedia, negotiated: &Negotiated) {
-    ours.codecs = vec![negotiated.codec];
+    ours.codecs.sort_by_key(|codec| *codec != negotiated.codec);
     if negotiated.crypto.as_ref().is_some_and(|crypto| crypto.mandatory) {
         ours.srtp = SrtpPolicy::Required;
     }

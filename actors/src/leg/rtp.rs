@@ -7,6 +7,7 @@ mod sending;
 use std::net::UdpSocket;
 use std::time::Instant;
 
+use media::codec::Codec;
 use media::dtmf::Digit;
 use media::rtp::PayloadTypes;
 use media::srtp::{MasterKey, Suite};
@@ -71,10 +72,10 @@ pub(super) struct RtpLine {
 
 impl RtpLine {
     /// Nothing is sent before the first [`Self::send`].
-    pub(super) fn new(wire: RtpWire, ports: CallPorts) -> Self {
+    pub(super) fn new(wire: RtpWire, law: Codec, ports: CallPorts) -> Self {
         let RtpWire { sockets: RtpSockets { rtp, rtcp, port: _ }, negotiated } = wire;
         let stagger = ports.stagger();
-        let (receiving, sending) = (Receiving::new(&negotiated, ports), Sending::new(&negotiated));
+        let (receiving, sending) = (Receiving::new(&negotiated, ports), Sending::new(&negotiated, law));
         Self { rtp, rtcp, receiving, sending, stagger }
     }
 
@@ -105,9 +106,9 @@ impl RtpLine {
         self.sending.push_dtmf(digit)
     }
 
-    /// A re-INVITE changed hold, address or payload types.
+    /// A re-INVITE changed hold, address, codec or payload types.
     pub(super) fn renegotiate(&mut self, negotiated: &Negotiated) {
-        self.sending.renegotiate(negotiated);
+        self.sending.renegotiate(&self.rtp, negotiated);
         self.receiving.renegotiate(negotiated);
     }
 

@@ -372,7 +372,41 @@ fn another_codec_drops_what_waits() {
     assert_eq!(buffer.stats(now).depth, Duration::from_millis(20));
     buffer.renegotiate(PayloadTypes::of(Codec::Pcma));
     assert_eq!((buffer.stats(now).depth, buffer.stats(now).dropped), (Duration::ZERO, 1));
-    assert_eq!(buffer.playout(now).encoded, [0xD5; 160]);
+    assert_eq!(buffer.playout(now).encoded, [0xFF; 160], "the call's law stays");
+}
+
+/// A tone in 20 ms packets, in one law and from packet 10 on in the other, changed `late` ticks after the last of the old was heard of.
+#[test]
+fn a_stream_goes_on_in_another_codec_without_a_gap() {
+    let start = epoch();
+    let mut buffer = JitterBuffer::new(CONFIG, TYPES);
+    let tone: Vec<i16> = (0..20 * 160).map(|at| ((f64::from(at) * 0.3).sin() * 8_000.0) as i16).collect();
+    let mut frames = Vec::new();
+    for (index, samples) in tone.chunks(160).enumerate() {
+        let now = start + Duration::from_millis(20 * index as u64);
+        let law = if index < 10 { Codec::Pcmu } else { Codec::Pcma };
+        if index == 10 {
+            buffer.renegotiate(PayloadTypes::of(Codec::Pcma));
+        }
+        let mut octets = Vec::new();
+        law.encode(samples, &mut octets);
+        let mut next = packet(index as u16, 160 * index as u32, 160);
+        (next.payload, next.payload_type) = (octets.into(), PayloadTypes::of(law).audio);
+        buffer.handle_packet(now, &next);
+        frames.push(buffer.playout(now + Duration::from_millis(1)));
+    }
+    let heard: Vec<i16> = frames.iter().flat_map(|frame| frame.samples.iter().copied()).collect();
+    let first = heard.iter().position(|sample| *sample != 0).unwrap() / 160;
+    assert!(first <= 2, "plays from frame {first}");
+    let stats = buffer.stats(start + Duration::from_millis(400));
+    assert_eq!((stats.concealed, stats.dropped, stats.restarts), (0, 0, 0));
+    for (index, frame) in frames.iter().enumerate().skip(first + 1) {
+        let level = frame.samples.iter().map(|sample| sample.unsigned_abs()).max().unwrap();
+        assert!((7_500..8_500).contains(&level), "frame {index}: {level}");
+        let mut mu = Vec::new();
+        Codec::Pcmu.encode(&frame.samples, &mut mu);
+        assert_eq!(frame.encoded, mu, "frame {index} is in the call's law");
+    }
 }
 
 #[test]

@@ -22,6 +22,10 @@ pub(super) enum ClientUser {
     Invite(u64),
     /// Nobody: a CANCEL, or the BYE to a fork.
     Nobody,
+    /// The dialog in which a transfer is told of.
+    Notify(u64),
+    /// The dialog that is to be transferred.
+    Refer(u64),
 }
 
 /// One request of ours.
@@ -205,11 +209,15 @@ impl Endpoint {
                     }
                     ClientUser::Bye(usage) if response.status.is_final() => self.finish(usage),
                     ClientUser::Bye(_) | ClientUser::Nobody => {}
+                    ClientUser::Notify(usage) => self.handle_notify_response(now, usage, Some(response.status)),
+                    ClientUser::Refer(usage) => self.handle_refer_response(usage, response),
                 },
                 (Action::TimedOut, _) => match user {
                     ClientUser::Invite(usage) => self.handle_invite_timeout(usage),
                     ClientUser::Bye(usage) => self.finish(usage),
                     ClientUser::Nobody => {}
+                    ClientUser::Notify(usage) => self.handle_notify_response(now, usage, None),
+                    ClientUser::Refer(usage) => self.handle_refer_lost(usage, StatusCode::REQUEST_TIMEOUT),
                 },
                 (Action::Terminated, _) => drop(self.remove_client(id)),
                 (Action::Ack | Action::Deliver, None) => {}

@@ -4,6 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use super::{ReferOutcome, Referral};
 use crate::dialog::DialogId;
 use crate::flow::Flow;
 use crate::message::{Request, Response, StatusCode};
@@ -25,6 +26,8 @@ pub enum Event {
     Cancelled {
         /// Which dialog.
         dialog: DialogId,
+        /// Its Reason header (RFC 3326), if any: all lines of it.
+        reason: Option<String>,
     },
     /// The ACK to our 200 (first or re-INVITE) came.
     Confirmed {
@@ -49,7 +52,7 @@ pub enum Event {
     HungUp {
         /// Which dialog.
         dialog: DialogId,
-        /// Its Reason header (RFC 3326), if any.
+        /// Its Reason header (RFC 3326), if any: all lines of it.
         reason: Option<String>,
     },
     /// An INFO came, `application/dtmf-relay` say; 200 is already sent.
@@ -58,6 +61,35 @@ pub enum Event {
         dialog: DialogId,
         /// The INFO with its body.
         request: Box<Request>,
+    },
+    /// The peer asks us to call somebody else in its place (RFC 3515). Answer with `accept_refer` or `refuse_refer` within
+    /// [`REFER_ANSWER_MAX`](super::REFER_ANSWER_MAX); then it is refused with 603.
+    Referred {
+        /// Which dialog.
+        dialog: DialogId,
+        /// Whom to call.
+        referral: Box<Referral>,
+    },
+    /// Our REFER goes on: 202 is its acceptance, 1xx what the peer's call was answered with.
+    ReferProgress {
+        /// Which dialog.
+        dialog: DialogId,
+        /// 100-299.
+        status: StatusCode,
+    },
+    /// Our REFER is decided: once for each.
+    ReferEnded {
+        /// Which dialog.
+        dialog: DialogId,
+        /// How.
+        outcome: ReferOutcome,
+    },
+    /// Another call took this one's place (RFC 3891); our BYE is on its way.
+    Replaced {
+        /// Which dialog.
+        dialog: DialogId,
+        /// The one that goes on.
+        by: DialogId,
     },
     /// The callee's phone rings, or sends early media (any 101-199). A forked INVITE brings it from several phones: the last with SDP is
     /// the one to be heard.
@@ -107,12 +139,16 @@ impl Event {
     pub fn dialog(&self) -> &DialogId {
         match self {
             Self::Invited { dialog, .. }
-            | Self::Cancelled { dialog }
+            | Self::Cancelled { dialog, .. }
             | Self::Confirmed { dialog, .. }
             | Self::AckTimedOut { dialog }
             | Self::Reinvited { dialog, .. }
             | Self::HungUp { dialog, .. }
             | Self::Info { dialog, .. }
+            | Self::Referred { dialog, .. }
+            | Self::ReferProgress { dialog, .. }
+            | Self::ReferEnded { dialog, .. }
+            | Self::Replaced { dialog, .. }
             | Self::Ringing { dialog, .. }
             | Self::Answered { early: dialog, .. }
             | Self::Refused { dialog, .. }
@@ -131,6 +167,10 @@ impl Event {
             Self::Reinvited { .. } => "Reinvited",
             Self::HungUp { .. } => "HungUp",
             Self::Info { .. } => "Info",
+            Self::Referred { .. } => "Referred",
+            Self::ReferProgress { .. } => "ReferProgress",
+            Self::ReferEnded { .. } => "ReferEnded",
+            Self::Replaced { .. } => "Replaced",
             Self::Ringing { .. } => "Ringing",
             Self::Answered { .. } => "Answered",
             Self::Refused { .. } => "Refused",

@@ -52,6 +52,7 @@ impl Endpoint {
 
     pub(super) fn send_bye(&mut self, now: Instant, number: u64, reason: Option<&str>) {
         self.send_due_ack(number, None);
+        self.refuse_asked(now, number);
         let Some(usage) = self.usages.table.get_mut(&number) else {
             return;
         };
@@ -78,7 +79,7 @@ impl Endpoint {
         for client in clients {
             self.fail_over(now, client);
             if let Some(client) = self.remove_client(client) {
-                self.fail_user(client.user);
+                self.fail_user(now, client.user);
             }
         }
         if !flow.transport.is_reliable() {
@@ -95,11 +96,13 @@ impl Endpoint {
     }
 
     /// A request cannot be sent on any way.
-    pub(super) fn fail_user(&mut self, user: ClientUser) {
+    pub(super) fn fail_user(&mut self, now: Instant, user: ClientUser) {
         match user {
             ClientUser::Bye(number) => self.finish(number),
             ClientUser::Invite(number) => self.fail_invite(number),
             ClientUser::Nobody => {}
+            ClientUser::Notify(number) => self.handle_notify_response(now, number, None),
+            ClientUser::Refer(number) => self.handle_refer_lost(number, StatusCode::SERVICE_UNAVAILABLE),
         }
     }
 
@@ -124,7 +127,7 @@ impl Endpoint {
         };
         if usage.pending.take_if(|pending| pending.transaction == server).is_some() && matches!(usage.phase, Phase::Invited) {
             let dialog = usage.name.clone();
-            self.events.push_back(Event::Cancelled { dialog });
+            self.events.push_back(Event::Cancelled { dialog, reason: None });
             self.finish(number);
         }
     }

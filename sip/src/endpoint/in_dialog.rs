@@ -7,9 +7,9 @@ use rand::Rng;
 use super::build::push_retry_after;
 use super::incoming::Incoming;
 use super::usages::{AfterAck, Phase};
-use super::{Endpoint, Event, Rejection};
+use super::{Endpoint, Event, Rejection, info};
 use crate::flow::Transport;
-use crate::message::{Method, StatusCode, name};
+use crate::message::{Method, Response, StatusCode};
 
 /// Longest wait asked of a peer whose INVITE overlaps its last one, in seconds (RFC 3261 §14.2).
 const OVERLAP_RETRY_SECONDS: u64 = 10;
@@ -32,10 +32,13 @@ impl Endpoint {
         match incoming.request.method {
             Method::BYE => self.handle_bye(now, number, &incoming),
             Method::INVITE => self.handle_reinvite(now, number, &incoming),
+            Method::NOTIFY => self.handle_notify(now, number, &incoming),
             Method::OPTIONS => {
                 let response = self.options_response(&incoming.request, "");
                 self.respond_statelessly(&incoming, response);
             }
+            Method::REFER => self.handle_refer(now, number, incoming),
+            Method::SUBSCRIBE => self.handle_subscribe(now, number, &incoming),
             _ => self.handle_info(now, number, incoming),
         }
     }
@@ -76,8 +79,9 @@ impl Endpoint {
         }
         self.answer_in_dialog(now, incoming, StatusCode::OK, None);
         self.refuse_pending(now, number, StatusCode::REQUEST_TERMINATED, None);
+        self.refuse_asked(now, number);
         if !matches!(phase, Phase::Ending) {
-            let reason = incoming.request.headers.get(name::REASON).map(str::to_owned);
+            let reason = incoming.reason();
             self.events.push_back(Event::HungUp { dialog, reason });
         }
         self.finish(number);
@@ -118,15 +122,30 @@ impl Endpoint {
             return self.answer_in_dialog(now, &incoming, StatusCode::CALL_DOES_NOT_EXIST, None);
         }
         let dialog = usage.name.clone();
+        if let Some(refusal) = info::refuse(&incoming.request) {
+            return self.answer_in_dialog_with(now, &incoming, refusal);
+        }
         self.answer_in_dialog(now, &incoming, StatusCode::OK, None);
         self.events.push_back(Event::Info { dialog, request: incoming.request });
     }
 
     /// With a transaction, so that a repeated request gets the same answer even when the dialog has moved on.
-    fn answer_in_dialog(&mut self, now: Instant, incoming: &Incoming, status: StatusCode, retry_after: Option<Duration>) {
-        let transaction = self.begin_server(incoming, "");
-        let mut response = self.response(&incoming.request, status, "");
+    pub(super) fn answer_in_dialog(
+        &mut self,
+        now: Instant,
+        incoming: &Incoming,
+        status: StatusCode,
+        retry_after: Option<Duration>,
+    ) {
+        let mut response = Response::to_request(&incoming.request, status);
         push_retry_after(&mut response, retry_after);
+        self.answer_in_dialog_with(now, incoming, response);
+    }
+
+    /// The same with headers of its own.
+    pub(super) fn answer_in_dialog_with(&mut self, now: Instant, incoming: &Incoming, mut response: Response) {
+        let transaction = self.begin_server(incoming, "");
+        self.finish_response(&mut response, "");
         self.respond(now, transaction, &response);
     }
 }

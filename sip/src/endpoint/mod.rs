@@ -18,6 +18,10 @@ mod forks;
 mod hang_up;
 mod in_dialog;
 mod incoming;
+mod info;
+mod refer;
+mod referred;
+mod replace;
 mod servers;
 mod snapshot;
 mod stats;
@@ -37,6 +41,8 @@ use rand::rngs::StdRng;
 
 pub use config::{EndpointConfig, Listener, MAX_DIALOGS, MAX_FORKS, MAX_TRANSACTIONS, RETRY_AFTER};
 pub use event::{Event, OutboundInvite};
+pub use refer::{Notices, REFER_MAX, Refer, ReferOutcome};
+pub use referred::{REFER_ANSWER_MAX, Referral};
 pub use snapshot::DialogSnapshot;
 pub use stats::{MessageDirection, Rejection, Stats};
 
@@ -128,6 +134,7 @@ impl Endpoint {
                 Owner::Client(id) => self.handle_client_timeout(now, id),
                 Owner::Server(id) => self.handle_server_timeout(now, id),
                 Owner::Dialog(number) => self.handle_usage_timeout(now, number),
+                Owner::Transfers(number) => self.handle_transfers_timeout(now, number),
             }
         }
         if self.locator.poll_timeout().is_some_and(|due| due <= now) {

@@ -17,6 +17,10 @@ impl Endpoint {
     /// A request without a To tag. Its method is one that we serve.
     pub(super) fn handle_outside_dialog(&mut self, now: Instant, incoming: Incoming) {
         let method = incoming.request.method.clone();
+        if matches!(method, Method::NOTIFY | Method::REFER | Method::SUBSCRIBE) {
+            self.stats.rejected(Rejection::Unmatched);
+            return self.refuse_outside(&incoming);
+        }
         if method != Method::INVITE && method != Method::OPTIONS {
             // BYE and INFO live in dialogs only.
             self.stats.rejected(Rejection::Unmatched);
@@ -51,12 +55,18 @@ impl Endpoint {
     }
 
     fn begin_call(&mut self, now: Instant, incoming: Incoming) {
+        let replaces = match self.find_replaced(&incoming) {
+            Ok(replaces) => replaces,
+            Err(status) => return self.refuse_statelessly(&incoming, status, None),
+        };
         let local_tag = self.new_token();
         let Ok(dialog) = Dialog::from_invite(&incoming.request, &local_tag) else {
             return self.refuse_statelessly(&incoming, StatusCode::BAD_REQUEST, None);
         };
         let id = dialog.id().clone();
-        let usage = self.insert_usage(Usage::new(dialog, incoming.flow, Phase::Invited));
+        let mut usage = Usage::new(dialog, incoming.flow, Phase::Invited);
+        usage.replaces = replaces;
+        let usage = self.insert_usage(usage);
         let invite = self.begin_invite(now, usage, &incoming, &local_tag);
         self.events.push_back(Event::Invited { dialog: id, invite, flow: incoming.flow });
     }
@@ -95,7 +105,7 @@ impl Endpoint {
         let (dialog, first) = (usage.name.clone(), matches!(usage.phase, Phase::Invited));
         self.refuse_pending(now, number, StatusCode::REQUEST_TERMINATED, None);
         if first {
-            self.events.push_back(Event::Cancelled { dialog });
+            self.events.push_back(Event::Cancelled { dialog, reason: incoming.reason() });
             self.finish(number);
         }
     }
@@ -159,7 +169,9 @@ impl Endpoint {
             return;
         };
         let times = self.config.times;
+        let mut replaced = None;
         if let Some(usage) = self.usages.table.get_mut(&number) {
+            replaced = usage.replaces.take();
             usage.unacked = Some(Unacked {
                 cseq: pending.request.headers.cseq().map_or(0, |cseq| cseq.number),
                 transmit,
@@ -169,6 +181,9 @@ impl Endpoint {
             });
         }
         self.rearm_usage(number);
+        if let Some(replaced) = replaced {
+            self.give_way(now, replaced, dialog);
+        }
     }
 
     /// Refuses the INVITE that waits with a status of 300-699, which ends the dialog; or the re-INVITE, which does not.

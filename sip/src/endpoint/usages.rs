@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 use super::deadlines::Owner;
+use super::refer::Transfers;
 use super::{Endpoint, Event};
 use crate::dialog::{Dialog, DialogId};
 use crate::flow::{Flow, Transmit, Transport};
@@ -28,6 +29,10 @@ pub(super) struct Usage {
     pub unacked: Option<Unacked>,
     /// The peer's 2xx that waits for our ACK, since its offer waits for our answer.
     pub ack_due: Option<AckDue>,
+    /// The REFERs of both sides.
+    pub transfers: Transfers,
+    /// The dialog whose place this one takes once it is answered.
+    pub replaces: Option<u64>,
     armed: Option<Instant>,
 }
 
@@ -102,8 +107,20 @@ pub(super) enum AfterAck {
 impl Usage {
     pub fn new(dialog: Dialog, flow: Flow, phase: Phase) -> Self {
         let name = dialog.id().clone();
-        let first_name = name.clone();
-        Self { dialog, first_name, name, flow, phase, pending: None, unacked: None, ack_due: None, armed: None }
+        let (transfers, replaces) = (Transfers::default(), None);
+        Self {
+            dialog,
+            first_name: name.clone(),
+            name,
+            flow,
+            phase,
+            pending: None,
+            unacked: None,
+            ack_due: None,
+            transfers,
+            replaces,
+            armed: None,
+        }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -167,6 +184,7 @@ impl Endpoint {
             return;
         };
         self.deadlines.rearm(Owner::Dialog(number), &mut usage.armed, None);
+        self.drop_transfers(number, usage.transfers);
         debug_assert!(usage.pending.is_none(), "an INVITE without an answer would keep its transaction for ever");
         for id in [&usage.first_name, usage.dialog.id()] {
             self.usages.by_id.remove(id);

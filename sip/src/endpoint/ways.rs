@@ -153,9 +153,8 @@ impl Endpoint {
 
     /// Whoever waits for a request waits for this transaction of it now.
     fn follow(&mut self, user: ClientUser, client: u64) {
-        match user {
-            ClientUser::Invite(number) => self.follow_invite(number, client),
-            ClientUser::Bye(_) | ClientUser::Nobody => {}
+        if let ClientUser::Invite(number) = user {
+            self.follow_invite(number, client);
         }
     }
 
@@ -198,14 +197,16 @@ impl Endpoint {
                 let id = self.send_request(now, first, Rest::Ways(ways), request, user);
                 self.follow(user, id);
             }
-            None => self.fail_user(user),
+            None => self.fail_user(now, user),
         }
     }
 
     /// Whether anybody still waits for a request's answer.
     fn is_wanted(&self, user: ClientUser) -> bool {
         match user {
-            ClientUser::Bye(number) => self.usages.table.contains_key(&number),
+            ClientUser::Bye(number) | ClientUser::Notify(number) | ClientUser::Refer(number) => {
+                self.usages.table.contains_key(&number)
+            }
             ClientUser::Invite(number) => {
                 let phase = self.usages.table.get(&number).map(|usage| &usage.phase);
                 matches!(phase, Some(Phase::Inviting { cancel: Cancel::No, .. }))

@@ -28,6 +28,8 @@ pub(super) struct Receiving {
     rtcp_mux: bool,
     openers: Openers,
     types: PayloadTypes,
+    /// In another codec, once the first packet of it comes: what the peer sent before it heard of the change is still heard.
+    next: Option<PayloadTypes>,
     pin: SourcePin,
     learned: Option<SocketAddr>,
     dtmf: DtmfReceiver,
@@ -51,6 +53,7 @@ impl Receiving {
             rtcp_mux: negotiated.rtcp_mux,
             openers: Openers::new(),
             types,
+            next: None,
             pin: SourcePin::new(SourceRule::Any),
             learned: None,
             dtmf: DtmfReceiver::new(event_clock(negotiated)),
@@ -78,11 +81,27 @@ impl Receiving {
 
     /// A re-INVITE changed the payload types; the source may then be a new one too.
     pub(super) fn renegotiate(&mut self, negotiated: &Negotiated) {
-        self.types = payload_types(negotiated);
+        let types = payload_types(negotiated);
         (self.rtcp_remote, self.rtcp_mux) = (negotiated.remote_rtcp, negotiated.rtcp_mux);
         self.openers.choose(keys(negotiated).map(|(_, remote)| remote));
-        self.ports.jitter.tell(JitterMsg::Renegotiated(self.types));
+        self.dtmf.renegotiate(event_clock(negotiated));
+        self.next = None;
+        if types.codec != self.types.codec && types.audio != self.types.audio {
+            self.next = Some(types);
+        } else {
+            self.change(types);
+        }
         self.pin.relearn(SourceRule::Any);
+    }
+
+    /// Packets carry this from now on.
+    fn change(&mut self, types: PayloadTypes) {
+        let clock = types.codec.row().clock;
+        if clock != self.types.codec.row().clock {
+            self.reception = Reception::new(clock);
+        }
+        self.types = types;
+        self.ports.jitter.tell(JitterMsg::Renegotiated(types));
     }
 
     /// Hands on the media that has come.
@@ -144,6 +163,11 @@ impl Receiving {
             Ok(packet) => packet,
             Err(error) => return self.reject(error.reason()),
         };
+        if self.next.is_some_and(|next| next.audio == packet.payload_type)
+            && let Some(next) = self.next.take()
+        {
+            self.change(next);
+        }
         let kind = self.types.kind(packet.payload_type);
         if kind == PayloadKind::Unknown {
             return self.reject("payload_type");
@@ -182,7 +206,10 @@ impl Receiving {
         }
         match Report::parse(&datagram) {
             Ok(report) => {
-                self.rtcp_remote = from;
+                // From where media comes, or from where it was said to come: a late report of the address before leads nowhere.
+                if self.pin.pinned().is_some() || from.ip() == self.rtcp_remote.ip() {
+                    self.rtcp_remote = from;
+                }
                 self.reception.handle_report(at, &report);
                 let ours =
                     |sent: Sent| Some((report.receptions.iter().find(|block| block.ssrc == sent.ssrc)?, sent.info?.packets));
@@ -221,8 +248,12 @@ mod tests {
     use super::*;
 
     fn receiving() -> Receiving {
+        Receiving::new(&negotiated(), CallPorts::new(CallId::generate()))
+    }
+
+    fn negotiated() -> Negotiated {
         let remote = SocketAddr::from(([127, 0, 0, 1], 4_000));
-        let negotiated = Negotiated {
+        Negotiated {
             codec: Codec::Pcmu,
             payload_type: 0,
             crypto: None,
@@ -236,8 +267,14 @@ mod tests {
             remote_rtcp: remote,
             rtcp_mux: false,
             direction: Direction::SendRecv,
-        };
-        Receiving::new(&negotiated, CallPorts::new(CallId::generate()))
+        }
+    }
+
+    /// A packet of audio: payload type and sequence.
+    fn audio(payload_type: u8, sequence: u8) -> Arrived {
+        let mut octets = vec![0x80, payload_type, 0, sequence, 0, 0, sequence, 0, 1, 2, 3, 4];
+        octets.resize(172, 0xFF);
+        Arrived { datagram: octets.into(), ..key(sequence, 1, 5) }
     }
 
     /// An event packet (RFC 4733): sequence, RTP time and key.
@@ -255,6 +292,39 @@ mod tests {
             assert_eq!(receiving.dtmf.poll_event(), None);
         }
         assert!(receiving.dtmf.is_pressed() && receiving.rejected.is_empty());
+    }
+
+    #[test]
+    fn another_codec_begins_with_its_first_packet() {
+        let mut receiving = receiving();
+        receiving.handle_rtp(audio(0, 1));
+        receiving.renegotiate(&Negotiated { codec: Codec::Pcma, payload_type: 8, ..negotiated() });
+        for arrived in [audio(0, 2), audio(0, 3), audio(8, 4), audio(8, 5)] {
+            receiving.handle_rtp(arrived);
+            assert!(receiving.rejected.is_empty(), "the peer did not know yet");
+        }
+        receiving.handle_rtp(audio(0, 6));
+        assert_eq!(receiving.rejected, [("payload_type", 1)]);
+        receiving.renegotiate(&Negotiated { codec: Codec::Opus, payload_type: 111, event_clock: 48_000, ..negotiated() });
+        receiving.renegotiate(&negotiated());
+        receiving.handle_rtp(audio(111, 7));
+        assert_eq!(receiving.rejected, [("payload_type", 2)], "what was offered in between is forgotten");
+    }
+
+    #[test]
+    fn reports_go_where_the_last_offer_says_until_media_comes_from_there() {
+        let report = |from: [u8; 4]| {
+            let mut bytes = Vec::new();
+            Report { ssrc: 9, sender: None, receptions: Vec::new(), bye: false }.write("peer", &mut bytes);
+            Arrived { at: Instant::now(), from: SocketAddr::from((from, 4_001)), datagram: bytes.into() }
+        };
+        let mut receiving = receiving();
+        let moved = SocketAddr::from(([127, 0, 0, 2], 5_000));
+        receiving.renegotiate(&Negotiated { remote_rtp: moved, remote_rtcp: moved, ..negotiated() });
+        receiving.handle_rtcp(report([127, 0, 0, 1]));
+        assert_eq!(receiving.rtcp_remote, moved, "a late report of the address before");
+        receiving.handle_rtcp(report([127, 0, 0, 2]));
+        assert_eq!(receiving.rtcp_remote.port(), 4_001, "the port that it is sent from");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use media::codec::Codec;
 use media::dtmf::{Digit, DtmfSender, DtmfTick};
 use media::line::packer::{Packed, Packer};
 use media::line::{LineCodec, OpusWishes};
@@ -18,6 +19,8 @@ use crate::leg::codec_of;
 /// One stream of ours.
 pub(super) struct Sending {
     sender: RtpSender,
+    /// In which frames come.
+    law: Codec,
     /// `None` where a frame is a packet as it is.
     packer: Option<Packer>,
     /// What it was made for.
@@ -38,13 +41,13 @@ pub(super) struct Sent {
 }
 
 impl Sending {
-    pub(super) fn new(negotiated: &Negotiated) -> Self {
+    pub(super) fn new(negotiated: &Negotiated, law: Codec) -> Self {
         let sender = RtpSender::new(payload_types(negotiated), &mut rand::rng());
         let dtmf = DtmfSender::new(event_clock(negotiated));
         let packing = Packing::of(negotiated);
-        let packer = packing.packer();
+        let packer = packing.packer(law);
         let sealer = keys(negotiated).map(|(local, _)| Sealer::new(local));
-        let mut new = Self { sender, packer, packing, dtmf, sealer, remote: negotiated.remote_rtp, open: false };
+        let mut new = Self { sender, law, packer, packing, dtmf, sealer, remote: negotiated.remote_rtp, open: false };
         new.aim(negotiated);
         new
     }
@@ -103,19 +106,18 @@ impl Sending {
         self.remote = source;
     }
 
-    /// A re-INVITE changed hold, address or payload types.
-    pub(super) fn renegotiate(&mut self, negotiated: &Negotiated) {
+    /// A re-INVITE changed hold, address, codec or payload types.
+    pub(super) fn renegotiate(&mut self, socket: &UdpSocket, negotiated: &Negotiated) {
         // A codec that remembers goes on through a hold.
         let packing = Packing::of(negotiated);
         if packing != self.packing {
-            let waiting = self.packer.as_ref().map_or(0, Packer::waiting);
-            if waiting > 0 {
-                self.sender.pass(waiting);
-            }
-            self.packer = packing.packer();
+            // What waits for the rest of its packet goes out as it was agreed before.
+            self.end_packet(socket);
+            self.packer = packing.packer(self.law);
             self.packing = packing;
         }
         self.sender.renegotiate(payload_types(negotiated));
+        self.dtmf.renegotiate(event_clock(negotiated));
         self.aim(negotiated);
         let key = keys(negotiated).map(|(local, _)| local);
         if self.sealer.as_ref().map(Sealer::key) != key.as_ref() {
@@ -168,8 +170,8 @@ impl Packing {
         Self { codec: codec_of(negotiated.codec), ptime: negotiated.send_ptime, wishes }
     }
 
-    fn packer(self) -> Option<Packer> {
-        Packer::new(self.codec, self.ptime, self.wishes)
+    fn packer(self, law: Codec) -> Option<Packer> {
+        Packer::of_law(self.codec, self.ptime, self.wishes, law)
     }
 }
 

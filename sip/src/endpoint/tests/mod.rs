@@ -5,6 +5,7 @@
 //! ACK/same, CANCEL        with the branch and number of the last INVITE
 //! again                   the last request once more
 //! 180, 200/tag=b/to=BYE   a response of the peer to our last INVITE, or to the method named
+//! refer, refer/quiet, accept, decline, report:200   commands of a transfer, of ours or of the peer
 //! ring, answer, refuse:486, hangup, closed, gone   commands and faults
 //! invite, invite:empty    our call on the one flow, with an offer or without
 //! +500                    so many milliseconds go by; what comes is stamped with the time since the step began
@@ -14,6 +15,8 @@
 
 mod headers;
 mod random;
+mod replace;
+mod transfer;
 mod uac;
 mod uas;
 mod ways;
@@ -98,6 +101,16 @@ impl Bench {
                 self.our_tag = Some(dialog.local_tag.to_string());
                 self.dialog = Some(dialog);
             }
+            "refer" => {
+                let refer = refer(if options == "quiet" { Notices::Unwanted } else { Notices::Wanted });
+                self.endpoint.refer(self.now, dialog.unwrap(), refer);
+            }
+            "accept" => self.endpoint.accept_refer(self.now, dialog.unwrap()),
+            "decline" => self.endpoint.refuse_refer(self.now, dialog.unwrap(), StatusCode::DECLINE),
+            _ if word.starts_with("report:") => {
+                let status = StatusCode::new(word[7..].parse().unwrap()).unwrap();
+                self.endpoint.report_refer(self.now, dialog.unwrap(), status);
+            }
             "again" => self.receive(&self.last_request.clone()),
             _ if word.starts_with("refuse:") => {
                 let status = StatusCode::new(word[7..].parse().unwrap()).unwrap();
@@ -164,9 +177,12 @@ impl Bench {
         };
         let to_tag = tag.map(|tag| format!(";tag={tag}")).unwrap_or_default();
         let uri = option("uri=").unwrap_or("sip:bob@198.51.100.1");
-        let more = option("header=").map(|header| header.replace('_', " ") + "\r\n").unwrap_or_default();
-        let body = if option("sdp").is_some() { "v=0\r\n" } else { "" };
-        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        let named = options.split('/').filter_map(|option| option.strip_prefix("header="));
+        let more: String = named.map(|header| header.replace('_', " ").replace('|', "/") + "\r\n").collect();
+        let sdp = option("sdp").map(|_| ("Content-Type: application/sdp\r\n", "v=0\r\n".to_owned()));
+        let frag = option("frag=").map(|status| ("Content-Type: message/sipfrag\r\n", format!("SIP/2.0 {status} X\r\n")));
+        let text = option("body=").map(|body| ("", body.to_owned()));
+        let (kind, body) = sdp.or(frag).or(text).unwrap_or_default();
         format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 203.0.113.9:5060;branch={branch};rport\r\n\
              From: <sip:alice@203.0.113.9>;tag={}\r\nTo: <sip:bob@198.51.100.1>{to_tag}\r\nCall-ID: {}\r\n\
@@ -186,6 +202,10 @@ impl Bench {
         if status != StatusCode::TRYING {
             response.headers.set_to_tag(option("tag=").unwrap_or("bob"));
             response.headers.push(name::CONTACT, "<sip:bob@203.0.113.9:5060>");
+        }
+        for header in options.split('/').filter_map(|option| option.strip_prefix("header=")) {
+            let (name, value) = header.split_once(":_").unwrap();
+            response.headers.push(name, value);
         }
         if option("sdp").is_some() {
             response.body = "v=0\r\n".into();
@@ -230,6 +250,8 @@ impl Bench {
                 self.peer_tag = dialog.remote_tag.to_string();
             }
             Event::Refused { status, .. } => return format!("Refused:{status}"),
+            Event::ReferProgress { status, .. } => return format!("ReferProgress:{status}"),
+            Event::ReferEnded { outcome, .. } => return format!("ReferEnded:{outcome:?}"),
             _ => {}
         }
         let mut name = event.name().to_owned();
@@ -241,6 +263,10 @@ impl Bench {
         }
         name
     }
+}
+
+fn refer(notices: Notices) -> Refer {
+    Refer { to: "sip:carol@203.0.113.20".parse().unwrap(), referred_by: None, replaces: None, notices }
 }
 
 fn outbound(flow: Flow) -> OutboundInvite {
