@@ -23,7 +23,6 @@ use ai::language::Language;
 use media::codec::Codec;
 use media::dtmf::Digit;
 use media::frame::SharedFrame;
-use media::jitter::JitterStats;
 use media::rtp::PayloadTypes;
 use ractor::ActorId;
 use sip::dialog::DialogId;
@@ -38,7 +37,7 @@ use crate::call::draft::Draft;
 use crate::call::trace::CallTracer;
 use crate::clock::Ticking;
 use crate::config::Assistant;
-use crate::jitter_buffer::JitterMsg;
+use crate::jitter_buffer::{JitterMsg, Received};
 use crate::kind::ActorKind;
 use crate::leg::LegMsg;
 use crate::leg::ports::RtpSockets;
@@ -105,7 +104,7 @@ pub enum CallMsg {
     /// By the Recorder.
     Recording(RecordingEvent),
     /// By the JitterBuffer at its end.
-    ReceivedTotals(Box<JitterStats>),
+    ReceivedTotals(Box<Received>),
     /// By Calls, while draining.
     HangUp(HangupCause),
     /// By a timer: `limits.call_duration_s` is over in `limits.call_warning_s`.
