@@ -31,7 +31,6 @@ use ai::tools::transfer::Destination;
 use media::codec::Codec;
 use media::dtmf::Digit;
 use media::frame::SharedFrame;
-use media::jitter::JitterStats;
 use media::rtp::PayloadTypes;
 use ractor::ActorId;
 use sip::dialog::DialogId;
@@ -49,7 +48,7 @@ use crate::call::trace::CallTracer;
 use crate::call::transfer::{Transfer, cause_of_cancel};
 use crate::clock::Ticking;
 use crate::config::Assistant;
-use crate::jitter_buffer::JitterMsg;
+use crate::jitter_buffer::{JitterMsg, Received};
 use crate::kind::ActorKind;
 use crate::leg::LegMsg;
 use crate::leg::ports::RtpSockets;
@@ -127,7 +126,7 @@ pub enum CallMsg {
     /// By the Recorder.
     Recording(RecordingEvent),
     /// By the JitterBuffer at its end.
-    ReceivedTotals(Box<JitterStats>),
+    ReceivedTotals(Box<Received>),
     /// By Calls: while draining, or since somebody asked for it.
     HangUp(HangupCause),
     /// By a timer: `limits.call_duration_s` is over in `limits.call_warning_s`.

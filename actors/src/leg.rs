@@ -13,6 +13,7 @@ use media::codec::Codec;
 use media::dtmf::Digit;
 use media::frame::{FrameOrigin, FramePool, SharedFrame};
 use media::line::LineCodec;
+use media::rtcp::xr::VoipMetrics;
 use media::sendout::{Heard, PromptId, Sendout, SendoutEvent, SentFrame};
 use media::turn::AgentAudio;
 use media::units::{Dbov, FRAME, FRAME_SAMPLES};
@@ -67,6 +68,8 @@ pub enum LegMsg {
     Announce,
     /// By the call: a re-INVITE agreed on this.
     Renegotiated(Box<Negotiated>),
+    /// By the JitterBuffer, once it was told of a report: how the caller sounds, for the next one.
+    Quality(Box<VoipMetrics>),
     /// By the wire's reader: Twilio has played everything before this mark.
     Marked(String),
     /// By the wire's reader: the stream is over.
@@ -246,6 +249,11 @@ impl Worker for Leg {
                     self.pause(Pause { held: !negotiated.direction.sends(), ..self.pause });
                 }
             }
+            LegMsg::Quality(metrics) => {
+                if let Line::Rtp(rtp) = &mut self.line {
+                    rtp.handle_quality(*metrics);
+                }
+            }
             LegMsg::Marked(name) => self.handle_mark(&name),
             LegMsg::Closed(how) => {
                 // A call that cannot be told is told by this actor's end.
@@ -256,6 +264,9 @@ impl Worker for Leg {
             LegMsg::Finish => {
                 let cut = self.cut();
                 self.ports.ai.tell(AiMsg::Finish(cut));
+                if let Line::Rtp(rtp) = &mut self.line {
+                    rtp.finish();
+                }
                 self.flush();
                 me.stop();
             }

@@ -4,6 +4,7 @@ mod delay;
 mod gap;
 mod ready;
 mod sequence;
+mod stats;
 mod stream;
 mod stretch;
 
@@ -22,6 +23,7 @@ use crate::units::{FRAME_SAMPLES, SampleRate, SeqNo};
 use delay::DelayEstimator;
 use ready::Ready;
 use sequence::Arrival;
+pub use stats::JitterStats;
 use stream::Stream;
 
 /// How long audio may wait for late packets.
@@ -40,39 +42,6 @@ impl Default for JitterConfig {
     fn default() -> Self {
         Self { min: Duration::from_millis(10), initial: Duration::from_millis(25), max: Duration::from_millis(200) }
     }
-}
-
-/// What happened since the buffer was made, and how it stands now.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct JitterStats {
-    /// Packets taken in, whatever became of them.
-    pub received: u64,
-    /// Packets that never came, by their sequence numbers.
-    pub lost: u64,
-    /// Packets that came after their audio had been concealed.
-    pub late: u64,
-    /// Packets that came twice.
-    pub duplicate: u64,
-    /// Packets left out: buffer full, delay above its maximum, or strays.
-    pub dropped: u64,
-    /// Frames with invented audio, pauses of the peer apart.
-    pub concealed: u64,
-    /// Gaps that the packet after them filled (Opus with FEC).
-    pub recovered: u64,
-    /// Times a pitch period was left out to lower the delay.
-    pub shortened: u64,
-    /// Times a pitch period was put in to raise the delay.
-    pub lengthened: u64,
-    /// Times the stream began anew: SSRC, sequence or timestamps jumped.
-    pub restarts: u64,
-    /// Frames allocated outside the pool ([`FramePool::misses`]).
-    pub pool_misses: u64,
-    /// Audio waiting now.
-    pub depth: Duration,
-    /// From the arrival of the fastest packets to their playout, now.
-    pub delay: Duration,
-    /// Delay that 97 % of the packets keep, relative to the fastest.
-    pub jitter: Duration,
 }
 
 /// Orders, decodes, conceals and paces one received stream.
@@ -202,6 +171,7 @@ impl JitterBuffer {
                 self.comfort = ComfortNoise::of(&packet.payload);
             }
             stream.pause = stream.pause.max(Some(sequence));
+            stream.explained += u64::from(stream.played < Some(sequence));
             return;
         }
         let samples = self.types.codec.samples_in(&packet.payload);
@@ -451,7 +421,7 @@ impl JitterBuffer {
         self.decoded = next.time;
         self.gap = 0;
         if let Some(stream) = &mut self.stream {
-            stream.played = stream.played.max(Some(next.sequence));
+            self.stats.bursts.handle_packet(stream.play(next.sequence));
         }
         true
     }

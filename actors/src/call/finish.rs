@@ -8,7 +8,7 @@ use super::place::is_unnamed;
 use super::{Call, CallMsg, Party, Phase};
 use crate::ai_session::AiMsg;
 use crate::ai_session::leave::GOODBYE_MAX;
-use crate::jitter_buffer::{JitterMsg, mos_of};
+use crate::jitter_buffer::JitterMsg;
 use crate::leg::LegMsg;
 use crate::mailbox::Mailbox;
 use crate::recorder::RecorderMsg;
@@ -86,7 +86,7 @@ impl Call {
             close_recording(&self.shared, self.id);
         }
         let stats = self.draft.stats();
-        self.draft.trace.finish(self.draft.received.as_deref().and_then(mos_of));
+        self.draft.trace.finish(self.draft.received.as_ref().and_then(|received| received.mos));
         self.shared.store.tell(StoreMsg::Write(StoreWrite::CallEnded { call: self.id, at, cause, detail, stats }));
         me.stop();
     }

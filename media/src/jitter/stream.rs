@@ -19,6 +19,8 @@ pub(super) struct Stream {
     pub(super) last: Option<LastPacket>,
     /// Newest packet that was played.
     pub(super) played: Option<SeqNo>,
+    /// Packets since then that are no audio, or were recovered: they are not missing.
+    pub(super) explained: u64,
     /// Newest packet that was no audio: it explains a gap.
     pub(super) pause: Option<SeqNo>,
 }
@@ -48,6 +50,7 @@ impl Stream {
             first_arrival: None,
             last: None,
             played: None,
+            explained: 0,
             pause: None,
         }
     }
@@ -56,6 +59,13 @@ impl Stream {
     pub(super) fn succeed(&self, now: i64, packet: &RtpPacket) -> Self {
         let before = if packet.ssrc == self.ssrc { self.before } else { Some(self.ssrc) };
         Self { before, ..Self::new(now, packet) }
+    }
+
+    /// A packet is played; how many before it are missing.
+    pub(super) fn play(&mut self, sequence: SeqNo) -> u64 {
+        let skipped = self.played.map_or(0, |played| sequence.0.saturating_sub(played.0 + 1));
+        self.played = self.played.max(Some(sequence));
+        skipped.saturating_sub(std::mem::take(&mut self.explained))
     }
 
     /// Takes note of a packet of this stream.

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 use media::dtmf::{DtmfEvent, DtmfReceiver};
-use media::rtcp::{Reception, Report, report_interval};
+use media::rtcp::xr::{Delay, Extended, VoipMetrics};
+use media::rtcp::{Reception, Report, Schedule};
 use media::rtp::{PayloadKind, PayloadTypes, RtpPacket, is_rtcp};
 use media::source::{Source, SourcePin, SourceRule};
 use media::srtp::Openers;
@@ -14,7 +15,7 @@ use sip::sdp::Negotiated;
 
 use super::inbox::{self, Arrived};
 use super::sending::{Sent, wall_clock};
-use super::{event_clock, keys, payload_types};
+use super::{coding, event_clock, keys, payload_types};
 use crate::ai_session::AiMsg;
 use crate::call::CallPorts;
 use crate::jitter_buffer::JitterMsg;
@@ -37,6 +38,11 @@ pub(super) struct Receiving {
     peer: PeerReports,
     /// What we had sent at the last beat of RTCP.
     sent: Option<Sent>,
+    /// The peer's latest reference time, and when it came.
+    reference: Option<(Delay, Instant)>,
+    /// How the peer sounds, by the JitterBuffer.
+    quality: Option<VoipMetrics>,
+    schedule: Schedule,
     next_report: Instant,
     room: BytesMut,
     /// Datagrams that were not taken, by reason, since the last flush; there are few reasons.
@@ -58,9 +64,12 @@ impl Receiving {
             learned: None,
             dtmf: DtmfReceiver::new(event_clock(negotiated)),
             reception: Reception::new(types.codec.row().clock),
-            peer: PeerReports::default(),
+            peer: PeerReports::new(coding(negotiated)),
             sent: None,
-            next_report: Instant::now() + report_interval(&mut rand::rng()),
+            reference: None,
+            quality: None,
+            schedule: Schedule::default(),
+            next_report: Instant::now() + Schedule::default().interval(&mut rand::rng()),
             room: BytesMut::new(),
             rejected: Vec::new(),
             ports,
@@ -91,6 +100,7 @@ impl Receiving {
         } else {
             self.change(types);
         }
+        self.peer.renegotiate(coding(negotiated));
         self.pin.relearn(SourceRule::Any);
     }
 
@@ -128,12 +138,59 @@ impl Receiving {
         if now < self.next_report {
             return None;
         }
-        self.next_report = now + report_interval(&mut rand::rng());
-        let receptions = self.reception.report(now).into_iter().collect();
-        let report = Report { ssrc: sent.ssrc, sender: sent.info, receptions, bye: false };
-        let mut bytes = Vec::with_capacity(128);
+        let report = self.write_report(now, sent, None);
+        self.schedule.handle_report(report.len());
+        self.next_report = now + self.schedule.interval(&mut rand::rng());
+        self.ports.jitter.tell(JitterMsg::Reported(self.peer.round_trip()));
+        Some((report, self.rtcp_remote))
+    }
+
+    /// Our last report, which says that our stream is over; `None` when the peer never heard of it (RFC 3550 §6.3.7).
+    pub(super) fn goodbye(&mut self, now: Instant, sent: Sent) -> Option<(Vec<u8>, SocketAddr)> {
+        sent.info.is_some().then(|| (self.write_report(now, sent, Some(sent.ssrc)), self.rtcp_remote))
+    }
+
+    /// How the peer sounds, for the next report.
+    pub(super) fn handle_quality(&mut self, quality: VoipMetrics) {
+        self.quality = Some(quality);
+    }
+
+    fn write_report(&mut self, now: Instant, sent: Sent, bye: Option<u32>) -> Vec<u8> {
+        let reception = self.reception.report(now);
+        let answer = |(reference, at): (Delay, Instant)| {
+            let since = now.saturating_duration_since(at).as_micros();
+            Delay { delay: (since * 65_536 / 1_000_000) as u32, ..reference }
+        };
+        let extended = Extended {
+            // Who sends learns the round trip from the answers to its sender reports.
+            reference: sent.info.is_none().then(|| wall_clock(now)),
+            delay: self.reference.map(answer),
+            voip: self.quality.zip(reception).map(|(quality, reception)| VoipMetrics { ssrc: reception.ssrc, ..quality }),
+        };
+        let report = Report { ssrc: sent.ssrc, sender: sent.info, receptions: reception.into_iter().collect(), extended, bye };
+        let mut bytes = Vec::with_capacity(192);
         report.write("offhook", &mut bytes);
-        Some((bytes, self.rtcp_remote))
+        bytes
+    }
+
+    /// What the peer tells of our stream, and asks.
+    fn handle_report(&mut self, at: Instant, report: &Report) {
+        self.reception.handle_report(at, report);
+        let Extended { reference, delay, voip } = report.extended;
+        if let Some(time) = reference {
+            self.reference = Some((Delay { ssrc: report.ssrc, last_reference: time.middle(), delay: 0 }, at));
+        }
+        let Some(sent) = self.sent else { return };
+        if let Some(delay) = delay.filter(|delay| delay.ssrc == sent.ssrc) {
+            self.peer.handle_round_trip(delay.round_trip(wall_clock(at)));
+        }
+        if let Some(voip) = voip.filter(|voip| voip.ssrc == sent.ssrc) {
+            self.peer.handle_metrics(voip);
+        }
+        let block = report.receptions.iter().find(|block| block.ssrc == sent.ssrc);
+        if let Some((block, info)) = block.zip(sent.info) {
+            self.peer.handle(block, info.packets, wall_clock(at));
+        }
     }
 
     /// Writes out what was counted.
@@ -210,12 +267,8 @@ impl Receiving {
                 if self.pin.pinned().is_some() || from.ip() == self.rtcp_remote.ip() {
                     self.rtcp_remote = from;
                 }
-                self.reception.handle_report(at, &report);
-                let ours =
-                    |sent: Sent| Some((report.receptions.iter().find(|block| block.ssrc == sent.ssrc)?, sent.info?.packets));
-                if let Some((block, packets)) = self.sent.and_then(ours) {
-                    self.peer.handle(block, packets, wall_clock(at));
-                }
+                self.schedule.handle_report(datagram.len());
+                self.handle_report(at, &report);
             }
             Err(_) => self.reject("rtcp"),
         }
@@ -315,7 +368,7 @@ mod tests {
     fn reports_go_where_the_last_offer_says_until_media_comes_from_there() {
         let report = |from: [u8; 4]| {
             let mut bytes = Vec::new();
-            Report { ssrc: 9, sender: None, receptions: Vec::new(), bye: false }.write("peer", &mut bytes);
+            Report { ssrc: 9, sender: None, receptions: Vec::new(), extended: Default::default(), bye: None }.write("peer", &mut bytes);
             Arrived { at: Instant::now(), from: SocketAddr::from((from, 4_001)), datagram: bytes.into() }
         };
         let mut receiving = receiving();
