@@ -399,8 +399,11 @@ impl Call {
         match event {
             Event::Cancelled { .. } => self.end(HangupCause::Cancelled, None, me),
             Event::HungUp { reason, .. } => self.end(HangupCause::CallerHangup, reason, me),
-            Event::AckTimedOut { .. } => self.end(HangupCause::NotConfirmed, Some("no ACK came".into()), me),
+            Event::AckTimedOut { .. } => self.end(HangupCause::NotConfirmed, Some("no ACK or PRACK came".into()), me),
+            Event::SessionExpired { .. } => self.end(HangupCause::Failed, Some("nobody refreshed the session".into()), me),
             Event::Reinvited { invite, .. } => self.handle_reinvite(&invite),
+            Event::Updated { update, .. } => self.handle_update(&update),
+            Event::ReinviteAnswered { sdp: Some(answer), .. } => self.handle_reinvite_answered(answer),
             Event::Info { request, .. } => {
                 if let Some(digit) = dtmf_of_info(&request) {
                     self.ports.ai.tell(AiMsg::Dtmf(digit));

@@ -61,6 +61,7 @@ fn sip_config(config: &Config) -> SipConfig {
         listeners: sip.listen.iter().map(listener(Speaks::UdpAndTcp)).chain(tls).collect(),
         tls: sip.tls.as_ref().map(files),
         dns_servers: sip.dns_servers.clone(),
+        session_expires: sip.session_expires,
         ring: sip.ring,
         connections_max: config.limits.sip_tcp_connections,
         connections_per_source_max: config.limits.sip_tcp_connections_per_source,

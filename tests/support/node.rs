@@ -173,6 +173,7 @@ fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig, tools: Tool
             listeners: vec![SipListener { speaks: Speaks::UdpAndTcp, listen, advertised: listen.ip() }],
             tls: None,
             dns_servers: Vec::new(),
+            session_expires: None,
             ring: Duration::ZERO,
             connections_max: 16,
             connections_per_source_max: 16,
