@@ -20,6 +20,7 @@ mod hang_up;
 mod in_dialog;
 mod incoming;
 mod provisional;
+mod refresh;
 mod reinvite;
 mod servers;
 mod session;
