@@ -458,8 +458,11 @@ impl Call {
             Event::ReferProgress { status, .. } => self.transfer_goes_on(status),
             Event::ReferEnded { outcome, .. } => self.transfer_ended(outcome, me),
             Event::Replaced { .. } => self.end(HangupCause::Replaced, None, me),
-            Event::AckTimedOut { .. } => self.end(HangupCause::NotConfirmed, Some("no ACK came".into()), me),
+            Event::AckTimedOut { .. } => self.end(HangupCause::NotConfirmed, Some("no ACK or PRACK came".into()), me),
+            Event::SessionExpired { .. } => self.end(HangupCause::Failed, Some("nobody refreshed the session".into()), me),
             Event::Reinvited { invite, .. } => self.handle_reinvite(&invite),
+            Event::Updated { update, .. } => self.handle_update(&update),
+            Event::ReinviteAnswered { sdp: Some(answer), .. } => self.handle_reinvite_answered(answer),
             Event::Info { request, .. } => {
                 if let Some(digit) = dtmf_of_info(&request) {
                     self.ports.ai.tell(AiMsg::Dtmf(digit));

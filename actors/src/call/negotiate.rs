@@ -134,28 +134,44 @@ impl Call {
     /// A re-INVITE: hold, resume, a new address or another codec. The sockets stay.
     pub(super) fn handle_reinvite(&mut self, invite: &Request) {
         let Party::Sip { dialog, local: Some(local), .. } = &mut self.party else { return };
-        let answered = if invite.body.is_empty() {
-            Ok((sdp::offer(local), None))
-        } else {
-            SessionDescription::parse(&invite.body)
-                .and_then(|offer| answer_again(&offer, local))
-                .map(|(body, negotiated)| (body, Some(negotiated)))
+        let dialog = dialog.clone();
+        if invite.body.is_empty() {
+            let body = sdp::offer(local);
+            local.previous = Some(body.clone());
+            return self.shared.sip.tell(SipMsg::Answer(dialog, body));
+        }
+        let answer = match self.answer_offer(&invite.body) {
+            Ok(body) => SipMsg::Answer(dialog, body),
+            Err(status) => SipMsg::Refuse { dialog, status, retry_after: None },
         };
-        match answered {
-            Ok((body, negotiated)) => {
-                local.previous = Some(body.clone());
-                if let Some(negotiated) = &negotiated {
-                    settle(local, negotiated);
-                }
-                self.shared.sip.tell(SipMsg::Answer(dialog.clone(), body));
-                if let Some(negotiated) = negotiated {
-                    self.renegotiate(negotiated);
-                }
-            }
-            Err(error) => {
-                let status = status_of(&error);
-                self.shared.sip.tell(SipMsg::Refuse { dialog: dialog.clone(), status, retry_after: None });
-            }
+        self.shared.sip.tell(answer);
+    }
+
+    /// The same by UPDATE, perhaps before our answer.
+    pub(super) fn handle_update(&mut self, update: &Request) {
+        let Party::Sip { dialog, .. } = &self.party else { return };
+        let dialog = dialog.clone();
+        let answered = self.answer_offer(&update.body);
+        self.shared.sip.tell(SipMsg::AnswerUpdate(dialog, answered));
+    }
+
+    /// Our answer to an offer in a call, after which the media goes as was agreed on; or the status that refuses it.
+    fn answer_offer(&mut self, offer: &[u8]) -> Result<String, StatusCode> {
+        let Party::Sip { local: Some(local), .. } = &mut self.party else { return Err(StatusCode::NOT_ACCEPTABLE_HERE) };
+        let offer = SessionDescription::parse(offer).map_err(|error| status_of(&error))?;
+        let (body, negotiated) = answer_again(&offer, local).map_err(|error| status_of(&error))?;
+        local.previous = Some(body.clone());
+        settle(local, &negotiated);
+        self.renegotiate(negotiated);
+        Ok(body)
+    }
+
+    /// The peer's answer to a re-INVITE of ours, or to a refresh of the session: it may have moved.
+    pub(super) fn handle_reinvite_answered(&mut self, answer: Bytes) {
+        match self.take_answer(Some(answer)) {
+            Ok(Some((_, negotiated))) => self.renegotiate(negotiated),
+            Ok(None) => {}
+            Err(error) => tracing::info!(call = %self.id, %error, "an answer to our offer cannot be used"),
         }
     }
 }

@@ -13,7 +13,7 @@ pub(super) struct Incoming {
     pub to_tag: Option<String>,
     via: Via,
     call_id: String,
-    from_tag: String,
+    pub from_tag: String,
 }
 
 impl Incoming {

@@ -9,6 +9,7 @@
 //!
 //! **Invariant:** each dialog that an event or [`Endpoint::invite`] named gets [`Event::Terminated`] exactly once, last.
 
+mod again;
 mod build;
 mod clients;
 mod config;
@@ -19,16 +20,21 @@ mod hang_up;
 mod in_dialog;
 mod incoming;
 mod info;
+mod provisional;
 mod refer;
 mod referred;
+mod refresh;
+mod reinvite;
 mod replace;
 mod servers;
+mod session;
 mod snapshot;
 mod stats;
 #[cfg(test)]
 mod tests;
 mod uac;
 mod uas;
+mod update;
 mod usages;
 mod ways;
 
@@ -40,7 +46,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 pub use config::{EndpointConfig, Listener, MAX_DIALOGS, MAX_FORKS, MAX_TRANSACTIONS, RETRY_AFTER};
-pub use event::{Event, OutboundInvite};
+pub use event::{Event, OutboundInvite, Redirects};
 pub use refer::{Notices, REFER_MAX, Refer, ReferOutcome};
 pub use referred::{REFER_ANSWER_MAX, Referral};
 pub use snapshot::DialogSnapshot;
@@ -122,7 +128,7 @@ impl Endpoint {
     /// The answer to a [`poll_question`](Self::poll_question); `ttl` as the zone has it, zero when nobody could say.
     pub fn handle_answer(&mut self, now: Instant, question: Question, records: Records, ttl: Duration) {
         self.assert_drained();
-        self.locator.handle_answer(now, question, records, ttl, &mut self.random);
+        self.locator.handle_answer(now, question, records, ttl);
         self.take_found(now);
     }
 

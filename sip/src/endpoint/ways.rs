@@ -153,13 +153,15 @@ impl Endpoint {
 
     /// Whoever waits for a request waits for this transaction of it now.
     fn follow(&mut self, user: ClientUser, client: u64) {
-        if let ClientUser::Invite(number) = user {
-            self.follow_invite(number, client);
+        match user {
+            ClientUser::Invite(number) => self.follow_invite(number, client),
+            ClientUser::Reinvite(number) => self.follow_reinvite(number, client),
+            _ => {}
         }
     }
 
     /// The transaction goes on without its user, who waits for another one now.
-    fn release(&mut self, id: u64) {
+    pub(super) fn release(&mut self, id: u64) {
         if let Some(transaction) = self.clients.table.get_mut(&id) {
             transaction.user = ClientUser::Nobody;
         }
@@ -211,6 +213,8 @@ impl Endpoint {
                 let phase = self.usages.table.get(&number).map(|usage| &usage.phase);
                 matches!(phase, Some(Phase::Inviting { cancel: Cancel::No, .. }))
             }
+            ClientUser::Reinvite(number) => self.usages.table.get(&number).is_some_and(|usage| usage.reinvite.is_some()),
+            ClientUser::Update(number) => self.usages.table.get(&number).is_some_and(|usage| usage.is_refreshing),
             ClientUser::Nobody => true,
         }
     }

@@ -368,7 +368,8 @@ mod tests {
     fn reports_go_where_the_last_offer_says_until_media_comes_from_there() {
         let report = |from: [u8; 4]| {
             let mut bytes = Vec::new();
-            Report { ssrc: 9, sender: None, receptions: Vec::new(), extended: Default::default(), bye: None }.write("peer", &mut bytes);
+            Report { ssrc: 9, sender: None, receptions: Vec::new(), extended: Default::default(), bye: None }
+                .write("peer", &mut bytes);
             Arrived { at: Instant::now(), from: SocketAddr::from((from, 4_001)), datagram: bytes.into() }
         };
         let mut receiving = receiving();
