@@ -111,8 +111,19 @@ impl Dialog {
 
     /// A new request with the next CSeq number; Via and Contact are the sender's to add.
     pub fn request(&mut self, method: Method) -> Request {
+        let number = self.next_number();
+        self.request_with(method, number)
+    }
+
+    /// The CSeq number of a request that is made from an older one.
+    pub fn next_number(&mut self) -> u32 {
         self.local_cseq += 1;
-        self.request_with(method, self.local_cseq)
+        self.local_cseq
+    }
+
+    /// Another Request-URI for an INVITE that nobody answered.
+    pub fn redirect(&mut self, request_uri: Uri) {
+        self.remote_target = request_uri;
     }
 
     /// The ACK to a 2xx: the number is that of the INVITE (RFC 3261 §13.2.2.4).
@@ -129,9 +140,9 @@ impl Dialog {
         in_order
     }
 
-    /// A re-INVITE or its 2xx moves the remote target (RFC 3261 §12.2).
+    /// A re-INVITE or UPDATE, or its 2xx, moves the remote target (RFC 3261 §12.2); in a secure dialog to another secure one only.
     pub fn refresh_target(&mut self, headers: &Headers) {
-        if let Some(target) = contact(headers) {
+        if let Some(target) = contact(headers).filter(|target| !self.secure || is_secure(target)) {
             self.remote_target = target;
         }
     }

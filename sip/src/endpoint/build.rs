@@ -13,6 +13,9 @@ use crate::message::{
 };
 use crate::uri::{Host, Scheme, Uri};
 
+/// The option tag of RFC 3262.
+pub(super) const RELIABLE: &str = "100rel";
+
 /// The body type that we read and write.
 pub(super) const SDP: &str = "application/sdp";
 
@@ -145,6 +148,18 @@ pub(super) fn push_retry_after(response: &mut Response, retry_after: Option<Dura
 pub(super) fn push_capabilities(headers: &mut Headers) {
     headers.push(name::ALLOW, ALLOWED_METHODS);
     headers.push(name::SUPPORTED, SUPPORTED_EXTENSIONS.join(", "));
+}
+
+/// For an INVITE without an offer: reliable provisional responses would bring it, and want it answered in the PRACK (RFC 3262 §5).
+pub(super) fn refuse_reliable(headers: &mut Headers) {
+    let others: Vec<&str> = SUPPORTED_EXTENSIONS.iter().copied().filter(|tag| *tag != RELIABLE).collect();
+    headers.set(name::SUPPORTED, others.join(", "));
+}
+
+/// The tag of whoever answered; empty from a peer of RFC 2543.
+pub(super) fn to_tag(response: &Response) -> String {
+    let to = response.headers.to().ok();
+    to.as_ref().and_then(|to| to.tag()).unwrap_or_default().to_owned()
 }
 
 fn stateless_tag(text: &str) -> String {

@@ -20,7 +20,11 @@ pub(super) enum ClientUser {
     Bye(u64),
     /// The dialog that begins.
     Invite(u64),
-    /// Nobody: a CANCEL, or the BYE to a fork.
+    /// The dialog that we change.
+    Reinvite(u64),
+    /// The dialog whose session we refresh.
+    Update(u64),
+    /// Nobody: a CANCEL, a PRACK, or the BYE to a fork.
     Nobody,
 }
 
@@ -203,11 +207,15 @@ impl Endpoint {
                     ClientUser::Invite(usage) => {
                         self.handle_invite_response(now, id, usage, response);
                     }
+                    ClientUser::Reinvite(usage) => self.handle_reinvite_response(now, id, usage, response),
+                    ClientUser::Update(usage) => self.handle_update_response(now, usage, Some(response)),
                     ClientUser::Bye(usage) if response.status.is_final() => self.finish(usage),
                     ClientUser::Bye(_) | ClientUser::Nobody => {}
                 },
                 (Action::TimedOut, _) => match user {
                     ClientUser::Invite(usage) => self.handle_invite_timeout(usage),
+                    ClientUser::Reinvite(usage) => self.fail_reinvite(now, usage, StatusCode::REQUEST_TIMEOUT),
+                    ClientUser::Update(usage) => self.handle_update_response(now, usage, None),
                     ClientUser::Bye(usage) => self.finish(usage),
                     ClientUser::Nobody => {}
                 },

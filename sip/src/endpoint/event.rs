@@ -33,7 +33,7 @@ pub enum Event {
         /// The peer's answer, when the offer was ours.
         sdp: Option<Bytes>,
     },
-    /// No ACK to our 200 came in 64*T1; a BYE is already sent (RFC 3261 §13.3.1.4).
+    /// No ACK to our 200 came in 64*T1, or no PRACK to our 180 or 183; a BYE or a 504 is already sent (RFC 3261 §13.3.1.4, RFC 3262 §3).
     AckTimedOut {
         /// Which dialog.
         dialog: DialogId,
@@ -44,6 +44,34 @@ pub enum Event {
         dialog: DialogId,
         /// The re-INVITE; without a body it asks for our offer.
         invite: Box<Request>,
+    },
+    /// The peer wants to change the call by an UPDATE, or by a PRACK with an offer, in an early dialog too. It waits for `answer_update`
+    /// or `refuse_update` for 64*T1 at most. One without an offer is answered without a word.
+    Updated {
+        /// Which dialog.
+        dialog: DialogId,
+        /// The request with its offer.
+        update: Box<Request>,
+    },
+    /// The peer took our re-INVITE, or a refresh of the session with SDP.
+    ReinviteAnswered {
+        /// Which dialog.
+        dialog: DialogId,
+        /// Its answer; the ACK is already sent. If there was no offer in ours, this is the peer's, and the ACK waits for our
+        /// [`answer`](super::Endpoint::answer): 64*T1, then comes BYE.
+        sdp: Option<Bytes>,
+    },
+    /// The peer did not take our re-INVITE: everything stays as it was. After 408 and 481 a BYE is already sent (RFC 3261 §12.2.1.2).
+    ReinviteRefused {
+        /// Which dialog.
+        dialog: DialogId,
+        /// 300-699; 491 when something else was open in the dialog, 503 when it could not be sent.
+        status: StatusCode,
+    },
+    /// Nobody refreshed the session in time (RFC 4028); a BYE is already sent.
+    SessionExpired {
+        /// Which dialog.
+        dialog: DialogId,
     },
     /// The peer said BYE; 200 is already sent.
     HungUp {
@@ -111,6 +139,10 @@ impl Event {
             | Self::Confirmed { dialog, .. }
             | Self::AckTimedOut { dialog }
             | Self::Reinvited { dialog, .. }
+            | Self::Updated { dialog, .. }
+            | Self::ReinviteAnswered { dialog, .. }
+            | Self::ReinviteRefused { dialog, .. }
+            | Self::SessionExpired { dialog }
             | Self::HungUp { dialog, .. }
             | Self::Info { dialog, .. }
             | Self::Ringing { dialog, .. }
@@ -129,6 +161,10 @@ impl Event {
             Self::Confirmed { .. } => "Confirmed",
             Self::AckTimedOut { .. } => "AckTimedOut",
             Self::Reinvited { .. } => "Reinvited",
+            Self::Updated { .. } => "Updated",
+            Self::ReinviteAnswered { .. } => "ReinviteAnswered",
+            Self::ReinviteRefused { .. } => "ReinviteRefused",
+            Self::SessionExpired { .. } => "SessionExpired",
             Self::HungUp { .. } => "HungUp",
             Self::Info { .. } => "Info",
             Self::Ringing { .. } => "Ringing",
@@ -164,20 +200,32 @@ pub struct OutboundInvite {
     pub headers: Vec<(&'static str, String)>,
     /// Our offer; without one the callee makes it in its 200. Default none.
     pub sdp: Option<String>,
+    /// What a 3xx does. Default [`Redirects::Report`].
+    pub redirects: Redirects,
+}
+
+/// What is done with the Contacts of a 300, 301 or 302.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Redirects {
+    /// They are called, the best `q` first, 5 of them at most; those of a call with a flow of its own are not.
+    Follow,
+    /// [`Event::Refused`] brings them. A peer that may send our calls anywhere may cost us any money.
+    #[default]
+    Report,
 }
 
 impl OutboundInvite {
     /// To a URI, from somebody, to be answered with an offer.
     pub fn new(request_uri: Uri, from: NameAddr) -> Self {
         let to = NameAddr::new(request_uri.clone());
-        Self { request_uri, next_hop: None, flow: None, from, to, headers: Vec::new(), sdp: None }
+        Self { request_uri, next_hop: None, flow: None, from, to, headers: Vec::new(), sdp: None, redirects: Redirects::Report }
     }
 }
 
 /// Without SDP, which may have keys, and without values of headers.
 impl fmt::Debug for OutboundInvite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { request_uri, next_hop, flow, from, to, headers, sdp } = self;
+        let Self { request_uri, next_hop, flow, from, to, headers, sdp, redirects } = self;
         let mut text = f.debug_struct("OutboundInvite");
         text.field("request_uri", request_uri)
             .field("next_hop", next_hop)
@@ -185,6 +233,6 @@ impl fmt::Debug for OutboundInvite {
             .field("from", from)
             .field("to", to);
         let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
-        text.field("headers", &names).field("sdp", &sdp.as_ref().map(String::len)).finish()
+        text.field("headers", &names).field("sdp", &sdp.as_ref().map(String::len)).field("redirects", redirects).finish()
     }
 }

@@ -1,15 +1,17 @@
 //! The caller's side: INVITE, its responses, forks and CANCEL.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::build::{SDP, push_capabilities};
+use super::again::Invitation;
+use super::build::{SDP, push_capabilities, refuse_reliable, to_tag};
 use super::clients::{ClientUser, derived};
+use super::forks::Place;
 use super::usages::{AckDue, Cancel, NOWHERE, Phase, Usage};
 use super::ways::{Rest, Way};
-use super::{DialogId, Endpoint, Event, MAX_FORKS, OutboundInvite};
+use super::{DialogId, Endpoint, Event, MAX_FORKS, OutboundInvite, session};
 use crate::dialog::Dialog;
 use crate::flow::{Flow, Transmit};
 use crate::message::{Method, Request, Response, StatusCode, name};
@@ -31,6 +33,8 @@ impl Endpoint {
         let phase = Phase::Inviting { client: 0, cancel: Cancel::No };
         let mut usage = Usage::new(dialog, invite.flow.unwrap_or(NOWHERE), phase);
         let request = self.first_invite(&mut usage.dialog, &invite);
+        usage.local_sdp = Some(request.body.clone()).filter(|sdp| !sdp.is_empty());
+        usage.invitation = Some(Box::new(Invitation::new(request.clone(), &invite)));
         let number = self.insert_usage(usage);
         let uri = invite.next_hop.unwrap_or(invite.request_uri);
         self.send_first(now, invite.flow, &uri, request, ClientUser::Invite(number));
@@ -47,12 +51,15 @@ impl Endpoint {
         }
         headers.push(name::USER_AGENT, self.config.user_agent.as_str());
         push_capabilities(headers);
+        session::push_wish(headers, &self.config, None, Duration::ZERO);
         for (name, value) in &invite.headers {
             headers.push(name, value.as_str());
         }
         if let Some(sdp) = &invite.sdp {
             headers.push(name::CONTENT_TYPE, SDP);
             request.body = Bytes::from(sdp.clone());
+        } else {
+            refuse_reliable(headers);
         }
         request
     }
@@ -82,9 +89,10 @@ impl Endpoint {
             return;
         };
         match (response.status.is_provisional(), cancel) {
-            (true, Cancel::No) if response.status != StatusCode::TRYING => self.handle_progress(client, dialog, response),
+            (true, Cancel::No) if response.status != StatusCode::TRYING => self.handle_progress(now, client, dialog, response),
             (true, Cancel::Wanted { reason }) => self.send_cancel(now, number, reason.as_deref()),
             (true, _) => {}
+            (false, Cancel::No) if self.try_again(now, number, response) => {}
             (false, cancel) => {
                 if let Cancel::No = cancel {
                     let (status, reason) = (response.status, response.reason.clone());
@@ -97,12 +105,28 @@ impl Endpoint {
     }
 
     /// 101 to 199: of the branch of a fork that its tag names.
-    fn handle_progress(&mut self, client: u64, dialog: DialogId, response: &Response) {
+    fn handle_progress(&mut self, now: Instant, client: u64, dialog: DialogId, response: &Response) {
         let sdp = (!response.body.is_empty()).then(|| response.body.clone());
-        if let Some(fork) = self.clients.table.get_mut(&client).and_then(|transaction| transaction.fork(response))
-            && sdp.is_some()
-        {
-            fork.sdp.clone_from(&sdp);
+        let Some(transaction) = self.clients.table.get_mut(&client) else {
+            return;
+        };
+        let (flow, cseq) = (transaction.transmit.flow, transaction.request.headers.cseq().map_or(0, |cseq| cseq.number));
+        let offered = !transaction.request.body.is_empty();
+        if let Some(fork) = transaction.fork(response) {
+            let acknowledged = match fork.place(response) {
+                Place::Passed => return,
+                Place::Next(rseq) if offered => Some(rseq),
+                Place::Next(_) | Place::Unreliable => None,
+            };
+            if sdp.is_some() {
+                fork.sdp.clone_from(&sdp);
+                fork.is_answered |= acknowledged.is_some();
+            }
+            if let Some(rseq) = acknowledged {
+                let prack = fork.prack(rseq, cseq);
+                let uri = fork.dialog.next_hop().clone();
+                self.send_in_dialog(now, flow, uri, prack, ClientUser::Nobody);
+            }
         }
         self.events.push_back(Event::Ringing { dialog, status: response.status, sdp });
     }
@@ -113,10 +137,8 @@ impl Endpoint {
         let Some(transaction) = self.clients.table.get(&client) else {
             return;
         };
-        let to = response.headers.to().ok();
-        let to_tag = to.as_ref().and_then(|to| to.tag()).unwrap_or_default().to_owned();
-        if let Some((_, ack)) = transaction.acks.iter().find(|(tag, _)| *tag == to_tag) {
-            let ack = ack.clone();
+        let to_tag = to_tag(response);
+        if let Some(ack) = transaction.ack_to(&to_tag) {
             self.stats.retransmissions += 1;
             return self.transmit_request("ACK", ack);
         }
@@ -146,6 +168,7 @@ impl Endpoint {
                 if let Some(usage) = self.usages.table.get_mut(&number) {
                     usage.name = id.clone();
                     usage.ack_due = (!answers).then_some(due);
+                    usage.take_terms(now, &response.headers);
                 }
                 self.rearm_usage(number);
                 self.events.push_back(Event::Answered { early, dialog: id, sdp: sdp.or(early_sdp) });
@@ -164,7 +187,7 @@ impl Endpoint {
     }
 
     /// The ACK to a 2xx is a request of its own, with a branch of its own, and is kept to be repeated.
-    fn send_ack(&mut self, due: &AckDue, dialog: &Dialog, flow: Flow, sdp: Option<Bytes>) {
+    pub(super) fn send_ack(&mut self, due: &AckDue, dialog: &Dialog, flow: Flow, sdp: Option<Bytes>) {
         let Way { flow, peer, .. } = self.ack_way(flow, dialog.next_hop());
         let mut ack = dialog.ack(due.cseq);
         ack.headers.push_front(name::VIA, self.new_via(&flow));
@@ -180,18 +203,23 @@ impl Endpoint {
         self.transmit_request("ACK", transmit);
     }
 
-    /// The ACK that waits for our answer to the peer's offer, if one does: with it, or without when the dialog ends. True if one did.
-    pub(super) fn send_due_ack(&mut self, number: u64, sdp: Option<Bytes>) -> bool {
+    /// The ACK that waits for our answer to the peer's offer, if one does: with it, or without when the dialog ends.
+    pub(super) fn send_due_ack(&mut self, number: u64, sdp: Option<Bytes>) {
         let Some(usage) = self.usages.table.get_mut(&number) else {
-            return false;
+            return;
         };
         let Some(due) = usage.ack_due.take() else {
-            return false;
+            return;
         };
         let (dialog, flow) = (usage.dialog.clone(), usage.flow);
+        usage.local_sdp = sdp.clone().or(usage.local_sdp.take());
         self.send_ack(&due, &dialog, flow, sdp);
         self.rearm_usage(number);
-        true
+    }
+
+    /// Whether an offer of the peer waits for our answer in the ACK.
+    pub(super) fn has_due_ack(&self, number: u64) -> bool {
+        self.usages.table.get(&number).is_some_and(|usage| usage.ack_due.is_some())
     }
 
     fn send_fork_bye(&mut self, now: Instant, mut dialog: Dialog, flow: Flow) {

@@ -2,13 +2,20 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
+use super::again::Invitation;
 use super::deadlines::Owner;
+use super::provisional::Reliable;
+use super::reinvite::Reinvite;
+use super::session::Session;
+use super::update::Offered;
 use super::{Endpoint, Event};
 use crate::dialog::{Dialog, DialogId};
 use crate::flow::{Flow, Transmit, Transport};
-use crate::message::Request;
+use crate::message::{Headers, Request, name};
 use crate::transaction::Repeat;
 
 /// A dialog from its INVITE to its end.
@@ -22,12 +29,29 @@ pub(super) struct Usage {
     /// Where the peer was last seen.
     pub flow: Flow,
     pub phase: Phase,
+    /// Our first INVITE, while nobody has answered it.
+    pub invitation: Option<Box<Invitation>>,
     /// An INVITE or re-INVITE of the peer that waits for our final answer.
     pub pending: Option<PendingInvite>,
+    /// An UPDATE or PRACK of the peer whose offer waits for our answer.
+    pub offered: Option<Offered>,
     /// Our 2xx that waits for its ACK.
     pub unacked: Option<Unacked>,
     /// The peer's 2xx that waits for our ACK, since its offer waits for our answer.
     pub ack_due: Option<AckDue>,
+    /// A re-INVITE of ours, under way or about to be.
+    pub reinvite: Option<Reinvite>,
+    /// What was agreed on about refreshes, and whether an UPDATE of ours is one now.
+    pub session: Option<Session>,
+    pub is_refreshing: bool,
+    /// The least that the other side wants of a session.
+    pub session_least: Duration,
+    /// The peer takes UPDATE.
+    pub peer_updates: bool,
+    /// What we last said of our media, to be said again by a refresh.
+    pub local_sdp: Option<Bytes>,
+    /// RSeq and CSeq of a reliable response that was sent and not acknowledged before our 200.
+    pub last_reliable: Option<(u32, u32)>,
     armed: Option<Instant>,
 }
 
@@ -69,11 +93,14 @@ pub(super) enum Cancel {
 pub(super) struct PendingInvite {
     pub transaction: u64,
     pub request: Box<Request>,
+    pub reliable: Reliable,
 }
 
 #[derive(Debug)]
 pub(super) struct Unacked {
     pub cseq: u32,
+    /// It brought an offer of ours, which the ACK answers.
+    pub offers: bool,
     pub transmit: Transmit,
     pub repeat: Repeat,
     pub give_up: Instant,
@@ -103,7 +130,38 @@ impl Usage {
     pub fn new(dialog: Dialog, flow: Flow, phase: Phase) -> Self {
         let name = dialog.id().clone();
         let first_name = name.clone();
-        Self { dialog, first_name, name, flow, phase, pending: None, unacked: None, ack_due: None, armed: None }
+        Self {
+            dialog,
+            first_name,
+            name,
+            flow,
+            phase,
+            invitation: None,
+            pending: None,
+            offered: None,
+            unacked: None,
+            ack_due: None,
+            reinvite: None,
+            session: None,
+            is_refreshing: false,
+            session_least: Duration::ZERO,
+            peer_updates: false,
+            local_sdp: None,
+            last_reliable: None,
+            armed: None,
+        }
+    }
+
+    /// What a 2xx of the peer says of the session and of what it can do.
+    pub fn take_terms(&mut self, now: Instant, headers: &Headers) {
+        self.session = Session::agreed(now, headers);
+        self.peer_updates = headers.lists(name::ALLOW, "UPDATE");
+    }
+
+    /// An INVITE or an offer is open on either side, so no other one may be sent.
+    pub fn is_busy(&self) -> bool {
+        let theirs = self.pending.is_some() || self.offered.is_some();
+        theirs || self.unacked.is_some() || self.ack_due.is_some() || self.reinvite.is_some() || self.is_refreshing
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -113,7 +171,14 @@ impl Usage {
             _ => None,
         };
         let ack_due = self.ack_due.as_ref().map(|due| due.give_up);
-        [unacked, cancelled, ack_due].into_iter().flatten().min()
+        let again = self.invitation.as_ref().and_then(|invitation| invitation.again_at);
+        let reliable = self.pending.as_ref().and_then(|pending| pending.reliable.poll_timeout());
+        let offered = self.offered.as_ref().map(|offered| offered.give_up);
+        let reinvite = self.reinvite.as_ref().and_then(Reinvite::poll_timeout);
+        let session = self.session.filter(|_| matches!(self.phase, Phase::Established));
+        let refresh = session.and_then(|session| session.refresh_at);
+        let expiry = session.map(|session| session.bye_at);
+        [unacked, cancelled, ack_due, again, reliable, offered, reinvite, refresh, expiry].into_iter().flatten().min()
     }
 }
 
@@ -158,6 +223,7 @@ impl Endpoint {
             self.usages.by_id.insert(dialog.id().clone(), number);
             usage.dialog = dialog;
             usage.phase = Phase::Established;
+            usage.invitation = None;
         }
     }
 
@@ -167,6 +233,12 @@ impl Endpoint {
             return;
         };
         self.deadlines.rearm(Owner::Dialog(number), &mut usage.armed, None);
+        if let Some(offered) = usage.offered.take() {
+            self.refuse_lost(offered);
+        }
+        if let Some(reinvite) = usage.reinvite.take() {
+            self.remove_client(reinvite.client);
+        }
         debug_assert!(usage.pending.is_none(), "an INVITE without an answer would keep its transaction for ever");
         for id in [&usage.first_name, usage.dialog.id()] {
             self.usages.by_id.remove(id);
@@ -198,6 +270,11 @@ impl Endpoint {
             self.send_bye(now, number, None);
         }
         self.repeat_2xx(now, number);
+        self.repeat_reliable(now, number);
+        self.refuse_late_update(now, number);
+        self.send_again(now, number);
+        self.handle_reinvite_due(now, number);
+        self.handle_session_due(now, number);
         self.rearm_usage(number);
     }
 

@@ -155,7 +155,8 @@ impl Endpoint {
     fn follow(&mut self, user: ClientUser, client: u64) {
         match user {
             ClientUser::Invite(number) => self.follow_invite(number, client),
-            ClientUser::Bye(_) | ClientUser::Nobody => {}
+            ClientUser::Reinvite(number) => self.follow_reinvite(number, client),
+            ClientUser::Bye(_) | ClientUser::Update(_) | ClientUser::Nobody => {}
         }
     }
 
@@ -198,7 +199,7 @@ impl Endpoint {
                 let id = self.send_request(now, first, Rest::Ways(ways), request, user);
                 self.follow(user, id);
             }
-            None => self.fail_user(user),
+            None => self.fail_user(now, user),
         }
     }
 
@@ -210,6 +211,8 @@ impl Endpoint {
                 let phase = self.usages.table.get(&number).map(|usage| &usage.phase);
                 matches!(phase, Some(Phase::Inviting { cancel: Cancel::No, .. }))
             }
+            ClientUser::Reinvite(number) => self.usages.table.get(&number).is_some_and(|usage| usage.reinvite.is_some()),
+            ClientUser::Update(number) => self.usages.table.get(&number).is_some_and(|usage| usage.is_refreshing),
             ClientUser::Nobody => true,
         }
     }
