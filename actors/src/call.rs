@@ -16,6 +16,7 @@ mod draft;
 pub(crate) mod finish;
 mod negotiate;
 mod place;
+mod ports;
 mod trace;
 
 use std::collections::HashMap;
@@ -27,7 +28,6 @@ use ai::engine::{EngineError, Past, Words};
 use ai::language::Language;
 use media::codec::Codec;
 use media::dtmf::Digit;
-use media::frame::SharedFrame;
 use media::jitter::JitterStats;
 use media::rtp::PayloadTypes;
 use ractor::ActorId;
@@ -41,24 +41,22 @@ use crate::ai_session::{AiMsg, ToolReport};
 use crate::alarm::Owned;
 use crate::call::draft::Draft;
 pub use crate::call::place::Placing;
+pub use crate::call::ports::CallPorts;
 use crate::call::trace::CallTracer;
 use crate::clock::Ticking;
 use crate::config::Assistant;
-use crate::jitter_buffer::JitterMsg;
 use crate::kind::ActorKind;
-use crate::leg::LegMsg;
 use crate::leg::ports::RtpSockets;
 use crate::leg::twilio::{StreamIo, TwilioCall};
-use crate::mailbox::{Lane, Letter, Mailbox, Port};
+use crate::mailbox::{Lane, Letter, Mailbox};
 use crate::media_threads::Seat;
 use crate::recall::Recall;
-use crate::recorder::{RecorderMsg, RecordingEvent};
+use crate::recorder::RecordingEvent;
 use crate::shared::Shared;
 use crate::sip_endpoint::SipMsg;
 use crate::supervision::Budget;
 use crate::trace::TracedCall;
 use crate::turn::TurnReport;
-use crate::vad::VadMsg;
 use crate::worker::{Ended, Failure, Worker};
 
 /// What a Call is told. Anything that could not be delivered ends the call: a call that cannot be told things is lost.
@@ -181,53 +179,6 @@ pub struct CallArgs {
     pub arrival: Arrival,
     /// When.
     pub arrived: Instant,
-}
-
-/// The longest period of what is not done each tick.
-const SLOW_WORK_TICKS: u64 = 50;
-
-/// Where the actors of one call reach each other, whichever is running today.
-#[derive(Clone, Debug)]
-pub struct CallPorts {
-    /// The call's id, which each line of the log about it carries.
-    pub id: CallId,
-    /// The engine.
-    pub ai: Port<AiMsg>,
-    /// Only RTP legs have one.
-    pub jitter: Port<JitterMsg>,
-    /// The caller's leg.
-    pub leg: Port<LegMsg>,
-    /// Gone when the call is not recorded.
-    pub recorder: Port<RecorderMsg>,
-    /// Turn-taking.
-    pub vad: Port<VadMsg>,
-}
-
-impl CallPorts {
-    /// Of a call whose actors are not started yet.
-    pub fn new(id: CallId) -> Self {
-        Self {
-            id,
-            ai: Port::default(),
-            jitter: Port::default(),
-            leg: Port::default(),
-            recorder: Port::default(),
-            vad: Port::default(),
-        }
-    }
-
-    /// Ticks by which this call's slow work, reports and metrics, is shifted against other calls', so that not all of a thread's is
-    /// due in the same tick.
-    pub(crate) fn stagger(&self) -> u64 {
-        self.id.to_bits() as u64 % SLOW_WORK_TICKS
-    }
-
-    /// Hands one frame of the caller to all who listen: to the engine as `heard`. `due` is when it should have been handed on.
-    pub(crate) fn caller_frame(&self, tick: u64, due: Instant, frame: &SharedFrame, heard: &SharedFrame) {
-        self.vad.tell(VadMsg::Caller(Arc::clone(frame)));
-        self.ai.tell(AiMsg::Caller(due, Arc::clone(heard)));
-        self.recorder.tell(RecorderMsg::Caller(tick, Arc::clone(frame)));
-    }
 }
 
 /// The peer.
@@ -431,6 +382,12 @@ impl Call {
             Event::HungUp { reason, .. } => self.end(self.party.hung_up(), reason, me),
             Event::AckTimedOut { .. } => self.end(HangupCause::NotConfirmed, Some("no ACK came".into()), me),
             Event::Reinvited { invite, .. } => self.handle_reinvite(&invite),
+            Event::ReinviteAnswered { sdp, .. } => self.handle_confirmed(sdp, me).await,
+            Event::ReinviteRefused { status, .. } => {
+                tracing::info!(call = %self.id, status = status.code(), "the peer did not take our re-INVITE");
+            }
+            Event::Updated { update, .. } => self.handle_update(&update, me).await,
+            Event::SessionExpired { .. } => self.end(HangupCause::Failed, Some("nobody refreshed the session".into()), me),
             Event::Info { request, .. } => {
                 if let Some(digit) = dtmf_of_info(&request) {
                     self.ports.ai.tell(AiMsg::Dtmf(digit));

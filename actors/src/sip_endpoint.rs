@@ -77,6 +77,10 @@ pub enum SipMsg {
     Ring(DialogId),
     /// By a call: 200 OK with this SDP.
     Answer(DialogId, String),
+    /// By a call: 200 OK with this SDP to the UPDATE that waits.
+    AnswerUpdate(DialogId, String),
+    /// By a call: a refusal of the UPDATE that waits.
+    RefuseUpdate(DialogId, StatusCode),
     /// By a call or by Calls: a final refusal.
     Refuse {
         /// The INVITE's dialog.
@@ -208,6 +212,11 @@ impl Worker for SipEndpoint {
                 self.tell_answered(&dialog);
             }
             SipMsg::Refuse { dialog, status, retry_after } => self.endpoint.refuse(now, &dialog, status, retry_after),
+            SipMsg::AnswerUpdate(dialog, sdp) => {
+                self.endpoint.answer_update(now, &dialog, sdp);
+                self.tell_answered(&dialog);
+            }
+            SipMsg::RefuseUpdate(dialog, status) => self.endpoint.refuse_update(now, &dialog, status),
             SipMsg::HangUp(dialog, reason) => self.endpoint.hang_up(now, &dialog, Some(reason)),
             SipMsg::HangUpOf(call, reason) => {
                 let owned = |owner: &Owner| matches!(owner, Owner::Call(owner) if owner.id() == call);
@@ -305,7 +314,7 @@ impl SipEndpoint {
             other => other.dialog().clone(),
         };
         let ended = matches!(event, Event::Terminated { .. });
-        let stands = matches!(event, Event::Confirmed { .. } | Event::Answered { .. });
+        let stands = matches!(event, Event::Confirmed { .. } | Event::Answered { .. } | Event::ReinviteAnswered { .. });
         let snapshot = stands.then(|| self.endpoint.snapshot(&dialog)).flatten().map(Box::new);
         match self.owners.get_mut(&dialog) {
             Some(Owner::Awaited { events, .. }) if events.len() < EVENTS_BEFORE_OWNER_MAX => events.push(event),
