@@ -199,13 +199,7 @@ impl Worker for SipEndpoint {
                 self.endpoint.handle_timeout(now);
             }
             SipMsg::Own(dialog, call) => self.handle_own(dialog, call),
-            SipMsg::Invite(invite, call) => {
-                let dialog = self.endpoint.invite(now, *invite);
-                self.owners.insert(dialog.clone(), Owner::Call(call.clone()));
-                if call.send(CallMsg::Dialing(dialog.clone())).is_err() {
-                    self.endpoint.hang_up(now, &dialog, Some(reason_of(HangupCause::Crashed)));
-                }
-            }
+            SipMsg::Invite(invite, call) => self.place(now, *invite, call),
             SipMsg::Ring(dialog) => self.endpoint.ring(now, &dialog),
             SipMsg::Answer(dialog, sdp) => {
                 self.endpoint.answer(now, &dialog, sdp);
@@ -218,12 +212,7 @@ impl Worker for SipEndpoint {
             }
             SipMsg::RefuseUpdate(dialog, status) => self.endpoint.refuse_update(now, &dialog, status),
             SipMsg::HangUp(dialog, reason) => self.endpoint.hang_up(now, &dialog, Some(reason)),
-            SipMsg::HangUpOf(call, reason) => {
-                let owned = |owner: &Owner| matches!(owner, Owner::Call(owner) if owner.id() == call);
-                for (dialog, _) in self.owners.iter().filter(|(_, owner)| owned(owner)) {
-                    self.endpoint.hang_up(now, dialog, Some(reason));
-                }
-            }
+            SipMsg::HangUpOf(call, reason) => self.hang_up_of(now, call, reason),
             SipMsg::Restore(snapshot, call) => {
                 let dialog = self.endpoint.restore(*snapshot);
                 self.owners.insert(dialog, Owner::Call(call));
@@ -285,6 +274,22 @@ impl SipEndpoint {
         match flow.transport {
             Transport::Udp => self.udp.get(&flow.local).is_some_and(|udp| udp.send(flow.remote, &transmit.bytes)),
             Transport::Tcp | Transport::Tls => self.streams.send(transmit),
+        }
+    }
+
+    fn place(&mut self, now: Instant, invite: OutboundInvite, call: Mailbox<CallMsg>) {
+        let dialog = self.endpoint.invite(now, invite);
+        self.owners.insert(dialog.clone(), Owner::Call(call.clone()));
+        if call.send(CallMsg::Dialing(dialog.clone())).is_err() {
+            self.endpoint.hang_up(now, &dialog, Some(reason_of(HangupCause::Crashed)));
+        }
+    }
+
+    /// Looks at every dialog, which is fine for something as rare as this.
+    fn hang_up_of(&mut self, now: Instant, call: ActorId, reason: &'static str) {
+        let owned = |owner: &Owner| matches!(owner, Owner::Call(owner) if owner.id() == call);
+        for (dialog, _) in self.owners.iter().filter(|(_, owner)| owned(owner)) {
+            self.endpoint.hang_up(now, dialog, Some(reason));
         }
     }
 
