@@ -17,6 +17,7 @@ pub(crate) mod finish;
 mod identity;
 mod negotiate;
 mod place;
+mod ports;
 mod trace;
 mod transfer;
 
@@ -30,7 +31,6 @@ use ai::language::Language;
 use ai::tools::transfer::Destination;
 use media::codec::Codec;
 use media::dtmf::Digit;
-use media::frame::SharedFrame;
 use media::rtp::PayloadTypes;
 use ractor::ActorId;
 use sip::dialog::DialogId;
@@ -44,25 +44,24 @@ use crate::ai_session::{AiMsg, ToolReport};
 use crate::alarm::Owned;
 use crate::call::draft::Draft;
 pub use crate::call::place::Placing;
+pub use crate::call::ports::CallPorts;
 use crate::call::trace::CallTracer;
 use crate::call::transfer::{Transfer, cause_of_cancel};
 use crate::clock::Ticking;
 use crate::config::Assistant;
-use crate::jitter_buffer::{JitterMsg, Received};
+use crate::jitter_buffer::Received;
 use crate::kind::ActorKind;
-use crate::leg::LegMsg;
 use crate::leg::ports::RtpSockets;
 use crate::leg::twilio::{StreamIo, TwilioCall};
-use crate::mailbox::{Lane, Letter, Mailbox, Port};
+use crate::mailbox::{Lane, Letter, Mailbox};
 use crate::media_threads::Seat;
 use crate::recall::Recall;
-use crate::recorder::{RecorderMsg, RecordingEvent};
+use crate::recorder::RecordingEvent;
 use crate::shared::Shared;
 use crate::sip_endpoint::SipMsg;
 use crate::supervision::Budget;
 use crate::trace::TracedCall;
 use crate::turn::TurnReport;
-use crate::vad::VadMsg;
 use crate::worker::{Ended, Failure, Worker};
 
 /// What a Call is told. Anything that could not be delivered ends the call: a call that cannot be told things is lost.
@@ -191,53 +190,6 @@ pub struct CallArgs {
     pub arrival: Arrival,
     /// When.
     pub arrived: Instant,
-}
-
-/// The longest period of what is not done each tick.
-const SLOW_WORK_TICKS: u64 = 50;
-
-/// Where the actors of one call reach each other, whichever is running today.
-#[derive(Clone, Debug)]
-pub struct CallPorts {
-    /// The call's id, which each line of the log about it carries.
-    pub id: CallId,
-    /// The engine.
-    pub ai: Port<AiMsg>,
-    /// Only RTP legs have one.
-    pub jitter: Port<JitterMsg>,
-    /// The caller's leg.
-    pub leg: Port<LegMsg>,
-    /// Gone when the call is not recorded.
-    pub recorder: Port<RecorderMsg>,
-    /// Turn-taking.
-    pub vad: Port<VadMsg>,
-}
-
-impl CallPorts {
-    /// Of a call whose actors are not started yet.
-    pub fn new(id: CallId) -> Self {
-        Self {
-            id,
-            ai: Port::default(),
-            jitter: Port::default(),
-            leg: Port::default(),
-            recorder: Port::default(),
-            vad: Port::default(),
-        }
-    }
-
-    /// Ticks by which this call's slow work, reports and metrics, is shifted against other calls', so that not all of a thread's is
-    /// due in the same tick.
-    pub(crate) fn stagger(&self) -> u64 {
-        self.id.to_bits() as u64 % SLOW_WORK_TICKS
-    }
-
-    /// Hands one frame of the caller to all who listen: to the engine as `heard`. `due` is when it should have been handed on.
-    pub(crate) fn caller_frame(&self, tick: u64, due: Instant, frame: &SharedFrame, heard: &SharedFrame) {
-        self.vad.tell(VadMsg::Caller(Arc::clone(frame)));
-        self.ai.tell(AiMsg::Caller(due, Arc::clone(heard)));
-        self.recorder.tell(RecorderMsg::Caller(tick, Arc::clone(frame)));
-    }
 }
 
 /// The peer.
@@ -461,8 +413,11 @@ impl Call {
             Event::AckTimedOut { .. } => self.end(HangupCause::NotConfirmed, Some("no ACK or PRACK came".into()), me),
             Event::SessionExpired { .. } => self.end(HangupCause::Failed, Some("nobody refreshed the session".into()), me),
             Event::Reinvited { invite, .. } => self.handle_reinvite(&invite),
-            Event::Updated { update, .. } => self.handle_update(&update),
-            Event::ReinviteAnswered { sdp: Some(answer), .. } => self.handle_reinvite_answered(answer),
+            Event::ReinviteAnswered { sdp, .. } => self.handle_confirmed(sdp, me).await,
+            Event::ReinviteRefused { status, .. } => {
+                tracing::info!(call = %self.id, status = status.code(), "the peer did not take our re-INVITE");
+            }
+            Event::Updated { update, .. } => self.handle_update(&update, me).await,
             Event::Info { request, .. } => {
                 if let Some(digit) = dtmf_of_info(&request) {
                     self.ports.ai.tell(AiMsg::Dtmf(digit));

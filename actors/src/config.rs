@@ -193,7 +193,7 @@ pub struct RtpConfig {
 /// Whether calls are recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordingMode {
-    /// Every call from its answer on.
+    /// Every call from its answer on; of calls of ours what is heard before it, too.
     Always,
     /// None.
     Off,

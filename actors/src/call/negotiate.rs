@@ -140,39 +140,39 @@ impl Call {
             local.previous = Some(body.clone());
             return self.shared.sip.tell(SipMsg::Answer(dialog, body));
         }
-        let answer = match self.answer_offer(&invite.body) {
-            Ok(body) => SipMsg::Answer(dialog, body),
-            Err(status) => SipMsg::Refuse { dialog, status, retry_after: None },
-        };
-        self.shared.sip.tell(answer);
+        match self.answer_offer(&invite.body) {
+            Ok((body, negotiated)) => {
+                self.shared.sip.tell(SipMsg::Answer(dialog, body));
+                self.renegotiate(negotiated);
+            }
+            Err(status) => self.shared.sip.tell(SipMsg::Refuse { dialog, status, retry_after: None }),
+        }
     }
 
-    /// The same by UPDATE, perhaps before our answer.
-    pub(super) fn handle_update(&mut self, update: &Request) {
+    /// An UPDATE with an offer: as a re-INVITE, and before the answer too, where it moves early media.
+    pub(super) async fn handle_update(&mut self, update: &Request, me: &Mailbox<CallMsg>) {
         let Party::Sip { dialog, .. } = &self.party else { return };
         let dialog = dialog.clone();
-        let answered = self.answer_offer(&update.body);
-        self.shared.sip.tell(SipMsg::AnswerUpdate(dialog, answered));
+        match self.answer_offer(&update.body) {
+            Ok((body, negotiated)) => {
+                self.shared.sip.tell(SipMsg::AnswerUpdate(dialog, Ok(body)));
+                match self.phase {
+                    Phase::Dialing => self.hear_early(negotiated, me).await,
+                    _ => self.renegotiate(negotiated),
+                }
+            }
+            Err(status) => self.shared.sip.tell(SipMsg::AnswerUpdate(dialog, Err(status))),
+        }
     }
 
-    /// Our answer to an offer in a call, after which the media goes as was agreed on; or the status that refuses it.
-    fn answer_offer(&mut self, offer: &[u8]) -> Result<String, StatusCode> {
+    /// Our answer to an offer in a call, and what it agrees on; or the status that refuses it.
+    fn answer_offer(&mut self, offer: &[u8]) -> Result<(String, Negotiated), StatusCode> {
         let Party::Sip { local: Some(local), .. } = &mut self.party else { return Err(StatusCode::NOT_ACCEPTABLE_HERE) };
         let offer = SessionDescription::parse(offer).map_err(|error| status_of(&error))?;
         let (body, negotiated) = answer_again(&offer, local).map_err(|error| status_of(&error))?;
         local.previous = Some(body.clone());
         settle(local, &negotiated);
-        self.renegotiate(negotiated);
-        Ok(body)
-    }
-
-    /// The peer's answer to a re-INVITE of ours, or to a refresh of the session: it may have moved.
-    pub(super) fn handle_reinvite_answered(&mut self, answer: Bytes) {
-        match self.take_answer(Some(answer)) {
-            Ok(Some((_, negotiated))) => self.renegotiate(negotiated),
-            Ok(None) => {}
-            Err(error) => tracing::info!(call = %self.id, %error, "an answer to our offer cannot be used"),
-        }
+        Ok((body, negotiated))
     }
 }
 
