@@ -143,3 +143,6 @@ impl RtpLine {
         self.receiving.flush();
     }
 }
+
+#[cfg(test)]
+mod tests;
