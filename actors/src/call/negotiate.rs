@@ -207,3 +207,28 @@ fn unacceptable(error: SdpError) -> Refused {
 fn status_of(error: &SdpError) -> StatusCode {
     StatusCode::new(error.status()).unwrap_or(StatusCode::NOT_ACCEPTABLE_HERE)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_under_an_encrypted_profile_stays_encrypted() {
+        let key = format!("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{}\r\n", "A".repeat(40));
+        let offer = |profile: &str, key: &str| {
+            let text = format!(
+                "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 6000 {profile} 0\r\n{key}"
+            );
+            SessionDescription::parse(text.as_bytes()).expect("it is SDP")
+        };
+        // Keys under the plain profile are a wish, and may be given up.
+        for (profile, stays) in [("RTP/SAVP", true), ("RTP/AVP", false)] {
+            let mut ours = LocalMedia::new([127, 0, 0, 1].into(), 6_100, 1);
+            ours.srtp = SrtpPolicy::Optional;
+            let (_, negotiated) = sdp::answer(&offer(profile, &key), &ours).expect("we have the suite");
+            settle(&mut ours, &negotiated);
+            assert_eq!(sdp::answer(&offer("RTP/AVP", ""), &ours).is_err(), stays, "{profile}");
+            assert!(sdp::answer(&offer(profile, &key), &ours).is_ok());
+        }
+    }
+}

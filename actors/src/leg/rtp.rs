@@ -144,3 +144,6 @@ impl RtpLine {
         self.receiving.flush();
     }
 }
+
+#[cfg(test)]
+mod tests;
