@@ -98,14 +98,14 @@ mod tests {
     #[test]
     fn the_last_report_counts_and_no_report_is_no_score() {
         check(&[], 0, "none");
-        check(&[(0, 500)], 0, "4.38");
-        check(&[(0, 500), (50, 1_000)], 0, "3.86");
-        check(&[(-3, 500)], 0, "4.38");
+        check(&[(0, 500)], 0, "4.37");
+        check(&[(0, 500), (50, 1_000)], 0, "3.85");
+        check(&[(-3, 500)], 0, "4.37");
     }
 
     #[test]
     fn a_long_way_lowers_the_score() {
         check(&[(0, 500)], 200, "4.32");
-        check(&[(0, 500)], 600, "3.33");
+        check(&[(0, 500)], 600, "3.40");
     }
 }

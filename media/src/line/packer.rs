@@ -116,11 +116,6 @@ impl Packer {
         self.ending = true;
     }
 
-    /// How long what waits for the rest of its packet lasts on the RTP clock: whoever gives the packer up lets that time pass.
-    pub fn waiting(&self) -> u32 {
-        (self.octets.len() - self.given) as u32 * self.codec.scale()
-    }
-
     /// The next packet that is whole.
     pub fn poll_packet(&mut self) -> Option<Packed<'_>> {
         let waiting = self.octets.len() - self.given;
@@ -198,23 +193,6 @@ mod tests {
         check(LineCodec::Opus, 30, "20 20 20 20 20 20 ");
         check(LineCodec::Opus, 50, " 40  40  40 ");
         assert!(Packer::new(g711, FRAME, OpusWishes::default()).is_none());
-    }
-
-    #[test]
-    fn what_waits_has_its_time_on_the_clock() {
-        for (codec, ptime_ms, expected) in [
-            (LineCodec::G711(Codec::Pcmu), 30, [160, 80, 0, 160]),
-            (LineCodec::G722, 40, [160, 0, 160, 0]),
-            (LineCodec::Opus, 60, [960, 1_920, 0, 960]),
-        ] {
-            let mut packer = Packer::new(codec, Duration::from_millis(ptime_ms), OpusWishes::default()).unwrap();
-            let waiting = [(); 4].map(|()| {
-                packer.push(&[0xFF; FRAME_SAMPLES]);
-                while packer.poll_packet().is_some() {}
-                packer.waiting()
-            });
-            assert_eq!(waiting, expected, "{codec:?}");
-        }
     }
 
     #[test]
