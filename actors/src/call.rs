@@ -221,7 +221,7 @@ enum Origin {
         /// Our address that the INVITE came to.
         came_to: IpAddr,
     },
-    Placed(place::Placed),
+    Placed(Box<place::Placed>),
 }
 
 enum Phase {
@@ -296,7 +296,7 @@ impl Worker for Call {
             }
             Arrival::Placed(placing) => {
                 let Placing { assistant, route, placed } = *placing;
-                (Party::sip(place::unnamed(), Origin::Placed(place::Placed::new(route, placed))), Some(assistant))
+                (Party::sip(place::unnamed(), Origin::Placed(Box::new(place::Placed::new(route, placed)))), Some(assistant))
             }
             Arrival::Twilio(call) => (Party::Twilio { call, account_sid: String::new(), parameters: Vec::new() }, None),
         };
@@ -434,7 +434,7 @@ impl Call {
             Event::Answered { dialog, sdp, .. } => self.handle_callee_answered(dialog, sdp, me).await,
             Event::Refused { status, reason, .. } => self.handle_callee_refused(status, reason, me),
             Event::TimedOut { .. } => {
-                self.end(HangupCause::Unavailable, Some("the callee's side did not answer at all".into()), me)
+                self.end(HangupCause::Unavailable, Some("the callee's side did not answer at all".into()), me);
             }
             Event::Invited { .. } => {}
         }

@@ -24,7 +24,8 @@ impl Script {
              <ereg regexp=\".*\" search_in=\"hdr\" header=\"To:\" assign_to=\"to\"/></action></recv>",
         );
         script.keepers.push("to".to_owned());
-        script.ack(script.cseq)
+        let cseq = script.cseq;
+        script.ack(cseq)
     }
 
     /// Another offer in the call, and the answer must have this in its body.

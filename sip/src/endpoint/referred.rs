@@ -257,9 +257,9 @@ impl Endpoint {
         response.headers.push(name::EXPIRES, if ends { 0 } else { left }.to_string());
         self.answer_in_dialog_with(now, incoming, response);
         if ends {
-            self.send_notify(now, number, State::Expired)
+            self.send_notify(now, number, State::Expired);
         } else {
-            self.notify(now, number)
+            self.notify(now, number);
         }
         self.rearm_transfers(number);
     }
