@@ -24,8 +24,7 @@ impl Script {
              <ereg regexp=\".*\" search_in=\"hdr\" header=\"To:\" assign_to=\"to\"/></action></recv>",
         );
         script.keepers.push("to".to_owned());
-        let cseq = script.cseq;
-        script.ack(cseq)
+        script.ack(1)
     }
 
     /// Another offer in the call, and the answer must have this in its body.
