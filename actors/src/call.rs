@@ -210,7 +210,7 @@ enum Origin {
         /// Our address that the INVITE came to.
         came_to: IpAddr,
     },
-    Placed(place::Placed),
+    Placed(Box<place::Placed>),
 }
 
 enum Phase {
@@ -278,7 +278,7 @@ impl Worker for Call {
             }
             Arrival::Placed(placing) => {
                 let Placing { assistant, route, placed } = *placing;
-                (Party::sip(place::unnamed(), Origin::Placed(place::Placed::new(route, placed))), Some(assistant))
+                (Party::sip(place::unnamed(), Origin::Placed(Box::new(place::Placed::new(route, placed)))), Some(assistant))
             }
             Arrival::Twilio(call) => (Party::Twilio { call, account_sid: String::new(), parameters: Vec::new() }, None),
         };
@@ -380,14 +380,15 @@ impl Call {
         match event {
             Event::Cancelled { .. } => self.end(HangupCause::Cancelled, None, me),
             Event::HungUp { reason, .. } => self.end(self.party.hung_up(), reason, me),
-            Event::AckTimedOut { .. } => self.end(HangupCause::NotConfirmed, Some("no ACK came".into()), me),
+            Event::AckTimedOut { .. } => self.end(HangupCause::NotConfirmed, Some("no ACK or PRACK came".into()), me),
+            Event::SessionExpired { .. } => self.end(HangupCause::Failed, Some("nobody refreshed the session".into()), me),
             Event::Reinvited { invite, .. } => self.handle_reinvite(&invite),
-            Event::ReinviteAnswered { sdp, .. } => self.handle_confirmed(sdp, me).await,
+            Event::Updated { update, .. } => self.handle_update(&update),
+            Event::ReinviteAnswered { sdp: Some(answer), .. } => self.handle_reinvite_answered(answer),
+            Event::ReinviteAnswered { sdp: None, .. } => {}
             Event::ReinviteRefused { status, .. } => {
                 tracing::info!(call = %self.id, status = status.code(), "the peer did not take our re-INVITE");
             }
-            Event::Updated { update, .. } => self.handle_update(&update, me).await,
-            Event::SessionExpired { .. } => self.end(HangupCause::Failed, Some("nobody refreshed the session".into()), me),
             Event::Info { request, .. } => {
                 if let Some(digit) = dtmf_of_info(&request) {
                     self.ports.ai.tell(AiMsg::Dtmf(digit));
@@ -404,7 +405,7 @@ impl Call {
             Event::Answered { dialog, sdp, .. } => self.handle_callee_answered(dialog, sdp, me).await,
             Event::Refused { status, reason, .. } => self.handle_callee_refused(status, reason, me),
             Event::TimedOut { .. } => {
-                self.end(HangupCause::Unavailable, Some("the callee's side did not answer at all".into()), me)
+                self.end(HangupCause::Unavailable, Some("the callee's side did not answer at all".into()), me);
             }
             Event::Invited { .. } => {}
         }

@@ -72,6 +72,8 @@ pub struct SipConfig {
     pub tls: Option<TlsFiles>,
     /// DNS servers; empty: the system's.
     pub dns_servers: Vec<SocketAddr>,
+    /// How long a session may go without a refresh (RFC 4028), as we ask for it; `None`: only peers ask.
+    pub session_expires: Option<Duration>,
     /// How long a call rings before it is answered; zero answers at once.
     pub ring: Duration,
     /// How long a call of ours may ring; then it is given up.

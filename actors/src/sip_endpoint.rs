@@ -77,10 +77,8 @@ pub enum SipMsg {
     Ring(DialogId),
     /// By a call: 200 OK with this SDP.
     Answer(DialogId, String),
-    /// By a call: 200 OK with this SDP to the UPDATE that waits.
-    AnswerUpdate(DialogId, String),
-    /// By a call: a refusal of the UPDATE that waits.
-    RefuseUpdate(DialogId, StatusCode),
+    /// By a call: its answer to an offer in an UPDATE or PRACK, or the status that refuses it.
+    AnswerUpdate(DialogId, Result<String, StatusCode>),
     /// By a call or by Calls: a final refusal.
     Refuse {
         /// The INVITE's dialog.
@@ -169,7 +167,8 @@ impl Worker for SipEndpoint {
         for listener in &config.listeners {
             listeners.extend(listen(listener, &mut udp, &mut streams, me)?);
         }
-        let endpoint = Endpoint::new(EndpointConfig { listeners, ..EndpointConfig::default() }, rand::random());
+        let session_expires = config.session_expires;
+        let endpoint = Endpoint::new(EndpointConfig { listeners, session_expires, ..EndpointConfig::default() }, rand::random());
         let tls = tls.map(|tls| (Arc::clone(&tls), Owned(tokio::spawn(tls.watch()))));
         let (dns, traffic) = (dns::Dns::new(&config.dns_servers), Traffic::default());
         Ok(Self { calls, endpoint, udp, streams, tls, dns, traffic, owners: HashMap::new(), alarm: Alarm::default() })
@@ -205,12 +204,9 @@ impl Worker for SipEndpoint {
                 self.endpoint.answer(now, &dialog, sdp);
                 self.tell_answered(&dialog);
             }
+            SipMsg::AnswerUpdate(dialog, Ok(sdp)) => self.endpoint.answer_update(now, &dialog, sdp),
+            SipMsg::AnswerUpdate(dialog, Err(status)) => self.endpoint.refuse_update(now, &dialog, status),
             SipMsg::Refuse { dialog, status, retry_after } => self.endpoint.refuse(now, &dialog, status, retry_after),
-            SipMsg::AnswerUpdate(dialog, sdp) => {
-                self.endpoint.answer_update(now, &dialog, sdp);
-                self.tell_answered(&dialog);
-            }
-            SipMsg::RefuseUpdate(dialog, status) => self.endpoint.refuse_update(now, &dialog, status),
             SipMsg::HangUp(dialog, reason) => self.endpoint.hang_up(now, &dialog, Some(reason)),
             SipMsg::HangUpOf(call, reason) => self.hang_up_of(now, call, reason),
             SipMsg::Restore(snapshot, call) => {

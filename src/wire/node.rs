@@ -61,6 +61,7 @@ fn sip_config(config: &Config) -> SipConfig {
         listeners: sip.listen.iter().map(listener(Speaks::UdpAndTcp)).chain(tls).collect(),
         tls: sip.tls.as_ref().map(files),
         dns_servers: sip.dns_servers.clone(),
+        session_expires: sip.session_expires,
         ring: sip.ring,
         ring_timeout: sip.ring_timeout,
         direct_calls: sip.direct_calls.clone(),

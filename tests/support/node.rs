@@ -173,6 +173,7 @@ fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig, tools: Tool
             listeners: vec![SipListener { speaks: Speaks::UdpAndTcp, listen, advertised: listen.ip() }],
             tls: None,
             dns_servers: Vec::new(),
+            session_expires: None,
             ring: Duration::ZERO,
             ring_timeout: Duration::from_secs(60),
             direct_calls: vec!["127.0.0.0/8".parse().unwrap()],

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use sip::endpoint::{DialogId, Endpoint, EndpointConfig, Event, Flow, OutboundInvite, Transport};
-use sip::sdp::{self, LocalMedia};
+use sip::sdp::{self, LocalMedia, SessionDescription};
 use sip::uri::{Host, NameAddr, Uri};
 
 /// Longer than any answer takes that is not lost.
@@ -23,6 +23,11 @@ pub struct Peer {
 impl Peer {
     /// Sends an INVITE from this user to anybody at `target`.
     pub fn invite(target: SocketAddr, from: &str) -> Self {
+        Self::invite_with(target, from, true)
+    }
+
+    /// The same with an offer or without one.
+    pub fn invite_with(target: SocketAddr, from: &str, offers: bool) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
         let local = socket.local_addr().unwrap();
@@ -30,9 +35,8 @@ impl Peer {
         let mut endpoint = Endpoint::new(EndpointConfig::default(), u64::from(local.port()));
         let callee = Uri::sip(Some("demo"), Host::from(target.ip()), Some(target.port()));
         let from = NameAddr::new(Uri::sip(Some(from), Host::from(local.ip()), None));
-        // Nobody sends or hears anything there: discard.
-        let sdp = sdp::offer(&LocalMedia::new(local.ip(), 9, 1));
-        let invite = OutboundInvite { flow: Some(flow), sdp: Some(sdp), ..OutboundInvite::new(callee, from) };
+        let sdp = offers.then(|| sdp::offer(&nowhere(local)));
+        let invite = OutboundInvite { flow: Some(flow), sdp, ..OutboundInvite::new(callee, from) };
         let dialog = endpoint.invite(Instant::now(), invite);
         Self { socket, endpoint, flow, dialog, received: Vec::new() }
     }
@@ -47,6 +51,24 @@ impl Peer {
         });
         peer.dialog = answered;
         peer
+    }
+
+    /// Answers the callee's offer, in the ACK.
+    pub fn answer(&mut self, offer: &[u8]) {
+        let offer = SessionDescription::parse(offer).unwrap();
+        let (answer, _) = sdp::answer(&offer, &nowhere(self.flow.local)).unwrap();
+        self.endpoint.answer(Instant::now(), &self.dialog, answer);
+    }
+
+    /// Changes the call, without changing anything.
+    pub fn reinvite(&mut self) {
+        let offer = sdp::offer(&nowhere(self.flow.local));
+        self.endpoint.reinvite(Instant::now(), &self.dialog, Some(offer));
+    }
+
+    /// What to call the call from its answer on.
+    pub fn answered(&mut self, dialog: DialogId) {
+        self.dialog = dialog;
     }
 
     pub fn hang_up(&mut self) {
@@ -83,7 +105,8 @@ impl Peer {
         }
     }
 
-    fn step(&mut self) -> Vec<Event> {
+    /// What happens in the next 10 ms.
+    pub fn step(&mut self) -> Vec<Event> {
         let mut buffer = [0; 65_535];
         if let Ok(length) = self.socket.recv(&mut buffer) {
             self.received.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
@@ -104,4 +127,9 @@ impl Peer {
         }
         std::iter::from_fn(|| self.endpoint.poll_event()).collect()
     }
+}
+
+/// Nobody sends or hears anything there: discard.
+fn nowhere(local: SocketAddr) -> LocalMedia {
+    LocalMedia::new(local.ip(), 9, 1)
 }

@@ -118,49 +118,51 @@ impl Call {
         self.ports.leg.tell(LegMsg::Renegotiated(Box::new(negotiated)));
     }
 
-    /// An UPDATE with an offer: as a re-INVITE, and before the answer too, where it moves early media.
-    pub(super) async fn handle_update(&mut self, update: &Request, me: &Mailbox<CallMsg>) {
-        let Party::Sip { dialog, local: Some(local), .. } = &mut self.party else { return };
-        match answer_to(update, local) {
-            Ok((body, negotiated)) => {
-                local.previous = Some(body.clone());
-                self.shared.sip.tell(SipMsg::AnswerUpdate(dialog.clone(), body));
-                match (&self.phase, negotiated) {
-                    (Phase::Dialing, Some(negotiated)) => self.hear_early(negotiated, me).await,
-                    (_, Some(negotiated)) => self.renegotiate(negotiated),
-                    (_, None) => {}
-                }
-            }
-            Err(error) => self.shared.sip.tell(SipMsg::RefuseUpdate(dialog.clone(), status_of(&error))),
-        }
-    }
-
     /// A re-INVITE: hold, resume, or a new address. The sockets and the codec stay.
     pub(super) fn handle_reinvite(&mut self, invite: &Request) {
         let Party::Sip { dialog, local: Some(local), .. } = &mut self.party else { return };
-        match answer_to(invite, local) {
-            Ok((body, negotiated)) => {
-                local.previous = Some(body.clone());
-                self.shared.sip.tell(SipMsg::Answer(dialog.clone(), body));
-                if let Some(negotiated) = negotiated {
-                    self.renegotiate(negotiated);
-                }
-            }
-            Err(error) => {
-                let status = status_of(&error);
-                self.shared.sip.tell(SipMsg::Refuse { dialog: dialog.clone(), status, retry_after: None });
-            }
+        let dialog = dialog.clone();
+        if invite.body.is_empty() {
+            let body = sdp::offer(local);
+            local.previous = Some(body.clone());
+            return self.shared.sip.tell(SipMsg::Answer(dialog, body));
+        }
+        let answer = match self.answer_offer(&invite.body) {
+            Ok(body) => SipMsg::Answer(dialog, body),
+            Err(status) => SipMsg::Refuse { dialog, status, retry_after: None },
+        };
+        self.shared.sip.tell(answer);
+    }
+
+    /// The same by UPDATE, perhaps before our answer.
+    pub(super) fn handle_update(&mut self, update: &Request) {
+        let Party::Sip { dialog, .. } = &self.party else { return };
+        let dialog = dialog.clone();
+        let answered = self.answer_offer(&update.body);
+        self.shared.sip.tell(SipMsg::AnswerUpdate(dialog, answered));
+    }
+
+    /// Our answer to an offer in a call, after which the media goes as was agreed on; or the status that refuses it.
+    fn answer_offer(&mut self, offer: &[u8]) -> Result<String, StatusCode> {
+        let Party::Sip { local: Some(local), .. } = &mut self.party else { return Err(StatusCode::NOT_ACCEPTABLE_HERE) };
+        let offer = SessionDescription::parse(offer).map_err(|error| status_of(&error))?;
+        let (body, negotiated) = sdp::answer(&offer, local).map_err(|error| status_of(&error))?;
+        local.previous = Some(body.clone());
+        match self.phase {
+            Phase::Dialing => self.follow_early(negotiated),
+            _ => self.renegotiate(negotiated),
+        }
+        Ok(body)
+    }
+
+    /// The peer's answer to a re-INVITE of ours, or to a refresh of the session: it may have moved.
+    pub(super) fn handle_reinvite_answered(&mut self, answer: Bytes) {
+        match self.take_answer(Some(answer)) {
+            Ok(Some((_, negotiated))) => self.renegotiate(negotiated),
+            Ok(None) => {}
+            Err(error) => tracing::info!(call = %self.id, %error, "an answer to our offer cannot be used"),
         }
     }
-}
-
-/// Our answer to an offer in the middle of a call, and what it agrees on; our offer to a request without one.
-fn answer_to(request: &Request, local: &LocalMedia) -> Result<(String, Option<Negotiated>), SdpError> {
-    if request.body.is_empty() {
-        return Ok((sdp::offer(local), None));
-    }
-    let offer = SessionDescription::parse(&request.body)?;
-    sdp::answer(&offer, local).map(|(body, negotiated)| (body, Some(negotiated)))
 }
 
 /// What was agreed on stays for the rest of the call: the codec, and encryption where the profile demands it.

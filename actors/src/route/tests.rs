@@ -17,6 +17,7 @@ fn sip(peers: &[&str]) -> SipConfig {
         listeners: vec![listener("192.0.2.1"), listener("192.0.2.2")],
         tls: None,
         dns_servers: Vec::new(),
+        session_expires: None,
         ring: Duration::ZERO,
         ring_timeout: Duration::from_secs(60),
         direct_calls: peers.iter().map(|peer| peer.parse().unwrap()).collect(),

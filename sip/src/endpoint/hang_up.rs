@@ -85,8 +85,10 @@ impl Endpoint {
         clients.sort_unstable();
         for client in clients {
             self.fail_over(now, client);
-            if let Some(client) = self.remove_client(client) {
-                self.fail_user(now, client.user);
+            if let Some(transaction) = self.remove_client(client)
+                && self.is_waited_for(client, transaction.user)
+            {
+                self.fail_user(now, transaction.user);
             }
         }
         if !flow.transport.is_reliable() {
@@ -100,6 +102,15 @@ impl Endpoint {
                 self.lose_pending(number, server);
             }
         }
+    }
+
+    /// Whether a re-INVITE's transaction is the one that its dialog waits for, and not one that was answered.
+    fn is_waited_for(&self, client: u64, user: ClientUser) -> bool {
+        let ClientUser::Reinvite(number) = user else {
+            return true;
+        };
+        let reinvite = self.usages.table.get(&number).and_then(|usage| usage.reinvite.as_ref());
+        reinvite.is_some_and(|reinvite| reinvite.client == client)
     }
 
     /// A request cannot be sent on any way.

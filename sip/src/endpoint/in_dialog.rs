@@ -28,7 +28,7 @@ impl Endpoint {
             Phase::Inviting { client, .. } => self.clients.table.get_mut(client),
             _ => None,
         };
-        let fork = fork.and_then(|transaction| transaction.fork_of(incoming.from_tag()));
+        let fork = fork.and_then(|transaction| transaction.fork_of(&incoming.from_tag));
         let dialog = fork.map_or(&mut usage.dialog, |fork| &mut fork.dialog);
         if !dialog.handle_request_cseq(incoming.cseq.number) {
             return self.refuse_statelessly(&incoming, StatusCode::SERVER_INTERNAL_ERROR, None);

@@ -13,7 +13,7 @@ pub(super) struct Incoming {
     pub to_tag: Option<String>,
     via: Via,
     call_id: String,
-    from_tag: String,
+    pub from_tag: String,
 }
 
 impl Incoming {
@@ -48,11 +48,6 @@ impl Incoming {
     /// Equal for copies of one request that came on several ways (RFC 3261 §8.2.2.2).
     pub fn merge_key(&self) -> String {
         format!("{} {} {}", self.call_id, self.from_tag, self.cseq)
-    }
-
-    /// The sender's tag.
-    pub fn from_tag(&self) -> &str {
-        &self.from_tag
     }
 
     /// The dialog that it claims to belong to.

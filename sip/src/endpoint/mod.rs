@@ -20,6 +20,7 @@ mod hang_up;
 mod in_dialog;
 mod incoming;
 mod provisional;
+mod refresh;
 mod reinvite;
 mod servers;
 mod session;
@@ -121,7 +122,7 @@ impl Endpoint {
     /// The answer to a [`poll_question`](Self::poll_question); `ttl` as the zone has it, zero when nobody could say.
     pub fn handle_answer(&mut self, now: Instant, question: Question, records: Records, ttl: Duration) {
         self.assert_drained();
-        self.locator.handle_answer(now, question, records, ttl, &mut self.random);
+        self.locator.handle_answer(now, question, records, ttl);
         self.take_found(now);
     }
 

@@ -171,7 +171,7 @@ impl Usage {
             _ => None,
         };
         let ack_due = self.ack_due.as_ref().map(|due| due.give_up);
-        let again = self.invitation.as_ref().and_then(|invitation| invitation.again_at);
+        let again = self.invitation.as_ref().and_then(|invitation| invitation.poll_timeout());
         let reliable = self.pending.as_ref().and_then(|pending| pending.reliable.poll_timeout());
         let offered = self.offered.as_ref().map(|offered| offered.give_up);
         let reinvite = self.reinvite.as_ref().and_then(Reinvite::poll_timeout);

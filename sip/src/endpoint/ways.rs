@@ -161,7 +161,7 @@ impl Endpoint {
     }
 
     /// The transaction goes on without its user, who waits for another one now.
-    fn release(&mut self, id: u64) {
+    pub(super) fn release(&mut self, id: u64) {
         if let Some(transaction) = self.clients.table.get_mut(&id) {
             transaction.user = ClientUser::Nobody;
         }
