@@ -417,7 +417,7 @@ impl Call {
             Event::ReinviteRefused { status, .. } => {
                 tracing::info!(call = %self.id, status = status.code(), "the peer did not take our re-INVITE");
             }
-            Event::Updated { update, .. } => self.handle_update(&update, me).await,
+            Event::Updated { update, .. } => self.handle_update(&update),
             Event::Info { request, .. } => {
                 if let Some(digit) = dtmf_of_info(&request) {
                     self.ports.ai.tell(AiMsg::Dtmf(digit));

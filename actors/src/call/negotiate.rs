@@ -150,14 +150,14 @@ impl Call {
     }
 
     /// An UPDATE with an offer: as a re-INVITE, and before the answer too, where it moves early media.
-    pub(super) async fn handle_update(&mut self, update: &Request, me: &Mailbox<CallMsg>) {
+    pub(super) fn handle_update(&mut self, update: &Request) {
         let Party::Sip { dialog, .. } = &self.party else { return };
         let dialog = dialog.clone();
         match self.answer_offer(&update.body) {
             Ok((body, negotiated)) => {
                 self.shared.sip.tell(SipMsg::AnswerUpdate(dialog, Ok(body)));
                 match self.phase {
-                    Phase::Dialing => self.hear_early(negotiated, me).await,
+                    Phase::Dialing => self.follow_early(negotiated),
                     _ => self.renegotiate(negotiated),
                 }
             }

@@ -152,7 +152,7 @@ impl Call {
     }
 
     /// Early media is to be heard as this says.
-    pub(super) async fn hear_early(&mut self, negotiated: Negotiated, me: &Mailbox<CallMsg>) {
+    async fn hear_early(&mut self, negotiated: Negotiated, me: &Mailbox<CallMsg>) {
         if let Err(reason) = self.hear(negotiated, me).await {
             self.end(HangupCause::Failed, Some(reason), me);
         }
@@ -168,10 +168,20 @@ impl Call {
             }
             None => self.follow(&negotiated),
         }
+        self.keep_early(negotiated);
+        Ok(())
+    }
+
+    /// The peer changed its early media by an offer of its own.
+    pub(super) fn follow_early(&mut self, negotiated: Negotiated) {
+        self.follow(&negotiated);
+        self.keep_early(negotiated);
+    }
+
+    fn keep_early(&mut self, negotiated: Negotiated) {
         if let Some(placed) = self.placed() {
             placed.early = Some(negotiated);
         }
-        Ok(())
     }
 
     /// The callee picked up; the ACK is out. Without an answer of its own the 200 means the one that came before it (RFC 3262 §5).
@@ -258,7 +268,7 @@ impl Call {
 
     fn placed(&mut self) -> Option<&mut Placed> {
         match &mut self.party {
-            Party::Sip { origin: Origin::Placed(placed), .. } => Some(placed),
+            Party::Sip { origin: Origin::Placed(placed), .. } => Some(placed.as_mut()),
             _ => None,
         }
     }
