@@ -247,16 +247,7 @@ impl Worker for SipEndpoint {
                     self.endpoint.hang_up(now, dialog, Some(reason_of(HangupCause::Crashed)));
                 }
             }
-            SipMsg::FlushStats => {
-                self.refuse_unowned(now);
-                self.watch.flush(now);
-                flush(&self.endpoint.take_stats());
-                self.traffic.flush();
-                for transport in [Transport::Tcp, Transport::Tls] {
-                    let count = self.streams.count(transport) as f64;
-                    metrics::gauge!("offhook_sip_connections", "transport" => label(transport)).set(count);
-                }
-            }
+            SipMsg::FlushStats => self.flush_stats(now),
         }
         self.drain(me);
         Ok(())
@@ -264,6 +255,18 @@ impl Worker for SipEndpoint {
 }
 
 impl SipEndpoint {
+    /// By the second: what was counted, and what waited too long.
+    fn flush_stats(&mut self, now: Instant) {
+        self.refuse_unowned(now);
+        self.watch.flush(now);
+        flush(&self.endpoint.take_stats());
+        self.traffic.flush();
+        for transport in [Transport::Tcp, Transport::Tls] {
+            let count = self.streams.count(transport) as f64;
+            metrics::gauge!("offhook_sip_connections", "transport" => label(transport)).set(count);
+        }
+    }
+
     /// Carries out what the endpoint wants: messages first, since peers wait for them. An event that nobody takes makes more, and so does
     /// a message that cannot go.
     fn drain(&mut self, me: &Mailbox<SipMsg>) {

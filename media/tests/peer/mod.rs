@@ -15,7 +15,7 @@ use rand::{RngExt, SeedableRng};
 use crate::emulator::{Network, Path, epoch};
 
 /// The first packet's octets, and how many numbers there are before they come again: 2 s.
-const FIRST_OCTET: u8 = 0x90;
+const FIRST_OCTET: u8 = 0x82;
 const NUMBERS: i64 = 100;
 /// Packets by which a peer's clock may run ahead of ours: 200 ppm of an hour.
 const AHEAD: i64 = 40;
@@ -197,7 +197,10 @@ impl Stream {
     }
 
     fn audio(&mut self, number: u64) -> RtpPacket {
-        let octet = FIRST_OCTET + (number % NUMBERS as u64) as u8;
+        // Told in mu-law, the call's own; these octets come through A-law as they went.
+        let mut octet = [FIRST_OCTET + (number % NUMBERS as u64) as u8];
+        Codec::Pcmu.recode(&mut octet, self.types.codec.row().law);
+        let [octet] = octet;
         self.packet(self.types.audio, vec![octet; FRAME_SAMPLES].into())
     }
 
