@@ -54,7 +54,7 @@ impl Receiving {
             opener: None,
             sealers: Sealers::new(),
             types,
-            pin: SourcePin::new(SourceRule::Any),
+            pin: SourcePin::new(SourceRule::Expect(negotiated.remote_rtp)),
             learned: None,
             dtmf: DtmfReceiver::new(event_clock(negotiated)),
             reception: Reception::new(types.codec.row().clock),
@@ -94,7 +94,7 @@ impl Receiving {
         self.rtcp_remote = negotiated.remote_rtcp;
         self.encrypt(negotiated);
         self.ports.jitter.tell(JitterMsg::Renegotiated(self.types));
-        self.pin.relearn(SourceRule::Any);
+        self.pin.relearn(SourceRule::Expect(negotiated.remote_rtp));
     }
 
     /// Hands on the media that has come.
@@ -169,7 +169,7 @@ impl Receiving {
         if kind == PayloadKind::Unknown {
             return self.reject("payload_type");
         }
-        match self.pin.handle_packet(from) {
+        match self.pin.handle_packet(at, from, &packet) {
             Source::Stranger => return self.reject("source"),
             Source::Learned => self.learned = Some(from),
             Source::Known => {}
