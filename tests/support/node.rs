@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use actors::calls::CallsMsg;
 use actors::config::{
-    Assistant, Codec, Directory, EngineConfig, JitterConfig, NodeConfig, OfflineVoice, RecordingMode, RtpConfig, SipConfig,
-    SipListener, Speaks, SrtpPolicy, TurnConfig, VadConfig,
+    Assistant, Codec, Directory, EngineConfig, GuardConfig, JitterConfig, NodeConfig, OfflineVoice, RecordingMode, RtpConfig,
+    SipConfig, SipListener, Speaks, SrtpPolicy, TurnConfig, VadConfig,
 };
 use actors::fault::Fault;
 use actors::kind::ActorKind;
@@ -176,6 +176,8 @@ fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig, tools: Tool
             ring: Duration::ZERO,
             connections_max: 16,
             connections_per_source_max: 16,
+            connection_quiet_max: Duration::from_secs(900),
+            guard: GuardConfig::default(),
             codecs: vec![Codec::Pcmu, Codec::Pcma],
             srtp: SrtpPolicy::Off,
         },

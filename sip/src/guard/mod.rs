@@ -28,7 +28,7 @@ use glance::Glance;
 use sources::Sources;
 
 /// What a source may do.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct GuardConfig {
     /// Who is no stranger.
     pub known: Vec<Network>,
