@@ -7,6 +7,7 @@ mod ambience;
 mod assistant;
 mod cascade;
 mod engine;
+mod front_door;
 mod identity;
 mod knowledge;
 mod media;

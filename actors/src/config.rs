@@ -21,6 +21,7 @@ pub use media::jitter::JitterConfig;
 pub use media::turn::{Eagerness, Interruptions, TurnConfig};
 pub use media::units::{Dbov, SampleRate};
 pub use media::vad::VadConfig;
+pub use sip::guard::{GuardConfig, Network};
 pub use sip::sdp::{Codec, SrtpPolicy};
 pub use sip::uri::Uri;
 
@@ -118,6 +119,10 @@ pub struct SipConfig {
     pub connections_max: usize,
     /// Of them, from one source: an IPv4 address, or 64 bits of an IPv6 one.
     pub connections_per_source_max: usize,
+    /// How long a connection may be quiet that has sent a message: longer than the longest call and its goodbye.
+    pub connection_quiet_max: Duration,
+    /// What strangers and known sources may do.
+    pub guard: GuardConfig,
     /// What we speak, best first.
     pub codecs: Vec<Codec>,
     /// Whether media is encrypted.

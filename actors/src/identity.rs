@@ -105,7 +105,7 @@ impl Identity {
             None => None,
         };
         if roots.is_none() && config.policy != Policy::Off {
-            tracing::info!("identity.roots is not set: callers' Identity headers are noted as unverifiable");
+            tracing::debug!("identity.roots is not set: callers' Identity headers are noted as unverifiable");
         }
         let certificates = Certificates::new(config.reach);
         Ok(Self { policy: config.policy, rules: config.rules.clone(), wait: config.wait, roots, certificates, signer })

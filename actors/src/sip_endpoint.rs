@@ -2,6 +2,8 @@
 
 mod connection;
 mod dns;
+mod front;
+mod owners;
 mod places;
 mod streams;
 mod tls;
@@ -35,6 +37,7 @@ use crate::kind::ActorKind;
 use crate::mailbox::{Lane, Letter, Mailbox, Port};
 use crate::store::StoreMsg;
 use crate::worker::{Failure, Worker};
+use owners::{Owner, Owners};
 
 /// What the SipEndpoint is told.
 #[derive(Debug)]
@@ -42,6 +45,13 @@ pub enum SipMsg {
     /// By a transport: one whole message came. When the mailbox is half full it is dropped over UDP, where the
     /// peer sends it again, and past that a TCP connection is closed.
     Received {
+        /// Where it came from.
+        flow: Flow,
+        /// The message.
+        bytes: Bytes,
+    },
+    /// By a transport: one INVITE came that is to be answered with 503, whatever it says. Lost like the others.
+    Shed {
         /// Where it came from.
         flow: Flow,
         /// The message.
@@ -130,16 +140,6 @@ const OWNER_WAIT_MAX: Duration = Duration::from_secs(5);
 /// What callers are told while the node drains: by then another one, or this one anew, takes calls.
 const DRAIN_RETRY_AFTER: Duration = Duration::from_secs(60);
 
-/// Who is told of a dialog's events.
-enum Owner {
-    /// Calls has been told; its call has not answered yet.
-    Awaited {
-        since: Instant,
-        events: Vec<Event>,
-    },
-    Call(Mailbox<CallMsg>),
-}
-
 /// What a SipEndpoint is made from.
 pub struct SipEndpointArgs {
     /// Addresses and limits.
@@ -162,7 +162,8 @@ pub struct SipEndpoint {
     dns: dns::Dns,
     traffic: Traffic,
     watch: watch::Watch,
-    owners: HashMap<DialogId, Owner>,
+    owners: Owners,
+    front: Arc<front::Front>,
     alarm: Alarm,
 }
 
@@ -174,18 +175,21 @@ impl Worker for SipEndpoint {
         let SipEndpointArgs { config, calls, watch, store } = args;
         let tls = config.tls.clone().map(tls::Tls::load).transpose()?;
         let places = places::Places::new(config.connections_max, config.connections_per_source_max);
-        let mut streams = streams::Streams::new(places, tls.clone(), me.clone());
-        let mut udp = HashMap::new();
+        let front = front::Front::new(config.guard.clone());
+        let shared = streams::Shared::new(places, tls.clone(), Arc::clone(&front), config.connection_quiet_max, me.clone());
+        let mut sockets = Sockets { udp: HashMap::new(), streams: streams::Streams::new(shared), front: Arc::clone(&front) };
         let mut listeners = Vec::new();
         for listener in &config.listeners {
-            listeners.extend(listen(listener, &mut udp, &mut streams, me)?);
+            listeners.extend(sockets.listen(listener, me)?);
         }
+        let Sockets { udp, streams, .. } = sockets;
         let session_expires = config.session_expires;
         let endpoint = Endpoint::new(EndpointConfig { listeners, session_expires, ..EndpointConfig::default() }, rand::random());
         let tls = tls.map(|tls| (Arc::clone(&tls), Owned(tokio::spawn(tls.watch()))));
         let (dns, traffic) = (dns::Dns::new(&config.dns_servers), Traffic::default());
         let watch = watch::Watch::new(&watch, store).map_err(|error| format!("telemetry.hep_endpoint: {error}"))?;
-        Ok(Self { calls, endpoint, udp, streams, tls, dns, traffic, watch, owners: HashMap::new(), alarm: Alarm::default() })
+        let owners = Owners::new(Arc::clone(&front));
+        Ok(Self { calls, endpoint, udp, streams, tls, dns, traffic, watch, owners, front, alarm: Alarm::default() })
     }
 
     async fn handle(&mut self, message: SipMsg, me: &Mailbox<SipMsg>) -> Result<(), Failure> {
@@ -195,6 +199,10 @@ impl Worker for SipEndpoint {
                 self.traffic.count(flow.transport, MessageDirection::Received);
                 self.watch.saw(now, false, &flow, &bytes);
                 self.endpoint.handle_receive(now, flow, &bytes);
+            }
+            SipMsg::Shed { flow, bytes } => {
+                self.traffic.count(flow.transport, MessageDirection::Received);
+                self.endpoint.shed(flow, &bytes);
             }
             SipMsg::ConnectionOpened(connection) => self.streams.handle_opened(connection),
             SipMsg::ConnectionClosed { flow, serial } => {
@@ -224,7 +232,12 @@ impl Worker for SipEndpoint {
                 self.tell_answered(&dialog);
             }
             SipMsg::AnswerUpdate(dialog, Err(status)) => self.endpoint.refuse_update(now, &dialog, status),
-            SipMsg::Refuse { dialog, status, retry_after } => self.endpoint.refuse(now, &dialog, status, retry_after),
+            SipMsg::Refuse { dialog, status, retry_after } => {
+                if let Some(Owner::Awaited { from, .. }) = self.owners.get(&dialog).filter(|_| status == StatusCode::NOT_FOUND) {
+                    self.front.count_probe(*from);
+                }
+                self.endpoint.refuse(now, &dialog, status, retry_after);
+            }
             SipMsg::RefuseSaying(dialog, status, phrase) => self.endpoint.refuse_saying(now, &dialog, status, phrase),
             SipMsg::HangUp(dialog, reason) => self.endpoint.hang_up(now, &dialog, Some(reason)),
             SipMsg::HangUpOf(call, reason) => self.hang_up_of(now, call, reason),
@@ -243,7 +256,7 @@ impl Worker for SipEndpoint {
                 self.watch.hurry();
             }
             SipMsg::HangUpAll => {
-                for dialog in self.owners.keys() {
+                for (dialog, _) in self.owners.iter() {
                     self.endpoint.hang_up(now, dialog, Some(reason_of(HangupCause::Crashed)));
                 }
             }
@@ -298,12 +311,15 @@ impl SipEndpoint {
     /// Sends one message, or queues it. False when there is no way for it.
     fn transmit(&mut self, transmit: Transmit) -> bool {
         let flow = transmit.flow;
-        self.traffic.count(flow.transport, MessageDirection::Sent);
         self.watch.saw(Instant::now(), true, &flow, &transmit.bytes);
-        match flow.transport {
+        let sent = match flow.transport {
             Transport::Udp => self.udp.get(&flow.local).is_some_and(|udp| udp.send(flow.remote, &transmit.bytes)),
             Transport::Tcp | Transport::Tls => self.streams.send(transmit),
+        };
+        if sent {
+            self.traffic.count(flow.transport, MessageDirection::Sent);
         }
+        sent
     }
 
     fn place(&mut self, now: Instant, invite: OutboundInvite, call: Mailbox<CallMsg>) {
@@ -333,7 +349,8 @@ impl SipEndpoint {
     fn dispatch(&mut self, event: Event) {
         if let Event::Invited { dialog, invite, flow } = event {
             self.watch.claim(&dialog.call_id);
-            self.owners.insert(dialog.clone(), Owner::Awaited { since: Instant::now(), events: Vec::new() });
+            let awaited = Owner::Awaited { since: Instant::now(), from: flow.remote.ip(), events: Vec::new() };
+            self.owners.insert(dialog.clone(), awaited);
             if self.calls.send(CallsMsg::SipInvited { dialog: dialog.clone(), invite, flow }).is_err() {
                 self.endpoint.refuse(Instant::now(), &dialog, StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(1)));
             }
@@ -370,7 +387,7 @@ impl SipEndpoint {
 
     /// Every INVITE gets an answer, also when those who should have given it are gone or were not heard.
     fn refuse_unowned(&mut self, now: Instant) {
-        for (dialog, owner) in &self.owners {
+        for (dialog, owner) in self.owners.iter() {
             if matches!(owner, Owner::Awaited { since, .. } if now.saturating_duration_since(*since) > OWNER_WAIT_MAX) {
                 tracing::error!("no call took an INVITE; it is refused");
                 metrics::counter!("offhook_calls_rejected_total", "reason" => "failed").increment(1);
@@ -397,27 +414,32 @@ impl SipEndpoint {
     }
 }
 
-/// Opens the sockets of one listener, and says what they are to the endpoint.
-fn listen(
-    listener: &SipListener,
-    udp: &mut HashMap<SocketAddr, udp::Udp>,
-    streams: &mut streams::Streams,
-    me: &Mailbox<SipMsg>,
-) -> Result<Vec<Listener>, Failure> {
-    let SipListener { speaks, listen, advertised } = *listener;
-    let told = |transport, local| Listener { transport, local, host: advertised.into() };
-    let wrong = |key: &'static str| move |error: std::io::Error| Failure::from(listen_error(key, listen, &error));
-    match speaks {
-        Speaks::Tls => {
-            let local = streams.listen(Transport::Tls, listen).map_err(wrong("sip.tls_listen"))?;
-            Ok(vec![told(Transport::Tls, local)])
-        }
-        Speaks::UdpAndTcp => {
-            let (socket, local) = udp::Udp::bind(listen, me).map_err(wrong("sip.listen (UDP)"))?;
-            udp.insert(local, socket);
-            // The same port, if the system chose it.
-            let tcp = streams.listen(Transport::Tcp, local).map_err(wrong("sip.listen (TCP)"))?;
-            Ok(vec![told(Transport::Udp, local), told(Transport::Tcp, tcp)])
+/// The sockets as they are opened.
+struct Sockets {
+    udp: HashMap<SocketAddr, udp::Udp>,
+    streams: streams::Streams,
+    front: Arc<front::Front>,
+}
+
+impl Sockets {
+    /// Opens those of one listener, and says what they are to the endpoint.
+    fn listen(&mut self, listener: &SipListener, me: &Mailbox<SipMsg>) -> Result<Vec<Listener>, Failure> {
+        let SipListener { speaks, listen, advertised } = *listener;
+        let told = |transport, local| Listener { transport, local, host: advertised.into() };
+        let wrong = |key: &'static str| move |error: std::io::Error| Failure::from(listen_error(key, listen, &error));
+        match speaks {
+            Speaks::Tls => {
+                let local = self.streams.listen(Transport::Tls, listen).map_err(wrong("sip.tls_listen"))?;
+                Ok(vec![told(Transport::Tls, local)])
+            }
+            Speaks::UdpAndTcp => {
+                let bound = udp::Udp::bind(listen, Arc::clone(&self.front), me);
+                let (socket, local) = bound.map_err(wrong("sip.listen (UDP)"))?;
+                self.udp.insert(local, socket);
+                // The same port, if the system chose it.
+                let tcp = self.streams.listen(Transport::Tcp, local).map_err(wrong("sip.listen (TCP)"))?;
+                Ok(vec![told(Transport::Udp, local), told(Transport::Tcp, tcp)])
+            }
         }
     }
 }

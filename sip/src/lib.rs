@@ -10,6 +10,7 @@
 pub mod dialog;
 pub mod endpoint;
 pub mod flow;
+pub mod guard;
 pub mod identity;
 pub mod locate;
 pub mod message;

@@ -5,6 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use actors::config::GuardConfig;
+
+use super::front_door::read_front_door;
 use super::reader::Section;
 use super::secret::Secret;
 use super::services::HttpUrl;
@@ -169,6 +172,8 @@ pub struct LimitsConfig {
     pub sip_tcp_connections: usize,
     /// Of them, from one IPv4 address or 64 bits of an IPv6 one, 1-65535, default 250; the next one is closed.
     pub sip_tcp_connections_per_source: usize,
+    /// Who may send how much SIP: `sip_known_sources`, `sip_calls_per_source` and those beside them.
+    pub front_door: GuardConfig,
 }
 
 /// `[telemetry]`: what is logged and how.
@@ -282,6 +287,7 @@ pub(super) fn read_limits(mut section: Section<'_>) -> LimitsConfig {
         sip_tcp_connections: section.integer("sip_tcp_connections", TCP_CONNECTIONS, 1..=65_535) as usize,
         sip_tcp_connections_per_source: section.integer("sip_tcp_connections_per_source", TCP_CONNECTIONS_PER_SOURCE, 1..=65_535)
             as usize,
+        front_door: read_front_door(&mut section),
     };
     section.finish();
     limits

@@ -96,7 +96,12 @@ fn read_tls(section: &mut Section<'_>) -> Option<SipTls> {
     let certificate = section.optional("tls_cert", path);
     let key = section.optional("tls_key", path);
     let client_roots = section.optional("tls_client_roots", path);
+    let asks = section.has("tls_client_auth");
     let client_required = section.choice("tls_client_auth", true, &auth);
+    if asks && client_roots.is_none() {
+        // Else who believes to be protected lets everybody in.
+        section.refuse("tls_client_auth", "needs tls_client_roots, by which certificates are judged");
+    }
     let server_roots = section.optional("tls_server_roots", path);
     match (certificate, key) {
         (Some(certificate), Some(key)) => Some(SipTls {

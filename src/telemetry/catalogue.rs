@@ -302,6 +302,11 @@ pub(super) const METRICS: &[Metric] = &[
         &[TRANSPORT, ("direction", &["received", "sent"])],
         "SIP messages by transport, repeated ones included",
     ),
+    counter(
+        "offhook_sip_rejected_total",
+        &[("reason", &["call_flood", "message_flood", "scanner", "shed", "silenced"])],
+        "SIP messages not read: shed ones were answered with 503, the others with nothing",
+    ),
     counter("offhook_sip_requests_total", &[("method", OPEN), ("direction", OPEN)], "SIP requests, repeated ones included"),
     counter("offhook_sip_responses_total", &[("code", OPEN), ("direction", OPEN)], "SIP responses, repeated ones included"),
     counter("offhook_sip_retransmissions_total", NONE, "SIP messages sent again: an answer was missing, or the peer asked again"),

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actors::config::{
     Codec, Dbov, Directory, HepCollector, JitterConfig, NodeConfig, RecordingMode, RtpConfig, SipConfig, SipListener, Speaks,
@@ -48,6 +49,10 @@ pub(super) fn node_config(
     })
 }
 
+/// A caller without keepalives says BYE on the connection of its INVITE; of the longest call that comes after the goodbye, which takes 30 s
+/// and 8 more for a quiet moment.
+const QUIET_BEYOND_CALLS: Duration = Duration::from_secs(300);
+
 fn sip_config(config: &Config) -> SipConfig {
     let sip = &config.sip;
     let listener =
@@ -70,6 +75,8 @@ fn sip_config(config: &Config) -> SipConfig {
         direct_calls: sip.direct_calls.clone(),
         connections_max: config.limits.sip_tcp_connections,
         connections_per_source_max: config.limits.sip_tcp_connections_per_source,
+        connection_quiet_max: config.limits.call_duration + QUIET_BEYOND_CALLS,
+        guard: config.limits.front_door.clone(),
         codecs: config.codecs.order.iter().map(codec).collect(),
         srtp: srtp(config.rtp.srtp),
     }

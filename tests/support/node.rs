@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use actors::calls::CallsMsg;
 use actors::config::{
-    Assistant, Codec, Directory, EngineConfig, JitterConfig, NodeConfig, OfflineVoice, RecordingMode, RtpConfig, SipConfig,
-    SipListener, Speaks, SrtpPolicy, TurnConfig, VadConfig, WatchConfig,
+    Assistant, Codec, Directory, EngineConfig, GuardConfig, JitterConfig, NodeConfig, OfflineVoice, RecordingMode, RtpConfig,
+    SipConfig, SipListener, Speaks, SrtpPolicy, TurnConfig, VadConfig, WatchConfig,
 };
 use actors::fault::Fault;
 use actors::identity::IdentityConfig;
@@ -181,6 +181,8 @@ fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig, tools: Tool
             direct_calls: vec!["127.0.0.0/8".parse().unwrap()],
             connections_max: 16,
             connections_per_source_max: 16,
+            connection_quiet_max: Duration::from_secs(900),
+            guard: GuardConfig::default(),
             codecs: vec![Codec::Pcmu, Codec::Pcma],
             srtp: SrtpPolicy::Off,
         },

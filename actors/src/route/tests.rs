@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::{Codec, SipListener, SrtpPolicy};
+use crate::config::{Codec, GuardConfig, SipListener, SrtpPolicy};
 
 /// With UDP and TCP on two addresses of one family, and these peers.
 fn sip(peers: &[&str]) -> SipConfig {
@@ -23,6 +23,8 @@ fn sip(peers: &[&str]) -> SipConfig {
         direct_calls: peers.iter().map(|peer| peer.parse().unwrap()).collect(),
         connections_max: 1,
         connections_per_source_max: 1,
+        connection_quiet_max: Duration::from_secs(900),
+        guard: GuardConfig::default(),
         codecs: vec![Codec::Pcmu],
         srtp: SrtpPolicy::Off,
     }

@@ -58,12 +58,12 @@ impl Tls {
     /// Goes on for ever: reads the files again when they change, and says how long the certificate lasts. New connections get what is
     /// new; those that are open are not touched. What cannot be read leaves all as it was.
     pub async fn watch(self: Arc<Self>) {
-        let mut seen = self.stamps();
+        let mut seen = self.stamps().await;
         loop {
             let left = self.loaded.load().not_after as f64 - seconds_since_1970();
             metrics::gauge!("offhook_certificate_expires_seconds", "certificate" => "sip").set(left);
             let asked = tokio::time::timeout(LOOK_EVERY, self.look.notified()).await.is_ok();
-            let now = self.stamps();
+            let now = self.stamps().await;
             if !asked && now == seen {
                 continue;
             }
@@ -101,16 +101,21 @@ impl Tls {
         note("sent", tokio::time::timeout(HANDSHAKE_MAX, connector.connect(name, stream)).await)
     }
 
-    /// Tells one state of the files from another.
-    fn stamps(&self) -> Vec<Option<(SystemTime, u64)>> {
-        let TlsFiles { certificate, key, client_roots, client_required: _, server_roots } = &self.files;
-        let files = [Some(certificate), Some(key), client_roots.as_ref(), server_roots.as_ref()];
-        let stamp = |file: &PathBuf| {
-            let metadata = std::fs::metadata(file).ok()?;
-            Some((metadata.modified().ok()?, metadata.len()))
-        };
-        files.into_iter().flatten().map(stamp).collect()
+    /// Tells one state of the files from another. Their disk may be slow, so it is asked beside the runtime.
+    async fn stamps(&self) -> Vec<Option<(SystemTime, u64)>> {
+        let files = self.files.clone();
+        tokio::task::spawn_blocking(move || stamps(&files)).await.unwrap_or_default()
     }
+}
+
+fn stamps(files: &TlsFiles) -> Vec<Option<(SystemTime, u64)>> {
+    let TlsFiles { certificate, key, client_roots, client_required: _, server_roots } = files;
+    let files = [Some(certificate), Some(key), client_roots.as_ref(), server_roots.as_ref()];
+    let stamp = |file: &PathBuf| {
+        let metadata = std::fs::metadata(file).ok()?;
+        Some((metadata.modified().ok()?, metadata.len()))
+    };
+    files.into_iter().flatten().map(stamp).collect()
 }
 
 /// Counts a handshake and how it ended.

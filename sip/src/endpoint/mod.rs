@@ -175,6 +175,18 @@ impl Endpoint {
         self.admission = if accepting { Admission::Open } else { Admission::Closed { retry_after } };
     }
 
+    /// An INVITE that is too many came on this flow: it is answered with 503 and forgotten (RFC 3261 §21.5.4).
+    pub fn shed(&mut self, flow: Flow, bytes: &[u8]) {
+        self.assert_drained();
+        let Ok(Message::Request(request)) = message::parse(bytes).map(|parsed| parsed.message) else { return };
+        self.stats.request(method_label(&request.method), MessageDirection::Received);
+        if let Some(incoming) =
+            Incoming::read(Box::new(request), flow).filter(|incoming| incoming.request.method == Method::INVITE)
+        {
+            self.refuse_statelessly(&incoming, StatusCode::SERVICE_UNAVAILABLE, Some(RETRY_AFTER));
+        }
+    }
+
     /// Counters since the last call.
     pub fn take_stats(&mut self) -> Stats {
         std::mem::take(&mut self.stats)

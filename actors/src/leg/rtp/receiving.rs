@@ -60,7 +60,7 @@ impl Receiving {
             openers: Openers::new(),
             types,
             next: None,
-            pin: SourcePin::new(SourceRule::Any),
+            pin: SourcePin::new(SourceRule::Expect(negotiated.remote_rtp)),
             learned: None,
             dtmf: DtmfReceiver::new(event_clock(negotiated)),
             reception: Reception::new(types.codec.row().clock),
@@ -101,7 +101,7 @@ impl Receiving {
             self.change(types);
         }
         self.peer.renegotiate(coding(negotiated));
-        self.pin.relearn(SourceRule::Any);
+        self.pin.relearn(SourceRule::Expect(negotiated.remote_rtp));
     }
 
     /// Packets carry this from now on.
@@ -229,7 +229,7 @@ impl Receiving {
         if kind == PayloadKind::Unknown {
             return self.reject("payload_type");
         }
-        match self.pin.handle_packet(from) {
+        match self.pin.handle_packet(at, from, &packet) {
             Source::Stranger => return self.reject("source"),
             Source::Learned => {
                 self.learned = Some(from);
