@@ -54,7 +54,7 @@ impl<'a> Glance<'a> {
     pub fn is_scanner(&self) -> bool {
         let Some(user_agent) = self.user_agent else { return false };
         let named = |scanner: &&str| user_agent.windows(scanner.len()).any(|part| part.eq_ignore_ascii_case(scanner.as_bytes()));
-        SCANNERS.iter().any(|scanner| named(&scanner))
+        SCANNERS.iter().any(named)
     }
 
     /// A request that can begin no call and belongs to none, or no SIP at all. A response may be one to us.
