@@ -4,7 +4,7 @@
 //! 300-302         at the Contacts, the best first, if that is wanted; none twice, and never from sips: to sip:
 //! 422             with the session that is asked for
 //! 491             after 2.1 to 4 s
-//! 500-599         after its Retry-After, if that is short
+//! 500-599         after its Retry-After, if that is short and it is no 503
 //! other, not 6xx  at the next Contact of a 3xx before
 //! ```
 //! It is another transaction of the same call: Call-ID and From tag stay, the CSeq goes up by one (RFC 3261 §8.1.3.4, §8.1.3.5).
@@ -127,8 +127,9 @@ impl Endpoint {
             }
             422 => self.raise_session(number, response, &mut request),
             491 => Some(self.glare_wait(true)),
+            // Who has no room is not asked again: that is what fills it.
+            503 | 303..=499 => invitation.redirect(&mut request),
             500..=599 => retry_after(response).or_else(|| invitation.redirect(&mut request)),
-            303..=499 => invitation.redirect(&mut request),
             _ => None,
         };
         let Some(wait) = wait else {
