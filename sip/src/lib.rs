@@ -8,6 +8,7 @@
 //! whoever has sockets does it.
 
 pub mod dialog;
+pub mod digest;
 pub mod endpoint;
 pub mod flow;
 pub mod locate;
