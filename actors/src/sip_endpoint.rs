@@ -275,7 +275,9 @@ impl SipEndpoint {
             }
             return;
         }
-        let dialog = dialog_of(&event).clone();
+        let Some(dialog) = dialog_of(&event).cloned() else {
+            return;
+        };
         let ended = matches!(event, Event::Terminated { .. });
         let snapshot = matches!(event, Event::Confirmed { .. }).then(|| self.endpoint.snapshot(&dialog)).flatten().map(Box::new);
         match self.owners.get_mut(&dialog) {
@@ -322,9 +324,10 @@ impl SipEndpoint {
     }
 }
 
-/// Which dialog an event is of; calls of ours are named as they were placed.
-fn dialog_of(event: &Event) -> &DialogId {
+/// Which dialog an event is of, if of any; calls of ours are named as they were placed.
+fn dialog_of(event: &Event) -> Option<&DialogId> {
     match event {
+        Event::Responded { .. } | Event::Unanswered { .. } => None,
         Event::Invited { dialog, .. }
         | Event::Cancelled { dialog }
         | Event::Confirmed { dialog, .. }
@@ -336,7 +339,7 @@ fn dialog_of(event: &Event) -> &DialogId {
         | Event::Answered { early: dialog, .. }
         | Event::Refused { dialog, .. }
         | Event::TimedOut { dialog }
-        | Event::Terminated { dialog } => dialog,
+        | Event::Terminated { dialog } => Some(dialog),
     }
 }
 

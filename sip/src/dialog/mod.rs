@@ -93,8 +93,14 @@ impl Dialog {
 
     /// A new request with the next CSeq number; Via and Contact are the sender's to add.
     pub fn request(&mut self, method: Method) -> Request {
+        let number = self.next_cseq();
+        self.request_with(method, number)
+    }
+
+    /// The number of our next request, for one that is sent again as it was but for its number (RFC 3261 §8.1.3.5).
+    pub fn next_cseq(&mut self) -> u32 {
         self.local_cseq += 1;
-        self.request_with(method, self.local_cseq)
+        self.local_cseq
     }
 
     /// The ACK to a 2xx: the number is that of the INVITE (RFC 3261 §13.2.2.4).

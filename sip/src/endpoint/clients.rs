@@ -15,6 +15,9 @@ use crate::transaction::{Action, Client, InviteClient};
 /// The one refusal that is of the way and not of whom it leads to (RFC 3263 §4.3).
 const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
 
+/// What an ACK or CANCEL has of its INVITE beside what names it, since neither can be challenged (RFC 3261 §22.1).
+pub(super) const CREDENTIALS: [&str; 2] = [name::AUTHORIZATION, name::PROXY_AUTHORIZATION];
+
 /// Who waits for the response.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum ClientUser {
@@ -24,6 +27,8 @@ pub(super) enum ClientUser {
     Invite(u64),
     /// Nobody: a CANCEL, or the BYE to a fork.
     Nobody,
+    /// Who sent a request outside of dialogs.
+    Outside(u64),
 }
 
 /// One request of ours.
@@ -108,6 +113,7 @@ impl Endpoint {
             }
         }
         let Way { flow, peer, .. } = way;
+        self.set_contact(user, &mut request, &flow);
         let branch = request.headers.top_via().ok().and_then(|via| via.branch().map(str::to_owned));
         let key = key(&branch.unwrap_or_default(), &request.method);
         let times = self.config.times;
@@ -186,16 +192,19 @@ impl Endpoint {
                 }
                 (Action::Deliver, Some(response)) if response.status == UNAVAILABLE && self.fail_over(now, id) => {}
                 (Action::TimedOut, _) if self.fail_over(now, id) => {}
+                (Action::Deliver, Some(response)) if self.answer_challenge(now, id, response) => {}
                 (Action::Deliver, Some(response)) => match user {
                     ClientUser::Invite(usage) => {
                         self.handle_invite_response(now, id, usage, response);
                     }
                     ClientUser::Bye(usage) if response.status.is_final() => self.finish(usage),
-                    ClientUser::Bye(_) | ClientUser::Nobody => {}
+                    ClientUser::Outside(number) if response.status.is_final() => self.finish_outside(number, response),
+                    ClientUser::Bye(_) | ClientUser::Nobody | ClientUser::Outside(_) => {}
                 },
                 (Action::TimedOut, _) => match user {
                     ClientUser::Invite(usage) => self.handle_invite_timeout(usage),
                     ClientUser::Bye(usage) => self.finish(usage),
+                    ClientUser::Outside(number) => self.lose_outside(number),
                     ClientUser::Nobody => {}
                 },
                 (Action::Terminated, _) => drop(self.remove_client(id)),
@@ -218,6 +227,9 @@ pub(super) fn derived(invite: &Request, method: Method, to: &str) -> Request {
     copy(name::ROUTE, usize::MAX);
     for name in [name::MAX_FORWARDS, name::FROM, name::CALL_ID, name::USER_AGENT] {
         copy(name, 1);
+    }
+    for name in CREDENTIALS {
+        copy(name, usize::MAX);
     }
     headers.push(name::TO, to);
     let number = invite.headers.cseq().map_or(0, |cseq| cseq.number);

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 
+use super::outside::{RequestId, Series};
 use crate::dialog::DialogId;
 use crate::flow::Flow;
-use crate::message::{Request, StatusCode};
+use crate::message::{Request, Response, StatusCode};
 use crate::uri::{NameAddr, Uri};
 
 /// What happened to a dialog. After [`Event::Terminated`] nothing more comes for it.
@@ -86,6 +87,22 @@ pub enum Event {
     TimedOut {
         /// The dialog as `invite` returned it.
         dialog: DialogId,
+    },
+    /// The final answer to a request outside of dialogs. A 401 or 407 is one that our credentials do not answer.
+    Responded {
+        /// Which request.
+        request: RequestId,
+        /// 200-699.
+        response: Box<Response>,
+        /// For the next request.
+        series: Box<Series>,
+    },
+    /// Nobody answered a request outside of dialogs, or it could not be sent.
+    Unanswered {
+        /// Which request.
+        request: RequestId,
+        /// For the next request.
+        series: Box<Series>,
     },
     /// Nothing more will come: exactly once for each dialog, and last.
     Terminated {

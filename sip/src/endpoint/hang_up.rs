@@ -96,6 +96,7 @@ impl Endpoint {
             ClientUser::Bye(number) => self.finish(number),
             ClientUser::Invite(number) => self.fail_invite(number),
             ClientUser::Nobody => {}
+            ClientUser::Outside(number) => self.lose_outside(number),
         }
     }
 

@@ -10,6 +10,7 @@
 //! **Invariant:** each dialog that an event or [`Endpoint::invite`] named gets [`Event::Terminated`] exactly once, last.
 
 mod build;
+mod challenge;
 mod clients;
 mod config;
 mod deadlines;
@@ -17,6 +18,7 @@ mod event;
 mod hang_up;
 mod in_dialog;
 mod incoming;
+mod outside;
 mod servers;
 mod snapshot;
 mod stats;
@@ -36,6 +38,7 @@ use rand::rngs::StdRng;
 
 pub use config::{EndpointConfig, Listener, MAX_DIALOGS, MAX_FORKS, MAX_TRANSACTIONS, RETRY_AFTER};
 pub use event::{Event, OutboundInvite};
+pub use outside::{OUTSIDE_MAX, OutboundRequest, RequestId, Series};
 pub use snapshot::DialogSnapshot;
 pub use stats::{MessageDirection, Rejection, Stats};
 
@@ -47,6 +50,7 @@ use crate::message::{self, Message, Method, Request, StatusCode};
 use clients::Clients;
 use deadlines::{Deadlines, Owner};
 use incoming::Incoming;
+use outside::Outside;
 use servers::Servers;
 use stats::method_label;
 use usages::{Usage, Usages};
@@ -62,6 +66,8 @@ pub struct Endpoint {
     clients: Clients,
     servers: Servers,
     usages: Usages,
+    /// Requests of ours outside of dialogs.
+    outsides: HashMap<u64, Outside>,
     locator: Locator,
     /// Requests that wait for the locator, by its search.
     trips: HashMap<u64, Trip>,
@@ -91,6 +97,7 @@ impl Endpoint {
             clients: Clients::default(),
             servers: Servers::default(),
             usages: Usages::default(),
+            outsides: HashMap::new(),
             deadlines: Deadlines::default(),
             last_number: 0,
             transmits: VecDeque::new(),
@@ -171,6 +178,7 @@ impl Endpoint {
         self.clients.is_empty()
             && self.servers.is_empty()
             && self.usages.is_empty()
+            && self.outsides.is_empty()
             && self.trips.is_empty()
             && self.locator.is_idle()
             && self.deadlines.next().is_none()

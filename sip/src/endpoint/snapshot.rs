@@ -3,6 +3,7 @@
 use super::usages::{Phase, Usage};
 use super::{DialogId, Endpoint};
 use crate::dialog::Dialog;
+use crate::digest::DigestClient;
 use crate::flow::Flow;
 
 /// What an answered dialog is taken up from when its endpoint was lost: plain values.
@@ -10,6 +11,7 @@ use crate::flow::Flow;
 pub struct DialogSnapshot {
     dialog: Dialog,
     flow: Flow,
+    digest: Option<Box<DigestClient>>,
 }
 
 impl DialogSnapshot {
@@ -29,7 +31,12 @@ impl Endpoint {
     /// Our CSeq numbers are in it: take a new one after each event of the dialog.
     pub fn snapshot(&self, dialog: &DialogId) -> Option<DialogSnapshot> {
         let usage = self.usage(dialog)?;
-        matches!(usage.phase, Phase::Established).then(|| DialogSnapshot { dialog: usage.dialog.clone(), flow: usage.flow })
+        let digest = usage.digest.clone();
+        matches!(usage.phase, Phase::Established).then(|| DialogSnapshot {
+            dialog: usage.dialog.clone(),
+            flow: usage.flow,
+            digest,
+        })
     }
 
     /// Takes up a dialog of an endpoint that was lost. What was open in it (a 200 without ACK, a re-INVITE) is forgotten.
@@ -37,7 +44,10 @@ impl Endpoint {
     pub fn restore(&mut self, snapshot: DialogSnapshot) -> DialogId {
         let id = snapshot.id().clone();
         if self.usages.find(&id).is_none() {
-            self.insert_usage(Usage::new(snapshot.dialog, snapshot.flow, Phase::Established));
+            let DialogSnapshot { dialog, flow, digest } = snapshot;
+            let mut usage = Usage::new(dialog, flow, Phase::Established);
+            usage.digest = digest;
+            self.insert_usage(usage);
         }
         id
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::build::{SDP, is_secure};
-use super::clients::{ClientUser, derived};
+use super::clients::{CREDENTIALS, ClientUser, derived};
 use super::usages::{Cancel, Phase, Usage};
 use super::ways::{Rest, Way};
 use super::{DialogId, Endpoint, Event, MAX_FORKS, OutboundInvite};
@@ -101,12 +101,11 @@ impl Endpoint {
         if transaction.acks.len() > MAX_FORKS {
             return;
         }
-        let (invite, flow) = (&transaction.request, transaction.transmit.flow);
-        let cseq = invite.headers.cseq().map_or(0, |cseq| cseq.number);
+        let flow = transaction.transmit.flow;
         let Some(dialog) = transaction.early.as_ref().map(|early| early.answered(response)) else {
             return;
         };
-        self.send_ack(client, &dialog, cseq, flow, to_tag);
+        self.send_ack(client, &dialog, flow, to_tag);
 
         let cancel = self.usages.table.get(&number).and_then(|usage| match &usage.phase {
             Phase::Inviting { cancel, .. } => Some((usage.name.clone(), cancel.clone())),
@@ -132,9 +131,17 @@ impl Endpoint {
     }
 
     /// The ACK to a 2xx is a request of its own, with a branch of its own, and is kept to be repeated.
-    fn send_ack(&mut self, client: u64, dialog: &Dialog, cseq: u32, flow: Flow, to_tag: String) {
+    fn send_ack(&mut self, client: u64, dialog: &Dialog, flow: Flow, to_tag: String) {
+        let Some(invite) = self.clients.table.get(&client).map(|client| client.request.headers.clone()) else {
+            return;
+        };
         let Way { flow, peer, .. } = self.ack_way(flow, dialog.next_hop());
-        let mut ack = dialog.ack(cseq);
+        let mut ack = dialog.ack(invite.cseq().map_or(0, |cseq| cseq.number));
+        for name in CREDENTIALS {
+            for value in invite.get_all(name) {
+                ack.headers.push(name, value);
+            }
+        }
         ack.headers.push_front(name::VIA, self.new_via(&flow));
         ack.headers.push(name::USER_AGENT, self.config.user_agent.as_str());
         let transmit = Transmit { flow, bytes: ack.to_bytes(), peer };

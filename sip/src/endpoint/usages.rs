@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::deadlines::Owner;
 use super::{Endpoint, Event};
 use crate::dialog::{Dialog, DialogId};
+use crate::digest::DigestClient;
 use crate::flow::{Flow, Transmit};
 use crate::message::Request;
 use crate::transaction::Repeat;
@@ -25,6 +26,8 @@ pub(super) struct Usage {
     pub pending: Option<PendingInvite>,
     /// Our 2xx that waits for its ACK.
     pub unacked: Option<Unacked>,
+    /// What our requests answer challenges with.
+    pub digest: Option<Box<DigestClient>>,
     armed: Option<Instant>,
 }
 
@@ -82,7 +85,7 @@ pub(super) enum AfterAck {
 impl Usage {
     pub fn new(dialog: Dialog, flow: Flow, phase: Phase) -> Self {
         let name = dialog.id().clone();
-        Self { dialog, first_name: name.clone(), name, flow, phase, pending: None, unacked: None, armed: None }
+        Self { dialog, first_name: name.clone(), name, flow, phase, pending: None, unacked: None, digest: None, armed: None }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

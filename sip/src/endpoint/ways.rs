@@ -69,18 +69,25 @@ pub(super) struct Trip {
 /// Where a peer was seen, and whether that way is known to have failed.
 #[derive(Clone, Copy, Debug)]
 struct Flown {
-    seen: Flow,
+    /// `None`: it was not seen yet.
+    seen: Option<Flow>,
     failed: bool,
 }
 
 impl Endpoint {
     /// Sends a request of a dialog whose peer was last seen at `seen`, to its first route or target.
-    pub(super) fn send_in_dialog(&mut self, now: Instant, seen: Flow, uri: Uri, request: Request, user: ClientUser) {
+    pub(super) fn send_in_dialog(&mut self, now: Instant, seen: Flow, uri: Uri, mut request: Request, user: ClientUser) {
+        self.authorize_request(user, &mut request);
         if seen.transport.is_reliable() {
             self.send_request(now, Way::seen(seen), Rest::Unsought(uri), request, user);
         } else {
-            self.seek(now, Flown { seen, failed: false }, &uri, request, user);
+            self.seek(now, Flown { seen: Some(seen), failed: false }, &uri, request, user);
         }
+    }
+
+    /// Sends a request to where its URI leads, and to nowhere else.
+    pub(super) fn send_out(&mut self, now: Instant, uri: Uri, request: Request, user: ClientUser) {
+        self.seek(now, Flown { seen: None, failed: false }, &uri, request, user);
     }
 
     /// Where an ACK to a 2xx goes: it is answered by nobody and must not be late, so a name is not looked up for it.
@@ -90,7 +97,7 @@ impl Endpoint {
         let way = target.and_then(|(address, place)| {
             let transport = place.transport.unwrap_or(seen.transport);
             let port = place.port.unwrap_or(transport.default_port());
-            self.way(seen, Target { transport, address: (address, port).into() }, &place.host)
+            self.way(Some(seen), Target { transport, address: (address, port).into() }, &place.host)
         });
         way.unwrap_or(Way::seen(seen))
     }
@@ -112,7 +119,7 @@ impl Endpoint {
         match rest {
             Rest::Unsought(uri) => {
                 self.release(id);
-                self.seek(now, Flown { seen: flow, failed: true }, &uri, request, user);
+                self.seek(now, Flown { seen: Some(flow), failed: true }, &uri, request, user);
             }
             Rest::Ways(mut ways) => {
                 let Some(way) = ways.pop_front() else {
@@ -163,14 +170,17 @@ impl Endpoint {
             return;
         }
         let secure = place.as_ref().is_some_and(|place| place.secure);
-        let peer = place.map_or(seen.remote.ip().into(), |place| place.host);
+        let peer = place.map(|place| place.host).or(seen.map(|seen| seen.remote.ip().into()));
+        let Some(peer) = peer else {
+            return self.fail_user(user);
+        };
         let found = targets.into_iter().filter(|target| !secure || target.transport == Transport::Tls);
         let mut ways: VecDeque<Way> = found.filter_map(|target| self.way(seen, target, &peer)).collect();
-        let back = !failed && (!secure || seen.transport == Transport::Tls) && ways.iter().all(|way| way.flow != seen);
-        ways.truncate(WAYS_MAX - usize::from(back));
-        if back {
-            ways.push_back(Way::seen(seen));
-        }
+        let fits =
+            |seen: &Flow| !failed && (!secure || seen.transport == Transport::Tls) && ways.iter().all(|way| way.flow != *seen);
+        let back = seen.filter(fits);
+        ways.truncate(WAYS_MAX - usize::from(back.is_some()));
+        ways.extend(back.map(Way::seen));
         match ways.pop_front() {
             Some(first) => drop(self.send_request(now, first, Rest::Ways(ways), request, user)),
             None => self.fail_user(user),
@@ -178,7 +188,7 @@ impl Endpoint {
     }
 
     /// Whether anybody still waits for a request's answer.
-    fn is_wanted(&self, user: ClientUser) -> bool {
+    pub(super) fn is_wanted(&self, user: ClientUser) -> bool {
         match user {
             ClientUser::Bye(number) => self.usages.table.contains_key(&number),
             ClientUser::Invite(number) => {
@@ -186,25 +196,27 @@ impl Endpoint {
                 matches!(phase, Some(Phase::Inviting { cancel: Cancel::No, .. }))
             }
             ClientUser::Nobody => true,
+            ClientUser::Outside(number) => self.outsides.contains_key(&number),
         }
     }
 
     /// How we reach a target; `None` when it cannot be meant for us, or we do not speak its transport.
     ///
     /// A private address of a public peer is one behind a NAT: nothing of ours would arrive.
-    fn way(&self, seen: Flow, target: Target, peer: &Host) -> Option<Way> {
+    fn way(&self, seen: Option<Flow>, target: Target, peer: &Host) -> Option<Way> {
         let address = target.address.ip().to_canonical();
         let all = IpAddr::V4(Ipv4Addr::BROADCAST);
         if address.is_unspecified()
             || address.is_multicast()
             || address == all
-            || (is_private(address) && !is_private(seen.remote.ip()))
+            || seen.is_some_and(|seen| is_private(address) && !is_private(seen.remote.ip()))
         {
             return None;
         }
-        let local = self.config.listener(target.transport, Family::of(address), seen.local.ip()).map(|listener| listener.local);
-        let same = target.transport == seen.transport && address.is_ipv4() == seen.remote.is_ipv4();
-        let local = if same { Some(seen.local) } else { local };
+        let near = seen.map_or(Ipv4Addr::UNSPECIFIED.into(), |seen| seen.local.ip());
+        let listener = self.config.listener(target.transport, Family::of(address), near).map(|listener| listener.local);
+        let fits = |seen: &Flow| target.transport == seen.transport && address.is_ipv4() == seen.remote.is_ipv4();
+        let local = seen.filter(fits).map(|seen| seen.local).or(listener);
         let flow = Flow { transport: target.transport, local: local?, remote: target.address };
         Some(Way::to(flow, peer.clone()))
     }

@@ -11,6 +11,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod challenge;
 mod headers;
 mod random;
 mod uac;
