@@ -50,6 +50,8 @@ use crate::recorder::{RecorderMsg, RecordingEvent};
 use crate::shared::Shared;
 use crate::sip_endpoint::SipMsg;
 use crate::supervision::Budget;
+use crate::trunk::caller::Numbers;
+use crate::trunk::config::TrunkConfig;
 use crate::turn::TurnReport;
 use crate::vad::VadMsg;
 use crate::worker::{Ended, Failure, Worker};
@@ -151,6 +153,8 @@ pub enum Arrival {
         invite: Box<Request>,
         /// Where it came from.
         flow: Flow,
+        /// Whose it is, if a trunk's.
+        trunk: Option<Arc<TrunkConfig>>,
     },
     /// Twilio's voice webhook; the media stream comes later.
     Twilio(TwilioCall),
@@ -223,6 +227,10 @@ enum Party {
         dialog: DialogId,
         snapshot: Option<Box<DialogSnapshot>>,
         invite: Box<Request>,
+        /// Whose call it is, if a trunk's.
+        trunk: Option<Arc<TrunkConfig>>,
+        /// Who calls whom, as the trunk's policy has it.
+        numbers: Numbers,
         /// Our address that the INVITE came to.
         came_to: IpAddr,
         /// Our side of the media, once it is open.
@@ -297,9 +305,10 @@ impl Worker for Call {
     async fn start(args: CallArgs, me: &Mailbox<CallMsg>) -> Result<Self, Failure> {
         let CallArgs { id, shared, seat, arrival, arrived } = args;
         let party = match arrival {
-            Arrival::Sip { dialog, invite, flow } => {
+            Arrival::Sip { dialog, invite, flow, trunk } => {
                 let came_to = flow.local.ip();
-                Party::Sip { dialog, snapshot: None, invite, came_to, local: None, offered: None, open: true }
+                let numbers = Numbers::of(&invite, trunk.as_deref());
+                Party::Sip { dialog, snapshot: None, invite, trunk, numbers, came_to, local: None, offered: None, open: true }
             }
             Arrival::Twilio(call) => Party::Twilio { call, account_sid: String::new(), parameters: Vec::new() },
         };

@@ -8,7 +8,7 @@ use ractor::ActorId;
 use sip::dialog::DialogId;
 use sip::endpoint::Flow;
 use sip::message::{Request, StatusCode};
-use store::{CallId, HangupCause, LegKind, StoreWrite, WallTime};
+use store::{CallId, Direction, HangupCause, LegKind, StoreWrite, WallTime};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -22,6 +22,8 @@ use crate::recovery::close_recording;
 use crate::shared::Shared;
 use crate::sip_endpoint::SipMsg;
 use crate::store::StoreMsg;
+use crate::trunk::config::TrunkConfig;
+use crate::trunk::gate::{Full, Gate};
 use crate::worker::{Ended, Failure, Worker, spawn};
 
 /// What Calls is told.
@@ -35,6 +37,8 @@ pub enum CallsMsg {
         invite: Box<Request>,
         /// Where it came from.
         flow: Flow,
+        /// Whose it is, if a trunk's.
+        trunk: Option<Arc<TrunkConfig>>,
     },
     /// By the HTTP side: Twilio asks who answers. When full Twilio gets spoken words.
     TwilioIncoming(TwilioCall, oneshot::Sender<Result<CallId, Refusal>>),
@@ -80,6 +84,8 @@ pub enum Refusal {
     Draining,
     /// The call could not be set up.
     Failed,
+    /// Its trunk has as many calls as it may.
+    Trunk(Full),
     /// Nobody answers the called number.
     UnknownNumber,
 }
@@ -92,6 +98,7 @@ impl Refusal {
             Self::CpuBusy => "cpu_busy",
             Self::Draining => "draining",
             Self::Failed => "failed",
+            Self::Trunk(full) => full.label(),
             Self::UnknownNumber => "unknown_number",
         }
     }
@@ -102,6 +109,7 @@ impl Refusal {
             Self::AtCapacity | Self::CpuBusy => (StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(5))),
             Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(60))),
             Self::Failed => (StatusCode::SERVER_INTERNAL_ERROR, None),
+            Self::Trunk(full) => (StatusCode::SERVICE_UNAVAILABLE, Some(full.retry_after())),
             Self::UnknownNumber => (StatusCode::NOT_FOUND, None),
         }
     }
@@ -125,12 +133,15 @@ struct Child {
     dialog: Option<DialogId>,
     call_sid: Option<String>,
     attached: bool,
+    trunk: Option<Arc<str>>,
 }
 
 /// The actor.
 pub struct Calls {
     shared: Arc<Shared>,
     children: HashMap<ActorId, Child>,
+    /// The calls of each trunk.
+    gates: HashMap<Arc<str>, Gate>,
     drained: Option<oneshot::Sender<()>>,
     draining: bool,
 }
@@ -141,12 +152,14 @@ impl Worker for Calls {
 
     async fn start(shared: Arc<Shared>, _: &Mailbox<CallsMsg>) -> Result<Self, Failure> {
         let draining = shared.draining();
-        Ok(Self { shared, children: HashMap::new(), drained: None, draining })
+        Ok(Self { shared, children: HashMap::new(), gates: HashMap::new(), drained: None, draining })
     }
 
     async fn handle(&mut self, message: CallsMsg, me: &Mailbox<CallsMsg>) -> Result<(), Failure> {
         match message {
-            CallsMsg::SipInvited { dialog, invite, flow } => self.handle_invited(dialog, invite, flow, me).await,
+            CallsMsg::SipInvited { dialog, invite, flow, trunk } => {
+                self.handle_invited(Arrival::Sip { dialog, invite, flow, trunk }, me).await;
+            }
             CallsMsg::TwilioIncoming(call, reply) => {
                 let _asker_left = reply.send(self.handle_twilio(call, me).await);
             }
@@ -183,6 +196,9 @@ impl Worker for Calls {
 
     async fn handle_ended(&mut self, child: ActorId, ended: Ended, _: &Mailbox<CallsMsg>) -> Result<(), Failure> {
         let Some(child) = self.children.remove(&child) else { return Ok(()) };
+        if let Some(trunk) = &child.trunk {
+            self.leave_trunk(trunk);
+        }
         if let Ended::Failed(reason) = ended {
             self.bury(&child, reason);
         }
@@ -193,13 +209,25 @@ impl Worker for Calls {
 }
 
 impl Calls {
-    async fn handle_invited(&mut self, dialog: DialogId, invite: Box<Request>, flow: Flow, me: &Mailbox<CallsMsg>) {
-        let result = match self.admit() {
-            Ok(()) => self.start_call(Arrival::Sip { dialog: dialog.clone(), invite, flow }, me).await.map(drop),
+    async fn handle_invited(&mut self, arrival: Arrival, me: &Mailbox<CallsMsg>) {
+        let Arrival::Sip { dialog, trunk, .. } = &arrival else { return };
+        let (dialog, trunk) = (dialog.clone(), trunk.clone());
+        let admitted =
+            self.admit().and_then(|()| trunk.as_ref().map_or(Ok(()), |trunk| self.enter_trunk(trunk, Direction::Inbound)));
+        let result = match admitted {
+            Ok(()) => self.start_call(arrival, me).await.map(drop).inspect_err(|_| {
+                if let Some(trunk) = &trunk {
+                    self.leave_trunk(&trunk.name);
+                }
+            }),
             Err(refusal) => Err(refusal),
         };
         if let Err(refusal) = result {
             self.count(refusal);
+            if let Some(trunk) = &trunk {
+                let labels = [("trunk", trunk.name.to_string()), ("reason", refusal.label().to_owned())];
+                metrics::counter!("offhook_trunk_rejected_total", &labels).increment(1);
+            }
             let (status, retry_after) = refusal.status();
             self.shared.sip.tell(SipMsg::Refuse { dialog, status, retry_after });
         }
@@ -226,6 +254,23 @@ impl Calls {
         child.mailbox.send(CallMsg::TwilioStream(stream)).map_err(|_| StreamRefusal::Failed)
     }
 
+    /// Takes a channel of a trunk, until [`leave_trunk`](Self::leave_trunk).
+    fn enter_trunk(&mut self, trunk: &TrunkConfig, direction: Direction) -> Result<(), Refusal> {
+        let gate = self.gates.entry(Arc::clone(&trunk.name)).or_default();
+        gate.admit(Instant::now(), &trunk.limits, direction).map_err(Refusal::Trunk)?;
+        let labels = [("trunk", trunk.name.to_string()), ("direction", direction.as_str().to_owned())];
+        metrics::counter!("offhook_trunk_calls_total", &labels).increment(1);
+        metrics::gauge!("offhook_trunk_calls_active", "trunk" => trunk.name.to_string()).set(gate.channels());
+        Ok(())
+    }
+
+    fn leave_trunk(&mut self, trunk: &Arc<str>) {
+        if let Some(gate) = self.gates.get_mut(trunk) {
+            gate.release();
+            metrics::gauge!("offhook_trunk_calls_active", "trunk" => trunk.to_string()).set(gate.channels());
+        }
+    }
+
     fn admit(&self) -> Result<(), Refusal> {
         if self.draining {
             return Err(Refusal::Draining);
@@ -241,9 +286,11 @@ impl Calls {
 
     async fn start_call(&mut self, arrival: Arrival, me: &Mailbox<CallsMsg>) -> Result<CallId, Refusal> {
         let id = CallId::generate();
-        let (dialog, call_sid) = match &arrival {
-            Arrival::Sip { dialog, .. } => (Some(dialog.clone()), None),
-            Arrival::Twilio(call) => (None, Some(call.call_sid.clone())),
+        let (dialog, call_sid, trunk) = match &arrival {
+            Arrival::Sip { dialog, trunk, .. } => {
+                (Some(dialog.clone()), None, trunk.as_ref().map(|trunk| Arc::clone(&trunk.name)))
+            }
+            Arrival::Twilio(call) => (None, Some(call.call_sid.clone()), None),
         };
         let seat = self.shared.media.seat();
         let thread = seat.runtime.clone();
@@ -256,7 +303,7 @@ impl Calls {
             tracing::error!(call = %id, reason, "a call could not be started");
             Refusal::Failed
         })?;
-        self.children.insert(mailbox.id(), Child { id, mailbox, dialog, call_sid, attached: false });
+        self.children.insert(mailbox.id(), Child { id, mailbox, dialog, call_sid, attached: false, trunk });
         self.publish_count();
         Ok(id)
     }

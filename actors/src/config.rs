@@ -24,6 +24,7 @@ pub use sip::sdp::{Codec, SrtpPolicy};
 
 use crate::recall::CallerMemory;
 use crate::trace::TraceSink;
+pub use crate::trunk::config::TrunkConfig;
 
 /// One node.
 #[derive(Debug)]
@@ -44,6 +45,8 @@ pub struct NodeConfig {
     pub drain_timeout: Duration,
     /// SIP.
     pub sip: SipConfig,
+    /// Carriers.
+    pub trunks: Vec<TrunkConfig>,
     /// RTP.
     pub rtp: RtpConfig,
     /// Jitter buffer tuning, for all RTP legs.
@@ -81,6 +84,8 @@ pub struct SipConfig {
     pub codecs: Vec<Codec>,
     /// Whether media is encrypted.
     pub srtp: SrtpPolicy,
+    /// Whether calls of nobody known are taken though there are trunks.
+    pub accept_unknown: bool,
 }
 
 /// One address of SIP.

@@ -19,6 +19,7 @@ use crate::shared::Shared;
 use crate::sip_endpoint::{SipEndpoint, SipEndpointArgs, SipMsg};
 use crate::store::{Store, StoreMsg};
 use crate::supervision::{Budget, Verdict};
+use crate::trunk::{Trunk, TrunkArgs, TrunkMsg};
 use crate::worker::{Ended, Failure, Worker, spawn, spawn_root};
 
 /// What the Node is told.
@@ -28,6 +29,8 @@ pub enum NodeMsg {
     Flush,
     /// By itself after a wait: start a child again.
     Restart(ActorKind),
+    /// By itself after a wait: start the Trunk at this place again.
+    RestartTrunk(usize),
     /// By the process, on SIGTERM: take no new calls, let the others end, then stop.
     Drain,
     /// By the process, on SIGHUP: read the certificate again.
@@ -119,6 +122,9 @@ struct Node {
     database: Database,
     children: HashMap<ActorId, ActorKind>,
     budgets: HashMap<ActorKind, Budget>,
+    /// Trunk actors by their place in the table, and the deaths of each.
+    trunks: HashMap<ActorId, usize>,
+    trunk_budgets: HashMap<usize, Budget>,
     drained: Option<oneshot::Sender<()>>,
     cpu: CpuMeter,
 }
@@ -129,10 +135,14 @@ impl Worker for Node {
 
     async fn start(args: NodeArgs, me: &Mailbox<NodeMsg>) -> Result<Self, Failure> {
         let NodeArgs { shared, database, drained } = args;
-        let (children, budgets) = (HashMap::new(), HashMap::new());
-        let mut node = Self { shared, database, children, budgets, drained: Some(drained), cpu: CpuMeter::default() };
+        let (children, budgets, trunks) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let (trunk_budgets, drained, cpu) = (HashMap::new(), Some(drained), CpuMeter::default());
+        let mut node = Self { shared, database, children, budgets, trunks, trunk_budgets, drained, cpu };
         for child in [ActorKind::Store, ActorKind::Calls, ActorKind::SipEndpoint] {
             node.start_child(child, me).await?;
+        }
+        for trunk in 0..node.shared.config.trunks.len() {
+            node.start_trunk(trunk, me).await?;
         }
         every_second(me.clone());
         Ok(node)
@@ -142,6 +152,7 @@ impl Worker for Node {
         match message {
             NodeMsg::Flush => self.flush(),
             NodeMsg::Restart(child) => self.restart(child, me).await?,
+            NodeMsg::RestartTrunk(trunk) => self.start_trunk(trunk, me).await?,
             NodeMsg::Drain => self.drain(me),
             NodeMsg::ReloadCertificate => self.shared.sip.tell(SipMsg::ReloadCertificate),
             NodeMsg::Drained => self.leave(me).await,
@@ -157,6 +168,12 @@ impl Worker for Node {
     }
 
     async fn handle_ended(&mut self, child: ActorId, ended: Ended, me: &Mailbox<NodeMsg>) -> Result<(), Failure> {
+        if let Some(trunk) = self.trunks.remove(&child) {
+            if let Ended::Failed(reason) = ended {
+                self.handle_trunk_death(trunk, &reason, me);
+            }
+            return Ok(());
+        }
         let Some(kind) = self.children.remove(&child) else { return Ok(()) };
         if let Ended::Failed(reason) = ended {
             self.handle_death(kind, &reason, me).await?;
@@ -180,7 +197,8 @@ impl Node {
                 calls.id()
             }
             ActorKind::SipEndpoint => {
-                let args = SipEndpointArgs { config: shared.config.sip.clone(), calls: shared.calls.clone() };
+                let (config, trunks) = (shared.config.sip.clone(), Arc::clone(&shared.trunks));
+                let args = SipEndpointArgs { config, calls: shared.calls.clone(), trunks };
                 let sip = spawn::<SipEndpoint>(args, me.cell()).await?;
                 self.shared.sip.publish(Some(sip.clone()));
                 sip.id()
@@ -189,6 +207,33 @@ impl Node {
         };
         self.children.insert(id, kind);
         Ok(())
+    }
+
+    async fn start_trunk(&mut self, place: usize, me: &Mailbox<NodeMsg>) -> Result<(), Failure> {
+        let Some(entry) = self.shared.trunks.get(place) else { return Ok(()) };
+        let args = TrunkArgs { entry: Arc::clone(entry), sip: self.shared.sip.clone() };
+        let trunk = spawn::<Trunk>(args, me.cell()).await?;
+        entry.port.publish(Some(trunk.clone()));
+        self.trunks.insert(trunk.id(), place);
+        Ok(())
+    }
+
+    /// A trunk that dies too often stays dead: calls over it go on, and none of the others notices.
+    fn handle_trunk_death(&mut self, place: usize, reason: &str, me: &Mailbox<NodeMsg>) {
+        let name = self.shared.trunks.get(place).map(|entry| entry.config.name.to_string()).unwrap_or_default();
+        tracing::error!(actor = ActorKind::Trunk.name(), trunk = name, reason, "actor died");
+        metrics::counter!("offhook_actor_restarts_total", "actor" => ActorKind::Trunk.name()).increment(1);
+        let budget = self.trunk_budgets.entry(place).or_insert_with(|| Budget::new(ActorKind::Trunk));
+        match budget.handle_death(Instant::now()) {
+            Verdict::RestartAfter(wait) => self.after(wait, NodeMsg::RestartTrunk(place), me),
+            Verdict::Stop(_) => tracing::error!(trunk = name, "a trunk died too often and is not registered any more"),
+        }
+    }
+
+    fn tell_trunks(&self, message: fn() -> TrunkMsg) {
+        for entry in self.shared.trunks.iter() {
+            entry.port.tell(message());
+        }
     }
 
     async fn handle_death(&mut self, kind: ActorKind, reason: &str, me: &Mailbox<NodeMsg>) -> Result<(), Failure> {
@@ -219,6 +264,7 @@ impl Node {
         match kind {
             ActorKind::SipEndpoint => {
                 self.shared.calls.tell(CallsMsg::SipRestarted);
+                self.tell_trunks(|| TrunkMsg::SipRestarted);
                 if self.shared.draining() {
                     self.shared.sip.tell(SipMsg::StopAccepting);
                 }
@@ -257,6 +303,7 @@ impl Node {
         tracing::info!(calls = self.shared.calls_up(), "draining");
         self.shared.publish_draining();
         self.shared.sip.tell(SipMsg::StopAccepting);
+        self.tell_trunks(|| TrunkMsg::Leave);
         self.ask_for_the_last_call(me);
         self.after(self.shared.config.drain_timeout, NodeMsg::DrainLate, me);
     }
@@ -306,6 +353,9 @@ impl Node {
             ActorKind::Calls => self.shared.calls.mailbox().map(|mailbox| mailbox.inject(fault)),
             ActorKind::SipEndpoint => self.shared.sip.mailbox().map(|mailbox| mailbox.inject(fault)),
             ActorKind::Store => self.shared.store.mailbox().map(|mailbox| mailbox.inject(fault)),
+            ActorKind::Trunk => {
+                self.shared.trunks.get(0).and_then(|entry| entry.port.mailbox()).map(|mailbox| mailbox.inject(fault))
+            }
             _ => None,
         };
     }

@@ -1,11 +1,12 @@
 //! SipEndpoint: the sockets of SIP, and the pure endpoint over them. Knows which call owns which dialog, and nothing about calls.
 
 mod connection;
-mod dns;
+pub(crate) mod dns;
 mod places;
 mod streams;
-mod tls;
+pub(crate) mod tls;
 mod udp;
+mod visitors;
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
@@ -14,9 +15,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use ractor::ActorId;
 use sip::dialog::DialogId;
 use sip::endpoint::{
-    DialogSnapshot, Endpoint, EndpointConfig, Event, Flow, Listener, MessageDirection, Rejection, Stats, Transmit, Transport,
+    DialogSnapshot, Endpoint, EndpointConfig, Event, Flow, Listener, MessageDirection, OutboundRequest, Rejection, RequestId,
+    Series, Stats, Transmit, Transport,
 };
 use sip::locate::{Question, Records};
 use sip::message::StatusCode;
@@ -30,6 +33,8 @@ use crate::calls::CallsMsg;
 use crate::config::{SipConfig, SipListener, Speaks};
 use crate::kind::ActorKind;
 use crate::mailbox::{Lane, Letter, Mailbox, Port};
+use crate::trunk::door::Door;
+use crate::trunk::{Errand, TrunkMsg, Trunks};
 use crate::worker::{Failure, Worker};
 
 /// What the SipEndpoint is told.
@@ -86,6 +91,19 @@ pub enum SipMsg {
     HangUp(DialogId, &'static str),
     /// By a call after this actor was restarted.
     Restore(Box<DialogSnapshot>, Mailbox<CallMsg>),
+    /// By a Trunk: send a request outside of dialogs, and tell it of the end. When full nothing is sent.
+    Ask {
+        /// What it is for.
+        errand: Errand,
+        /// The request.
+        request: Box<OutboundRequest>,
+        /// What it goes on with.
+        series: Box<Series>,
+        /// Who is told.
+        trunk: Mailbox<TrunkMsg>,
+    },
+    /// By a Trunk: it does not wait any more.
+    Abandon(Errand, ActorId),
     /// By the node while draining: refuse new INVITEs with 503.
     StopAccepting,
     /// By the node when Calls died: no dialog has an owner now.
@@ -130,6 +148,8 @@ pub struct SipEndpointArgs {
     pub config: SipConfig,
     /// Who is told of new calls.
     pub calls: Port<CallsMsg>,
+    /// Who may call.
+    pub trunks: Arc<Trunks>,
 }
 
 /// The actor.
@@ -142,6 +162,10 @@ pub struct SipEndpoint {
     dns: dns::Dns,
     traffic: Traffic,
     owners: HashMap<DialogId, Owner>,
+    trunks: Arc<Trunks>,
+    door: Door,
+    /// Who waits for the end of a request outside of dialogs.
+    asked: HashMap<RequestId, (Errand, Mailbox<TrunkMsg>)>,
     alarm: Alarm,
 }
 
@@ -150,7 +174,7 @@ impl Worker for SipEndpoint {
     type Args = SipEndpointArgs;
 
     async fn start(args: SipEndpointArgs, me: &Mailbox<SipMsg>) -> Result<Self, Failure> {
-        let SipEndpointArgs { config, calls } = args;
+        let SipEndpointArgs { config, calls, trunks } = args;
         let tls = config.tls.clone().map(tls::Tls::load).transpose()?;
         let places = places::Places::new(config.connections_max, config.connections_per_source_max);
         let mut streams = streams::Streams::new(places, tls.clone(), me.clone());
@@ -162,7 +186,9 @@ impl Worker for SipEndpoint {
         let endpoint = Endpoint::new(EndpointConfig { listeners, ..EndpointConfig::default() }, rand::random());
         let tls = tls.map(|tls| (Arc::clone(&tls), Owned(tokio::spawn(tls.watch()))));
         let (dns, traffic) = (dns::Dns::new(&config.dns_servers), Traffic::default());
-        Ok(Self { calls, endpoint, udp, streams, tls, dns, traffic, owners: HashMap::new(), alarm: Alarm::default() })
+        let door = Door::new(Instant::now(), rand::random(), config.accept_unknown);
+        let (owners, asked, alarm) = (HashMap::new(), HashMap::new(), Alarm::default());
+        Ok(Self { calls, endpoint, udp, streams, tls, dns, traffic, owners, trunks, door, asked, alarm })
     }
 
     async fn handle(&mut self, message: SipMsg, me: &Mailbox<SipMsg>) -> Result<(), Failure> {
@@ -200,6 +226,11 @@ impl Worker for SipEndpoint {
                 let dialog = self.endpoint.restore(*snapshot);
                 self.owners.insert(dialog, Owner::Call(call));
             }
+            SipMsg::Ask { errand, request, series, trunk } => {
+                let id = self.endpoint.request(now, *request, *series);
+                self.asked.insert(id, (errand, trunk));
+            }
+            SipMsg::Abandon(errand, trunk) => self.abandon(errand, trunk),
             SipMsg::StopAccepting => self.endpoint.set_accepting(false, Some(DRAIN_RETRY_AFTER)),
             SipMsg::HangUpAll => {
                 for dialog in self.owners.keys() {
@@ -268,13 +299,12 @@ impl SipEndpoint {
     }
 
     fn dispatch(&mut self, event: Event) {
-        if let Event::Invited { dialog, invite, flow } = event {
-            self.owners.insert(dialog.clone(), Owner::Awaited { since: Instant::now(), events: Vec::new() });
-            if self.calls.send(CallsMsg::SipInvited { dialog: dialog.clone(), invite, flow }).is_err() {
-                self.endpoint.refuse(Instant::now(), &dialog, StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(1)));
-            }
-            return;
-        }
+        let event = match event {
+            Event::Invited { dialog, invite, flow } => return self.handle_invited(dialog, invite, flow),
+            Event::Responded { request, response, series } => return self.tell_asker(request, Some(response), series),
+            Event::Unanswered { request, series } => return self.tell_asker(request, None, series),
+            event => event,
+        };
         let Some(dialog) = dialog_of(&event).cloned() else {
             return;
         };

@@ -48,6 +48,7 @@ pub struct Registration {
     /// The next REGISTER; `None` while one is under way.
     due: Option<Instant>,
     to_send: bool,
+    left: bool,
 }
 
 impl Registration {
@@ -61,6 +62,7 @@ impl Registration {
             last_failure: None,
             due: Some(now),
             to_send: false,
+            left: false,
         }
     }
 
@@ -69,13 +71,24 @@ impl Registration {
         std::mem::take(&mut self.to_send).then_some(self.asked)
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout).
+    /// When to call [`handle_timeout`](Self::handle_timeout): for the next try, and at the end of the registration.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.due
+        self.due.into_iter().chain(self.until).min()
+    }
+
+    /// The registrar is to forget us. Nothing is asked of it after that.
+    pub fn leave(&mut self) {
+        if self.until.is_some() {
+            (self.asked, self.to_send) = (Duration::ZERO, true);
+        }
+        (self.left, self.due, self.until) = (true, None, None);
     }
 
     /// The deadline has come.
     pub fn handle_timeout(&mut self, now: Instant) {
+        if !self.is_registered(now) {
+            self.until = None;
+        }
         if self.due.is_some_and(|due| due <= now) {
             self.due = None;
             self.to_send = true;
@@ -95,6 +108,9 @@ impl Registration {
     /// The final answer to the REGISTER. `user` is our Contact's.
     pub fn handle_answer(&mut self, now: Instant, response: &Response, user: &str, random: &mut impl Rng) {
         let status = response.status;
+        if self.left {
+            return;
+        }
         if status.is_success() {
             return self.handle_registered(now, granted(response, user).unwrap_or(self.asked), random);
         }
@@ -117,7 +133,9 @@ impl Registration {
 
     /// There is no answer, and there will be none.
     pub fn handle_unanswered(&mut self, now: Instant, random: &mut impl Rng) {
-        self.fail(now, Failure::Unanswered, Duration::ZERO, random);
+        if !self.left {
+            self.fail(now, Failure::Unanswered, Duration::ZERO, random);
+        }
     }
 
     fn handle_registered(&mut self, now: Instant, granted: Duration, random: &mut impl Rng) {

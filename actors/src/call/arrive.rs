@@ -41,18 +41,14 @@ impl Party {
     /// The called number or SIP user.
     pub(super) fn called(&self) -> Cow<'_, str> {
         match self {
-            Self::Sip { invite, .. } => invite.uri.user().unwrap_or_default(),
+            Self::Sip { numbers, .. } => Cow::Borrowed(&numbers.called),
             Self::Twilio { call, .. } => Cow::Borrowed(call.to.reveal()),
         }
     }
 
     pub(super) fn caller(&self) -> String {
         match self {
-            Self::Sip { invite, .. } => {
-                let from = invite.headers.from().ok();
-                let user = from.as_ref().and_then(|from| from.uri.user()).map(Cow::into_owned);
-                user.unwrap_or_else(|| "anonymous".to_owned())
-            }
+            Self::Sip { numbers, .. } => numbers.caller.clone(),
             Self::Twilio { call, .. } => call.from.reveal().to_owned(),
         }
     }
@@ -73,7 +69,11 @@ impl Call {
             _ => &[],
         };
         let (twilio, parameters) = match &self.party {
-            Party::Sip { invite, .. } => (None, headers_of(invite, allowed)),
+            Party::Sip { invite, trunk, .. } => {
+                let passes = |name: &&String| trunk.as_ref().is_none_or(|trunk| trunk.passes(name));
+                let allowed: Vec<String> = allowed.iter().filter(passes).cloned().collect();
+                (None, headers_of(invite, &allowed))
+            }
             Party::Twilio { call, account_sid, parameters } => {
                 (Some((account_sid.clone(), call.call_sid.clone())), parameters.clone())
             }
@@ -129,6 +129,10 @@ impl Call {
         };
         tracing::info!(call = %self.id, leg = record.leg.as_str(), assistant = record.assistant, "call arrives");
         self.shared.store.tell(StoreMsg::WriteAndTell(StoreWrite::CallCreated(record), me.clone()));
+        if let Party::Sip { trunk: Some(trunk), .. } = &self.party {
+            let known = StoreWrite::TrunkKnown { call: self.id, trunk: trunk.name.to_string() };
+            self.shared.store.tell(StoreMsg::Write(known));
+        }
     }
 
     /// Asks what is known of the caller, if the assistant remembers any.

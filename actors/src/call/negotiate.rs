@@ -18,7 +18,10 @@ use crate::sip_endpoint::SipMsg;
 impl Call {
     /// Opens the sockets of a SIP call, and works out our answer to its offer, or our offer when it brought none.
     pub(super) async fn prepare_sip(&mut self, me: &Mailbox<CallMsg>) -> Result<(), Refused> {
-        let Party::Sip { invite, came_to, .. } = &self.party else { return Ok(()) };
+        let Party::Sip { invite, came_to, trunk, .. } = &self.party else { return Ok(()) };
+        let sip = &self.shared.config.sip;
+        let (codecs, srtp) = trunk.as_ref().map_or((&sip.codecs, sip.srtp), |trunk| (&trunk.codecs, trunk.srtp));
+        let codecs = codecs.clone();
         if self.assistant.is_none() {
             return Err(Refused { cause: HangupCause::UnknownNumber, status: StatusCode::NOT_FOUND, detail: None });
         }
@@ -33,9 +36,9 @@ impl Call {
             detail: Some(format!("no free RTP port: {error}")),
         })?;
         let mut ours = LocalMedia {
-            codecs: self.shared.config.sip.codecs.clone(),
+            codecs,
             rtcp_mux: true,
-            srtp: self.shared.config.sip.srtp,
+            srtp,
             keys: LocalKeys::new(|room| rand::rng().fill_bytes(room)),
             ..LocalMedia::new(media.advertised, sockets.port, rand::random::<u32>().into())
         };

@@ -31,6 +31,8 @@ pub struct Connection {
     flow: Flow,
     serial: u64,
     outgoing: mpsc::Sender<Bytes>,
+    /// Names in the certificate that the peer showed.
+    names: Vec<String>,
 }
 
 /// A connection in the table.
@@ -39,6 +41,8 @@ struct Entry {
     outgoing: mpsc::Sender<Bytes>,
     /// Whom we took the other side for when we opened it.
     peer: Option<Host>,
+    /// Names in the certificate that it showed when it connected.
+    names: Vec<String>,
 }
 
 /// All connections of an endpoint. They end with it.
@@ -73,8 +77,8 @@ impl Streams {
     }
 
     pub fn handle_opened(&mut self, connection: Connection) {
-        let Connection { flow, serial, outgoing } = connection;
-        self.connections.insert(flow, Entry { serial, outgoing, peer: None });
+        let Connection { flow, serial, outgoing, names } = connection;
+        self.connections.insert(flow, Entry { serial, outgoing, peer: None, names });
     }
 
     /// False for one that another has taken the place of.
@@ -104,6 +108,11 @@ impl Streams {
         }
     }
 
+    /// Who the peer of a connection is, as its certificate says.
+    pub fn names(&self, flow: &Flow) -> &[String] {
+        self.connections.get(flow).map_or(&[], |entry| &entry.names)
+    }
+
     /// Connections by transport, for metrics.
     pub fn count(&self, transport: Transport) -> usize {
         self.connections.keys().filter(|flow| flow.transport == transport).count()
@@ -117,7 +126,7 @@ impl Streams {
         let (outgoing, to_write) = mpsc::channel(OUTGOING_MAX);
         let serial = self.shared.serials.fetch_add(1, Relaxed);
         let queued = outgoing.try_send(first).is_ok();
-        self.connections.insert(flow, Entry { serial, outgoing, peer: Some(peer.clone()) });
+        self.connections.insert(flow, Entry { serial, outgoing, peer: Some(peer.clone()), names: Vec::new() });
         let link = Link { flow, serial, to_write, opened_by_us: true };
         self.opened.spawn(run_opened(link, peer, Arc::clone(&self.shared), place));
         queued
@@ -163,12 +172,13 @@ async fn run_accepted(stream: TcpStream, flow: Flow, shared: Arc<Shared>, _place
     let Ok(()) = stream.set_nodelay(true) else { return };
     let (outgoing, to_write) = mpsc::channel(OUTGOING_MAX);
     let serial = shared.serials.fetch_add(1, Relaxed);
-    let opened = Connection { flow, serial, outgoing };
+    let mut opened = Connection { flow, serial, outgoing, names: Vec::new() };
     let link = Link { flow, serial, to_write, opened_by_us: false };
     match (&shared.tls, flow.transport) {
         (Some(tls), Transport::Tls) => {
             // Nobody is told of it before it has shown that it speaks TLS.
             if let Some(stream) = tls.accept(stream).await {
+                opened.names = super::tls::names_of(&stream);
                 carry(stream, opened, link, &shared.me).await;
             }
         }

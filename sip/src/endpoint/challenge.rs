@@ -11,6 +11,7 @@ use std::mem;
 use std::time::Instant;
 
 use super::clients::ClientUser;
+use super::usages::Phase;
 use super::ways::{Rest, Way};
 use super::{DialogId, Endpoint};
 use crate::digest::{Credentials, DigestClient};
@@ -25,6 +26,24 @@ impl Endpoint {
         if let Some(usage) = usage {
             usage.digest = Some(Box::new(DigestClient::new(credentials)));
         }
+    }
+
+    /// 401 to the INVITE that waits, with these values of WWW-Authenticate (RFC 3261 §22.2); the caller comes again with another one.
+    /// Nothing when none waits.
+    pub fn challenge(&mut self, now: Instant, dialog: &DialogId, values: &[String]) {
+        let Some(number) = self.usages.find(dialog) else {
+            return;
+        };
+        let usage = self.usages.table.get_mut(&number).filter(|usage| matches!(usage.phase, Phase::Invited));
+        let Some(pending) = usage.and_then(|usage| usage.pending.take()) else {
+            return;
+        };
+        let mut response = self.response(&pending.request, StatusCode::UNAUTHORIZED, &dialog.local_tag);
+        for value in values {
+            response.headers.push(name::WWW_AUTHENTICATE, value.as_str());
+        }
+        self.respond(now, pending.transaction, &response);
+        self.finish(number);
     }
 
     /// A response to the request of this transaction came. True when it was a challenge and the request is under way again, as a

@@ -32,7 +32,8 @@ pub struct OutboundRequest {
     pub from: NameAddr,
     /// About whom: of a REGISTER the address that is registered.
     pub to: NameAddr,
-    /// The user of our Contact, which a registrar puts into the Request-URI of calls to us.
+    /// The user of our Contact, which a registrar puts into the Request-URI of calls to us; `None`: no Contact, and a REGISTER asks only
+    /// who is registered (RFC 3261 §10.2.3).
     pub contact: Option<String>,
     /// Expires and others.
     pub headers: Vec<(&'static str, String)>,
@@ -110,14 +111,14 @@ impl Endpoint {
         let ClientUser::Outside(number) = user else {
             return;
         };
-        let contact = self.outsides.get(&number).and_then(|outside| outside.contact.as_deref());
-        let Ok(mut contact_uri) = self.contact(flow, super::build::is_secure(&request.uri)).parse::<NameAddr>() else {
+        let Some(user) = self.outsides.get(&number).and_then(|outside| outside.contact.as_deref()) else {
             return;
         };
-        if let (Some(user), Uri::Sip(uri)) = (contact, &mut contact_uri.uri) {
+        let contact = self.contact(flow, super::build::is_secure(&request.uri)).parse::<NameAddr>();
+        if let Ok(NameAddr { uri: Uri::Sip(mut uri), .. }) = contact {
             uri.user = SipUri::new(Some(user), uri.host.clone(), None).user;
+            request.headers.set(name::CONTACT, NameAddr::new(Uri::Sip(uri)).to_string());
         }
-        request.headers.set(name::CONTACT, contact_uri.to_string());
     }
 
     /// The final answer is here.

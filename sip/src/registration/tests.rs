@@ -50,7 +50,10 @@ fn check(wanted: u64, steps: &[(&str, u64, std::ops::RangeInclusive<f64>)]) -> R
 
 #[test]
 fn a_registration_is_refreshed_before_its_end() {
-    check(3600, &[("200 Expires: 3600", 3600, 0.0..=0.0), ("200 Expires: 60", 3600, 3182.0..=3536.0), ("200", 3600, 27.0..=30.0)]);
+    check(
+        3600,
+        &[("200 Expires: 3600", 3600, 0.0..=0.0), ("200 Expires: 60", 3600, 3182.0..=3536.0), ("200", 3600, 27.0..=30.0)],
+    );
     // The registrar decides, beside our Contact or for all.
     let both = "200 Contact: <sip:bob@x>;expires=9|Contact: <sip:alice@y>;expires=120|Expires: 20";
     check(3600, &[(both, 3600, 0.0..=0.0), ("200", 3600, 54.0..=60.0)]);
@@ -99,4 +102,20 @@ fn a_failed_refresh_leaves_what_is_left_of_the_registration() {
     registration.handle_answer(after(101), &answer("200 Expires: 0"), "alice", &mut random);
     assert!(!registration.is_registered(after(101)));
     assert!(registration.poll_timeout().unwrap() > after(101), "nor is it asked for without a pause");
+}
+
+#[test]
+fn who_leaves_is_forgotten_and_asks_no_more() {
+    let mut registration = check(60, &[("200", 60, 0.0..=0.0)]);
+    registration.leave();
+    assert_eq!(registration.poll_register(), Some(Duration::ZERO));
+    assert_eq!(registration.poll_timeout(), None);
+    let mut random = StdRng::seed_from_u64(1);
+    registration.handle_answer(epoch(), &answer("503"), "alice", &mut random);
+    registration.handle_unanswered(epoch(), &mut random);
+    assert_eq!((registration.poll_timeout(), registration.poll_register()), (None, None));
+    // Who was not there need not leave.
+    let mut registration = check(60, &[("503", 60, 0.0..=0.0)]);
+    registration.leave();
+    assert_eq!((registration.poll_timeout(), registration.poll_register()), (None, None));
 }

@@ -115,10 +115,12 @@ pub async fn every_write_may_be_repeated(url: String) {
         StoreWrite::IncidentSeen(incident(id)),
         StoreWrite::UsageCounted { call: id, usage },
         StoreWrite::LanguageHeard { call: id, language: "de".to_owned() },
+        StoreWrite::TrunkKnown { call: id, trunk: "carrier".to_owned() },
         closed(id, "a.wav", RecordingState::Complete),
         ended(id, HangupCause::AgentHangup),
     ]);
     store.write_batch(&writes).await.unwrap();
+    assert_eq!(store.call(id).await.unwrap().and_then(|call| call.trunk).as_deref(), Some("carrier"));
     let once = everything(&store, id).await;
     store.write_batch(&writes).await.unwrap();
     assert_eq!(everything(&store, id).await, once);
