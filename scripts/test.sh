@@ -12,6 +12,7 @@ readonly PACKAGES=(
     flite:flite
     sipp:sip-tester
     baresip:baresip-core
+    kamailio:kamailio
     dnsmasq:dnsmasq-base
     openssl:openssl
     sox:sox

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::knowledge::KnowledgeCommand;
+use crate::trunk::TrunkCommand;
 
 /// An actor-based telephony media server for voice AI.
 #[derive(Debug, Parser)]
@@ -46,6 +47,9 @@ pub enum Command {
     /// What to do with AI providers
     #[command(subcommand)]
     Providers(ProvidersCommand),
+    /// What to do with a trunk
+    #[command(subcommand)]
+    Trunk(TrunkCommand),
     /// Read a PDF from standard input and write its pages: what the server runs, so that a bad one harms nothing else
     #[command(hide = true)]
     ReadPdf,

@@ -18,6 +18,7 @@ mod services;
 mod sip;
 mod stream;
 mod tools;
+mod trunk;
 mod values;
 
 #[cfg(test)]
@@ -28,6 +29,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use actors::config::TrunkConfig;
 use toml::Table;
 
 pub use assistant::{AssistantConfig, DEMO, NumberConfig};
@@ -68,6 +70,8 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// Where SIP is spoken.
     pub sip: SipConfig,
+    /// Carriers.
+    pub trunks: Vec<TrunkConfig>,
     /// The sockets of the calls' audio.
     pub rtp: RtpConfig,
     /// How long packets are held back.
@@ -151,14 +155,17 @@ impl Config {
         let variable = |name: &str| Some(ai::secret::Secret::from(key(name)?.expose()));
         let tools = tools::read_tools(root, &variable);
         let assistants = assistant::read_assistants(root, &turn, &providers, &tools, &key);
+        let (rtp, codecs) = (server::read_rtp(root.section("rtp")), media::read_codecs(root.section("codecs")));
+        let defaults = trunk::Defaults { codecs: codecs.wire(), srtp: rtp.srtp.wire() };
         Self {
             http: server::read_http(root.section("http")),
             metrics: server::read_metrics(root.section("metrics")),
             sip: sip::read_sip(root.section("sip")),
-            rtp: server::read_rtp(root.section("rtp")),
+            trunks: trunk::read_trunks(root, &defaults, &key),
+            rtp,
             jitter: media::read_jitter(root.section("jitter")),
             vad: media::read_vad(root.section("vad")),
-            codecs: media::read_codecs(root.section("codecs")),
+            codecs,
             recording: server::read_recording(root.section("recording")),
             database: server::read_database(root.section("database"), &node.data_dir),
             twilio: services::read_twilio(root.section("twilio")),

@@ -5,7 +5,7 @@ mod assistants;
 mod bots;
 mod cascade;
 pub mod knowledge;
-mod node;
+pub mod node;
 mod services;
 mod tools;
 

@@ -167,7 +167,7 @@ fn scatter(ports: &str) {
 }
 
 /// What may be zero, or not be there, on a node that works, by a part of the query, and why; everything else must have moved.
-const QUIET: [(&str, &str); 29] = [
+const QUIET: [(&str, &str); 31] = [
     ("offhook_actor_restarts_total", "no actor dies"),
     ("offhook_analysis_seconds", "no analysis is configured"),
     ("offhook_knowledge_degraded_total", "there are no vectors that could be missing"),
@@ -191,6 +191,8 @@ const QUIET: [(&str, &str); 29] = [
     ("offhook_sendout_refused_bytes_total", "no answer is longer than two minutes"),
     ("outcome=\"failed\"", "no call breaks"),
     ("offhook_trace_spans_total", "no collector is told of"),
+    ("offhook_trunk_", "there are no trunks"),
+    ("offhook_sip_challenges_total", "there are no trunks"),
     ("offhook_sip_connections", "its callers use UDP"),
     ("offhook_sip_dns_total", "no peer has a name"),
     ("offhook_sip_tls_handshakes_total", "it has no certificate"),

@@ -58,6 +58,10 @@ impl Letter for NodeMsg {
 /// After the drain time, calls are hung up and get this long for their BYE and their record.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
+/// Registrars get this long to hear that we leave: a REGISTER, a challenge and a REGISTER. Looked at so often.
+const GOODBYE_MAX: Duration = Duration::from_secs(1);
+const GOODBYE_LOOK: Duration = Duration::from_millis(10);
+
 /// A running node, seen from outside the tree.
 #[derive(Clone)]
 pub struct NodeHandle {
@@ -287,6 +291,19 @@ impl Node {
         }
     }
 
+    /// Waits until registrars have heard that we leave.
+    async fn wait_for_trunks(&self) {
+        let registered = || self.shared.trunks.iter().any(|entry| entry.state().registered == Some(true));
+        let heard = async {
+            while registered() {
+                tokio::time::sleep(GOODBYE_LOOK).await;
+            }
+        };
+        if tokio::time::timeout(GOODBYE_MAX, heard).await.is_err() {
+            tracing::warn!("a registrar did not hear that we leave, and leads calls here for a while");
+        }
+    }
+
     /// Waits until the Store has written what waits.
     async fn settle(&self) {
         let (settled, done) = oneshot::channel();
@@ -322,6 +339,7 @@ impl Node {
 
     /// Everything has ended: the last records are written, then the node stops.
     async fn leave(&mut self, me: &Mailbox<NodeMsg>) {
+        self.wait_for_trunks().await;
         self.settle().await;
         if let Some(drained) = self.drained.take() {
             let _process_left = drained.send(());

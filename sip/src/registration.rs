@@ -76,12 +76,12 @@ impl Registration {
         self.due.into_iter().chain(self.until).min()
     }
 
-    /// The registrar is to forget us. Nothing is asked of it after that.
+    /// The registrar is to forget us; we are registered until it says so. Nothing is asked of it after that.
     pub fn leave(&mut self) {
         if self.until.is_some() {
             (self.asked, self.to_send) = (Duration::ZERO, true);
         }
-        (self.left, self.due, self.until) = (true, None, None);
+        (self.left, self.due) = (true, None);
     }
 
     /// The deadline has come.
@@ -109,6 +109,7 @@ impl Registration {
     pub fn handle_answer(&mut self, now: Instant, response: &Response, user: &str, random: &mut impl Rng) {
         let status = response.status;
         if self.left {
+            self.until = None;
             return;
         }
         if status.is_success() {
@@ -133,9 +134,11 @@ impl Registration {
 
     /// There is no answer, and there will be none.
     pub fn handle_unanswered(&mut self, now: Instant, random: &mut impl Rng) {
-        if !self.left {
-            self.fail(now, Failure::Unanswered, Duration::ZERO, random);
+        if self.left {
+            self.until = None;
+            return;
         }
+        self.fail(now, Failure::Unanswered, Duration::ZERO, random);
     }
 
     fn handle_registered(&mut self, now: Instant, granted: Duration, random: &mut impl Rng) {

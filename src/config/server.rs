@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use actors::config::SrtpPolicy;
+
 use super::reader::Section;
 use super::secret::Secret;
 use super::services::HttpUrl;
@@ -79,6 +81,17 @@ pub enum SrtpName {
     Optional,
     /// Always.
     Required,
+}
+
+impl SrtpName {
+    /// As SDP is told.
+    pub fn wire(self) -> SrtpPolicy {
+        match self {
+            Self::Off => SrtpPolicy::Off,
+            Self::Optional => SrtpPolicy::Optional,
+            Self::Required => SrtpPolicy::Required,
+        }
+    }
 }
 
 /// UDP ports from `first` to `last`, both included.

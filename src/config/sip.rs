@@ -26,6 +26,8 @@ pub struct SipConfig {
     pub dns_servers: Vec<SocketAddr>,
     /// How long a call rings before it is answered, 0-60000 ms, default 0.
     pub ring: Duration,
+    /// Whether calls of nobody known are taken though there are trunks, default false.
+    pub accept_unknown: bool,
 }
 
 /// PEM files of TLS.
@@ -67,6 +69,7 @@ pub(super) fn read_sip(mut section: Section<'_>) -> SipConfig {
             .one_or_more("advertised_address", &[], |text| text.parse().map_err(|_| format!("{text:?} is not an IP address"))),
         dns_servers: section.one_or_more("dns_servers", &[], address),
         ring: section.millis("ring_ms", Duration::ZERO, 0..=60_000),
+        accept_unknown: section.flag("accept_unknown", false),
     };
     check(&sip, &mut section);
     section.finish();

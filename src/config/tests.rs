@@ -5,6 +5,7 @@ mod ambience;
 mod cascade;
 mod phrases;
 mod sip;
+mod trunk;
 
 use std::io::{Error, ErrorKind};
 use std::path::Path;

@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use actors::config::{
-    Codec, Dbov, Directory, JitterConfig, NodeConfig, RecordingMode, RtpConfig, SipConfig, SipListener, Speaks, SrtpPolicy,
-    TlsFiles, VadConfig,
+    Dbov, Directory, JitterConfig, NodeConfig, RecordingMode, RtpConfig, SipConfig, SipListener, Speaks, TlsFiles, VadConfig,
 };
 use actors::recall::CallerMemory;
 use actors::trace::TraceSink;
@@ -34,6 +33,7 @@ pub(super) fn node_config(
         cpu_max: f64::from(config.limits.cpu_percent) / 100.0,
         drain_timeout: config.node.drain_timeout,
         sip: sip_config(config),
+        trunks: config.trunks.clone(),
         rtp: RtpConfig { ports: config.rtp.ports.first..=config.rtp.ports.last, timeout: config.rtp.timeout },
         jitter: JitterConfig { min: config.jitter.min, initial: config.jitter.initial, max: config.jitter.max },
         vad: VadConfig { noise_floor_min: Dbov(config.vad.noise_floor_min_dbov as f32), noise_window: config.vad.noise_window },
@@ -45,7 +45,8 @@ pub(super) fn node_config(
     })
 }
 
-fn sip_config(config: &Config) -> SipConfig {
+/// `[sip]` with its codecs and encryption.
+pub fn sip_config(config: &Config) -> SipConfig {
     let sip = &config.sip;
     let listener =
         |speaks| move |listen: &SocketAddr| SipListener { speaks, listen: *listen, advertised: sip.advertised_for(*listen) };
@@ -64,25 +65,9 @@ fn sip_config(config: &Config) -> SipConfig {
         ring: sip.ring,
         connections_max: config.limits.sip_tcp_connections,
         connections_per_source_max: config.limits.sip_tcp_connections_per_source,
-        codecs: config.codecs.order.iter().map(codec).collect(),
-        srtp: srtp(config.rtp.srtp),
-    }
-}
-
-fn srtp(name: config::SrtpName) -> SrtpPolicy {
-    match name {
-        config::SrtpName::Off => SrtpPolicy::Off,
-        config::SrtpName::Optional => SrtpPolicy::Optional,
-        config::SrtpName::Required => SrtpPolicy::Required,
-    }
-}
-
-fn codec(name: &config::CodecName) -> Codec {
-    match name {
-        config::CodecName::G722 => Codec::G722,
-        config::CodecName::Opus => Codec::Opus,
-        config::CodecName::Pcma => Codec::Pcma,
-        config::CodecName::Pcmu => Codec::Pcmu,
+        codecs: config.codecs.wire(),
+        srtp: config.rtp.srtp.wire(),
+        accept_unknown: sip.accept_unknown,
     }
 }
 

@@ -4,6 +4,7 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
+use sip::digest::Credentials;
 use sip::endpoint::{DialogId, Endpoint, EndpointConfig, Event, Flow, OutboundInvite, Transport};
 use sip::sdp::{self, LocalMedia};
 use sip::uri::{Host, NameAddr, Uri};
@@ -23,12 +24,16 @@ pub struct Peer {
 impl Peer {
     /// Sends an INVITE from this user to anybody at `target`.
     pub fn invite(target: SocketAddr, from: &str) -> Self {
+        Self::invite_user(target, from, "demo")
+    }
+
+    fn invite_user(target: SocketAddr, from: &str, to: &str) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
         let local = socket.local_addr().unwrap();
         let flow = Flow { transport: Transport::Udp, local, remote: target };
         let mut endpoint = Endpoint::new(EndpointConfig::default(), u64::from(local.port()));
-        let callee = Uri::sip(Some("demo"), Host::from(target.ip()), Some(target.port()));
+        let callee = Uri::sip(Some(to), Host::from(target.ip()), Some(target.port()));
         let invite = OutboundInvite {
             flow,
             request_uri: callee.clone(),
@@ -41,15 +46,26 @@ impl Peer {
         Self { socket, endpoint, flow, dialog, received: Vec::new() }
     }
 
-    /// Calls, and waits for the answer.
-    pub fn call(target: SocketAddr, from: &str) -> Self {
-        let mut peer = Self::invite(target, from);
-        let answered = peer.wait(|event| match event {
+    /// Sends an INVITE to this user at `target`, and answers challenges of it, and of the BYE, with these credentials.
+    pub fn invite_as(target: SocketAddr, from: &str, to: &str, credentials: Credentials) -> Self {
+        let mut peer = Self::invite_user(target, from, to);
+        peer.endpoint.authorize(&peer.dialog, credentials);
+        peer
+    }
+
+    /// The call is answered.
+    pub fn wait_answered(&mut self) {
+        self.dialog = self.wait(|event| match event {
             Event::Answered { dialog, .. } => Some(dialog.clone()),
             Event::Refused { status, .. } => panic!("refused: {}", status.code()),
             _ => None,
         });
-        peer.dialog = answered;
+    }
+
+    /// Calls, and waits for the answer.
+    pub fn call(target: SocketAddr, from: &str) -> Self {
+        let mut peer = Self::invite(target, from);
+        peer.wait_answered();
         peer
     }
 

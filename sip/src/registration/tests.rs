@@ -109,9 +109,10 @@ fn who_leaves_is_forgotten_and_asks_no_more() {
     let mut registration = check(60, &[("200", 60, 0.0..=0.0)]);
     registration.leave();
     assert_eq!(registration.poll_register(), Some(Duration::ZERO));
-    assert_eq!(registration.poll_timeout(), None);
     let mut random = StdRng::seed_from_u64(1);
+    assert!(registration.is_registered(epoch()), "until the registrar says so");
     registration.handle_answer(epoch(), &answer("503"), "alice", &mut random);
+    assert!(!registration.is_registered(epoch()));
     registration.handle_unanswered(epoch(), &mut random);
     assert_eq!((registration.poll_timeout(), registration.poll_register()), (None, None));
     // Who was not there need not leave.
