@@ -42,7 +42,7 @@ pub use reader::Setting;
 pub use secret::Secret;
 pub use server::{
     DatabaseConfig, HttpConfig, LimitsConfig, LogFormat, MetricsConfig, NodeConfig, RecordingConfig, RecordingMode, RtpConfig,
-    SrtpName, TelemetryConfig,
+    TelemetryConfig,
 };
 pub use services::{ProviderConfig, TwilioConfig};
 pub use sip::{SipConfig, SipTls};

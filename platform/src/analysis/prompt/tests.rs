@@ -29,6 +29,7 @@ fn call() -> CallRecord {
         stats: Value::Null,
         usage: Usage::default(),
         language: None,
+        trunk: None,
     }
 }
 
