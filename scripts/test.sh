@@ -13,6 +13,8 @@ readonly PACKAGES=(
     sipp:sip-tester
     baresip:baresip-core
     kamailio:kamailio
+    linphonec:linphone-cli
+    tcpdump:tcpdump
     dnsmasq:dnsmasq-base
     openssl:openssl
     sox:sox

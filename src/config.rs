@@ -7,17 +7,20 @@ mod ambience;
 mod assistant;
 mod cascade;
 mod engine;
+mod identity;
 mod knowledge;
 mod media;
 mod phrases;
 mod problem;
 mod reader;
 mod secret;
+mod security;
 mod server;
 mod services;
 mod sip;
 mod stream;
 mod tools;
+mod transfer;
 mod trunk;
 mod values;
 
@@ -35,11 +38,13 @@ use toml::Table;
 pub use assistant::{AssistantConfig, DEMO, NumberConfig};
 pub use cascade::PartConfig;
 pub use engine::{EngineKind, MenuAction, OfflineMode};
+pub use identity::{AttestationName, IdentityConfig, IdentityPolicy};
 pub use knowledge::{DocumentPlace, KnowledgeConfig, KnowledgeStoreConfig};
 pub use media::{CodecsConfig, EagernessName, JitterConfig, TurnConfig, VadConfig};
 pub use problem::{Problem, Problems};
 pub use reader::Setting;
 pub use secret::Secret;
+pub use security::SecurityConfig;
 pub use server::{
     DatabaseConfig, HttpConfig, LimitsConfig, LogFormat, MetricsConfig, NodeConfig, RecordingConfig, RecordingMode, RtpConfig,
     TelemetryConfig,
@@ -72,6 +77,10 @@ pub struct Config {
     pub sip: SipConfig,
     /// Carriers.
     pub trunks: Vec<TrunkConfig>,
+    /// Who may use the API.
+    pub security: SecurityConfig,
+    /// Whether callers' numbers are theirs, and how ours are signed.
+    pub identity: IdentityConfig,
     /// The sockets of the calls' audio.
     pub rtp: RtpConfig,
     /// How long packets are held back.
@@ -148,7 +157,6 @@ impl Config {
         };
         // The specific one wins, as in the exporter.
         let otlp_headers = OTLP_HEADERS.into_iter().find_map(|name| Some((name, key(name)?)));
-        root.section("security").finish();
         let node = server::read_node(root.section("node"));
         let turn = media::read_turn(root.section("turn"), &TurnConfig::default());
         let providers = services::read_providers(root.section("providers"), key);
@@ -162,6 +170,8 @@ impl Config {
             metrics: server::read_metrics(root.section("metrics")),
             sip: sip::read_sip(root.section("sip")),
             trunks: trunk::read_trunks(root, &defaults, &key),
+            security: security::read_security(root.section("security"), key),
+            identity: identity::read_identity(root.section("identity")),
             rtp,
             jitter: media::read_jitter(root.section("jitter")),
             vad: media::read_vad(root.section("vad")),
@@ -172,7 +182,7 @@ impl Config {
             knowledge: knowledge::read_knowledge(root.section("knowledge"), &providers, key),
             default_assistant: read_routing(root.section("routing"), &assistants),
             limits: server::read_limits(root.section("limits")),
-            telemetry: server::read_telemetry(root.section("telemetry"), otlp_headers),
+            telemetry: server::read_telemetry(root.section("telemetry"), otlp_headers, key),
             numbers: assistant::read_numbers(root, &assistants),
             settings: Vec::new(),
             assistants,

@@ -4,6 +4,7 @@ mod analysis;
 mod assistants;
 mod bots;
 mod cascade;
+mod identity;
 pub mod knowledge;
 pub mod node;
 mod services;

@@ -10,10 +10,12 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use peer::Peer;
+use serde_json::{Value, json};
 use sip::digest::Credentials;
-use store::HangupCause;
+use store::{Direction, HangupCause};
+use support::callee::Callee;
 use support::kamailio::{Kamailio, PASSWORD, USER};
-use support::{Folder, Server, free_address, offhook, wait_for};
+use support::{Folder, Server, free_address, http, offhook, wait_for};
 
 /// A trunk that registers at Kamailio and is called by it.
 fn pbx(kamailio: &Kamailio, transport: &str) -> String {
@@ -141,6 +143,56 @@ fn strangers_and_too_many_calls_are_refused_and_counted() {
     third.hang_up();
     let ended = server.ended_calls(2);
     assert_eq!(ended[1].call.call.from.reveal(), "+4930123");
+}
+
+/// Asks the API for a call; the status, and the call or what is wrong.
+fn place(server: &Server, wish: &Value) -> (u16, Value) {
+    let body = wish.to_string();
+    let head = format!("Host: {}\r\nX-API-Key: the key\r\nContent-Type: application/json\r\nConnection: close", server.http);
+    let request = format!("POST /api/v1/calls HTTP/1.1\r\n{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let (status, answer) = http(server.http, &request).unwrap();
+    (status, serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}")))
+}
+
+/// Kamailio challenges our INVITE, and leads it to SIPp. What the trunk does not permit, or has no room for, goes nowhere.
+#[test]
+fn a_call_of_ours_goes_by_its_trunk() {
+    let callee = Callee::behind_proxy("callee_answers");
+    let kamailio = Kamailio::leading("SHA-256", callee.address);
+    let trunk = format!(
+        "[[trunks]]\nname = \"pbx\"\ndomain = \"pbx.example\"\nusername = \"{USER}\"\npassword_env = \"PBX_PASSWORD\"\n\
+         allowed_prefixes = [\"0030\"]\noutbound_called = [{{ starts_with = \"00\", strip = 2, prefix = \"+49\" }}]\n\
+         caller_number = \"+4989123\"\np_asserted_identity = true\nchannels = 1\ncodecs = [\"pcmu\"]\n\
+         [[trunks.targets]]\nuri = \"sip:{}\"\n",
+        kamailio.address
+    );
+    let server = Server::start_with(&trunk, &[("PBX_PASSWORD", PASSWORD), ("OFFHOOK_API_KEY", "the key")]);
+    let asked = |to: &str, trunk: Value| place(&server, &json!({ "to": to, "assistant_id": "demo", "trunk_id": trunk }));
+    for (to, trunk, reason) in [
+        ("+331234", json!("pbx"), "the trunk's allowed_prefixes do not permit this number"),
+        ("+331234", Value::Null, "the trunk's allowed_prefixes do not permit this number"),
+        ("112", json!("pbx"), "emergency numbers are not called"),
+        ("0030123", json!("pbs"), "there is no trunk \"pbs\""),
+    ] {
+        let (status, problem) = asked(to, trunk);
+        assert_eq!((status, &problem["errors"][0]["reason"]), (422, &json!(reason)), "{problem}");
+    }
+
+    let (status, call) = asked("00 30 (123)", json!("pbx"));
+    assert_eq!((status, &call["from"], &call["to"]), (201, &json!("+4989123"), &json!("+4930123")), "{call}");
+    server.wait_metric("offhook_calls_active", "", 1.0);
+    let (status, problem) = asked("0030124", Value::Null);
+    assert_eq!((status, &problem["detail"]), (503, &json!("all channels of the trunk are in use")), "{problem}");
+    let messages = callee.went_well(&format!("{}\n{}", server.log(), kamailio.log()));
+    assert!(messages.contains("INVITE sip:+4930123@pbx.example"), "{messages}");
+    assert!(messages.contains("P-Asserted-Identity: <sip:+4989123@pbx.example>"), "{messages}");
+    let ended = server.ended_calls(1).remove(0);
+    assert_eq!((ended.call.call.direction, ended.call.cause), (Direction::Outbound, Some(HangupCause::CalleeHangup)));
+    assert_eq!(ended.call.trunk.as_deref(), Some("pbx"));
+    server.wait_metric("offhook_trunk_calls_total", "trunk=\"pbx\",direction=\"outbound\"", 1.0);
+    server.wait_metric("offhook_trunk_calls_active", "trunk=\"pbx\"", 0.0);
+    server.wait_metric("offhook_trunk_rejected_total", "trunk=\"pbx\",reason=\"trunk_channels\"", 1.0);
+    assert!(server.metric("offhook_sip_responses_total", "code=\"407\",direction=\"received\"") >= 1.0);
 }
 
 /// What `offhook trunk test` prints, and its exit code.

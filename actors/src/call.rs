@@ -4,56 +4,66 @@
 //! Arriving --Begin--> Ringing --record safe, rung long enough--> Up --hang-up by anyone--> Ending --children done--> stopped
 //!     |                  |                                        |
 //!     +--refused---------+--cancelled-----------------------------+----------------------> Ending
+//! ours:
+//! Arriving --record safe: INVITE--> Dialing --200--> Up
+//!     |                               |
+//!     +-------------------------------+--refused, nobody picked up: CANCEL---------------> Ending
 //! ```
 
 mod arrive;
 mod children;
 mod draft;
 pub(crate) mod finish;
+mod identity;
 mod negotiate;
+mod place;
+mod ports;
 mod trace;
+mod transfer;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use ai::engine::{EngineError, Past, Words};
 use ai::language::Language;
+use ai::tools::transfer::Destination;
 use media::codec::Codec;
 use media::dtmf::Digit;
-use media::frame::SharedFrame;
-use media::jitter::JitterStats;
 use media::rtp::PayloadTypes;
 use ractor::ActorId;
 use sip::dialog::DialogId;
 use sip::endpoint::{DialogSnapshot, Event, Flow};
-use sip::message::Request;
+use sip::identity::Verdict;
+use sip::message::{Request, StatusCode};
 use sip::sdp::LocalMedia;
 use store::{CallId, HangupCause};
 
 use crate::ai_session::{AiMsg, ToolReport};
 use crate::alarm::Owned;
 use crate::call::draft::Draft;
+pub use crate::call::place::Placing;
+pub use crate::call::ports::CallPorts;
 use crate::call::trace::CallTracer;
+use crate::call::transfer::{Transfer, cause_of_cancel};
 use crate::clock::Ticking;
 use crate::config::Assistant;
-use crate::jitter_buffer::JitterMsg;
+use crate::jitter_buffer::Received;
 use crate::kind::ActorKind;
-use crate::leg::LegMsg;
 use crate::leg::ports::RtpSockets;
 use crate::leg::twilio::{StreamIo, TwilioCall};
-use crate::mailbox::{Lane, Letter, Mailbox, Port};
+use crate::mailbox::{Lane, Letter, Mailbox};
 use crate::media_threads::Seat;
 use crate::recall::Recall;
-use crate::recorder::{RecorderMsg, RecordingEvent};
+use crate::recorder::RecordingEvent;
 use crate::shared::Shared;
 use crate::sip_endpoint::SipMsg;
 use crate::supervision::Budget;
+use crate::trace::TracedCall;
 use crate::trunk::caller::Numbers;
 use crate::trunk::config::TrunkConfig;
 use crate::turn::TurnReport;
-use crate::vad::VadMsg;
 use crate::worker::{Ended, Failure, Worker};
 
 /// What a Call is told. Anything that could not be delivered ends the call: a call that cannot be told things is lost.
@@ -72,6 +82,12 @@ pub enum CallMsg {
     AnswerSent(Box<DialogSnapshot>),
     /// By Calls: the SipEndpoint is new and does not know our dialog.
     SipRestarted,
+    /// By the SipEndpoint: our INVITE is out, and this is the dialog that it is to make.
+    Dialing(DialogId),
+    /// By a timer: the callee should have picked up by now.
+    RingLate,
+    /// By itself, or by a timer when it is late: whether the caller's number is the caller's.
+    IdentityJudged(Box<Verdict>),
     /// By the Store: the record is safe.
     Recorded,
     /// By a timer: it has rung long enough.
@@ -96,6 +112,10 @@ pub enum CallMsg {
     RecordingPaused(bool),
     /// By the AiSession: tokens that a response used.
     UsageCounted(store::Usage),
+    /// By the AiSession: put the caller through. It is told how that ended.
+    TransferWanted(Arc<Destination>),
+    /// By the AiSession: the agent takes leave, and for what; a session that is started now goes on with that.
+    TakingLeave(HangupCause),
     /// By the AiSession: the agent ends the call, and why.
     AgentHungUp(HangupCause),
     /// By the AiSession: the caller's language was found out, or has changed.
@@ -107,8 +127,8 @@ pub enum CallMsg {
     /// By the Recorder.
     Recording(RecordingEvent),
     /// By the JitterBuffer at its end.
-    ReceivedTotals(Box<JitterStats>),
-    /// By Calls, while draining.
+    ReceivedTotals(Box<Received>),
+    /// By Calls: while draining, or since somebody asked for it.
     HangUp(HangupCause),
     /// By a timer: `limits.call_duration_s` is over in `limits.call_warning_s`.
     TimeShort,
@@ -156,6 +176,8 @@ pub enum Arrival {
         /// Whose it is, if a trunk's.
         trunk: Option<Arc<TrunkConfig>>,
     },
+    /// Somebody asked us to call.
+    Placed(Box<Placing>),
     /// Twilio's voice webhook; the media stream comes later.
     Twilio(TwilioCall),
 }
@@ -174,68 +196,16 @@ pub struct CallArgs {
     pub arrived: Instant,
 }
 
-/// The longest period of what is not done each tick.
-const SLOW_WORK_TICKS: u64 = 50;
-
-/// Where the actors of one call reach each other, whichever is running today.
-#[derive(Clone, Debug)]
-pub struct CallPorts {
-    /// The call's id, which each line of the log about it carries.
-    pub id: CallId,
-    /// The engine.
-    pub ai: Port<AiMsg>,
-    /// Only RTP legs have one.
-    pub jitter: Port<JitterMsg>,
-    /// The caller's leg.
-    pub leg: Port<LegMsg>,
-    /// Gone when the call is not recorded.
-    pub recorder: Port<RecorderMsg>,
-    /// Turn-taking.
-    pub vad: Port<VadMsg>,
-}
-
-impl CallPorts {
-    /// Of a call whose actors are not started yet.
-    pub fn new(id: CallId) -> Self {
-        Self {
-            id,
-            ai: Port::default(),
-            jitter: Port::default(),
-            leg: Port::default(),
-            recorder: Port::default(),
-            vad: Port::default(),
-        }
-    }
-
-    /// Ticks by which this call's slow work, reports and metrics, is shifted against other calls', so that not all of a thread's is
-    /// due in the same tick.
-    pub(crate) fn stagger(&self) -> u64 {
-        self.id.to_bits() as u64 % SLOW_WORK_TICKS
-    }
-
-    /// Hands one frame of the caller to all who listen: to the engine as `heard`. `due` is when it should have been handed on.
-    pub(crate) fn caller_frame(&self, tick: u64, due: Instant, frame: &SharedFrame, heard: &SharedFrame) {
-        self.vad.tell(VadMsg::Caller(Arc::clone(frame)));
-        self.ai.tell(AiMsg::Caller(due, Arc::clone(heard)));
-        self.recorder.tell(RecorderMsg::Caller(tick, Arc::clone(frame)));
-    }
-}
-
 /// The peer.
 enum Party {
     Sip {
+        /// Without a name until the SipEndpoint has sent our INVITE.
         dialog: DialogId,
         snapshot: Option<Box<DialogSnapshot>>,
-        invite: Box<Request>,
-        /// Whose call it is, if a trunk's.
-        trunk: Option<Arc<TrunkConfig>>,
-        /// Who calls whom, as the trunk's policy has it.
-        numbers: Numbers,
-        /// Our address that the INVITE came to.
-        came_to: IpAddr,
+        origin: Origin,
         /// Our side of the media, once it is open.
         local: Option<Box<LocalMedia>>,
-        /// The sockets of an offer of ours that the ACK will answer.
+        /// The sockets of an offer of ours that waits for its answer.
         offered: Option<RtpSockets>,
         /// False once the dialog is over, and there is nobody to say BYE to.
         open: bool,
@@ -248,8 +218,23 @@ enum Party {
     },
 }
 
+/// Whose INVITE made the dialog.
+enum Origin {
+    Invited {
+        invite: Box<Request>,
+        /// Our address that the INVITE came to.
+        came_to: IpAddr,
+        /// Whose call it is, if a trunk's.
+        trunk: Option<Arc<TrunkConfig>>,
+        /// Who calls whom, as the trunk's policy has it.
+        numbers: Numbers,
+    },
+    Placed(Box<place::Placed>),
+}
+
 enum Phase {
     Arriving,
+    Dialing,
     Ringing { recorded: bool, rung: bool },
     Up { answered: Instant, _counted: Active },
     Ending,
@@ -281,6 +266,8 @@ pub struct Call {
     arrived: Instant,
     assistant: Option<Arc<Assistant>>,
     recall: Recall,
+    /// What is known of the caller's number, where it is looked at.
+    identity: Option<Box<Verdict>>,
     codec: Codec,
     types: PayloadTypes,
     ports: CallPorts,
@@ -293,6 +280,11 @@ pub struct Call {
     draft: Draft,
     /// The recording is silent for now.
     recording_paused: bool,
+    /// The peer holds the call.
+    held: bool,
+    /// Why the agent takes leave, once it does.
+    leaving: Option<HangupCause>,
+    transfer: Option<Transfer>,
     /// The SipEndpoint was away when the peer was to be told of the end.
     peer_untold: bool,
     timers: Vec<Owned>,
@@ -304,21 +296,24 @@ impl Worker for Call {
 
     async fn start(args: CallArgs, me: &Mailbox<CallMsg>) -> Result<Self, Failure> {
         let CallArgs { id, shared, seat, arrival, arrived } = args;
-        let party = match arrival {
+        let (party, chosen) = match arrival {
             Arrival::Sip { dialog, invite, flow, trunk } => {
-                let came_to = flow.local.ip();
+                let own = SipMsg::Own(dialog.clone(), me.clone());
+                shared.sip.send(own).map_err(|_| "the SIP endpoint takes no calls")?;
                 let numbers = Numbers::of(&invite, trunk.as_deref());
-                Party::Sip { dialog, snapshot: None, invite, trunk, numbers, came_to, local: None, offered: None, open: true }
+                (Party::sip(dialog, Origin::Invited { invite, came_to: flow.local.ip(), trunk, numbers }), None)
             }
-            Arrival::Twilio(call) => Party::Twilio { call, account_sid: String::new(), parameters: Vec::new() },
+            Arrival::Placed(placing) => {
+                let Placing { assistant, route, placed } = *placing;
+                (Party::sip(place::unnamed(), Origin::Placed(Box::new(place::Placed::new(route, placed)))), Some(assistant))
+            }
+            Arrival::Twilio(call) => (Party::Twilio { call, account_sid: String::new(), parameters: Vec::new() }, None),
         };
-        if let Party::Sip { dialog, .. } = &party {
-            let own = SipMsg::Own(dialog.clone(), me.clone());
-            shared.sip.send(own).map_err(|_| "the SIP endpoint takes no calls")?;
-        }
         me.send(CallMsg::Begin).map_err(|_| "a new mailbox is empty")?;
-        let assistant = shared.assistant_for(&party.called());
-        let trace = CallTracer::new(shared.config.traces.as_ref(), id, party.leg_kind(), assistant.clone(), arrived);
+        let assistant = chosen.or_else(|| shared.assistant_for(&party.called()));
+        let (leg, direction, arrived_at) = (party.leg_kind(), party.direction(), SystemTime::now() - arrived.elapsed());
+        let traced = TracedCall { id, leg, direction, assistant: assistant.clone(), arrived, arrived_at };
+        let trace = CallTracer::new(shared.config.traces.as_ref(), traced);
         let draft = Draft::new(id, &shared.config.name, assistant.as_deref(), trace);
         Ok(Self {
             id,
@@ -329,6 +324,7 @@ impl Worker for Call {
             arrived,
             assistant,
             recall: Recall::default(),
+            identity: None,
             codec: Codec::Pcmu,
             types: PayloadTypes::of(Codec::Pcmu),
             ports: CallPorts::new(id),
@@ -339,6 +335,9 @@ impl Worker for Call {
             budgets: HashMap::new(),
             draft,
             recording_paused: false,
+            held: false,
+            leaving: None,
+            transfer: None,
             peer_untold: false,
             timers: Vec::new(),
         })
@@ -350,26 +349,33 @@ impl Worker for Call {
             CallMsg::Sip { event, snapshot } => self.handle_sip(event, snapshot, me).await,
             CallMsg::AnswerSent(snapshot) => self.keep(Some(snapshot)),
             CallMsg::SipRestarted => self.restore_dialog(me),
-            CallMsg::Recorded => self.ring_until(|recorded, _| *recorded = true),
+            CallMsg::Dialing(dialog) => self.handle_dialing(dialog),
+            CallMsg::RingLate => self.handle_ring_late(me),
+            CallMsg::Recorded => self.handle_recorded(me),
+            CallMsg::IdentityJudged(verdict) => self.handle_identity(*verdict, me).await,
             CallMsg::RungOut => self.ring_until(|_, rung| *rung = true),
             CallMsg::TwilioStream(stream) => self.attach(stream, me).await,
             CallMsg::StreamLate => self.handle_stream_late(me),
             CallMsg::TwilioEnded => self.end(HangupCause::CallerHangup, None, me),
             CallMsg::LegClosed(LegClosed::ByPeer) => self.end(HangupCause::CallerHangup, None, me),
             CallMsg::LegClosed(LegClosed::Lost(reason)) => self.end(HangupCause::MediaTimeout, Some(reason), me),
+            // Nothing need be heard of a telephone that rings.
+            CallMsg::MediaTimedOut if matches!(self.phase, Phase::Dialing) => {}
             CallMsg::MediaTimedOut => self.end(HangupCause::MediaTimeout, None, me),
             CallMsg::TurnTaken(turn) => self.draft.turn_taken(*turn, &self.shared),
             CallMsg::ToolBegan(call) => self.draft.remember(call),
             CallMsg::ToolEnded(report) => self.handle_tool_ended(*report),
             CallMsg::RecordingPaused(paused) => self.pause_recording(paused),
             CallMsg::UsageCounted(usage) => self.draft.usage_counted(&usage, &self.shared),
+            CallMsg::TransferWanted(to) => self.begin_transfer(to),
+            CallMsg::TakingLeave(cause) => self.leaving = Some(cause),
             CallMsg::AgentHungUp(cause) => self.end(cause, None, me),
             CallMsg::LanguageHeard(language) => self.draft.language_heard(language, &self.shared),
             CallMsg::ProviderFailed(provider, error) => self.draft.provider_failed(provider.as_deref(), &error, &self.shared),
             CallMsg::EngineLost(session, error) => self.handle_engine_lost(session, error, me).await,
             CallMsg::Recording(event) => self.draft.recording(event, &self.shared),
             CallMsg::ReceivedTotals(totals) => self.draft.received = Some(totals),
-            CallMsg::HangUp(cause) => self.end(cause, None, me),
+            CallMsg::HangUp(cause) => self.end(self.cause_before_answer(cause), None, me),
             CallMsg::TimeShort => self.ports.ai.tell(AiMsg::TimeShort),
             CallMsg::Overdue => self.handle_overdue(me),
             CallMsg::Finished => self.check_finished(me),
@@ -406,10 +412,21 @@ impl Call {
     async fn handle_sip(&mut self, event: Event, snapshot: Option<Box<DialogSnapshot>>, me: &Mailbox<CallMsg>) {
         self.keep(snapshot);
         match event {
-            Event::Cancelled { .. } => self.end(HangupCause::Cancelled, None, me),
-            Event::HungUp { reason, .. } => self.end(HangupCause::CallerHangup, reason, me),
-            Event::AckTimedOut { .. } => self.end(HangupCause::NotConfirmed, Some("no ACK came".into()), me),
+            Event::Cancelled { reason, .. } => self.end(cause_of_cancel(reason.as_deref()), reason, me),
+            Event::HungUp { reason, .. } => self.hung_up(reason, me),
+            // Following it would be a call of ours, on the peer's word and at our cost.
+            Event::Referred { dialog, .. } => self.shared.sip.tell(SipMsg::RefuseRefer(dialog, StatusCode::DECLINE)),
+            Event::ReferProgress { status, .. } => self.transfer_goes_on(status),
+            Event::ReferEnded { outcome, .. } => self.transfer_ended(outcome, me),
+            Event::Replaced { .. } => self.end(HangupCause::Replaced, None, me),
+            Event::AckTimedOut { .. } => self.end(HangupCause::NotConfirmed, Some("no ACK or PRACK came".into()), me),
+            Event::SessionExpired { .. } => self.end(HangupCause::Failed, Some("nobody refreshed the session".into()), me),
             Event::Reinvited { invite, .. } => self.handle_reinvite(&invite),
+            Event::ReinviteAnswered { sdp, .. } => self.handle_confirmed(sdp, me).await,
+            Event::ReinviteRefused { status, .. } => {
+                tracing::info!(call = %self.id, status = status.code(), "the peer did not take our re-INVITE");
+            }
+            Event::Updated { update, .. } => self.handle_update(&update),
             Event::Info { request, .. } => {
                 if let Some(digit) = dtmf_of_info(&request) {
                     self.ports.ai.tell(AiMsg::Dtmf(digit));
@@ -422,11 +439,18 @@ impl Call {
                 self.end(HangupCause::Failed, Some("the dialog is gone".into()), me);
             }
             Event::Confirmed { sdp, .. } => self.handle_confirmed(sdp, me).await,
-            other => tracing::debug!(call = %self.id, event = ?other, "not an event of an incoming call"),
+            Event::Ringing { sdp, .. } => self.handle_callee_ringing(sdp, me).await,
+            Event::Answered { dialog, sdp, .. } => self.handle_callee_answered(dialog, sdp, me).await,
+            Event::Refused { status, reason, .. } => self.handle_callee_refused(status, reason, me),
+            Event::TimedOut { .. } => {
+                self.end(HangupCause::Unavailable, Some("the callee's side did not answer at all".into()), me);
+            }
+            Event::Invited { .. } | Event::Responded { .. } | Event::Unanswered { .. } => {}
         }
     }
 
     fn restore_dialog(&mut self, me: &Mailbox<CallMsg>) {
+        self.transfer_lost();
         let Party::Sip { snapshot, open, .. } = &self.party else { return };
         match snapshot {
             Some(snapshot) if *open => {
@@ -443,7 +467,7 @@ impl Call {
         }
         if let Some(cause) = self.draft.cause() {
             // What the endpoint before was told of the end may have died with it.
-            self.tell_peer(cause);
+            self.tell_peer(cause, me);
             self.check_finished(me);
         }
     }

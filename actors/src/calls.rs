@@ -13,12 +13,13 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::call::finish::{count_end, reason_of};
-use crate::call::{Arrival, Call, CallArgs, CallMsg};
-use crate::config::RecordingMode;
+use crate::call::{Arrival, Call, CallArgs, CallMsg, Placing};
+use crate::config::{Assistant, RecordingMode};
 use crate::kind::ActorKind;
 use crate::leg::twilio::{StreamIo, TwilioCall};
 use crate::mailbox::{Lane, Letter, Mailbox};
 use crate::recovery::close_recording;
+use crate::route::{NoRoute, PlaceCall, Route, route};
 use crate::shared::Shared;
 use crate::sip_endpoint::SipMsg;
 use crate::store::StoreMsg;
@@ -40,6 +41,10 @@ pub enum CallsMsg {
         /// Whose it is, if a trunk's.
         trunk: Option<Arc<TrunkConfig>>,
     },
+    /// By the HTTP side: place a call. Answered by the call itself, when its record is safe. When full whoever asks is told so.
+    Place(Box<PlaceCall>, oneshot::Sender<Result<CallId, PlaceRefusal>>),
+    /// By the HTTP side: end this call. False when no such call is up.
+    HangUp(CallId, oneshot::Sender<bool>),
     /// By the HTTP side: Twilio asks who answers. When full Twilio gets spoken words.
     TwilioIncoming(TwilioCall, oneshot::Sender<Result<CallId, Refusal>>),
     /// By the HTTP side: the media stream of a call is here. When it is not taken, the stream is closed.
@@ -73,20 +78,32 @@ impl Letter for CallsMsg {
 /// What the start of a call may take; it is a matter of microseconds, unless its media thread stands still. Other calls wait meanwhile.
 const START_MAX: Duration = Duration::from_secs(1);
 
+/// A target that is down is asked every few seconds whether it is up again.
+const TRUNK_DOWN_RETRY: Duration = Duration::from_secs(30);
+
 /// Why a new call is not taken. It is counted under its label, and explained to the peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// `node.max_calls` are up.
+    #[error("the node has as many calls as it takes")]
     AtCapacity,
     /// The machine's cores are busier than `limits.cpu_percent`: one more call would be at the cost of all.
+    #[error("the node has no CPU time for more calls")]
     CpuBusy,
     /// The node takes no new calls.
+    #[error("the node takes no new calls")]
     Draining,
     /// The call could not be set up.
+    #[error("the call could not be set up")]
     Failed,
     /// Its trunk has as many calls as it may.
+    #[error("{0}")]
     Trunk(Full),
+    /// No target of its trunk answers.
+    #[error("all targets of the trunk are down")]
+    TrunkDown,
     /// Nobody answers the called number.
+    #[error("nobody answers the called number")]
     UnknownNumber,
 }
 
@@ -99,20 +116,31 @@ impl Refusal {
             Self::Draining => "draining",
             Self::Failed => "failed",
             Self::Trunk(full) => full.label(),
+            Self::TrunkDown => "trunk_down",
             Self::UnknownNumber => "unknown_number",
         }
     }
 
     /// The SIP answer, and when to try again.
-    fn status(self) -> (StatusCode, Option<Duration>) {
+    pub fn status(self) -> (StatusCode, Option<Duration>) {
         match self {
             Self::AtCapacity | Self::CpuBusy => (StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(5))),
             Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(60))),
             Self::Failed => (StatusCode::SERVER_INTERNAL_ERROR, None),
             Self::Trunk(full) => (StatusCode::SERVICE_UNAVAILABLE, Some(full.retry_after())),
+            Self::TrunkDown => (StatusCode::SERVICE_UNAVAILABLE, Some(TRUNK_DOWN_RETRY)),
             Self::UnknownNumber => (StatusCode::NOT_FOUND, None),
         }
     }
+}
+
+/// Why a call is not placed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum PlaceRefusal {
+    /// It cannot be placed as it was asked for.
+    Asked(NoRoute),
+    /// The node takes no call now.
+    Node(Refusal),
 }
 
 /// Why a media stream is not taken.
@@ -130,7 +158,8 @@ pub enum StreamRefusal {
 struct Child {
     id: CallId,
     mailbox: Mailbox<CallMsg>,
-    dialog: Option<DialogId>,
+    leg: LegKind,
+    direction: Direction,
     call_sid: Option<String>,
     attached: bool,
     trunk: Option<Arc<str>>,
@@ -159,6 +188,12 @@ impl Worker for Calls {
         match message {
             CallsMsg::SipInvited { dialog, invite, flow, trunk } => {
                 self.handle_invited(Arrival::Sip { dialog, invite, flow, trunk }, me).await;
+            }
+            CallsMsg::Place(asked, reply) => self.handle_place(&asked, reply, me).await,
+            CallsMsg::HangUp(id, reply) => {
+                let child = self.children.values().find(|child| child.id == id);
+                let told = child.is_some_and(|child| child.mailbox.send(CallMsg::HangUp(HangupCause::OperatorHangup)).is_ok());
+                let _asker_left = reply.send(told);
             }
             CallsMsg::TwilioIncoming(call, reply) => {
                 let _asker_left = reply.send(self.handle_twilio(call, me).await);
@@ -212,25 +247,62 @@ impl Calls {
     async fn handle_invited(&mut self, arrival: Arrival, me: &Mailbox<CallsMsg>) {
         let Arrival::Sip { dialog, trunk, .. } = &arrival else { return };
         let (dialog, trunk) = (dialog.clone(), trunk.clone());
-        let admitted =
-            self.admit().and_then(|()| trunk.as_ref().map_or(Ok(()), |trunk| self.enter_trunk(trunk, Direction::Inbound)));
-        let result = match admitted {
-            Ok(()) => self.start_call(arrival, me).await.map(drop).inspect_err(|_| {
-                if let Some(trunk) = &trunk {
-                    self.leave_trunk(&trunk.name);
-                }
-            }),
+        let result = match self.admit_by(trunk.as_deref(), Direction::Inbound) {
+            Ok(()) => self.start_call(arrival, me).await.map(drop),
             Err(refusal) => Err(refusal),
         };
         if let Err(refusal) = result {
-            self.count(refusal);
-            if let Some(trunk) = &trunk {
-                let labels = [("trunk", trunk.name.to_string()), ("reason", refusal.label().to_owned())];
-                metrics::counter!("offhook_trunk_rejected_total", &labels).increment(1);
-            }
+            self.count_by(trunk.as_deref(), refusal);
             let (status, retry_after) = refusal.status();
             self.shared.sip.tell(SipMsg::Refuse { dialog, status, retry_after });
         }
+    }
+
+    async fn handle_place(
+        &mut self,
+        asked: &PlaceCall,
+        reply: oneshot::Sender<Result<CallId, PlaceRefusal>>,
+        me: &Mailbox<CallsMsg>,
+    ) {
+        let refusal = match self.route(asked) {
+            Err(refusal) => {
+                match &refusal {
+                    // Whoever asks is told what to mend.
+                    PlaceRefusal::Asked(_) => {
+                        metrics::counter!("offhook_calls_rejected_total", "reason" => "no_route").increment(1);
+                    }
+                    PlaceRefusal::Node(refusal) => self.count(*refusal),
+                }
+                refusal
+            }
+            Ok((assistant, route)) => {
+                let trunk = route.trunk.clone();
+                let admitted = self.admit_by(trunk.as_deref(), Direction::Outbound);
+                if let Err(refusal) = admitted {
+                    self.count_by(trunk.as_deref(), refusal);
+                    PlaceRefusal::Node(refusal)
+                } else {
+                    // One that cannot be started drops the reply with it, and is counted here.
+                    let placing = Placing { assistant, route, placed: reply };
+                    if let Err(refusal) = self.start_call(Arrival::Placed(Box::new(placing)), me).await {
+                        self.count_by(trunk.as_deref(), refusal);
+                    }
+                    return;
+                }
+            }
+        };
+        let _asker_left = reply.send(Err(refusal));
+    }
+
+    /// Who talks, and where the call goes.
+    fn route(&self, asked: &PlaceCall) -> Result<(Arc<Assistant>, Route), PlaceRefusal> {
+        let directory = &self.shared.config.directory;
+        let assistant = match &asked.assistant {
+            Some(name) => directory.named(name).ok_or_else(|| format!("there is no assistant {name:?}")),
+            None => directory.default.clone().ok_or_else(|| "must be set: there is no routing.default_assistant".to_owned()),
+        };
+        let assistant = assistant.map_err(|reason| PlaceRefusal::Asked(NoRoute::new("assistant_id", reason)))?;
+        Ok((assistant, route(&self.shared.config.sip, &self.shared.trunks, asked)?))
     }
 
     async fn handle_twilio(&mut self, call: TwilioCall, me: &Mailbox<CallsMsg>) -> Result<CallId, Refusal> {
@@ -284,14 +356,20 @@ impl Calls {
         Ok(())
     }
 
+    /// A call that takes a channel of its trunk if it has one, which whoever starts it gives back when that fails.
+    fn admit_by(&mut self, trunk: Option<&TrunkConfig>, direction: Direction) -> Result<(), Refusal> {
+        self.admit()?;
+        trunk.map_or(Ok(()), |trunk| self.enter_trunk(trunk, direction))
+    }
+
     async fn start_call(&mut self, arrival: Arrival, me: &Mailbox<CallsMsg>) -> Result<CallId, Refusal> {
         let id = CallId::generate();
-        let (dialog, call_sid, trunk) = match &arrival {
-            Arrival::Sip { dialog, trunk, .. } => {
-                (Some(dialog.clone()), None, trunk.as_ref().map(|trunk| Arc::clone(&trunk.name)))
-            }
-            Arrival::Twilio(call) => (None, Some(call.call_sid.clone()), None),
+        let (leg, direction, call_sid, trunk) = match &arrival {
+            Arrival::Sip { trunk, .. } => (LegKind::Sip, Direction::Inbound, None, trunk.as_ref()),
+            Arrival::Placed(placing) => (LegKind::Sip, Direction::Outbound, None, placing.route.trunk.as_ref()),
+            Arrival::Twilio(call) => (LegKind::Twilio, Direction::Inbound, Some(call.call_sid.clone()), None),
         };
+        let trunk = trunk.map(|trunk| Arc::clone(&trunk.name));
         let seat = self.shared.media.seat();
         let thread = seat.runtime.clone();
         let args = CallArgs { id, shared: Arc::clone(&self.shared), seat, arrival, arrived: Instant::now() };
@@ -299,11 +377,15 @@ impl Calls {
         let started = timeout(START_MAX, thread.spawn(spawn::<Call>(args, me.cell()))).await;
         let started =
             started.map_or_else(|late| Err(late.to_string()), |ended| ended.unwrap_or_else(|panic| Err(panic.to_string())));
-        let mailbox = started.map_err(|reason| {
-            tracing::error!(call = %id, reason, "a call could not be started");
-            Refusal::Failed
-        })?;
-        self.children.insert(mailbox.id(), Child { id, mailbox, dialog, call_sid, attached: false, trunk });
+        let mailbox = match started {
+            Ok(mailbox) => mailbox,
+            Err(reason) => {
+                tracing::error!(call = %id, reason, "a call could not be started");
+                trunk.iter().for_each(|trunk| self.leave_trunk(trunk));
+                return Err(Refusal::Failed);
+            }
+        };
+        self.children.insert(mailbox.id(), Child { id, mailbox, leg, direction, call_sid, attached: false, trunk });
         self.publish_count();
         Ok(id)
     }
@@ -311,10 +393,9 @@ impl Calls {
     /// Ends what a crashed call left: its legs are hung up, and its record says so. Its actors died with it.
     fn bury(&self, child: &Child, reason: String) {
         tracing::error!(call = %child.id, reason, "a call crashed");
-        let leg = if child.dialog.is_some() { LegKind::Sip } else { LegKind::Twilio };
-        count_end(leg, HangupCause::Crashed);
-        if let Some(dialog) = &child.dialog {
-            self.shared.sip.tell(SipMsg::HangUp(dialog.clone(), reason_of(HangupCause::Crashed)));
+        count_end(child.leg, child.direction, HangupCause::Crashed);
+        if child.leg == LegKind::Sip {
+            self.shared.sip.tell(SipMsg::HangUpOf(child.mailbox.id(), reason_of(HangupCause::Crashed)));
         }
         self.shared.store.tell(StoreMsg::Write(StoreWrite::CallEnded {
             call: child.id,
@@ -340,6 +421,13 @@ impl Calls {
 
     fn count(&self, refusal: Refusal) {
         metrics::counter!("offhook_calls_rejected_total", "reason" => refusal.label()).increment(1);
+    }
+
+    fn count_by(&self, trunk: Option<&TrunkConfig>, refusal: Refusal) {
+        self.count(refusal);
+        if let Some(trunk) = trunk {
+            trunk.count_refused(refusal.label());
+        }
     }
 
     fn publish_count(&self) {

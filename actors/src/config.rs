@@ -1,6 +1,7 @@
 //! What a node is told, as plain values: `src/` fills these from the file, nothing here reads one.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -21,8 +22,11 @@ pub use media::turn::{Eagerness, Interruptions, TurnConfig};
 pub use media::units::{Dbov, SampleRate};
 pub use media::vad::VadConfig;
 pub use sip::sdp::{Codec, SrtpPolicy};
+pub use sip::uri::Uri;
 
+use crate::identity::IdentityConfig;
 use crate::recall::CallerMemory;
+pub use crate::route::DirectPeer;
 use crate::trace::TraceSink;
 pub use crate::trunk::config::TrunkConfig;
 
@@ -47,6 +51,8 @@ pub struct NodeConfig {
     pub sip: SipConfig,
     /// Carriers.
     pub trunks: Vec<TrunkConfig>,
+    /// What is kept and shown of its messages.
+    pub watch: WatchConfig,
     /// RTP.
     pub rtp: RtpConfig,
     /// Jitter buffer tuning, for all RTP legs.
@@ -63,6 +69,35 @@ pub struct NodeConfig {
     pub traces: Option<Arc<dyn TraceSink>>,
     /// Who remembers callers; `None`: nobody.
     pub memories: Option<Arc<dyn CallerMemory>>,
+    /// How callers' numbers are checked.
+    pub identity: IdentityConfig,
+}
+
+/// What is kept of SIP messages, and who is sent them; both without keys, passwords and digits.
+#[derive(Clone, Debug, Default)]
+pub struct WatchConfig {
+    /// Whether the messages of each call are kept with its record.
+    pub ladders: bool,
+    /// A collector of all messages; `None`: none.
+    pub hep: Option<HepCollector>,
+}
+
+/// A collector that speaks HEP3, as Homer does.
+#[derive(Clone)]
+pub struct HepCollector {
+    /// Where it listens, UDP.
+    pub address: SocketAddr,
+    /// Who captured, as it knows us.
+    pub agent: u32,
+    /// What it wants to see of us; empty: nothing.
+    pub key: Arc<str>,
+}
+
+/// Without the key.
+impl fmt::Debug for HepCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} as {}", self.address, self.agent)
+    }
 }
 
 /// SIP sockets and names.
@@ -74,8 +109,14 @@ pub struct SipConfig {
     pub tls: Option<TlsFiles>,
     /// DNS servers; empty: the system's.
     pub dns_servers: Vec<SocketAddr>,
+    /// How long a session may go without a refresh (RFC 4028), as we ask for it; `None`: only peers ask.
+    pub session_expires: Option<Duration>,
     /// How long a call rings before it is answered; zero answers at once.
     pub ring: Duration,
+    /// How long a call of ours may ring; then it is given up.
+    pub ring_timeout: Duration,
+    /// Whom calls of ours may go to without a trunk; nobody else is dialled.
+    pub direct_calls: Vec<DirectPeer>,
     /// TCP and TLS connections at once.
     pub connections_max: usize,
     /// Of them, from one source: an IPv4 address, or 64 bits of an IPv6 one.
@@ -157,7 +198,7 @@ pub struct RtpConfig {
 /// Whether calls are recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordingMode {
-    /// Every call from its answer on.
+    /// Every call from its answer on; of calls of ours what is heard before it, too.
     Always,
     /// None.
     Off,
@@ -273,6 +314,8 @@ pub struct Directory {
     pub numbers: HashMap<String, Option<Arc<Assistant>>>,
     /// Who answers what no row names.
     pub default: Option<Arc<Assistant>>,
+    /// All assistants: who may call.
+    pub assistants: Vec<Arc<Assistant>>,
 }
 
 impl Directory {
@@ -283,5 +326,10 @@ impl Directory {
             None => self.numbers.get(&format!("+{called}")),
         });
         row.unwrap_or(&self.default).clone()
+    }
+
+    /// The assistant of this name.
+    pub fn named(&self, name: &str) -> Option<Arc<Assistant>> {
+        self.assistants.iter().find(|assistant| assistant.name == name).cloned()
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use crate::calls::{Calls, CallsMsg};
 use crate::config::NodeConfig;
 use crate::cpu::CpuMeter;
+use crate::identity::Identity;
 use crate::kind::ActorKind;
 use crate::mailbox::{Lane, Letter, Mailbox, flush_metrics};
 use crate::media_threads::MediaThreads;
@@ -107,8 +108,9 @@ impl NodeHandle {
 pub async fn start(config: NodeConfig, database: Database) -> Result<(NodeHandle, NodeEnd), String> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let media = MediaThreads::start(cores).map_err(|error| format!("no media threads: {error}"))?;
+    let identity = Identity::load(&config.identity)?;
     recovery::close_lost(&config, &database, HangupCause::NodeLost).await?;
-    let shared = Arc::new(Shared::new(config, media));
+    let shared = Arc::new(Shared::new(config, media, identity));
     let (ended, end) = oneshot::channel();
     let args = NodeArgs { shared: Arc::clone(&shared), database, drained: ended };
     let (mailbox, task) = spawn_root::<Node>(args).await?;
@@ -201,8 +203,13 @@ impl Node {
                 calls.id()
             }
             ActorKind::SipEndpoint => {
-                let (config, trunks) = (shared.config.sip.clone(), Arc::clone(&shared.trunks));
-                let args = SipEndpointArgs { config, calls: shared.calls.clone(), trunks };
+                let args = SipEndpointArgs {
+                    config: shared.config.sip.clone(),
+                    calls: shared.calls.clone(),
+                    trunks: Arc::clone(&shared.trunks),
+                    watch: shared.config.watch.clone(),
+                    store: shared.store.clone(),
+                };
                 let sip = spawn::<SipEndpoint>(args, me.cell()).await?;
                 self.shared.sip.publish(Some(sip.clone()));
                 sip.id()

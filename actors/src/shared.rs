@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 
 use crate::calls::CallsMsg;
 use crate::config::{Assistant, NodeConfig};
+use crate::identity::Identity;
 use crate::leg::ports::RtpPorts;
 use crate::mailbox::Port;
 use crate::media_threads::MediaThreads;
@@ -31,6 +32,8 @@ pub struct Shared {
     pub http: HttpClient,
     /// Speech that was made before.
     pub speech: Arc<SpeechCache>,
+    /// Checks callers' numbers, and signs ours.
+    pub identity: Identity,
     /// UDP ports for RTP.
     pub rtp_ports: RtpPorts,
     /// Carriers, and what is known of them.
@@ -49,7 +52,7 @@ pub struct Shared {
 
 impl Shared {
     /// Called on the node's own runtime.
-    pub(crate) fn new(config: NodeConfig, media: MediaThreads) -> Self {
+    pub(crate) fn new(config: NodeConfig, media: MediaThreads, identity: Identity) -> Self {
         let rtp_ports = RtpPorts::new(config.rtp.ports.clone());
         let speech = SpeechCache::new(config.data_dir.join("speech-cache"), config.speech_cache_bytes);
         let trunks = Trunks::new(config.trunks.clone());
@@ -60,6 +63,7 @@ impl Shared {
             espeak: Arc::default(),
             http: HttpClient::default(),
             speech: Arc::new(speech),
+            identity,
             rtp_ports,
             trunks: Arc::new(trunks),
             sip: Port::default(),

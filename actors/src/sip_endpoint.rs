@@ -2,11 +2,13 @@
 
 mod connection;
 pub(crate) mod dns;
+mod owners;
 mod places;
 mod streams;
 pub(crate) mod tls;
 mod udp;
 mod visitors;
+mod watch;
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
@@ -17,9 +19,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use ractor::ActorId;
 use sip::dialog::DialogId;
+use sip::digest::Credentials;
 use sip::endpoint::{
-    DialogSnapshot, Endpoint, EndpointConfig, Event, Flow, Listener, MessageDirection, OutboundRequest, Rejection, RequestId,
-    Series, Stats, Transmit, Transport,
+    DialogSnapshot, Endpoint, EndpointConfig, Event, Flow, Listener, MessageDirection, OutboundInvite, OutboundRequest, Refer,
+    Rejection, RequestId, Series, Stats, Transmit, Transport,
 };
 use sip::locate::{Question, Records};
 use sip::message::StatusCode;
@@ -30,9 +33,10 @@ use crate::alarm::{Alarm, Owned};
 use crate::call::CallMsg;
 use crate::call::finish::reason_of;
 use crate::calls::CallsMsg;
-use crate::config::{SipConfig, SipListener, Speaks};
+use crate::config::{SipConfig, SipListener, Speaks, WatchConfig};
 use crate::kind::ActorKind;
 use crate::mailbox::{Lane, Letter, Mailbox, Port};
+use crate::store::StoreMsg;
 use crate::trunk::door::Door;
 use crate::trunk::{Errand, TrunkMsg, Trunks};
 use crate::worker::{Failure, Worker};
@@ -74,10 +78,15 @@ pub enum SipMsg {
     TimerDue,
     /// By a call: it takes the dialog, and what happened in it so far is delivered. When full the call ends.
     Own(DialogId, Mailbox<CallMsg>),
+    /// By a call of ours: send this INVITE, answer challenges with these credentials, and tell the call its dialog. When full the call
+    /// ends.
+    Invite(Box<OutboundInvite>, Option<Box<Credentials>>, Mailbox<CallMsg>),
     /// By a call: 180 Ringing.
     Ring(DialogId),
     /// By a call: 200 OK with this SDP.
     Answer(DialogId, String),
+    /// By a call: its answer to an offer in an UPDATE or PRACK, or the status that refuses it.
+    AnswerUpdate(DialogId, Result<String, StatusCode>),
     /// By a call or by Calls: a final refusal.
     Refuse {
         /// The INVITE's dialog.
@@ -87,8 +96,16 @@ pub enum SipMsg {
         /// For 503: when to try again.
         retry_after: Option<Duration>,
     },
-    /// By a call, or by Calls for one that crashed: end it as its state demands.
+    /// By a call: a final refusal, in words other than the usual.
+    RefuseSaying(DialogId, StatusCode, &'static str),
+    /// By a call: end it as its state demands.
     HangUp(DialogId, &'static str),
+    /// By a call of ours that has not been told its dialog yet, or by Calls for one that crashed: end all dialogs of this call.
+    HangUpOf(ActorId, &'static str),
+    /// By a call: ask the peer to call somebody else in its place.
+    Refer(DialogId, Box<Refer>),
+    /// By a call: the peer's REFER is not followed.
+    RefuseRefer(DialogId, StatusCode),
     /// By a call after this actor was restarted.
     Restore(Box<DialogSnapshot>, Mailbox<CallMsg>),
     /// By a Trunk: send a request outside of dialogs, and tell it of the end. When full nothing is sent.
@@ -150,6 +167,10 @@ pub struct SipEndpointArgs {
     pub calls: Port<CallsMsg>,
     /// Who may call.
     pub trunks: Arc<Trunks>,
+    /// What is kept and shown of the messages.
+    pub watch: WatchConfig,
+    /// Where it is kept.
+    pub store: Port<StoreMsg>,
 }
 
 /// The actor.
@@ -161,6 +182,7 @@ pub struct SipEndpoint {
     tls: Option<(Arc<tls::Tls>, Owned)>,
     dns: dns::Dns,
     traffic: Traffic,
+    watch: watch::Watch,
     owners: HashMap<DialogId, Owner>,
     trunks: Arc<Trunks>,
     door: Door,
@@ -174,7 +196,7 @@ impl Worker for SipEndpoint {
     type Args = SipEndpointArgs;
 
     async fn start(args: SipEndpointArgs, me: &Mailbox<SipMsg>) -> Result<Self, Failure> {
-        let SipEndpointArgs { config, calls, trunks } = args;
+        let SipEndpointArgs { config, calls, trunks, watch, store } = args;
         let tls = config.tls.clone().map(tls::Tls::load).transpose()?;
         let places = places::Places::new(config.connections_max, config.connections_per_source_max);
         let mut streams = streams::Streams::new(places, tls.clone(), me.clone());
@@ -183,12 +205,14 @@ impl Worker for SipEndpoint {
         for listener in &config.listeners {
             listeners.extend(listen(listener, &mut udp, &mut streams, me)?);
         }
-        let endpoint = Endpoint::new(EndpointConfig { listeners, ..EndpointConfig::default() }, rand::random());
+        let session_expires = config.session_expires;
+        let endpoint = Endpoint::new(EndpointConfig { listeners, session_expires, ..EndpointConfig::default() }, rand::random());
         let tls = tls.map(|tls| (Arc::clone(&tls), Owned(tokio::spawn(tls.watch()))));
         let (dns, traffic) = (dns::Dns::new(&config.dns_servers), Traffic::default());
+        let watch = watch::Watch::new(&watch, store).map_err(|error| format!("telemetry.hep_endpoint: {error}"))?;
         let door = Door::new(Instant::now(), rand::random(), config.accept_unknown);
         let (owners, asked, alarm) = (HashMap::new(), HashMap::new(), Alarm::default());
-        Ok(Self { calls, endpoint, udp, streams, tls, dns, traffic, owners, trunks, door, asked, alarm })
+        Ok(Self { calls, endpoint, udp, streams, tls, dns, traffic, watch, owners, trunks, door, asked, alarm })
     }
 
     async fn handle(&mut self, message: SipMsg, me: &Mailbox<SipMsg>) -> Result<(), Failure> {
@@ -196,6 +220,7 @@ impl Worker for SipEndpoint {
         match message {
             SipMsg::Received { flow, bytes } => {
                 self.traffic.count(flow.transport, MessageDirection::Received);
+                self.watch.saw(now, false, &flow, &bytes);
                 self.endpoint.handle_receive(now, flow, &bytes);
             }
             SipMsg::ConnectionOpened(connection) => self.streams.handle_opened(connection),
@@ -215,13 +240,27 @@ impl Worker for SipEndpoint {
                 self.endpoint.handle_timeout(now);
             }
             SipMsg::Own(dialog, call) => self.handle_own(dialog, call),
+            SipMsg::Invite(invite, credentials, call) => self.place(now, *invite, credentials, call),
             SipMsg::Ring(dialog) => self.endpoint.ring(now, &dialog),
             SipMsg::Answer(dialog, sdp) => {
                 self.endpoint.answer(now, &dialog, sdp);
                 self.tell_answered(&dialog);
             }
+            SipMsg::AnswerUpdate(dialog, Ok(sdp)) => {
+                self.endpoint.answer_update(now, &dialog, sdp);
+                self.tell_answered(&dialog);
+            }
+            SipMsg::AnswerUpdate(dialog, Err(status)) => self.endpoint.refuse_update(now, &dialog, status),
             SipMsg::Refuse { dialog, status, retry_after } => self.endpoint.refuse(now, &dialog, status, retry_after),
+            SipMsg::RefuseSaying(dialog, status, phrase) => self.endpoint.refuse_saying(now, &dialog, status, phrase),
             SipMsg::HangUp(dialog, reason) => self.endpoint.hang_up(now, &dialog, Some(reason)),
+            SipMsg::HangUpOf(call, reason) => self.hang_up_of(now, call, reason),
+            SipMsg::Refer(dialog, refer) => {
+                self.endpoint.refer(now, &dialog, *refer);
+                // Its number in the dialog must not come twice.
+                self.tell_answered(&dialog);
+            }
+            SipMsg::RefuseRefer(dialog, status) => self.endpoint.refuse_refer(now, &dialog, status),
             SipMsg::Restore(snapshot, call) => {
                 let dialog = self.endpoint.restore(*snapshot);
                 self.owners.insert(dialog, Owner::Call(call));
@@ -231,7 +270,10 @@ impl Worker for SipEndpoint {
                 self.asked.insert(id, (errand, trunk));
             }
             SipMsg::Abandon(errand, trunk) => self.abandon(errand, trunk),
-            SipMsg::StopAccepting => self.endpoint.set_accepting(false, Some(DRAIN_RETRY_AFTER)),
+            SipMsg::StopAccepting => {
+                self.endpoint.set_accepting(false, Some(DRAIN_RETRY_AFTER));
+                self.watch.hurry();
+            }
             SipMsg::HangUpAll => {
                 for dialog in self.owners.keys() {
                     self.endpoint.hang_up(now, dialog, Some(reason_of(HangupCause::Crashed)));
@@ -239,6 +281,7 @@ impl Worker for SipEndpoint {
             }
             SipMsg::FlushStats => {
                 self.refuse_unowned(now);
+                self.watch.flush(now);
                 flush(&self.endpoint.take_stats());
                 self.traffic.flush();
                 for transport in [Transport::Tcp, Transport::Tls] {
@@ -285,9 +328,30 @@ impl SipEndpoint {
     fn transmit(&mut self, transmit: Transmit) -> bool {
         let flow = transmit.flow;
         self.traffic.count(flow.transport, MessageDirection::Sent);
+        self.watch.saw(Instant::now(), true, &flow, &transmit.bytes);
         match flow.transport {
             Transport::Udp => self.udp.get(&flow.local).is_some_and(|udp| udp.send(flow.remote, &transmit.bytes)),
             Transport::Tcp | Transport::Tls => self.streams.send(transmit),
+        }
+    }
+
+    fn place(&mut self, now: Instant, invite: OutboundInvite, credentials: Option<Box<Credentials>>, call: Mailbox<CallMsg>) {
+        let dialog = self.endpoint.invite(now, invite);
+        if let Some(credentials) = credentials {
+            self.endpoint.authorize(&dialog, *credentials);
+        }
+        self.watch.claim(&dialog.call_id);
+        self.owners.insert(dialog.clone(), Owner::Call(call.clone()));
+        if call.send(CallMsg::Dialing(dialog.clone())).is_err() {
+            self.endpoint.hang_up(now, &dialog, Some(reason_of(HangupCause::Crashed)));
+        }
+    }
+
+    /// Looks at every dialog, which is fine for something as rare as this.
+    fn hang_up_of(&mut self, now: Instant, call: ActorId, reason: &'static str) {
+        let owned = |owner: &Owner| matches!(owner, Owner::Call(owner) if owner.id() == call);
+        for (dialog, _) in self.owners.iter().filter(|(_, owner)| owned(owner)) {
+            self.endpoint.hang_up(now, dialog, Some(reason));
         }
     }
 
@@ -296,80 +360,6 @@ impl SipEndpoint {
         if let (Some(Owner::Call(call)), Some(snapshot)) = (self.owners.get(dialog), self.endpoint.snapshot(dialog)) {
             let _call_ended_already = call.send(CallMsg::AnswerSent(Box::new(snapshot)));
         }
-    }
-
-    fn dispatch(&mut self, event: Event) {
-        let event = match event {
-            Event::Invited { dialog, invite, flow } => return self.handle_invited(dialog, invite, flow),
-            Event::Responded { request, response, series } => return self.tell_asker(request, Some(response), series),
-            Event::Unanswered { request, series } => return self.tell_asker(request, None, series),
-            event => event,
-        };
-        let Some(dialog) = dialog_of(&event).cloned() else {
-            return;
-        };
-        let ended = matches!(event, Event::Terminated { .. });
-        let snapshot = matches!(event, Event::Confirmed { .. }).then(|| self.endpoint.snapshot(&dialog)).flatten().map(Box::new);
-        match self.owners.get_mut(&dialog) {
-            Some(Owner::Awaited { events, .. }) if events.len() < EVENTS_BEFORE_OWNER_MAX => events.push(event),
-            Some(Owner::Call(call)) => {
-                let undelivered = call.send(CallMsg::Sip { event, snapshot }).is_err();
-                if undelivered && !ended {
-                    self.endpoint.hang_up(Instant::now(), &dialog, Some(reason_of(HangupCause::Crashed)));
-                }
-            }
-            Some(Owner::Awaited { .. }) | None => tracing::debug!("event of a dialog that no call owns"),
-        }
-        if ended {
-            self.owners.remove(&dialog);
-        }
-    }
-
-    /// Every INVITE gets an answer, also when those who should have given it are gone or were not heard.
-    fn refuse_unowned(&mut self, now: Instant) {
-        for (dialog, owner) in &self.owners {
-            if matches!(owner, Owner::Awaited { since, .. } if now.saturating_duration_since(*since) > OWNER_WAIT_MAX) {
-                tracing::error!("no call took an INVITE; it is refused");
-                metrics::counter!("offhook_calls_rejected_total", "reason" => "failed").increment(1);
-                self.endpoint.refuse(now, dialog, StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(1)));
-            }
-        }
-    }
-
-    fn handle_own(&mut self, dialog: DialogId, call: Mailbox<CallMsg>) {
-        match self.owners.insert(dialog.clone(), Owner::Call(call.clone())) {
-            Some(Owner::Awaited { events, .. }) => {
-                for event in events {
-                    let snapshot = self.endpoint.snapshot(&dialog).map(Box::new);
-                    let _call_ended_already = call.send(CallMsg::Sip { event, snapshot });
-                }
-            }
-            Some(Owner::Call(_)) => tracing::warn!("a dialog was owned twice"),
-            None => {
-                // It ended before its call came for it.
-                self.owners.remove(&dialog);
-                let _call_ended_already = call.send(CallMsg::Sip { event: Event::Terminated { dialog }, snapshot: None });
-            }
-        }
-    }
-}
-
-/// Which dialog an event is of, if of any; calls of ours are named as they were placed.
-fn dialog_of(event: &Event) -> Option<&DialogId> {
-    match event {
-        Event::Responded { .. } | Event::Unanswered { .. } => None,
-        Event::Invited { dialog, .. }
-        | Event::Cancelled { dialog }
-        | Event::Confirmed { dialog, .. }
-        | Event::AckTimedOut { dialog }
-        | Event::Reinvited { dialog, .. }
-        | Event::HungUp { dialog, .. }
-        | Event::Info { dialog, .. }
-        | Event::Ringing { dialog, .. }
-        | Event::Answered { early: dialog, .. }
-        | Event::Refused { dialog, .. }
-        | Event::TimedOut { dialog }
-        | Event::Terminated { dialog } => Some(dialog),
     }
 }
 

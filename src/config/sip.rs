@@ -4,12 +4,19 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use actors::config::DirectPeer;
+
 use super::reader::Section;
 
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5060);
 const TLS_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5061);
+/// A telephone rings for less than a minute until somebody, or a mailbox, takes it.
+const RING_TIMEOUT: Duration = Duration::from_secs(60);
 /// DNS servers that are asked; more would never be reached within a search's time.
 const DNS_SERVERS_MAX: usize = 3;
+const SESSION_EXPIRES: Duration = Duration::from_secs(1_800);
+/// Nobody may ask for less (RFC 4028 §4).
+const SESSION_EXPIRES_MIN: Duration = Duration::from_secs(90);
 
 /// `[sip]`: where SIP is spoken.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,10 +31,16 @@ pub struct SipConfig {
     pub advertised: Vec<IpAddr>,
     /// DNS servers that names of peers are looked up at; default those of the system.
     pub dns_servers: Vec<SocketAddr>,
+    /// How long a session may go without a refresh, as we ask for it, 90-86400 s, default 1800; `None`: only peers ask.
+    pub session_expires: Option<Duration>,
     /// How long a call rings before it is answered, 0-60000 ms, default 0.
     pub ring: Duration,
     /// Whether calls of nobody known are taken though there are trunks, default false.
     pub accept_unknown: bool,
+    /// How long a call of ours may ring, 1-600 s, default 60 s; then it is given up.
+    pub ring_timeout: Duration,
+    /// Whom calls of ours may go to without a trunk, default nobody.
+    pub direct_calls: Vec<DirectPeer>,
 }
 
 /// PEM files of TLS.
@@ -68,8 +81,12 @@ pub(super) fn read_sip(mut section: Section<'_>) -> SipConfig {
         advertised: section
             .one_or_more("advertised_address", &[], |text| text.parse().map_err(|_| format!("{text:?} is not an IP address"))),
         dns_servers: section.one_or_more("dns_servers", &[], address),
+        session_expires: Some(section.seconds("session_expires_s", SESSION_EXPIRES, 0..=86_400)).filter(|wait| !wait.is_zero()),
         ring: section.millis("ring_ms", Duration::ZERO, 0..=60_000),
         accept_unknown: section.flag("accept_unknown", false),
+        ring_timeout: section.seconds("ring_timeout_s", RING_TIMEOUT, 1..=600),
+        direct_calls: section
+            .one_or_more("direct_calls", &[], |text| text.parse::<DirectPeer>().map_err(|error| error.to_string())),
     };
     check(&sip, &mut section);
     section.finish();
@@ -130,6 +147,10 @@ fn check(sip: &SipConfig, section: &mut Section<'_>) {
         if sip.advertised[..index].iter().any(|other| other.is_ipv4() == address.is_ipv4()) {
             section.refuse("advertised_address", format!("{address} is the second of its family"));
         }
+    }
+    if let Some(wait) = sip.session_expires.filter(|wait| *wait < SESSION_EXPIRES_MIN) {
+        let reason = format!("{} s is below {} s; 0 does not ask", wait.as_secs(), SESSION_EXPIRES_MIN.as_secs());
+        section.refuse("session_expires_s", reason);
     }
     if sip.dns_servers.len() > DNS_SERVERS_MAX {
         section.refuse("dns_servers", format!("{} are above {DNS_SERVERS_MAX}", sip.dns_servers.len()));

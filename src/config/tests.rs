@@ -3,8 +3,11 @@
 
 mod ambience;
 mod cascade;
+mod identity;
 mod phrases;
+mod security;
 mod sip;
+mod transfer;
 mod trunk;
 
 use std::io::{Error, ErrorKind};

@@ -75,7 +75,9 @@ const REFUSAL: Labels = &[(
         "cpu_busy",
         "draining",
         "failed",
+        "identity_refused",
         "no_codec",
+        "no_route",
         "rejected_busy",
         "sip_malformed",
         "sip_merged",
@@ -129,6 +131,8 @@ const FAILURE: Labels = &[
 const CALL: &[f64] = &[1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0];
 /// INVITE to 200 OK; the target is 10 ms at p99.
 const SETUP: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+/// What the callee's side takes: carriers ring within 1 to 6 s, people pick up within half a minute.
+const DIAL: &[f64] = &[0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 6.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 120.0];
 /// What a person notices between turns: 0.2 s is brisk, 1 s is slow.
 const GAP: &[f64] = &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0];
 /// How late a frame leaves; the target is 3 ms at p99.9, a frame is 20 ms.
@@ -172,7 +176,11 @@ pub(super) const METRICS: &[Metric] = &[
     counter("offhook_calls_rejected_total", REFUSAL, "Calls and messages refused before a call began"),
     counter(
         "offhook_calls_total",
-        &[LEG, ("direction", &["inbound"]), ("outcome", &["cancelled", "completed", "failed", "rejected"])],
+        &[
+            LEG,
+            ("direction", &["inbound", "outbound"]),
+            ("outcome", &["cancelled", "completed", "failed", "rejected", "unanswered"]),
+        ],
         "Calls that ended",
     ),
     gauge(
@@ -188,10 +196,31 @@ pub(super) const METRICS: &[Metric] = &[
     ),
     histogram("offhook_db_query_seconds", QUERY, &[("query", OPEN)], "Time of a database query"),
     histogram(
+        "offhook_dial_seconds",
+        DIAL,
+        &[("until", &["answered", "ringing"])],
+        "Calls of ours: INVITE to the callee's ringing, and to the answer",
+    ),
+    counter(
+        "offhook_hep_packets_total",
+        &[("outcome", &["failed", "sent"])],
+        "SIP messages for the HEP collector: handed to the system, or not",
+    ),
+    histogram(
         "offhook_http_request_seconds",
         REQUEST,
         &[("route", OPEN), ("method", OPEN), ("status", OPEN)],
         "Time of an HTTP request",
+    ),
+    counter(
+        "offhook_identity_fetch_errors_total",
+        &[("reason", &["busy", "network", "refused", "status", "timeout", "too_long"])],
+        "Calls whose signer's certificate could not be fetched (STIR/SHAKEN)",
+    ),
+    counter(
+        "offhook_identity_total",
+        &[("verdict", &["failed", "none", "passed", "unverifiable"])],
+        "Calls by what a check of their caller's number found (STIR/SHAKEN)",
     ),
     histogram("offhook_jitter_buffer_depth_seconds", DEPTH, NONE, "Playout delay of the jitter buffer, once a second and leg"),
     counter(
@@ -271,6 +300,11 @@ pub(super) const METRICS: &[Metric] = &[
         "offhook_sip_dns_total",
         &[("outcome", &["failed", "found", "nothing"])],
         "Questions to the DNS about SIP peers: answered, answered with nothing, not answered",
+    ),
+    counter(
+        "offhook_sip_ladder_left_out_total",
+        NONE,
+        "SIP messages that were not kept with their call: it had too many, or all had",
     ),
     counter(
         "offhook_sip_messages_total",

@@ -4,17 +4,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use actors::config::{
-    Dbov, Directory, JitterConfig, NodeConfig, RecordingMode, RtpConfig, SipConfig, SipListener, Speaks, TlsFiles, VadConfig,
+    Dbov, Directory, HepCollector, JitterConfig, NodeConfig, RecordingMode, RtpConfig, SipConfig, SipListener, Speaks, TlsFiles,
+    VadConfig, WatchConfig,
 };
 use actors::recall::CallerMemory;
 use actors::trace::TraceSink;
 use anyhow::Context as _;
-use api::{ApiConfig, AuthToken, PublicUrl, SignatureCheck, TwilioConfig};
+use api::{ApiConfig, ApiKey, AuthToken, PublicUrl, SignatureCheck, TwilioConfig};
 
 use super::assistants;
 use super::cascade::Breakers;
+use super::identity;
 use super::tools::Tools;
-use crate::config::{self, Config, SipTls};
+use crate::config::{self, Config, Secret, SipTls};
 
 /// The node's part of the file.
 pub(super) fn node_config(
@@ -34,6 +36,7 @@ pub(super) fn node_config(
         drain_timeout: config.node.drain_timeout,
         sip: sip_config(config),
         trunks: config.trunks.clone(),
+        watch: watch(config),
         rtp: RtpConfig { ports: config.rtp.ports.first..=config.rtp.ports.last, timeout: config.rtp.timeout },
         jitter: JitterConfig { min: config.jitter.min, initial: config.jitter.initial, max: config.jitter.max },
         vad: VadConfig { noise_floor_min: Dbov(config.vad.noise_floor_min_dbov as f32), noise_window: config.vad.noise_window },
@@ -42,6 +45,7 @@ pub(super) fn node_config(
         directory: directory(config, tools, breakers)?,
         traces,
         memories,
+        identity: identity::identity(&config.identity),
     })
 }
 
@@ -62,13 +66,26 @@ pub fn sip_config(config: &Config) -> SipConfig {
         listeners: sip.listen.iter().map(listener(Speaks::UdpAndTcp)).chain(tls).collect(),
         tls: sip.tls.as_ref().map(files),
         dns_servers: sip.dns_servers.clone(),
+        session_expires: sip.session_expires,
         ring: sip.ring,
+        ring_timeout: sip.ring_timeout,
+        direct_calls: sip.direct_calls.clone(),
         connections_max: config.limits.sip_tcp_connections,
         connections_per_source_max: config.limits.sip_tcp_connections_per_source,
         codecs: config.codecs.wire(),
         srtp: config.rtp.srtp.wire(),
         accept_unknown: sip.accept_unknown,
     }
+}
+
+fn watch(config: &Config) -> WatchConfig {
+    let telemetry = &config.telemetry;
+    let hep = telemetry.hep_endpoint.map(|address| HepCollector {
+        address,
+        agent: telemetry.hep_agent,
+        key: telemetry.hep_key.as_ref().map_or("", Secret::expose).into(),
+    });
+    WatchConfig { ladders: telemetry.sip_ladders, hep }
 }
 
 fn directory(config: &Config, tools: &Tools, breakers: &mut Breakers) -> anyhow::Result<Directory> {
@@ -78,7 +95,8 @@ fn directory(config: &Config, tools: &Tools, breakers: &mut Breakers) -> anyhow:
         let answers = if row.active { find(&row.assistant) } else { None };
         (row.number.as_str().to_owned(), answers)
     });
-    Ok(Directory { numbers: numbers.collect(), default: config.default_assistant.as_deref().and_then(find) })
+    let (numbers, default) = (numbers.collect(), config.default_assistant.as_deref().and_then(find));
+    Ok(Directory { numbers, default, assistants })
 }
 
 /// The HTTP side's part of the file.
@@ -92,7 +110,8 @@ pub(super) fn api_config(config: &Config) -> anyhow::Result<ApiConfig> {
         Some(token) if twilio.validate_signature => SignatureCheck::Required(AuthToken::new(token.expose())),
         _ => SignatureCheck::Off,
     };
-    Ok(ApiConfig { twilio: TwilioConfig { public_url, signature } })
+    let key = config.security.api_key.as_ref().map(|key| ApiKey::new(key.expose()));
+    Ok(ApiConfig { twilio: TwilioConfig { public_url, signature }, key })
 }
 
 /// Whether calls are recorded, as the node takes it.

@@ -1,5 +1,6 @@
 //! Everything that is written, one by one or in a batch that is one transaction.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -11,8 +12,8 @@ use crate::analysis::queue_ended;
 use crate::open::{QUERY_TIME_MAX, timed};
 use crate::text::storable;
 use crate::{
-    CallId, Citation, HangupCause, Incident, NewCall, RecordingFormat, RecordingState, Store, StoreError, ToolUse, Turn, Usage,
-    WallTime,
+    CallId, CallIdentity, Citation, HangupCause, Incident, NewCall, RecordingFormat, RecordingState, Refused, SipLadder, Store,
+    StoreError, ToolUse, Turn, Usage, WallTime,
 };
 
 /// Time a batch may take: a thousand writes take under a second, the rest is for a slow disk.
@@ -23,6 +24,27 @@ const BATCH_TIME_MAX: Duration = Duration::from_secs(30);
 pub enum StoreWrite {
     /// A call began. An id that is already there is left as it is.
     CallCreated(NewCall),
+    /// A call of ours goes out. The last id stays.
+    CallPlaced {
+        /// The call.
+        call: CallId,
+        /// As [`NewCall::external_id`].
+        external_id: String,
+    },
+    /// The callee's telephone rings. The first time stays.
+    CallRang {
+        /// The call.
+        call: CallId,
+        /// When.
+        at: WallTime,
+    },
+    /// The callee's side refused a call of ours. The last refusal stays.
+    CallRefused {
+        /// The call.
+        call: CallId,
+        /// How.
+        refused: Refused,
+    },
     /// A call was answered. The first answer stays.
     CallAnswered {
         /// The call.
@@ -98,6 +120,15 @@ pub enum StoreWrite {
         /// ISO 639-1.
         language: String,
     },
+    /// The SIP messages of a call that is over. The first of one id and beginning stays.
+    SipSeen(Arc<SipLadder>),
+    /// The caller's number was checked. The last check stays.
+    IdentityJudged {
+        /// The call.
+        call: CallId,
+        /// What was found.
+        identity: CallIdentity,
+    },
 }
 
 impl Store {
@@ -140,6 +171,9 @@ impl StoreWrite {
     fn name(&self) -> &'static str {
         match self {
             Self::CallCreated(_) => "call_created",
+            Self::CallPlaced { .. } => "call_placed",
+            Self::CallRang { .. } => "call_rang",
+            Self::CallRefused { .. } => "call_refused",
             Self::CallAnswered { .. } => "call_answered",
             Self::CallEnded { .. } => "call_ended",
             Self::TurnAdded(_) => "turn_added",
@@ -151,6 +185,8 @@ impl StoreWrite {
             Self::UsageCounted { .. } => "usage_counted",
             Self::LanguageHeard { .. } => "language_heard",
             Self::TrunkKnown { .. } => "trunk_known",
+            Self::SipSeen(_) => "sip_seen",
+            Self::IdentityJudged { .. } => "identity_judged",
         }
     }
 
@@ -172,6 +208,10 @@ impl StoreWrite {
             self,
             Self::CallAnswered { .. }
                 | Self::CallEnded { .. }
+                | Self::CallPlaced { .. }
+                | Self::CallRang { .. }
+                | Self::CallRefused { .. }
+                | Self::IdentityJudged { .. }
                 | Self::LanguageHeard { .. }
                 | Self::TrunkKnown { .. }
                 | Self::RecordingClosed { .. }
@@ -182,6 +222,18 @@ impl StoreWrite {
     fn bind(&self) -> Bound<'_> {
         match self {
             Self::CallCreated(call) => bind_call(call),
+            Self::CallPlaced { call, external_id } => {
+                sqlx::query("UPDATE calls SET external_id = $2 WHERE id = $1").bind(call.to_string()).bind(text(external_id))
+            }
+            Self::CallRang { call, at } => sqlx::query("UPDATE calls SET ringing_us = COALESCE(ringing_us, $2) WHERE id = $1")
+                .bind(call.to_string())
+                .bind(at.micros()),
+            Self::CallRefused { call, refused } => {
+                sqlx::query("UPDATE calls SET refused_code = $2, refused_reason = $3 WHERE id = $1")
+                    .bind(call.to_string())
+                    .bind(i64::from(refused.code))
+                    .bind(text(&refused.reason))
+            }
             Self::CallAnswered { call, at } => {
                 sqlx::query("UPDATE calls SET answered_us = COALESCE(answered_us, $2) WHERE id = $1")
                     .bind(call.to_string())
@@ -233,9 +285,11 @@ impl StoreWrite {
             Self::TrunkKnown { call, trunk } => {
                 sqlx::query("UPDATE calls SET trunk = $2 WHERE id = $1").bind(call.to_string()).bind(text(trunk))
             }
+            Self::SipSeen(ladder) => ladder.bind(),
             Self::LanguageHeard { call, language } => {
                 sqlx::query("UPDATE calls SET language = $2 WHERE id = $1").bind(call.to_string()).bind(text(language))
             }
+            Self::IdentityJudged { call, identity } => bind_identity(*call, identity),
         }
     }
 }
@@ -325,6 +379,21 @@ fn bind_usage(call: CallId, usage: &Usage) -> Bound<'_> {
     .bind(count(usage.cached_tokens))
     .bind(count(usage.output_text_tokens))
     .bind(count(usage.output_audio_tokens))
+}
+
+fn bind_identity(call: CallId, identity: &CallIdentity) -> Bound<'_> {
+    sqlx::query(
+        "UPDATE calls SET identity = $2, identity_attestation = $3, identity_reason = $4, identity_origid = $5,
+           identity_provider = $6, identity_noted = $7, identity_carrier = $8 WHERE id = $1",
+    )
+    .bind(call.to_string())
+    .bind(identity.verdict.as_str())
+    .bind(identity.attestation.as_deref().map(text))
+    .bind(identity.reason.as_deref().map(text))
+    .bind(identity.origid.as_deref().map(text))
+    .bind(identity.provider.as_deref().map(text))
+    .bind(identity.noted.as_deref().map(text))
+    .bind(identity.carrier.as_deref().map(text))
 }
 
 pub(crate) fn text(text: &str) -> String {

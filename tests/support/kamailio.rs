@@ -20,10 +20,15 @@ pub struct Kamailio {
 impl Kamailio {
     /// Starts one that hashes with this, `MD5` or `SHA-256`, and waits until it answers.
     pub fn start(algorithm: &str) -> Self {
+        Self::leading(algorithm, SocketAddr::from(([127, 0, 0, 1], 9)))
+    }
+
+    /// The same, which leads calls to Berlin there.
+    pub fn leading(algorithm: &str, callee: SocketAddr) -> Self {
         let (folder, address) = (Folder::new(), free_address());
         let path = folder.path();
-        let config =
-            CONFIG.replace("ADDRESS", &address.to_string()).replace("PASSWORD", PASSWORD).replace("ALGORITHM", algorithm);
+        let config = CONFIG.replace("ADDRESS", &address.to_string()).replace("CALLEE", &callee.to_string());
+        let config = config.replace("PASSWORD", PASSWORD).replace("ALGORITHM", algorithm);
         std::fs::write(path.join("kamailio.cfg"), config).unwrap();
         let log = std::fs::File::create(path.join("log")).unwrap();
         let child = Command::new("kamailio")
@@ -121,6 +126,7 @@ request_route {
     if (is_method("OPTIONS")) { sl_send_reply("200", "OK"); exit; }
     consume_credentials();
     record_route();
+    if ($rU =~ "^\\+4930") { $du = "sip:CALLEE"; t_relay(); exit; }
     if (!lookup("location")) { sl_send_reply("404", "Not Found"); exit; }
     t_relay();
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use sip::digest::Credentials;
 use sip::endpoint::{DialogId, Endpoint, EndpointConfig, Event, Flow, OutboundInvite, Transport};
-use sip::sdp::{self, LocalMedia};
+use sip::sdp::{self, LocalMedia, SessionDescription};
 use sip::uri::{Host, NameAddr, Uri};
 
 /// Longer than any answer takes that is not lost.
@@ -24,33 +24,38 @@ pub struct Peer {
 impl Peer {
     /// Sends an INVITE from this user to anybody at `target`.
     pub fn invite(target: SocketAddr, from: &str) -> Self {
-        Self::invite_user(target, from, "demo")
+        Self::invite_with(target, from, true)
     }
 
-    fn invite_user(target: SocketAddr, from: &str, to: &str) -> Self {
+    /// The same with an offer or without one.
+    pub fn invite_with(target: SocketAddr, from: &str, offers: bool) -> Self {
+        Self::invite_user(target, from, "demo", offers)
+    }
+
+    fn invite_user(target: SocketAddr, from: &str, to: &str, offers: bool) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
         let local = socket.local_addr().unwrap();
         let flow = Flow { transport: Transport::Udp, local, remote: target };
         let mut endpoint = Endpoint::new(EndpointConfig::default(), u64::from(local.port()));
         let callee = Uri::sip(Some(to), Host::from(target.ip()), Some(target.port()));
-        let invite = OutboundInvite {
-            flow,
-            request_uri: callee.clone(),
-            from: NameAddr::new(Uri::sip(Some(from), Host::from(local.ip()), None)),
-            to: NameAddr::new(callee),
-            // Nobody sends or hears anything there: discard.
-            sdp: sdp::offer(&LocalMedia::new(local.ip(), 9, 1)),
-        };
+        let from = NameAddr::new(Uri::sip(Some(from), Host::from(local.ip()), None));
+        let sdp = offers.then(|| sdp::offer(&nowhere(local)));
+        let invite = OutboundInvite { flow: Some(flow), sdp, ..OutboundInvite::new(callee, from) };
         let dialog = endpoint.invite(Instant::now(), invite);
         Self { socket, endpoint, flow, dialog, received: Vec::new() }
     }
 
     /// Sends an INVITE to this user at `target`, and answers challenges of it, and of the BYE, with these credentials.
     pub fn invite_as(target: SocketAddr, from: &str, to: &str, credentials: Credentials) -> Self {
-        let mut peer = Self::invite_user(target, from, to);
+        let mut peer = Self::invite_user(target, from, to, true);
         peer.endpoint.authorize(&peer.dialog, credentials);
         peer
+    }
+
+    /// Where it calls from.
+    pub fn address(&self) -> SocketAddr {
+        self.flow.local
     }
 
     /// The call is answered.
@@ -67,6 +72,24 @@ impl Peer {
         let mut peer = Self::invite(target, from);
         peer.wait_answered();
         peer
+    }
+
+    /// Answers the callee's offer, in the ACK.
+    pub fn answer(&mut self, offer: &[u8]) {
+        let offer = SessionDescription::parse(offer).unwrap();
+        let (answer, _) = sdp::answer(&offer, &nowhere(self.flow.local)).unwrap();
+        self.endpoint.answer(Instant::now(), &self.dialog, answer);
+    }
+
+    /// Changes the call, without changing anything.
+    pub fn reinvite(&mut self) {
+        let offer = sdp::offer(&nowhere(self.flow.local));
+        self.endpoint.reinvite(Instant::now(), &self.dialog, Some(offer));
+    }
+
+    /// What to call the call from its answer on.
+    pub fn answered(&mut self, dialog: DialogId) {
+        self.dialog = dialog;
     }
 
     pub fn hang_up(&mut self) {
@@ -103,7 +126,8 @@ impl Peer {
         }
     }
 
-    fn step(&mut self) -> Vec<Event> {
+    /// What happens in the next 10 ms.
+    pub fn step(&mut self) -> Vec<Event> {
         let mut buffer = [0; 65_535];
         if let Ok(length) = self.socket.recv(&mut buffer) {
             self.received.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
@@ -124,4 +148,9 @@ impl Peer {
         }
         std::iter::from_fn(|| self.endpoint.poll_event()).collect()
     }
+}
+
+/// Nobody sends or hears anything there: discard.
+fn nowhere(local: SocketAddr) -> LocalMedia {
+    LocalMedia::new(local.ip(), 9, 1)
 }

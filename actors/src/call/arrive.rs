@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use ai::engine::Words;
+use sip::dialog::DialogId;
 use sip::message::{Request, StatusCode};
 use store::{Direction, HangupCause, LegKind, NewCall, PhoneNumber, StoreWrite, WallTime};
 
-use super::{Active, Call, CallMsg, Party, Phase};
+use super::{Active, Call, CallMsg, Origin, Party, Phase};
 use crate::ai_session::{AiMsg, Introduction};
 use crate::config::EngineConfig;
 use crate::leg::twilio::StreamIo;
@@ -16,6 +17,7 @@ use crate::mailbox::Mailbox;
 use crate::recall::Recall;
 use crate::sip_endpoint::SipMsg;
 use crate::store::StoreMsg;
+use crate::trunk::config::TrunkConfig;
 
 /// A database that is slower than this does not hold up the answer: the record stays queued.
 const RECORD_WAIT_MAX: Duration = Duration::from_secs(1);
@@ -31,6 +33,35 @@ pub(super) struct Refused {
 }
 
 impl Party {
+    pub(super) fn sip(dialog: DialogId, origin: Origin) -> Self {
+        Self::Sip { dialog, snapshot: None, origin, local: None, offered: None, open: true }
+    }
+
+    /// Who called whom.
+    pub(super) fn direction(&self) -> Direction {
+        match self {
+            Self::Sip { origin: Origin::Placed(_), .. } => Direction::Outbound,
+            Self::Sip { origin: Origin::Invited { .. }, .. } | Self::Twilio { .. } => Direction::Inbound,
+        }
+    }
+
+    /// What carries it.
+    pub(super) fn trunk(&self) -> Option<&TrunkConfig> {
+        match self {
+            Self::Sip { origin: Origin::Placed(placed), .. } => placed.route.trunk.as_deref(),
+            Self::Sip { origin: Origin::Invited { trunk, .. }, .. } => trunk.as_deref(),
+            Self::Twilio { .. } => None,
+        }
+    }
+
+    /// Of both numbers the one of the person on the telephone.
+    pub(super) fn person(&self) -> String {
+        match self.direction() {
+            Direction::Inbound => self.caller(),
+            Direction::Outbound => self.called().into_owned(),
+        }
+    }
+
     pub(super) fn leg_kind(&self) -> LegKind {
         match self {
             Self::Sip { .. } => LegKind::Sip,
@@ -41,14 +72,16 @@ impl Party {
     /// The called number or SIP user.
     pub(super) fn called(&self) -> Cow<'_, str> {
         match self {
-            Self::Sip { numbers, .. } => Cow::Borrowed(&numbers.called),
+            Self::Sip { origin: Origin::Invited { numbers, .. }, .. } => Cow::Borrowed(&numbers.called),
+            Self::Sip { origin: Origin::Placed(placed), .. } => Cow::Borrowed(&placed.route.called),
             Self::Twilio { call, .. } => Cow::Borrowed(call.to.reveal()),
         }
     }
 
     pub(super) fn caller(&self) -> String {
         match self {
-            Self::Sip { numbers, .. } => numbers.caller.clone(),
+            Self::Sip { origin: Origin::Placed(placed), .. } => placed.route.caller.clone(),
+            Self::Sip { origin: Origin::Invited { numbers, .. }, .. } => numbers.caller.clone(),
             Self::Twilio { call, .. } => call.from.reveal().to_owned(),
         }
     }
@@ -69,17 +102,19 @@ impl Call {
             _ => &[],
         };
         let (twilio, parameters) = match &self.party {
-            Party::Sip { invite, trunk, .. } => {
+            Party::Sip { origin: Origin::Invited { invite, trunk, .. }, .. } => {
                 let passes = |name: &&String| trunk.as_ref().is_none_or(|trunk| trunk.passes(name));
                 let allowed: Vec<String> = allowed.iter().filter(passes).cloned().collect();
                 (None, headers_of(invite, &allowed))
             }
+            Party::Sip { origin: Origin::Placed(_), .. } => (None, Vec::new()),
             Party::Twilio { call, account_sid, parameters } => {
                 (Some((account_sid.clone(), call.call_sid.clone())), parameters.clone())
             }
         };
         let (from, to) = (PhoneNumber::new(self.party.caller()), PhoneNumber::new(self.party.called()));
-        Introduction { call_id: self.id, twilio, from, to, parameters }
+        let (direction, identity) = (self.party.direction(), self.identity.clone());
+        Introduction { call_id: self.id, twilio, direction, from, to, parameters, identity }
     }
 
     pub(super) async fn begin(&mut self, me: &Mailbox<CallMsg>) {
@@ -91,21 +126,9 @@ impl Call {
         }
         self.after(longest, CallMsg::Overdue, me);
         match &self.party {
-            Party::Sip { dialog, .. } => {
-                let dialog = dialog.clone();
-                if let Err(refused) = self.prepare_sip(me).await {
-                    self.refuse(refused, me);
-                    return;
-                }
-                self.phase = Phase::Ringing { recorded: false, rung: false };
-                self.draft.trace.reached(|setup| &mut setup.ringing);
-                self.shared.sip.tell(SipMsg::Ring(dialog));
-                self.after(RECORD_WAIT_MAX, CallMsg::Recorded, me);
-                match self.shared.config.sip.ring {
-                    Duration::ZERO => self.ring_until(|_, rung| *rung = true),
-                    ring => self.after(ring, CallMsg::RungOut, me),
-                }
-            }
+            // The INVITE waits for the record, so that no call goes out that nobody can find.
+            Party::Sip { origin: Origin::Placed(_), .. } => self.after(RECORD_WAIT_MAX, CallMsg::Recorded, me),
+            Party::Sip { .. } => self.check_identity(me).await,
             Party::Twilio { .. } => {
                 self.phase = Phase::Ringing { recorded: true, rung: true };
                 self.draft.trace.reached(|setup| &mut setup.ringing);
@@ -114,12 +137,30 @@ impl Call {
         }
     }
 
+    /// Goes on with a SIP call that may be taken: its media, its ringing.
+    pub(super) async fn take_up(&mut self, me: &Mailbox<CallMsg>) {
+        let Party::Sip { dialog, .. } = &self.party else { return };
+        let dialog = dialog.clone();
+        if let Err(refused) = self.prepare_sip(me).await {
+            self.refuse(refused, me);
+            return;
+        }
+        self.phase = Phase::Ringing { recorded: false, rung: false };
+        self.draft.trace.reached(|setup| &mut setup.ringing);
+        self.shared.sip.tell(SipMsg::Ring(dialog));
+        self.after(RECORD_WAIT_MAX, CallMsg::Recorded, me);
+        match self.shared.config.sip.ring {
+            Duration::ZERO => self.ring_until(|_, rung| *rung = true),
+            ring => self.after(ring, CallMsg::RungOut, me),
+        }
+    }
+
     fn write_new_record(&self, me: &Mailbox<CallMsg>) {
         let record = NewCall {
             id: self.id,
             node: self.draft.node(),
             leg: self.party.leg_kind(),
-            direction: Direction::Inbound,
+            direction: self.party.direction(),
             from: PhoneNumber::new(self.party.caller()),
             to: PhoneNumber::new(self.party.called()),
             assistant: self.assistant.as_ref().map(|assistant| assistant.name.clone()).unwrap_or_default(),
@@ -127,19 +168,20 @@ impl Call {
             external_id: self.party.external_id(),
             created_at: WallTime::now(),
         };
-        tracing::info!(call = %self.id, leg = record.leg.as_str(), assistant = record.assistant, "call arrives");
+        let (leg, direction) = (record.leg.as_str(), record.direction.as_str());
+        tracing::info!(call = %self.id, leg, direction, assistant = record.assistant, "a call begins");
         self.shared.store.tell(StoreMsg::WriteAndTell(StoreWrite::CallCreated(record), me.clone()));
-        if let Party::Sip { trunk: Some(trunk), .. } = &self.party {
+        if let Some(trunk) = self.party.trunk() {
             let known = StoreWrite::TrunkKnown { call: self.id, trunk: trunk.name.to_string() };
             self.shared.store.tell(StoreMsg::Write(known));
         }
     }
 
-    /// Asks what is known of the caller, if the assistant remembers any.
+    /// Asks what is known of the person on the telephone, if the assistant remembers any.
     fn ask_for_memories(&mut self) {
         let remembers = self.assistant.as_ref().is_some_and(|assistant| assistant.remembers);
         if let Some(memories) = self.shared.config.memories.as_ref().filter(|_| remembers) {
-            self.recall = Recall::Asked(memories.recall(PhoneNumber::new(self.party.caller())));
+            self.recall = Recall::Asked(memories.recall(PhoneNumber::new(self.party.person())));
         }
     }
 
@@ -151,6 +193,14 @@ impl Call {
             self.shared.sip.tell(SipMsg::Refuse { dialog: dialog.clone(), status: refused.status, retry_after });
         }
         self.end(refused.cause, refused.detail, me);
+    }
+
+    /// The record is safe, or was waited for long enough.
+    pub(super) fn handle_recorded(&mut self, me: &Mailbox<CallMsg>) {
+        match (&self.phase, self.party.direction()) {
+            (Phase::Arriving, Direction::Outbound) => self.dial(me),
+            _ => self.ring_until(|recorded, _| *recorded = true),
+        }
     }
 
     /// Notes one of the two things an answer waits for, and answers when both are there.

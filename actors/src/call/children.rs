@@ -15,7 +15,7 @@ use crate::ai_session::{AiArgs, AiMsg, AiSession, EngineChoice, ToolReport};
 use crate::clock::Beats;
 use crate::config::{Assistant, RecordingMode};
 use crate::hearing::Hearing;
-use crate::jitter_buffer::{JitterArgs, JitterBuffer};
+use crate::jitter_buffer::{JitterArgs, JitterBuffer, JitterMsg};
 use crate::kind::ActorKind;
 use crate::leg::{Leg, LegArgs, LegMsg, Wire, payload_types};
 #[cfg(feature = "fault-injection")]
@@ -31,19 +31,39 @@ use crate::worker::{Worker, spawn};
 impl Call {
     /// Starts all actors of the call around its wire. The leg comes last: what it receives finds its readers there.
     pub(super) async fn start_children(&mut self, line: LineCodec, wire: Wire, me: &Mailbox<CallMsg>) -> Result<(), String> {
-        let codec = line.row().law;
-        self.codec = codec;
-        self.draft.trace.media(line);
-        self.types = match &wire {
-            Wire::Rtp(rtp) => payload_types(&rtp.negotiated),
-            Wire::Twilio(_) => PayloadTypes::of(codec),
-        };
+        self.speak(line, &wire);
         self.start_recorder(me).await;
+        self.start_agent(me).await?;
+        self.start_wire(wire, me).await
+    }
+
+    /// Starts what hears and records, and nobody who would answer: for early media.
+    pub(super) async fn start_listening(&mut self, line: LineCodec, wire: Wire, me: &Mailbox<CallMsg>) -> Result<(), String> {
+        self.speak(line, &wire);
+        self.start_recorder(me).await;
+        self.start_wire(wire, me).await
+    }
+
+    /// Starts who talks.
+    pub(super) async fn start_agent(&mut self, me: &Mailbox<CallMsg>) -> Result<(), String> {
         let assistant = self.assistant()?;
         if assistant.engine.takes_turns_here() {
             self.start_vad(me).await?;
         }
-        self.start_ai(EngineChoice::Own(assistant), me).await?;
+        self.start_ai(EngineChoice::Own(assistant), me).await
+    }
+
+    /// Notes what the wire speaks.
+    fn speak(&mut self, line: LineCodec, wire: &Wire) {
+        self.codec = line.row().law;
+        self.draft.trace.media(line);
+        self.types = match wire {
+            Wire::Rtp(rtp) => payload_types(&rtp.negotiated),
+            Wire::Twilio(_) => PayloadTypes::of(self.codec),
+        };
+    }
+
+    async fn start_wire(&mut self, wire: Wire, me: &Mailbox<CallMsg>) -> Result<(), String> {
         let beats = match &wire {
             Wire::Rtp(_) => {
                 self.start_jitter_buffer(me).await?;
@@ -56,7 +76,7 @@ impl Call {
             Wire::Rtp(_) => Hearing::plain(self.ports.clone()),
             Wire::Twilio(_) => self.hearing(),
         };
-        let args = LegArgs { codec, wire, hearing, ambience: self.ambience(), call: me.clone() };
+        let args = LegArgs { codec: self.codec, wire, hearing, ambience: self.ambience(), call: me.clone() };
         let leg = self.spawn::<Leg>(args, me).await?;
         self.ports.leg.publish(Some(leg));
         self.ticking = Some(self.seat.clock.subscribe(self.ports.leg.clone(), beats));
@@ -70,7 +90,7 @@ impl Call {
     /// How the caller is heard.
     fn hearing(&self) -> Hearing {
         let denoised = self.assistant.as_ref().is_some_and(|assistant| assistant.background_denoising);
-        Hearing::new(self.ports.clone(), self.types.codec.row().law, denoised)
+        Hearing::new(self.ports.clone(), self.codec, denoised)
     }
 
     /// What is to be heard under the agent.
@@ -120,6 +140,7 @@ impl Call {
         // A new one knows neither that the agent speaks nor that its forerunner paused it.
         self.ports.leg.tell(LegMsg::Resume);
         self.ports.leg.tell(LegMsg::Announce);
+        self.ports.ai.tell(AiMsg::VadStarted);
         Ok(())
     }
 
@@ -127,12 +148,16 @@ impl Call {
         let args = JitterArgs {
             config: self.shared.config.jitter,
             types: self.types,
+            law: self.codec,
             timeout: self.shared.config.rtp.timeout,
             hearing: self.hearing(),
             call: me.clone(),
         };
         let jitter = self.spawn::<JitterBuffer>(args, me).await?;
         self.ports.jitter.publish(Some(jitter));
+        if self.held {
+            self.ports.jitter.tell(JitterMsg::Held);
+        }
         Ok(())
     }
 
@@ -147,6 +172,7 @@ impl Call {
             began: SystemTime::now() - self.arrived.elapsed(),
             notes,
             session: self.sessions,
+            leaving: self.leaving,
             espeak: Arc::clone(&self.shared.espeak),
             http: self.shared.http.clone(),
             speech: Arc::clone(&self.shared.speech),
@@ -159,6 +185,9 @@ impl Call {
         self.sessions += 1;
         let ai = self.spawn::<AiSession>(args, me).await?;
         self.ports.ai.publish(Some(ai));
+        if self.held {
+            self.ports.ai.tell(AiMsg::Held);
+        }
         Ok(())
     }
 
@@ -168,6 +197,7 @@ impl Call {
             id: self.id.to_string(),
             from: self.party.caller(),
             to: self.party.called().into_owned(),
+            person: self.party.person(),
             assistant: self.assistant.as_ref().map_or_else(String::new, |assistant| assistant.name.clone()),
         }
     }

@@ -30,6 +30,7 @@ impl SipEndpoint {
                 return self.endpoint.refuse(now, &dialog, StatusCode::FORBIDDEN, None);
             }
         };
+        self.watch.claim(&dialog.call_id);
         self.owners.insert(dialog.clone(), Owner::Awaited { since: now, events: Vec::new() });
         if self.calls.send(CallsMsg::SipInvited { dialog: dialog.clone(), invite, flow, trunk }).is_err() {
             self.endpoint.refuse(now, &dialog, StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(1)));

@@ -1,5 +1,6 @@
 //! Who calls and whom, in an INVITE of a trunk.
 
+use sip::identity::without_parameters;
 use sip::message::{Request, name};
 use sip::uri::NameAddr;
 
@@ -24,7 +25,7 @@ impl Numbers {
     /// A caller who wants to stay unknown (RFC 3323) is anonymous, whatever the carrier asserts: it tells that to us, and not to others.
     pub fn of(invite: &Request, trunk: Option<&TrunkConfig>) -> Self {
         let called = invite.uri.user().unwrap_or_default();
-        let user = |address: NameAddr| address.uri.user().map(|user| user.into_owned());
+        let user = |address: NameAddr| address.uri.user().map(|user| without_parameters(&user).to_owned());
         let asserted = trunk.filter(|trunk| trunk.identity.trusted).and_then(|_| asserted(invite));
         let from = invite.headers.from().ok();
         let caller = asserted.or(from).and_then(user).unwrap_or_else(|| ANONYMOUS.to_owned());

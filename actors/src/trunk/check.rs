@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::config::TrunkConfig;
 use super::{Errand, TrunkMsg, Trunks, options, register};
-use crate::config::{SipConfig, SipListener, Speaks};
+use crate::config::{SipConfig, SipListener, Speaks, WatchConfig};
 use crate::mailbox::{Mailbox, Port};
 use crate::sip_endpoint::dns::{look_up, resolver};
 use crate::sip_endpoint::tls::Tls;
@@ -135,7 +135,8 @@ impl Inspector {
         let config = SipConfig { listeners: config.listeners.iter().map(free).collect(), ..config.clone() };
         let tls = config.tls.clone().map(Tls::load).transpose()?;
         let trunks = Arc::new(Trunks::default());
-        let args = SipEndpointArgs { config: config.clone(), calls: Port::default(), trunks };
+        let watch = WatchConfig::default();
+        let args = SipEndpointArgs { config: config.clone(), calls: Port::default(), trunks, watch, store: Port::default() };
         let (sip, _) = spawn_root::<SipEndpoint>(args).await?;
         let (told, ended) = mpsc::channel(1);
         let (asker, _) = spawn_root::<Asker>(told).await?;
@@ -199,7 +200,7 @@ impl Inspector {
             }
             let (Some(question), Some(resolver)) = (locator.poll_question(), &resolver) else { return Vec::new() };
             let (records, ttl) = look_up(resolver, &question).await;
-            locator.handle_answer(Instant::now(), question, records, ttl, &mut random);
+            locator.handle_answer(Instant::now(), question, records, ttl);
         }
     }
 

@@ -51,6 +51,11 @@ impl TrunkConfig {
     pub fn passes(&self, header: &str) -> bool {
         self.headers.iter().any(|own| own.eq_ignore_ascii_case(header))
     }
+
+    /// Counts a call, either way, that does not pass.
+    pub(crate) fn count_refused(&self, reason: &'static str) {
+        metrics::counter!("offhook_trunk_rejected_total", "trunk" => self.name.to_string(), "reason" => reason).increment(1);
+    }
 }
 
 /// One way to a carrier.

@@ -7,6 +7,7 @@ use sip::message::name;
 use sip::sdp::{Codec, SrtpPolicy};
 use sip::uri::{Host, NameAddr, Uri};
 
+use super::caller::ANONYMOUS;
 use super::config::{FromPolicy, PrivacyPolicy, TrunkConfig, TrunkTarget};
 use super::number::{is_emergency, rewrite, tidy};
 
@@ -32,8 +33,12 @@ pub struct Route {
     pub hops: Vec<Hop>,
     /// Who calls.
     pub from: NameAddr,
+    /// The same for records and signatures: the number as the carrier gets it, or [`ANONYMOUS`] when it is hidden.
+    pub caller: String,
     /// Who is called.
     pub to: NameAddr,
+    /// The same, as the carrier gets it.
+    pub called: String,
     /// P-Asserted-Identity, Privacy, and what was asked for and is permitted.
     pub headers: Vec<(String, String)>,
     /// To be offered, best first.
@@ -71,6 +76,9 @@ pub enum NoRoute {
     /// No target of the trunk answers.
     #[error("all targets of the trunk are down")]
     TargetsDown,
+    /// No trunk was named, and there is none that calls of ours may use.
+    #[error("there is no trunk for calls of ours")]
+    NoTrunk,
     /// There is no trunk of that name.
     #[error("there is no trunk of that name")]
     UnknownTrunk,
@@ -83,6 +91,7 @@ impl NoRoute {
             Self::Emergency => "emergency",
             Self::NotACaller => "not_a_caller",
             Self::NotANumber => "not_a_number",
+            Self::NoTrunk => "no_trunk",
             Self::PrefixNotAllowed => "prefix",
             Self::TargetsDown => "targets_down",
             Self::UnknownTrunk => "unknown_trunk",
@@ -116,12 +125,14 @@ pub fn route(trunk: &TrunkConfig, health: &[Health], asked: &Asked<'_>, random: 
         (None, Some(first)) => first.next_hop.host().cloned().ok_or(NoRoute::TargetsDown)?,
         (_, None) => return Err(NoRoute::TargetsDown),
     };
-    let (from, mut headers) = identity(trunk, asked, caller.as_deref(), &domain);
+    let Identity { from, caller, mut headers } = identity(trunk, asked, caller.as_deref(), &domain);
     headers.extend(asked.headers.iter().filter(|(name, _)| trunk.passes(name)).cloned());
     Ok(Route {
         hops,
         from,
+        caller,
         to: NameAddr::new(Uri::sip(Some(&called), domain, None)),
+        called,
         headers,
         codecs: trunk.codecs.clone(),
         srtp: trunk.srtp,
@@ -130,7 +141,13 @@ pub fn route(trunk: &TrunkConfig, health: &[Health], asked: &Asked<'_>, random: 
 }
 
 /// From, and what says who calls beside it.
-fn identity(trunk: &TrunkConfig, asked: &Asked<'_>, caller: Option<&str>, domain: &Host) -> (NameAddr, Vec<(String, String)>) {
+struct Identity {
+    from: NameAddr,
+    caller: String,
+    headers: Vec<(String, String)>,
+}
+
+fn identity(trunk: &TrunkConfig, asked: &Asked<'_>, caller: Option<&str>, domain: &Host) -> Identity {
     let policy = &trunk.identity;
     let hidden = match policy.privacy {
         PrivacyPolicy::Always => true,
@@ -158,7 +175,7 @@ fn identity(trunk: &TrunkConfig, asked: &Asked<'_>, caller: Option<&str>, domain
     if hidden {
         headers.push((name::PRIVACY.to_owned(), "id".to_owned()));
     }
-    (from, headers)
+    Identity { from, caller: if hidden { ANONYMOUS } else { own }.to_owned(), headers }
 }
 
 /// Those that are not down, the lowest priority first, among equals by their weights.

@@ -51,10 +51,33 @@ impl Trunks {
     /// What forbids it, which is counted.
     pub fn route(&self, name: &str, asked: &Asked<'_>) -> Result<Route, NoRoute> {
         let entry = self.find(name).ok_or(NoRoute::UnknownTrunk)?;
-        route(&entry.config, &entry.state().health, asked, &mut rand::rng()).inspect_err(|reason| {
-            let labels = [("trunk", name.to_owned()), ("reason", reason.label().to_owned())];
-            metrics::counter!("offhook_trunk_rejected_total", &labels).increment(1);
-        })
+        route(&entry.config, &entry.state().health, asked, &mut rand::rng())
+            .inspect_err(|reason| entry.config.count_refused(reason.label()))
+    }
+
+    /// The same over the first trunk that permits it, in the order of the configuration. An emergency number of any of them is not called.
+    ///
+    /// # Errors
+    /// What forbids it: what the last one says, unless another says more than that such numbers are not its own.
+    pub fn find_route(&self, asked: &Asked<'_>) -> Result<(&Arc<TrunkEntry>, Route), NoRoute> {
+        let mut refused: Option<(&TrunkEntry, NoRoute)> = None;
+        for entry in self.0.iter().filter(|entry| !entry.config.allowed_prefixes.is_empty()) {
+            match route(&entry.config, &entry.state().health, asked, &mut rand::rng()) {
+                Ok(route) => return Ok((entry, route)),
+                Err(reason) => {
+                    if refused.is_none_or(|(_, before)| before == NoRoute::PrefixNotAllowed) {
+                        refused = Some((entry, reason));
+                    }
+                    if reason == NoRoute::Emergency {
+                        refused = Some((entry, reason));
+                        break;
+                    }
+                }
+            }
+        }
+        let (entry, reason) = refused.ok_or(NoRoute::NoTrunk)?;
+        entry.config.count_refused(reason.label());
+        Err(reason)
     }
 
     /// The one at this place.

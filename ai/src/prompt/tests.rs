@@ -12,7 +12,7 @@ fn began() -> SystemTime {
 
 fn told(prompt: &Prompt, notes: &[&str]) -> String {
     let notes: Vec<Words> = notes.iter().map(|note| Words::from(*note)).collect();
-    instructions(prompt, &CallFacts { began: began(), notes: &notes })
+    instructions(prompt, &CallFacts { placed: false, began: began(), number: "", notes: &notes })
 }
 
 #[test]
@@ -59,6 +59,12 @@ what matters.
 }
 
 #[test]
+fn what_is_known_of_the_number_is_told() {
+    let call = CallFacts { placed: false, began: began(), number: "It is genuine.", notes: &[] };
+    assert!(instructions(&Prompt::default(), &call).ends_with("\n\n# The caller's number\nIt is genuine."));
+}
+
+#[test]
 fn what_is_not_there_leaves_no_trace() {
     let text = told(&Prompt::default(), &[]);
     assert!(text.starts_with("# You are on the telephone\n"), "{text}");
@@ -99,4 +105,11 @@ fn zones_are_those_of_the_database() {
     for name in ["", "Mars/Olympus", "../../etc/passwd"] {
         assert_eq!(name.parse::<Zone>(), Err(NoZone), "{name}");
     }
+}
+
+#[test]
+fn who_calls_says_so_and_only_then() {
+    let placed = instructions(&Prompt::default(), &CallFacts { placed: true, began: began(), number: "", notes: &[] });
+    assert!(placed.contains("\n\n# You placed this call\nYou have called this person"), "{placed}");
+    assert!(!told(&Prompt::default(), &[]).contains("You placed this call"));
 }

@@ -69,7 +69,7 @@ impl Endpoint {
         request.headers.remove(name::VIA);
         request.headers.set(name::CSEQ, CSeq::new(number, request.method.clone()).to_string());
         self.authorize_request(user, &mut request);
-        self.send_again(now, id, request);
+        self.send_in_place(now, id, request);
         true
     }
 
@@ -85,7 +85,7 @@ impl Endpoint {
     }
 
     /// In the place of a transaction that is over: the same way, and the same others if it fails.
-    fn send_again(&mut self, now: Instant, id: u64, request: Request) {
+    fn send_in_place(&mut self, now: Instant, id: u64, request: Request) {
         let Some(transaction) = self.clients.table.get_mut(&id) else {
             return;
         };
@@ -93,25 +93,37 @@ impl Endpoint {
         let user = mem::replace(&mut transaction.user, ClientUser::Nobody);
         let Transmit { flow, peer, .. } = transaction.transmit.clone();
         let next = self.send_request(now, Way { flow, peer, at_any_length: false }, rest, request, user);
-        if let ClientUser::Invite(number) = user {
-            let early = self.usages.table.get(&number).map(|usage| usage.dialog.clone());
-            self.follow_invite(number, next, early);
-        }
+        self.follow(user, next);
     }
 
     fn digest_of(&mut self, user: ClientUser) -> Option<&mut DigestClient> {
         match user {
-            ClientUser::Bye(number) | ClientUser::Invite(number) => self.usages.table.get_mut(&number)?.digest.as_deref_mut(),
             ClientUser::Outside(number) => self.outsides.get_mut(&number)?.series.digest.as_mut(),
             ClientUser::Nobody => None,
+            ClientUser::Bye(number)
+            | ClientUser::Invite(number)
+            | ClientUser::Reinvite(number)
+            | ClientUser::Update(number)
+            | ClientUser::Notify(number)
+            | ClientUser::Refer(number) => self.usages.table.get_mut(&number)?.digest.as_deref_mut(),
         }
     }
 
     fn next_cseq(&mut self, user: ClientUser) -> Option<u32> {
         match user {
-            ClientUser::Bye(number) | ClientUser::Invite(number) => Some(self.usages.table.get_mut(&number)?.dialog.next_cseq()),
             ClientUser::Outside(number) => Some(self.outsides.get_mut(&number)?.series.next_cseq()),
             ClientUser::Nobody => None,
+            ClientUser::Refer(number) => {
+                let usage = self.usages.table.get_mut(&number)?;
+                let cseq = usage.dialog.next_number();
+                usage.transfers.renumber(cseq);
+                Some(cseq)
+            }
+            ClientUser::Bye(number)
+            | ClientUser::Invite(number)
+            | ClientUser::Reinvite(number)
+            | ClientUser::Update(number)
+            | ClientUser::Notify(number) => Some(self.usages.table.get_mut(&number)?.dialog.next_number()),
         }
     }
 }

@@ -6,9 +6,11 @@ use rand::Rng;
 
 use super::build::push_retry_after;
 use super::incoming::Incoming;
+use super::reinvite::Reinvite;
 use super::usages::{AfterAck, Phase};
-use super::{Endpoint, Event, Rejection};
-use crate::message::{Method, StatusCode, name};
+use super::{Endpoint, Event, Rejection, info, session};
+use crate::flow::Transport;
+use crate::message::{Method, Response, StatusCode};
 
 /// Longest wait asked of a peer whose INVITE overlaps its last one, in seconds (RFC 3261 §14.2).
 const OVERLAP_RETRY_SECONDS: u64 = 10;
@@ -21,17 +23,32 @@ impl Endpoint {
             self.stats.rejected(Rejection::Unmatched);
             return self.refuse_statelessly(&incoming, StatusCode::CALL_DOES_NOT_EXIST, None);
         };
-        if !usage.dialog.handle_request_cseq(incoming.cseq.number) {
+        // Each early dialog counts for itself.
+        let fork = match &usage.phase {
+            Phase::Inviting { client, .. } => self.clients.table.get_mut(client),
+            _ => None,
+        };
+        let fork = fork.and_then(|transaction| transaction.fork_of(&incoming.from_tag));
+        let dialog = fork.map_or(&mut usage.dialog, |fork| &mut fork.dialog);
+        if !dialog.handle_request_cseq(incoming.cseq.number) {
             return self.refuse_statelessly(&incoming, StatusCode::SERVER_INTERNAL_ERROR, None);
         }
-        usage.flow = incoming.flow;
+        // What was to be secured all the way stays so, whatever way the peer's request took.
+        if !usage.dialog.is_secure() || incoming.flow.transport == Transport::Tls {
+            usage.flow = incoming.flow;
+        }
         match incoming.request.method {
             Method::BYE => self.handle_bye(now, number, &incoming),
             Method::INVITE => self.handle_reinvite(now, number, &incoming),
+            Method::NOTIFY => self.handle_notify(now, number, &incoming),
             Method::OPTIONS => {
                 let response = self.options_response(&incoming.request, "");
                 self.respond_statelessly(&incoming, response);
             }
+            Method::REFER => self.handle_refer(now, number, incoming),
+            Method::SUBSCRIBE => self.handle_subscribe(now, number, &incoming),
+            Method::PRACK => self.handle_prack(now, number, incoming),
+            Method::UPDATE => self.handle_update(now, number, &incoming),
             _ => self.handle_info(now, number, incoming),
         }
     }
@@ -72,8 +89,9 @@ impl Endpoint {
         }
         self.answer_in_dialog(now, incoming, StatusCode::OK, None);
         self.refuse_pending(now, number, StatusCode::REQUEST_TERMINATED, None);
+        self.refuse_asked(now, number);
         if !matches!(phase, Phase::Ending) {
-            let reason = incoming.request.headers.get(name::REASON).map(str::to_owned);
+            let reason = incoming.reason();
             self.events.push_back(Event::HungUp { dialog, reason });
         }
         self.finish(number);
@@ -85,22 +103,35 @@ impl Endpoint {
             return;
         };
         let dialog = usage.name.clone();
+        // Ours is on its way, or waits for its ACK. One that waits to be sent lets the peer's go first.
+        let ours = usage.ack_due.is_some() || usage.reinvite.as_ref().is_some_and(Reinvite::is_under_way);
         match (&usage.phase, &usage.pending, &usage.unacked) {
+            (Phase::Established, ..) if ours => {
+                self.answer_in_dialog(now, incoming, StatusCode::REQUEST_PENDING, None);
+            }
             (Phase::Ending, ..) => {
                 self.answer_in_dialog(now, incoming, StatusCode::CALL_DOES_NOT_EXIST, None);
             }
-            (_, Some(_), _) => {
-                let wait = Duration::from_secs(self.random.next_u64() % (OVERLAP_RETRY_SECONDS + 1));
+            (_, Some(_), _) | (Phase::Established, ..) if usage.pending.is_some() || usage.offered.is_some() => {
+                let wait = self.overlap_wait();
                 self.answer_in_dialog(now, incoming, StatusCode::SERVER_INTERNAL_ERROR, Some(wait));
             }
             (Phase::Inviting { .. }, ..) | (.., Some(_)) => {
                 self.answer_in_dialog(now, incoming, StatusCode::REQUEST_PENDING, None);
             }
-            (Phase::Invited | Phase::Established, None, None) => {
+            (Phase::Invited | Phase::Established, ..) => {
+                if let Err(least) = session::grant(now, &incoming.request, &self.config) {
+                    return self.refuse_session(now, incoming, least);
+                }
                 let invite = self.begin_invite(now, number, incoming, &dialog.local_tag);
                 self.events.push_back(Event::Reinvited { dialog, invite });
             }
         }
+    }
+
+    /// What a peer is told to wait whose offer overlaps its last one.
+    pub(super) fn overlap_wait(&mut self) -> Duration {
+        Duration::from_secs(self.random.next_u64() % (OVERLAP_RETRY_SECONDS + 1))
     }
 
     fn handle_info(&mut self, now: Instant, number: u64, incoming: Incoming) {
@@ -111,15 +142,30 @@ impl Endpoint {
             return self.answer_in_dialog(now, &incoming, StatusCode::CALL_DOES_NOT_EXIST, None);
         }
         let dialog = usage.name.clone();
+        if let Some(refusal) = info::refuse(&incoming.request) {
+            return self.answer_in_dialog_with(now, &incoming, refusal);
+        }
         self.answer_in_dialog(now, &incoming, StatusCode::OK, None);
         self.events.push_back(Event::Info { dialog, request: incoming.request });
     }
 
     /// With a transaction, so that a repeated request gets the same answer even when the dialog has moved on.
-    fn answer_in_dialog(&mut self, now: Instant, incoming: &Incoming, status: StatusCode, retry_after: Option<Duration>) {
-        let transaction = self.begin_server(incoming, "");
-        let mut response = self.response(&incoming.request, status, "");
+    pub(super) fn answer_in_dialog(
+        &mut self,
+        now: Instant,
+        incoming: &Incoming,
+        status: StatusCode,
+        retry_after: Option<Duration>,
+    ) {
+        let mut response = Response::to_request(&incoming.request, status);
         push_retry_after(&mut response, retry_after);
+        self.answer_in_dialog_with(now, incoming, response);
+    }
+
+    /// The same with headers of its own.
+    pub(super) fn answer_in_dialog_with(&mut self, now: Instant, incoming: &Incoming, mut response: Response) {
+        let transaction = self.begin_server(incoming, "");
+        self.finish_response(&mut response, "");
         self.respond(now, transaction, &response);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::dialog::DialogId;
 use crate::flow::Flow;
-use crate::message::{CSeq, Method, Request, Via};
+use crate::message::{CSeq, Method, Request, Via, name};
 
 /// A request read once: its parts, and where its answer goes.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub(super) struct Incoming {
     pub to_tag: Option<String>,
     via: Via,
     call_id: String,
-    from_tag: String,
+    pub from_tag: String,
 }
 
 impl Incoming {
@@ -48,6 +48,12 @@ impl Incoming {
     /// Equal for copies of one request that came on several ways (RFC 3261 §8.2.2.2).
     pub fn merge_key(&self) -> String {
         format!("{} {} {}", self.call_id, self.from_tag, self.cseq)
+    }
+
+    /// Why it was sent, in all lines of its Reason header (RFC 3326).
+    pub fn reason(&self) -> Option<String> {
+        let values: Vec<&str> = self.request.headers.get_all(name::REASON).collect();
+        (!values.is_empty()).then(|| values.join(", "))
     }
 
     /// The dialog that it claims to belong to.

@@ -9,23 +9,34 @@
 //!
 //! **Invariant:** each dialog that an event or [`Endpoint::invite`] named gets [`Event::Terminated`] exactly once, last.
 
+mod again;
 mod build;
 mod challenge;
 mod clients;
 mod config;
 mod deadlines;
 mod event;
+mod forks;
 mod hang_up;
 mod in_dialog;
 mod incoming;
+mod info;
 mod outside;
+mod provisional;
+mod refer;
+mod referred;
+mod refresh;
+mod reinvite;
+mod replace;
 mod servers;
+mod session;
 mod snapshot;
 mod stats;
 #[cfg(test)]
 mod tests;
 mod uac;
 mod uas;
+mod update;
 mod usages;
 mod ways;
 
@@ -37,8 +48,10 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 pub use config::{EndpointConfig, Listener, MAX_DIALOGS, MAX_FORKS, MAX_TRANSACTIONS, RETRY_AFTER};
-pub use event::{Event, OutboundInvite};
+pub use event::{Event, OutboundInvite, Redirects};
 pub use outside::{OUTSIDE_MAX, OutboundRequest, RequestId, Series};
+pub use refer::{Notices, REFER_MAX, Refer, ReferOutcome};
+pub use referred::{REFER_ANSWER_MAX, Referral};
 pub use snapshot::DialogSnapshot;
 pub use stats::{MessageDirection, Rejection, Stats};
 
@@ -122,7 +135,7 @@ impl Endpoint {
     /// The answer to a [`poll_question`](Self::poll_question); `ttl` as the zone has it, zero when nobody could say.
     pub fn handle_answer(&mut self, now: Instant, question: Question, records: Records, ttl: Duration) {
         self.assert_drained();
-        self.locator.handle_answer(now, question, records, ttl, &mut self.random);
+        self.locator.handle_answer(now, question, records, ttl);
         self.take_found(now);
     }
 
@@ -134,6 +147,7 @@ impl Endpoint {
                 Owner::Client(id) => self.handle_client_timeout(now, id),
                 Owner::Server(id) => self.handle_server_timeout(now, id),
                 Owner::Dialog(number) => self.handle_usage_timeout(now, number),
+                Owner::Transfers(number) => self.handle_transfers_timeout(now, number),
             }
         }
         if self.locator.poll_timeout().is_some_and(|due| due <= now) {

@@ -1,5 +1,11 @@
 //! Dialogs that outlive their endpoint.
 
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::session::Session;
 use super::usages::{Phase, Usage};
 use super::{DialogId, Endpoint};
 use crate::dialog::Dialog;
@@ -7,11 +13,22 @@ use crate::digest::DigestClient;
 use crate::flow::Flow;
 
 /// What an answered dialog is taken up from when its endpoint was lost: plain values.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct DialogSnapshot {
     dialog: Dialog,
     flow: Flow,
     digest: Option<Box<DigestClient>>,
+    session: Option<Session>,
+    session_least: Duration,
+    peer_updates: bool,
+    local_sdp: Option<Bytes>,
+}
+
+/// Without SDP, which may have keys.
+impl fmt::Debug for DialogSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DialogSnapshot").field("dialog", &self.dialog).field("flow", &self.flow).finish_non_exhaustive()
+    }
 }
 
 impl DialogSnapshot {
@@ -36,6 +53,10 @@ impl Endpoint {
             dialog: usage.dialog.clone(),
             flow: usage.flow,
             digest,
+            session: usage.session,
+            session_least: usage.session_least,
+            peer_updates: usage.peer_updates,
+            local_sdp: usage.local_sdp.clone(),
         })
     }
 
@@ -44,10 +65,13 @@ impl Endpoint {
     pub fn restore(&mut self, snapshot: DialogSnapshot) -> DialogId {
         let id = snapshot.id().clone();
         if self.usages.find(&id).is_none() {
-            let DialogSnapshot { dialog, flow, digest } = snapshot;
+            let DialogSnapshot { dialog, flow, digest, session, session_least, peer_updates, local_sdp } = snapshot;
             let mut usage = Usage::new(dialog, flow, Phase::Established);
             usage.digest = digest;
-            self.insert_usage(usage);
+            (usage.session, usage.session_least) = (session, session_least);
+            (usage.peer_updates, usage.local_sdp) = (peer_updates, local_sdp);
+            let number = self.insert_usage(usage);
+            self.rearm_usage(number);
         }
         id
     }

@@ -48,7 +48,15 @@ pub mod name {
         EVENT = "Event";
         REFER_TO = "Refer-To";
         REFERRED_BY = "Referred-By";
+        REFER_SUB = "Refer-Sub";
+        REPLACES = "Replaces";
+        SUBSCRIPTION_STATE = "Subscription-State";
+        INFO_PACKAGE = "Info-Package";
+        RECV_INFO = "Recv-Info";
         SESSION_EXPIRES = "Session-Expires";
+        MIN_SE = "Min-SE";
+        RSEQ = "RSeq";
+        RACK = "RAck";
         ALLOW_EVENTS = "Allow-Events";
         CONTENT_ENCODING = "Content-Encoding";
         CONTENT_DISPOSITION = "Content-Disposition";

@@ -58,6 +58,15 @@ fn tls_listens_when_there_is_a_certificate() {
 }
 
 #[test]
+fn sessions_are_asked_for_unless_told_not_to() {
+    let expires = |toml: &str| load(toml, &[]).sip.session_expires.map(|wait| wait.as_secs());
+    assert_eq!(expires(""), Some(1_800));
+    assert_eq!(expires("[sip]\nsession_expires_s = 90"), Some(90));
+    assert_eq!(expires("[sip]\nsession_expires_s = 0"), None);
+    check("[sip]\nsession_expires_s = 89", "sip.session_expires_s: 89 s is below 90 s; 0 does not ask");
+}
+
+#[test]
 fn dns_servers_are_few() {
     assert_eq!(load("[sip]\ndns_servers = \"192.0.2.53:53\"", &[]).sip.dns_servers.len(), 1);
     let four = "[\"192.0.2.1:53\", \"192.0.2.2:53\", \"192.0.2.3:53\", \"192.0.2.4:53\"]";

@@ -46,6 +46,30 @@ pub async fn a_call_is_kept_from_ringing_to_its_end(url: String) {
     assert_eq!(record.stats, json!({"rtp_received": 450, "mos": 4.3}));
 }
 
+pub async fn a_call_of_ours_is_kept_from_dialing_to_its_refusal(url: String) {
+    let store = Store::open(&url).await.unwrap();
+    let call = NewCall { direction: Direction::Outbound, external_id: String::new(), ..new_call("a") };
+    let id = call.id;
+    store.create_call(&call).await.unwrap();
+    let record = store.call(id).await.unwrap().unwrap();
+    assert_eq!((record.status(), record.ringing_at, record.refused), (CallStatus::Dialing, None, None));
+
+    let placed = StoreWrite::CallPlaced { call: id, external_id: "ours@here".to_owned() };
+    let rang = |offset| StoreWrite::CallRang { call: id, at: at(offset) };
+    store.write_batch(&[placed, rang(20), rang(30)]).await.unwrap();
+    let record = store.call(id).await.unwrap().unwrap();
+    assert_eq!((record.status(), record.ringing_at), (CallStatus::Ringing, Some(at(20))));
+    assert_eq!(store.find_call(LegKind::Sip, "ours@here").await.unwrap().map(|found| found.call.id), Some(id));
+
+    let refused = Refused { code: 486, reason: "Busy\0 Here".to_owned() };
+    store.write_batch(&[StoreWrite::CallRefused { call: id, refused }, ended(id, HangupCause::Busy)]).await.unwrap();
+    let record = store.call(id).await.unwrap().unwrap();
+    assert_eq!((record.status(), record.cause), (CallStatus::Ended, Some(HangupCause::Busy)));
+    let refused = record.refused.unwrap();
+    assert_eq!(refused.code, 486);
+    assert!(refused.reason.starts_with("Busy") && refused.reason.ends_with(" Here"), "{}", refused.reason);
+}
+
 pub async fn a_use_of_a_tool_is_kept_from_its_beginning_to_its_end(url: String) {
     let store = Store::open(&url).await.unwrap();
     let (id, mut writes) = batch("a", 0);
@@ -116,11 +140,13 @@ pub async fn every_write_may_be_repeated(url: String) {
         StoreWrite::UsageCounted { call: id, usage },
         StoreWrite::LanguageHeard { call: id, language: "de".to_owned() },
         StoreWrite::TrunkKnown { call: id, trunk: "carrier".to_owned() },
+        StoreWrite::IdentityJudged { call: id, identity: identity() },
         closed(id, "a.wav", RecordingState::Complete),
         ended(id, HangupCause::AgentHangup),
     ]);
     store.write_batch(&writes).await.unwrap();
     assert_eq!(store.call(id).await.unwrap().and_then(|call| call.trunk).as_deref(), Some("carrier"));
+    assert_eq!(store.call(id).await.unwrap().unwrap().identity, Some(identity()));
     let once = everything(&store, id).await;
     store.write_batch(&writes).await.unwrap();
     assert_eq!(everything(&store, id).await, once);
@@ -130,6 +156,12 @@ pub async fn every_write_may_be_repeated(url: String) {
     let turns = store.turns(id).await.unwrap();
     assert_eq!(turns[1].text.reveal(), "corrected");
     assert_eq!(turns.len(), 2);
+}
+
+fn identity() -> CallIdentity {
+    let [attestation, reason, origid, provider] = ["A", "late", "9a2e", "709J"].map(|text| Some(text.to_owned()));
+    let (noted, carrier) = (Some("div".to_owned()), None);
+    CallIdentity { verdict: IdentityVerdict::Passed, attestation, reason, origid, provider, noted, carrier }
 }
 
 /// All that is known of a call, as text.
