@@ -6,7 +6,7 @@ mod bots;
 mod cascade;
 mod identity;
 pub mod knowledge;
-mod node;
+pub mod node;
 mod services;
 mod tools;
 

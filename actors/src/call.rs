@@ -61,6 +61,8 @@ use crate::shared::Shared;
 use crate::sip_endpoint::SipMsg;
 use crate::supervision::Budget;
 use crate::trace::TracedCall;
+use crate::trunk::caller::Numbers;
+use crate::trunk::config::TrunkConfig;
 use crate::turn::TurnReport;
 use crate::worker::{Ended, Failure, Worker};
 
@@ -171,6 +173,8 @@ pub enum Arrival {
         invite: Box<Request>,
         /// Where it came from.
         flow: Flow,
+        /// Whose it is, if a trunk's.
+        trunk: Option<Arc<TrunkConfig>>,
     },
     /// Somebody asked us to call.
     Placed(Box<Placing>),
@@ -220,6 +224,10 @@ enum Origin {
         invite: Box<Request>,
         /// Our address that the INVITE came to.
         came_to: IpAddr,
+        /// Whose call it is, if a trunk's.
+        trunk: Option<Arc<TrunkConfig>>,
+        /// Who calls whom, as the trunk's policy has it.
+        numbers: Numbers,
     },
     Placed(Box<place::Placed>),
 }
@@ -289,10 +297,11 @@ impl Worker for Call {
     async fn start(args: CallArgs, me: &Mailbox<CallMsg>) -> Result<Self, Failure> {
         let CallArgs { id, shared, seat, arrival, arrived } = args;
         let (party, chosen) = match arrival {
-            Arrival::Sip { dialog, invite, flow } => {
+            Arrival::Sip { dialog, invite, flow, trunk } => {
                 let own = SipMsg::Own(dialog.clone(), me.clone());
                 shared.sip.send(own).map_err(|_| "the SIP endpoint takes no calls")?;
-                (Party::sip(dialog, Origin::Invited { invite, came_to: flow.local.ip() }), None)
+                let numbers = Numbers::of(&invite, trunk.as_deref());
+                (Party::sip(dialog, Origin::Invited { invite, came_to: flow.local.ip(), trunk, numbers }), None)
             }
             Arrival::Placed(placing) => {
                 let Placing { assistant, route, placed } = *placing;
@@ -436,7 +445,7 @@ impl Call {
             Event::TimedOut { .. } => {
                 self.end(HangupCause::Unavailable, Some("the callee's side did not answer at all".into()), me);
             }
-            Event::Invited { .. } => {}
+            Event::Invited { .. } | Event::Responded { .. } | Event::Unanswered { .. } => {}
         }
     }
 

@@ -23,6 +23,8 @@ use crate::route::{NoRoute, PlaceCall, Route, route};
 use crate::shared::Shared;
 use crate::sip_endpoint::SipMsg;
 use crate::store::StoreMsg;
+use crate::trunk::config::TrunkConfig;
+use crate::trunk::gate::{Full, Gate};
 use crate::worker::{Ended, Failure, Worker, spawn};
 
 /// What Calls is told.
@@ -36,6 +38,8 @@ pub enum CallsMsg {
         invite: Box<Request>,
         /// Where it came from.
         flow: Flow,
+        /// Whose it is, if a trunk's.
+        trunk: Option<Arc<TrunkConfig>>,
     },
     /// By the HTTP side: place a call. Answered by the call itself, when its record is safe. When full whoever asks is told so.
     Place(Box<PlaceCall>, oneshot::Sender<Result<CallId, PlaceRefusal>>),
@@ -74,18 +78,32 @@ impl Letter for CallsMsg {
 /// What the start of a call may take; it is a matter of microseconds, unless its media thread stands still. Other calls wait meanwhile.
 const START_MAX: Duration = Duration::from_secs(1);
 
+/// A target that is down is asked every few seconds whether it is up again.
+const TRUNK_DOWN_RETRY: Duration = Duration::from_secs(30);
+
 /// Why a new call is not taken. It is counted under its label, and explained to the peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// `node.max_calls` are up.
+    #[error("the node has as many calls as it takes")]
     AtCapacity,
     /// The machine's cores are busier than `limits.cpu_percent`: one more call would be at the cost of all.
+    #[error("the node has no CPU time for more calls")]
     CpuBusy,
     /// The node takes no new calls.
+    #[error("the node takes no new calls")]
     Draining,
     /// The call could not be set up.
+    #[error("the call could not be set up")]
     Failed,
+    /// Its trunk has as many calls as it may.
+    #[error("{0}")]
+    Trunk(Full),
+    /// No target of its trunk answers.
+    #[error("all targets of the trunk are down")]
+    TrunkDown,
     /// Nobody answers the called number.
+    #[error("nobody answers the called number")]
     UnknownNumber,
 }
 
@@ -97,16 +115,20 @@ impl Refusal {
             Self::CpuBusy => "cpu_busy",
             Self::Draining => "draining",
             Self::Failed => "failed",
+            Self::Trunk(full) => full.label(),
+            Self::TrunkDown => "trunk_down",
             Self::UnknownNumber => "unknown_number",
         }
     }
 
     /// The SIP answer, and when to try again.
-    fn status(self) -> (StatusCode, Option<Duration>) {
+    pub fn status(self) -> (StatusCode, Option<Duration>) {
         match self {
             Self::AtCapacity | Self::CpuBusy => (StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(5))),
             Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(60))),
             Self::Failed => (StatusCode::SERVER_INTERNAL_ERROR, None),
+            Self::Trunk(full) => (StatusCode::SERVICE_UNAVAILABLE, Some(full.retry_after())),
+            Self::TrunkDown => (StatusCode::SERVICE_UNAVAILABLE, Some(TRUNK_DOWN_RETRY)),
             Self::UnknownNumber => (StatusCode::NOT_FOUND, None),
         }
     }
@@ -140,12 +162,15 @@ struct Child {
     direction: Direction,
     call_sid: Option<String>,
     attached: bool,
+    trunk: Option<Arc<str>>,
 }
 
 /// The actor.
 pub struct Calls {
     shared: Arc<Shared>,
     children: HashMap<ActorId, Child>,
+    /// The calls of each trunk.
+    gates: HashMap<Arc<str>, Gate>,
     drained: Option<oneshot::Sender<()>>,
     draining: bool,
 }
@@ -156,12 +181,14 @@ impl Worker for Calls {
 
     async fn start(shared: Arc<Shared>, _: &Mailbox<CallsMsg>) -> Result<Self, Failure> {
         let draining = shared.draining();
-        Ok(Self { shared, children: HashMap::new(), drained: None, draining })
+        Ok(Self { shared, children: HashMap::new(), gates: HashMap::new(), drained: None, draining })
     }
 
     async fn handle(&mut self, message: CallsMsg, me: &Mailbox<CallsMsg>) -> Result<(), Failure> {
         match message {
-            CallsMsg::SipInvited { dialog, invite, flow } => self.handle_invited(dialog, invite, flow, me).await,
+            CallsMsg::SipInvited { dialog, invite, flow, trunk } => {
+                self.handle_invited(Arrival::Sip { dialog, invite, flow, trunk }, me).await;
+            }
             CallsMsg::Place(asked, reply) => self.handle_place(&asked, reply, me).await,
             CallsMsg::HangUp(id, reply) => {
                 let child = self.children.values().find(|child| child.id == id);
@@ -204,6 +231,9 @@ impl Worker for Calls {
 
     async fn handle_ended(&mut self, child: ActorId, ended: Ended, _: &Mailbox<CallsMsg>) -> Result<(), Failure> {
         let Some(child) = self.children.remove(&child) else { return Ok(()) };
+        if let Some(trunk) = &child.trunk {
+            self.leave_trunk(trunk);
+        }
         if let Ended::Failed(reason) = ended {
             self.bury(&child, reason);
         }
@@ -214,13 +244,15 @@ impl Worker for Calls {
 }
 
 impl Calls {
-    async fn handle_invited(&mut self, dialog: DialogId, invite: Box<Request>, flow: Flow, me: &Mailbox<CallsMsg>) {
-        let result = match self.admit() {
-            Ok(()) => self.start_call(Arrival::Sip { dialog: dialog.clone(), invite, flow }, me).await.map(drop),
+    async fn handle_invited(&mut self, arrival: Arrival, me: &Mailbox<CallsMsg>) {
+        let Arrival::Sip { dialog, trunk, .. } = &arrival else { return };
+        let (dialog, trunk) = (dialog.clone(), trunk.clone());
+        let result = match self.admit_by(trunk.as_deref(), Direction::Inbound) {
+            Ok(()) => self.start_call(arrival, me).await.map(drop),
             Err(refusal) => Err(refusal),
         };
         if let Err(refusal) = result {
-            self.count(refusal);
+            self.count_by(trunk.as_deref(), refusal);
             let (status, retry_after) = refusal.status();
             self.shared.sip.tell(SipMsg::Refuse { dialog, status, retry_after });
         }
@@ -233,36 +265,44 @@ impl Calls {
         me: &Mailbox<CallsMsg>,
     ) {
         let refusal = match self.route(asked) {
-            Err(error) => PlaceRefusal::Asked(error),
-            Ok((assistant, route)) => match self.admit() {
-                // One that cannot be started drops the reply with it, and is counted here.
-                Ok(()) => {
+            Err(refusal) => {
+                match &refusal {
+                    // Whoever asks is told what to mend.
+                    PlaceRefusal::Asked(_) => {
+                        metrics::counter!("offhook_calls_rejected_total", "reason" => "no_route").increment(1);
+                    }
+                    PlaceRefusal::Node(refusal) => self.count(*refusal),
+                }
+                refusal
+            }
+            Ok((assistant, route)) => {
+                let trunk = route.trunk.clone();
+                let admitted = self.admit_by(trunk.as_deref(), Direction::Outbound);
+                if let Err(refusal) = admitted {
+                    self.count_by(trunk.as_deref(), refusal);
+                    PlaceRefusal::Node(refusal)
+                } else {
+                    // One that cannot be started drops the reply with it, and is counted here.
                     let placing = Placing { assistant, route, placed: reply };
                     if let Err(refusal) = self.start_call(Arrival::Placed(Box::new(placing)), me).await {
-                        self.count(refusal);
+                        self.count_by(trunk.as_deref(), refusal);
                     }
                     return;
                 }
-                Err(refusal) => PlaceRefusal::Node(refusal),
-            },
+            }
         };
-        match &refusal {
-            // Whoever asks is told what to mend.
-            PlaceRefusal::Asked(_) => metrics::counter!("offhook_calls_rejected_total", "reason" => "no_route").increment(1),
-            PlaceRefusal::Node(refusal) => self.count(*refusal),
-        }
         let _asker_left = reply.send(Err(refusal));
     }
 
     /// Who talks, and where the call goes.
-    fn route(&self, asked: &PlaceCall) -> Result<(Arc<Assistant>, Route), NoRoute> {
+    fn route(&self, asked: &PlaceCall) -> Result<(Arc<Assistant>, Route), PlaceRefusal> {
         let directory = &self.shared.config.directory;
         let assistant = match &asked.assistant {
             Some(name) => directory.named(name).ok_or_else(|| format!("there is no assistant {name:?}")),
             None => directory.default.clone().ok_or_else(|| "must be set: there is no routing.default_assistant".to_owned()),
         };
-        let assistant = assistant.map_err(|reason| NoRoute::new("assistant_id", reason))?;
-        Ok((assistant, route(&self.shared.config.sip, asked)?))
+        let assistant = assistant.map_err(|reason| PlaceRefusal::Asked(NoRoute::new("assistant_id", reason)))?;
+        Ok((assistant, route(&self.shared.config.sip, &self.shared.trunks, asked)?))
     }
 
     async fn handle_twilio(&mut self, call: TwilioCall, me: &Mailbox<CallsMsg>) -> Result<CallId, Refusal> {
@@ -286,6 +326,23 @@ impl Calls {
         child.mailbox.send(CallMsg::TwilioStream(stream)).map_err(|_| StreamRefusal::Failed)
     }
 
+    /// Takes a channel of a trunk, until [`leave_trunk`](Self::leave_trunk).
+    fn enter_trunk(&mut self, trunk: &TrunkConfig, direction: Direction) -> Result<(), Refusal> {
+        let gate = self.gates.entry(Arc::clone(&trunk.name)).or_default();
+        gate.admit(Instant::now(), &trunk.limits, direction).map_err(Refusal::Trunk)?;
+        let labels = [("trunk", trunk.name.to_string()), ("direction", direction.as_str().to_owned())];
+        metrics::counter!("offhook_trunk_calls_total", &labels).increment(1);
+        metrics::gauge!("offhook_trunk_calls_active", "trunk" => trunk.name.to_string()).set(gate.channels());
+        Ok(())
+    }
+
+    fn leave_trunk(&mut self, trunk: &Arc<str>) {
+        if let Some(gate) = self.gates.get_mut(trunk) {
+            gate.release();
+            metrics::gauge!("offhook_trunk_calls_active", "trunk" => trunk.to_string()).set(gate.channels());
+        }
+    }
+
     fn admit(&self) -> Result<(), Refusal> {
         if self.draining {
             return Err(Refusal::Draining);
@@ -299,13 +356,20 @@ impl Calls {
         Ok(())
     }
 
+    /// A call that takes a channel of its trunk if it has one, which whoever starts it gives back when that fails.
+    fn admit_by(&mut self, trunk: Option<&TrunkConfig>, direction: Direction) -> Result<(), Refusal> {
+        self.admit()?;
+        trunk.map_or(Ok(()), |trunk| self.enter_trunk(trunk, direction))
+    }
+
     async fn start_call(&mut self, arrival: Arrival, me: &Mailbox<CallsMsg>) -> Result<CallId, Refusal> {
         let id = CallId::generate();
-        let (leg, direction, call_sid) = match &arrival {
-            Arrival::Sip { .. } => (LegKind::Sip, Direction::Inbound, None),
-            Arrival::Placed(_) => (LegKind::Sip, Direction::Outbound, None),
-            Arrival::Twilio(call) => (LegKind::Twilio, Direction::Inbound, Some(call.call_sid.clone())),
+        let (leg, direction, call_sid, trunk) = match &arrival {
+            Arrival::Sip { trunk, .. } => (LegKind::Sip, Direction::Inbound, None, trunk.as_ref()),
+            Arrival::Placed(placing) => (LegKind::Sip, Direction::Outbound, None, placing.route.trunk.as_ref()),
+            Arrival::Twilio(call) => (LegKind::Twilio, Direction::Inbound, Some(call.call_sid.clone()), None),
         };
+        let trunk = trunk.map(|trunk| Arc::clone(&trunk.name));
         let seat = self.shared.media.seat();
         let thread = seat.runtime.clone();
         let args = CallArgs { id, shared: Arc::clone(&self.shared), seat, arrival, arrived: Instant::now() };
@@ -313,11 +377,15 @@ impl Calls {
         let started = timeout(START_MAX, thread.spawn(spawn::<Call>(args, me.cell()))).await;
         let started =
             started.map_or_else(|late| Err(late.to_string()), |ended| ended.unwrap_or_else(|panic| Err(panic.to_string())));
-        let mailbox = started.map_err(|reason| {
-            tracing::error!(call = %id, reason, "a call could not be started");
-            Refusal::Failed
-        })?;
-        self.children.insert(mailbox.id(), Child { id, mailbox, leg, direction, call_sid, attached: false });
+        let mailbox = match started {
+            Ok(mailbox) => mailbox,
+            Err(reason) => {
+                tracing::error!(call = %id, reason, "a call could not be started");
+                trunk.iter().for_each(|trunk| self.leave_trunk(trunk));
+                return Err(Refusal::Failed);
+            }
+        };
+        self.children.insert(mailbox.id(), Child { id, mailbox, leg, direction, call_sid, attached: false, trunk });
         self.publish_count();
         Ok(id)
     }
@@ -353,6 +421,13 @@ impl Calls {
 
     fn count(&self, refusal: Refusal) {
         metrics::counter!("offhook_calls_rejected_total", "reason" => refusal.label()).increment(1);
+    }
+
+    fn count_by(&self, trunk: Option<&TrunkConfig>, refusal: Refusal) {
+        self.count(refusal);
+        if let Some(trunk) = trunk {
+            trunk.count_refused(refusal.label());
+        }
     }
 
     fn publish_count(&self) {

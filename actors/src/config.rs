@@ -29,6 +29,7 @@ use crate::identity::IdentityConfig;
 use crate::recall::CallerMemory;
 pub use crate::route::DirectPeer;
 use crate::trace::TraceSink;
+pub use crate::trunk::config::TrunkConfig;
 
 /// One node.
 #[derive(Debug)]
@@ -49,6 +50,8 @@ pub struct NodeConfig {
     pub drain_timeout: Duration,
     /// SIP.
     pub sip: SipConfig,
+    /// Carriers.
+    pub trunks: Vec<TrunkConfig>,
     /// What is kept and shown of its messages.
     pub watch: WatchConfig,
     /// RTP.
@@ -127,6 +130,8 @@ pub struct SipConfig {
     pub codecs: Vec<Codec>,
     /// Whether media is encrypted.
     pub srtp: SrtpPolicy,
+    /// Whether calls of nobody known are taken though there are trunks.
+    pub accept_unknown: bool,
 }
 
 /// One address of SIP.

@@ -104,9 +104,6 @@ impl Identity {
             }
             None => None,
         };
-        if roots.is_none() && config.policy != Policy::Off {
-            tracing::debug!("identity.roots is not set: callers' Identity headers are noted as unverifiable");
-        }
         let certificates = Certificates::new(config.reach);
         Ok(Self { policy: config.policy, rules: config.rules.clone(), wait: config.wait, roots, certificates, signer })
     }
@@ -135,6 +132,13 @@ impl Identity {
                 });
                 Checked::Pending { wait: self.wait, late }
             }
+        }
+    }
+
+    /// Says once what an operator may not expect.
+    pub(crate) fn announce(&self) {
+        if self.roots.is_none() && self.policy != Policy::Off {
+            tracing::info!("identity.roots is not set: callers' Identity headers are noted as unverifiable");
         }
     }
 

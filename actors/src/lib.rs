@@ -32,6 +32,7 @@ pub mod sip_endpoint;
 pub mod store;
 pub mod supervision;
 pub mod trace;
+pub mod trunk;
 pub mod turn;
 pub mod vad;
 pub mod worker;

@@ -16,6 +16,7 @@ use crate::mailbox::Port;
 use crate::media_threads::MediaThreads;
 use crate::sip_endpoint::SipMsg;
 use crate::store::StoreMsg;
+use crate::trunk::Trunks;
 
 /// Published by the node, read by all; what changes in it is swapped whole or is one number.
 pub struct Shared {
@@ -35,6 +36,8 @@ pub struct Shared {
     pub identity: Identity,
     /// UDP ports for RTP.
     pub rtp_ports: RtpPorts,
+    /// Carriers, and what is known of them.
+    pub trunks: Arc<Trunks>,
     /// The SipEndpoint of today.
     pub sip: Port<SipMsg>,
     /// The Calls of today.
@@ -52,6 +55,7 @@ impl Shared {
     pub(crate) fn new(config: NodeConfig, media: MediaThreads, identity: Identity) -> Self {
         let rtp_ports = RtpPorts::new(config.rtp.ports.clone());
         let speech = SpeechCache::new(config.data_dir.join("speech-cache"), config.speech_cache_bytes);
+        let trunks = Trunks::new(config.trunks.clone());
         Self {
             config,
             runtime: Handle::current(),
@@ -61,6 +65,7 @@ impl Shared {
             speech: Arc::new(speech),
             identity,
             rtp_ports,
+            trunks: Arc::new(trunks),
             sip: Port::default(),
             calls: Port::default(),
             store: Port::default(),

@@ -1,13 +1,15 @@
 //! SipEndpoint: the sockets of SIP, and the pure endpoint over them. Knows which call owns which dialog, and nothing about calls.
 
 mod connection;
-mod dns;
+mod dispatch;
+pub(crate) mod dns;
 mod front;
 mod owners;
 mod places;
 mod streams;
-mod tls;
+pub(crate) mod tls;
 mod udp;
+mod visitors;
 mod watch;
 
 use std::collections::HashMap;
@@ -19,9 +21,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use ractor::ActorId;
 use sip::dialog::DialogId;
+use sip::digest::Credentials;
 use sip::endpoint::{
-    DialogSnapshot, Endpoint, EndpointConfig, Event, Flow, Listener, MessageDirection, OutboundInvite, Refer, Rejection, Stats,
-    Transmit, Transport,
+    DialogSnapshot, Endpoint, EndpointConfig, Flow, Listener, MessageDirection, OutboundInvite, OutboundRequest, Refer,
+    Rejection, RequestId, Series, Stats, Transmit, Transport,
 };
 use sip::locate::{Question, Records};
 use sip::message::StatusCode;
@@ -36,6 +39,8 @@ use crate::config::{SipConfig, SipListener, Speaks, WatchConfig};
 use crate::kind::ActorKind;
 use crate::mailbox::{Lane, Letter, Mailbox, Port};
 use crate::store::StoreMsg;
+use crate::trunk::door::Door;
+use crate::trunk::{Errand, TrunkMsg, Trunks};
 use crate::worker::{Failure, Worker};
 use owners::{Owner, Owners};
 
@@ -83,8 +88,9 @@ pub enum SipMsg {
     TimerDue,
     /// By a call: it takes the dialog, and what happened in it so far is delivered. When full the call ends.
     Own(DialogId, Mailbox<CallMsg>),
-    /// By a call of ours: send this INVITE, and tell the call its dialog. When full the call ends.
-    Invite(Box<OutboundInvite>, Mailbox<CallMsg>),
+    /// By a call of ours: send this INVITE, answer challenges with these credentials, and tell the call its dialog. When full the call
+    /// ends.
+    Invite(Box<OutboundInvite>, Option<Box<Credentials>>, Mailbox<CallMsg>),
     /// By a call: 180 Ringing.
     Ring(DialogId),
     /// By a call: 200 OK with this SDP.
@@ -112,6 +118,19 @@ pub enum SipMsg {
     RefuseRefer(DialogId, StatusCode),
     /// By a call after this actor was restarted.
     Restore(Box<DialogSnapshot>, Mailbox<CallMsg>),
+    /// By a Trunk: send a request outside of dialogs, and tell it of the end. When full nothing is sent.
+    Ask {
+        /// What it is for.
+        errand: Errand,
+        /// The request.
+        request: Box<OutboundRequest>,
+        /// What it goes on with.
+        series: Box<Series>,
+        /// Who is told.
+        trunk: Mailbox<TrunkMsg>,
+    },
+    /// By a Trunk: it does not wait any more.
+    Abandon(Errand, ActorId),
     /// By the node while draining: refuse new INVITEs with 503.
     StopAccepting,
     /// By the node when Calls died: no dialog has an owner now.
@@ -146,6 +165,8 @@ pub struct SipEndpointArgs {
     pub config: SipConfig,
     /// Who is told of new calls.
     pub calls: Port<CallsMsg>,
+    /// Who may call.
+    pub trunks: Arc<Trunks>,
     /// What is kept and shown of the messages.
     pub watch: WatchConfig,
     /// Where it is kept.
@@ -164,6 +185,10 @@ pub struct SipEndpoint {
     watch: watch::Watch,
     owners: Owners,
     front: Arc<front::Front>,
+    trunks: Arc<Trunks>,
+    door: Door,
+    /// Who waits for the end of a request outside of dialogs.
+    asked: HashMap<RequestId, (Errand, Mailbox<TrunkMsg>)>,
     alarm: Alarm,
 }
 
@@ -172,7 +197,7 @@ impl Worker for SipEndpoint {
     type Args = SipEndpointArgs;
 
     async fn start(args: SipEndpointArgs, me: &Mailbox<SipMsg>) -> Result<Self, Failure> {
-        let SipEndpointArgs { config, calls, watch, store } = args;
+        let SipEndpointArgs { config, calls, trunks, watch, store } = args;
         let tls = config.tls.clone().map(tls::Tls::load).transpose()?;
         let places = places::Places::new(config.connections_max, config.connections_per_source_max);
         let front = front::Front::new(config.guard.clone());
@@ -189,7 +214,9 @@ impl Worker for SipEndpoint {
         let (dns, traffic) = (dns::Dns::new(&config.dns_servers), Traffic::default());
         let watch = watch::Watch::new(&watch, store).map_err(|error| format!("telemetry.hep_endpoint: {error}"))?;
         let owners = Owners::new(Arc::clone(&front));
-        Ok(Self { calls, endpoint, udp, streams, tls, dns, traffic, watch, owners, front, alarm: Alarm::default() })
+        let door = Door::new(Instant::now(), rand::random(), config.accept_unknown);
+        let (asked, alarm) = (HashMap::new(), Alarm::default());
+        Ok(Self { calls, endpoint, udp, streams, tls, dns, traffic, watch, owners, front, trunks, door, asked, alarm })
     }
 
     async fn handle(&mut self, message: SipMsg, me: &Mailbox<SipMsg>) -> Result<(), Failure> {
@@ -221,7 +248,7 @@ impl Worker for SipEndpoint {
                 self.endpoint.handle_timeout(now);
             }
             SipMsg::Own(dialog, call) => self.handle_own(dialog, call),
-            SipMsg::Invite(invite, call) => self.place(now, *invite, call),
+            SipMsg::Invite(invite, credentials, call) => self.place(now, *invite, credentials, call),
             SipMsg::Ring(dialog) => self.endpoint.ring(now, &dialog),
             SipMsg::Answer(dialog, sdp) => {
                 self.endpoint.answer(now, &dialog, sdp);
@@ -251,6 +278,11 @@ impl Worker for SipEndpoint {
                 let dialog = self.endpoint.restore(*snapshot);
                 self.owners.insert(dialog, Owner::Call(call));
             }
+            SipMsg::Ask { errand, request, series, trunk } => {
+                let id = self.endpoint.request(now, *request, *series);
+                self.asked.insert(id, (errand, trunk));
+            }
+            SipMsg::Abandon(errand, trunk) => self.abandon(errand, trunk),
             SipMsg::StopAccepting => {
                 self.endpoint.set_accepting(false, Some(DRAIN_RETRY_AFTER));
                 self.watch.hurry();
@@ -322,8 +354,11 @@ impl SipEndpoint {
         sent
     }
 
-    fn place(&mut self, now: Instant, invite: OutboundInvite, call: Mailbox<CallMsg>) {
+    fn place(&mut self, now: Instant, invite: OutboundInvite, credentials: Option<Box<Credentials>>, call: Mailbox<CallMsg>) {
         let dialog = self.endpoint.invite(now, invite);
+        if let Some(credentials) = credentials {
+            self.endpoint.authorize(&dialog, *credentials);
+        }
         self.watch.claim(&dialog.call_id);
         self.owners.insert(dialog.clone(), Owner::Call(call.clone()));
         if call.send(CallMsg::Dialing(dialog.clone())).is_err() {
@@ -343,73 +378,6 @@ impl SipEndpoint {
     fn tell_answered(&self, dialog: &DialogId) {
         if let (Some(Owner::Call(call)), Some(snapshot)) = (self.owners.get(dialog), self.endpoint.snapshot(dialog)) {
             let _call_ended_already = call.send(CallMsg::AnswerSent(Box::new(snapshot)));
-        }
-    }
-
-    fn dispatch(&mut self, event: Event) {
-        if let Event::Invited { dialog, invite, flow } = event {
-            self.watch.claim(&dialog.call_id);
-            let awaited = Owner::Awaited { since: Instant::now(), from: flow.remote.ip(), events: Vec::new() };
-            self.owners.insert(dialog.clone(), awaited);
-            if self.calls.send(CallsMsg::SipInvited { dialog: dialog.clone(), invite, flow }).is_err() {
-                self.endpoint.refuse(Instant::now(), &dialog, StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(1)));
-            }
-            return;
-        }
-        let dialog = match &event {
-            // The answer gives a call of ours its name.
-            Event::Answered { early, dialog, .. } => {
-                if let Some(owner) = self.owners.remove(early) {
-                    self.owners.insert(dialog.clone(), owner);
-                }
-                dialog.clone()
-            }
-            other => other.dialog().clone(),
-        };
-        let ended = matches!(event, Event::Terminated { .. });
-        let stands = matches!(event, Event::Confirmed { .. } | Event::Answered { .. } | Event::ReinviteAnswered { .. });
-        let snapshot = stands.then(|| self.endpoint.snapshot(&dialog)).flatten().map(Box::new);
-        match self.owners.get_mut(&dialog) {
-            Some(Owner::Awaited { events, .. }) if events.len() < EVENTS_BEFORE_OWNER_MAX => events.push(event),
-            Some(Owner::Call(call)) => {
-                let undelivered = call.send(CallMsg::Sip { event, snapshot }).is_err();
-                if undelivered && !ended {
-                    self.endpoint.hang_up(Instant::now(), &dialog, Some(reason_of(HangupCause::Crashed)));
-                }
-            }
-            Some(Owner::Awaited { .. }) | None => tracing::debug!("event of a dialog that no call owns"),
-        }
-        if ended {
-            self.owners.remove(&dialog);
-            self.watch.end(Instant::now(), &dialog.call_id);
-        }
-    }
-
-    /// Every INVITE gets an answer, also when those who should have given it are gone or were not heard.
-    fn refuse_unowned(&mut self, now: Instant) {
-        for (dialog, owner) in self.owners.iter() {
-            if matches!(owner, Owner::Awaited { since, .. } if now.saturating_duration_since(*since) > OWNER_WAIT_MAX) {
-                tracing::error!("no call took an INVITE; it is refused");
-                metrics::counter!("offhook_calls_rejected_total", "reason" => "failed").increment(1);
-                self.endpoint.refuse(now, dialog, StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(1)));
-            }
-        }
-    }
-
-    fn handle_own(&mut self, dialog: DialogId, call: Mailbox<CallMsg>) {
-        match self.owners.insert(dialog.clone(), Owner::Call(call.clone())) {
-            Some(Owner::Awaited { events, .. }) => {
-                for event in events {
-                    let snapshot = self.endpoint.snapshot(&dialog).map(Box::new);
-                    let _call_ended_already = call.send(CallMsg::Sip { event, snapshot });
-                }
-            }
-            Some(Owner::Call(_)) => tracing::warn!("a dialog was owned twice"),
-            None => {
-                // It ended before its call came for it.
-                self.owners.remove(&dialog);
-                let _call_ended_already = call.send(CallMsg::Sip { event: Event::Terminated { dialog }, snapshot: None });
-            }
         }
     }
 }

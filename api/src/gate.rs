@@ -68,6 +68,13 @@ pub enum PlaceRefusal {
         /// What is wrong with it.
         reason: String,
     },
+    /// What carries it is full, or away.
+    Trunk {
+        /// In words.
+        reason: String,
+        /// When to come again.
+        retry_after: Duration,
+    },
 }
 
 /// The database cannot be asked.

@@ -241,7 +241,7 @@ fn flow(side: Side) -> Flow {
 fn describe(event: &Event) -> (&'static str, &DialogId) {
     match event {
         Event::Answered { dialog, .. } => (event.name(), dialog),
-        _ => (event.name(), event.dialog()),
+        _ => (event.name(), event.dialog().expect("no requests outside of dialogs")),
     }
 }
 

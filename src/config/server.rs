@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use actors::config::GuardConfig;
+use actors::config::{GuardConfig, SrtpPolicy};
 
 use super::front_door::read_front_door;
 use super::reader::Section;
@@ -84,6 +84,17 @@ pub enum SrtpName {
     Optional,
     /// Always.
     Required,
+}
+
+impl SrtpName {
+    /// As SDP is told.
+    pub fn wire(self) -> SrtpPolicy {
+        match self {
+            Self::Off => SrtpPolicy::Off,
+            Self::Optional => SrtpPolicy::Optional,
+            Self::Required => SrtpPolicy::Required,
+        }
+    }
 }
 
 /// UDP ports from `first` to `last`, both included.

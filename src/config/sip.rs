@@ -35,6 +35,8 @@ pub struct SipConfig {
     pub session_expires: Option<Duration>,
     /// How long a call rings before it is answered, 0-60000 ms, default 0.
     pub ring: Duration,
+    /// Whether calls of nobody known are taken though there are trunks, default false.
+    pub accept_unknown: bool,
     /// How long a call of ours may ring, 1-600 s, default 60 s; then it is given up.
     pub ring_timeout: Duration,
     /// Whom calls of ours may go to without a trunk, default nobody.
@@ -81,6 +83,7 @@ pub(super) fn read_sip(mut section: Section<'_>) -> SipConfig {
         dns_servers: section.one_or_more("dns_servers", &[], address),
         session_expires: Some(section.seconds("session_expires_s", SESSION_EXPIRES, 0..=86_400)).filter(|wait| !wait.is_zero()),
         ring: section.millis("ring_ms", Duration::ZERO, 0..=60_000),
+        accept_unknown: section.flag("accept_unknown", false),
         ring_timeout: section.seconds("ring_timeout_s", RING_TIMEOUT, 1..=600),
         direct_calls: section
             .one_or_more("direct_calls", &[], |text| text.parse::<DirectPeer>().map_err(|error| error.to_string())),

@@ -27,14 +27,18 @@ const NONE: Labels = &[];
 /// The values are not known before.
 const OPEN: &[&str] = &[];
 /// Kinds of actors.
-const ACTOR: Labels =
-    &[("actor", &["ai_session", "call", "calls", "jitter_buffer", "leg", "node", "recorder", "sip_endpoint", "store", "vad"])];
+const ACTOR: Labels = &[(
+    "actor",
+    &["ai_session", "call", "calls", "jitter_buffer", "leg", "node", "recorder", "sip_endpoint", "store", "trunk", "vad"],
+)];
 /// Which way media goes, seen from here.
 const DIRECTION: Labels = &[("direction", &["received", "sent"])];
 /// Engines that answer callers.
 const ENGINE: Labels = &[("engine", &["cascade", "offline", "realtime", "stream"])];
 /// What a caller's leg speaks.
 const LEG: (&str, &[&str]) = ("leg", &["sip", "twilio"]);
+/// A carrier, by its name.
+const TRUNK: Labels = &[("trunk", OPEN)];
 /// What carries SIP.
 const TRANSPORT: (&str, &[&str]) = ("transport", &["tcp", "tls", "udp"]);
 /// How a TLS handshake ends; `refused_by_peer`: it did not like our certificate, or anything else of ours.
@@ -83,7 +87,11 @@ const REFUSAL: Labels = &[(
         "stream_refused",
         "tcp_connections",
         "tcp_connections_of_source",
+        "trunk_channels",
+        "trunk_minute",
+        "trunk_second",
         "unknown_number",
+        "unknown_peer",
     ],
 )];
 /// How a provider fails. The provider is whatever the configuration names; those it names are preset.
@@ -286,6 +294,7 @@ pub(super) const METRICS: &[Metric] = &[
     counter("offhook_rtp_rejected_total", NOT_MEDIA, "Datagrams on RTP ports and messages of media streams that were not taken"),
     histogram("offhook_sendout_lateness_seconds", FRAME, NONE, "How late an agent frame left after its due time"),
     counter("offhook_sendout_refused_bytes_total", NONE, "Agent audio that was not taken: more than 120 s waited"),
+    counter("offhook_sip_challenges_total", NONE, "INVITEs that were answered with 401: their callers must show a password"),
     gauge("offhook_sip_connections", &[("transport", &["tcp", "tls"])], "SIP connections that are open"),
     counter(
         "offhook_sip_dns_total",
@@ -336,6 +345,20 @@ pub(super) const METRICS: &[Metric] = &[
         "offhook_trace_spans_total",
         &[("outcome", &["sent", "queue_full", "failed"])],
         "Spans of traced calls: sent, queue_full (too many waited) or failed (the collector did not take them)",
+    ),
+    gauge("offhook_trunk_calls_active", TRUNK, "Calls of a trunk that are up or ring"),
+    counter(
+        "offhook_trunk_calls_total",
+        &[("trunk", OPEN), ("direction", &["inbound", "outbound"])],
+        "Calls let in by a trunk's limits",
+    ),
+    histogram("offhook_trunk_options_seconds", REQUEST, TRUNK, "OPTIONS to a target of a trunk, to its answer"),
+    gauge("offhook_trunk_registered", TRUNK, "1 while the registrar of a trunk leads calls here; only with registration"),
+    counter("offhook_trunk_rejected_total", &[("trunk", OPEN), ("reason", OPEN)], "Calls of a trunk that were refused"),
+    gauge(
+        "offhook_trunk_target_up",
+        &[("trunk", OPEN), ("target", OPEN)],
+        "1 while a target of a trunk answers OPTIONS; only once that is known",
     ),
     counter("offhook_turns_total", NONE, "Turns that ended, of either side"),
 ];

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::config::{
-    Codec, Dbov, Directory, HepCollector, JitterConfig, NodeConfig, RecordingMode, RtpConfig, SipConfig, SipListener, Speaks,
-    SrtpPolicy, TlsFiles, VadConfig, WatchConfig,
+    Dbov, Directory, GuardConfig, HepCollector, JitterConfig, NodeConfig, RecordingMode, RtpConfig, SipConfig, SipListener,
+    Speaks, TlsFiles, VadConfig, WatchConfig,
 };
 use actors::recall::CallerMemory;
 use actors::trace::TraceSink;
@@ -36,6 +36,7 @@ pub(super) fn node_config(
         cpu_max: f64::from(config.limits.cpu_percent) / 100.0,
         drain_timeout: config.node.drain_timeout,
         sip: sip_config(config),
+        trunks: config.trunks.clone(),
         watch: watch(config),
         rtp: RtpConfig { ports: config.rtp.ports.first..=config.rtp.ports.last, timeout: config.rtp.timeout },
         jitter: JitterConfig { min: config.jitter.min, initial: config.jitter.initial, max: config.jitter.max },
@@ -53,7 +54,8 @@ pub(super) fn node_config(
 /// and 8 more for a quiet moment.
 const QUIET_BEYOND_CALLS: Duration = Duration::from_secs(300);
 
-fn sip_config(config: &Config) -> SipConfig {
+/// `[sip]` with its codecs and encryption.
+pub fn sip_config(config: &Config) -> SipConfig {
     let sip = &config.sip;
     let listener =
         |speaks| move |listen: &SocketAddr| SipListener { speaks, listen: *listen, advertised: sip.advertised_for(*listen) };
@@ -76,10 +78,18 @@ fn sip_config(config: &Config) -> SipConfig {
         connections_max: config.limits.sip_tcp_connections,
         connections_per_source_max: config.limits.sip_tcp_connections_per_source,
         connection_quiet_max: config.limits.call_duration + QUIET_BEYOND_CALLS,
-        guard: config.limits.front_door.clone(),
-        codecs: config.codecs.order.iter().map(codec).collect(),
-        srtp: srtp(config.rtp.srtp),
+        guard: guard(config),
+        codecs: config.codecs.wire(),
+        srtp: config.rtp.srtp.wire(),
+        accept_unknown: sip.accept_unknown,
     }
+}
+
+/// Trunks are no strangers either, where their addresses are known.
+fn guard(config: &Config) -> GuardConfig {
+    let mut guard = config.limits.front_door.clone();
+    guard.known.extend(config.trunks.iter().flat_map(|trunk| &trunk.inbound.networks));
+    guard
 }
 
 fn watch(config: &Config) -> WatchConfig {
@@ -90,23 +100,6 @@ fn watch(config: &Config) -> WatchConfig {
         key: telemetry.hep_key.as_ref().map_or("", Secret::expose).into(),
     });
     WatchConfig { ladders: telemetry.sip_ladders, hep }
-}
-
-fn srtp(name: config::SrtpName) -> SrtpPolicy {
-    match name {
-        config::SrtpName::Off => SrtpPolicy::Off,
-        config::SrtpName::Optional => SrtpPolicy::Optional,
-        config::SrtpName::Required => SrtpPolicy::Required,
-    }
-}
-
-fn codec(name: &config::CodecName) -> Codec {
-    match name {
-        config::CodecName::G722 => Codec::G722,
-        config::CodecName::Opus => Codec::Opus,
-        config::CodecName::Pcma => Codec::Pcma,
-        config::CodecName::Pcmu => Codec::Pcmu,
-    }
 }
 
 fn directory(config: &Config, tools: &Tools, breakers: &mut Breakers) -> anyhow::Result<Directory> {

@@ -57,6 +57,8 @@ pub struct CallRecord {
     pub usage: Usage,
     /// The caller's language, ISO 639-1; `None` where it was not to be found out, or was not.
     pub language: Option<String>,
+    /// Name of its trunk; `None` when it had none.
+    pub trunk: Option<String>,
     /// Whether the caller's number is the caller's; `None` where it was not looked at.
     pub identity: Option<CallIdentity>,
 }

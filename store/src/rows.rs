@@ -111,6 +111,7 @@ pub(crate) fn call_record(row: &Columns<'_>) -> Result<CallRecord, StoreError> {
             output_audio_tokens: row.count("output_audio_tokens")?,
         },
         language: row.value("language")?,
+        trunk: row.value("trunk")?,
         identity: call_identity(row)?,
     })
 }

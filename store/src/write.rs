@@ -106,6 +106,13 @@ pub enum StoreWrite {
         /// The totals.
         usage: Usage,
     },
+    /// A call is one of this trunk's.
+    TrunkKnown {
+        /// The call.
+        call: CallId,
+        /// The trunk's name.
+        trunk: String,
+    },
     /// The caller's language was found out. The last one stays.
     LanguageHeard {
         /// The call.
@@ -177,6 +184,7 @@ impl StoreWrite {
             Self::ChunkCited(_) => "chunk_cited",
             Self::UsageCounted { .. } => "usage_counted",
             Self::LanguageHeard { .. } => "language_heard",
+            Self::TrunkKnown { .. } => "trunk_known",
             Self::SipSeen(_) => "sip_seen",
             Self::IdentityJudged { .. } => "identity_judged",
         }
@@ -205,6 +213,7 @@ impl StoreWrite {
                 | Self::CallRefused { .. }
                 | Self::IdentityJudged { .. }
                 | Self::LanguageHeard { .. }
+                | Self::TrunkKnown { .. }
                 | Self::RecordingClosed { .. }
                 | Self::UsageCounted { .. }
         )
@@ -273,6 +282,9 @@ impl StoreWrite {
             Self::ToolUsed(used) => bind_tool_use(used),
             Self::ChunkCited(citation) => bind_citation(citation),
             Self::UsageCounted { call, usage } => bind_usage(*call, usage),
+            Self::TrunkKnown { call, trunk } => {
+                sqlx::query("UPDATE calls SET trunk = $2 WHERE id = $1").bind(call.to_string()).bind(text(trunk))
+            }
             Self::SipSeen(ladder) => ladder.bind(),
             Self::LanguageHeard { call, language } => {
                 sqlx::query("UPDATE calls SET language = $2 WHERE id = $1").bind(call.to_string()).bind(text(language))

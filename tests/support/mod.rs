@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, missing_docs)]
 
 pub mod callee;
+pub mod kamailio;
 pub mod media_stream;
 pub mod softphone;
 pub mod stereo;

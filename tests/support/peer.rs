@@ -4,6 +4,7 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
+use sip::digest::Credentials;
 use sip::endpoint::{DialogId, Endpoint, EndpointConfig, Event, Flow, OutboundInvite, Transport};
 use sip::sdp::{self, LocalMedia, SessionDescription};
 use sip::uri::{Host, NameAddr, Uri};
@@ -28,12 +29,16 @@ impl Peer {
 
     /// The same with an offer or without one.
     pub fn invite_with(target: SocketAddr, from: &str, offers: bool) -> Self {
+        Self::invite_user(target, from, "demo", offers)
+    }
+
+    fn invite_user(target: SocketAddr, from: &str, to: &str, offers: bool) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
         let local = socket.local_addr().unwrap();
         let flow = Flow { transport: Transport::Udp, local, remote: target };
         let mut endpoint = Endpoint::new(EndpointConfig::default(), u64::from(local.port()));
-        let callee = Uri::sip(Some("demo"), Host::from(target.ip()), Some(target.port()));
+        let callee = Uri::sip(Some(to), Host::from(target.ip()), Some(target.port()));
         let from = NameAddr::new(Uri::sip(Some(from), Host::from(local.ip()), None));
         let sdp = offers.then(|| sdp::offer(&nowhere(local)));
         let invite = OutboundInvite { flow: Some(flow), sdp, ..OutboundInvite::new(callee, from) };
@@ -41,20 +46,31 @@ impl Peer {
         Self { socket, endpoint, flow, dialog, received: Vec::new() }
     }
 
+    /// Sends an INVITE to this user at `target`, and answers challenges of it, and of the BYE, with these credentials.
+    pub fn invite_as(target: SocketAddr, from: &str, to: &str, credentials: Credentials) -> Self {
+        let mut peer = Self::invite_user(target, from, to, true);
+        peer.endpoint.authorize(&peer.dialog, credentials);
+        peer
+    }
+
     /// Where it calls from.
     pub fn address(&self) -> SocketAddr {
         self.flow.local
     }
 
-    /// Calls, and waits for the answer.
-    pub fn call(target: SocketAddr, from: &str) -> Self {
-        let mut peer = Self::invite(target, from);
-        let answered = peer.wait(|event| match event {
+    /// The call is answered.
+    pub fn wait_answered(&mut self) {
+        self.dialog = self.wait(|event| match event {
             Event::Answered { dialog, .. } => Some(dialog.clone()),
             Event::Refused { status, .. } => panic!("refused: {}", status.code()),
             _ => None,
         });
-        peer.dialog = answered;
+    }
+
+    /// Calls, and waits for the answer.
+    pub fn call(target: SocketAddr, from: &str) -> Self {
+        let mut peer = Self::invite(target, from);
+        peer.wait_answered();
         peer
     }
 

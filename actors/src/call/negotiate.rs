@@ -21,7 +21,7 @@ use crate::sip_endpoint::SipMsg;
 impl Call {
     /// Opens the sockets of a SIP call, and works out our answer to its offer, or our offer when it brought none.
     pub(super) async fn prepare_sip(&mut self, me: &Mailbox<CallMsg>) -> Result<(), Refused> {
-        let Party::Sip { origin: Origin::Invited { invite, came_to }, .. } = &self.party else { return Ok(()) };
+        let Party::Sip { origin: Origin::Invited { invite, came_to, .. }, .. } = &self.party else { return Ok(()) };
         if self.assistant.is_none() {
             return Err(Refused { cause: HangupCause::UnknownNumber, status: StatusCode::NOT_FOUND, detail: None });
         }
@@ -57,11 +57,13 @@ impl Call {
 
     /// Opens the sockets of a call at this address, and what they are to be described as.
     pub(super) fn open_media(&self, media: MediaAddress) -> Result<(RtpSockets, LocalMedia), String> {
+        let sip = &self.shared.config.sip;
+        let (codecs, srtp) = self.party.trunk().map_or((&sip.codecs, sip.srtp), |trunk| (&trunk.codecs, trunk.srtp));
         let sockets = self.shared.rtp_ports.open(media.local).map_err(|error| format!("no free RTP port: {error}"))?;
         let ours = LocalMedia {
-            codecs: self.shared.config.sip.codecs.clone(),
+            codecs: codecs.clone(),
             rtcp_mux: true,
-            srtp: self.shared.config.sip.srtp,
+            srtp,
             keys: LocalKeys::new(|room| rand::rng().fill_bytes(room)),
             ..LocalMedia::new(media.advertised, sockets.port, rand::random::<u32>().into())
         };

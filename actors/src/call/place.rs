@@ -98,13 +98,15 @@ impl Call {
         let (sockets, mut ours) = self.open_media(route.media)?;
         let offer = sdp::offer(&ours);
         ours.previous = Some(offer.clone());
+        let credentials = route.trunk.as_ref().and_then(|trunk| trunk.credentials.clone());
         let mut invite = outbound_invite(route, offer);
-        invite.headers.extend(self.shared.identity.header(self.id, &self.party.caller(), &self.party.called()));
+        let signed = self.shared.identity.header(self.id, &self.party.caller(), &self.party.called());
+        invite.headers.extend(signed.map(|(name, value)| (name.to_owned(), value)));
         if let Party::Sip { local, offered, .. } = &mut self.party {
             *local = Some(Box::new(ours));
             *offered = Some(sockets);
         }
-        let sent = self.shared.sip.send(SipMsg::Invite(Box::new(invite), me.clone()));
+        let sent = self.shared.sip.send(SipMsg::Invite(Box::new(invite), credentials.map(Box::new), me.clone()));
         sent.map_err(|_| "the SIP endpoint takes no calls".to_owned())
     }
 
@@ -304,8 +306,8 @@ pub(super) fn cause_of(status: StatusCode) -> HangupCause {
 
 /// The INVITE of a call of ours; the one place where one is made.
 fn outbound_invite(route: Route, offer: String) -> OutboundInvite {
-    let Route { request_uri, from, to, .. } = route;
-    OutboundInvite { to, sdp: Some(offer), ..OutboundInvite::new(request_uri, from) }
+    let Route { request_uri, next_hop, from, to, headers, .. } = route;
+    OutboundInvite { to, next_hop, headers, sdp: Some(offer), ..OutboundInvite::new(request_uri, from) }
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ fn sip(peers: &[&str]) -> SipConfig {
         guard: GuardConfig::default(),
         codecs: vec![Codec::Pcmu],
         srtp: SrtpPolicy::Off,
+        accept_unknown: false,
     }
 }
 
@@ -36,9 +37,10 @@ fn asked(to: &str, from: Option<&str>) -> PlaceCall {
 
 /// The route as `URI from`, or what is wrong.
 fn check(peers: &[&str], to: &str, from: Option<&str>, expected: &str) {
-    let found = match route(&sip(peers), &asked(to, from)) {
+    let found = match route(&sip(peers), &Trunks::default(), &asked(to, from)) {
         Ok(route) => format!("{} {}", route.request_uri, route.from),
-        Err(error) => error.to_string(),
+        Err(PlaceRefusal::Asked(error)) => error.to_string(),
+        Err(PlaceRefusal::Node(refusal)) => refusal.to_string(),
     };
     assert_eq!(found, expected, "{to}");
 }
@@ -75,7 +77,8 @@ fn numbers_and_trunks_wait_for_trunks() {
         check(&["pbx.example"], number, None, needs);
     }
     let asked = PlaceCall { trunk: Some("carrier".to_owned()), ..asked("+15550100", None) };
-    assert_eq!(route(&sip(&[]), &asked).unwrap_err(), NoRoute::new("trunk_id", "there is no trunk \"carrier\""));
+    let refused = route(&sip(&[]), &Trunks::default(), &asked).unwrap_err();
+    assert_eq!(refused, PlaceRefusal::Asked(NoRoute::new("trunk_id", "there is no trunk \"carrier\"")));
 }
 
 #[test]

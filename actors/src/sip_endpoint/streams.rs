@@ -32,6 +32,8 @@ pub struct Connection {
     flow: Flow,
     serial: u64,
     outgoing: mpsc::Sender<Bytes>,
+    /// Names in the certificate that the peer showed.
+    names: Vec<String>,
 }
 
 /// A connection in the table.
@@ -40,6 +42,8 @@ struct Entry {
     outgoing: mpsc::Sender<Bytes>,
     /// Whom we took the other side for when we opened it.
     peer: Option<Host>,
+    /// Names in the certificate that it showed when it connected.
+    names: Vec<String>,
 }
 
 /// All connections of an endpoint. They end with it.
@@ -82,9 +86,9 @@ impl Streams {
     }
 
     pub fn handle_opened(&mut self, connection: Connection) {
-        let Connection { flow, serial, outgoing } = connection;
+        let Connection { flow, serial, outgoing, names } = connection;
         // Its peer has this port now, so whatever was there is gone.
-        self.connections.insert(flow, vec![Entry { serial, outgoing, peer: None }]);
+        self.connections.insert(flow, vec![Entry { serial, outgoing, peer: None, names }]);
     }
 
     /// False for one that another has taken the place of, or that stands beside it: the flow goes on.
@@ -122,6 +126,11 @@ impl Streams {
         taken
     }
 
+    /// Who the peer of a connection is, as its certificate says.
+    pub fn names(&self, flow: &Flow) -> &[String] {
+        self.connections.get(flow).and_then(|entries| entries.last()).map_or(&[], |entry| &entry.names)
+    }
+
     /// Connections by transport, for metrics.
     pub fn count(&self, transport: Transport) -> usize {
         self.connections.iter().filter(|(flow, _)| flow.transport == transport).map(|(_, entries)| entries.len()).sum()
@@ -135,7 +144,7 @@ impl Streams {
         let (outgoing, to_write) = mpsc::channel(OUTGOING_MAX);
         let serial = self.shared.serials.fetch_add(1, Relaxed);
         let queued = outgoing.try_send(first).is_ok();
-        self.connections.entry(flow).or_default().push(Entry { serial, outgoing, peer: Some(peer.clone()) });
+        self.connections.entry(flow).or_default().push(Entry { serial, outgoing, peer: Some(peer.clone()), names: Vec::new() });
         let link = Link { flow, serial, to_write, opened_by_us: true, quiet_max: self.shared.quiet_max };
         self.opened.spawn(run_opened(link, peer, Arc::clone(&self.shared), place));
         queued
@@ -181,12 +190,13 @@ async fn run_accepted(stream: TcpStream, flow: Flow, shared: Arc<Shared>, _place
     let Ok(()) = stream.set_nodelay(true) else { return };
     let (outgoing, to_write) = mpsc::channel(OUTGOING_MAX);
     let serial = shared.serials.fetch_add(1, Relaxed);
-    let opened = Connection { flow, serial, outgoing };
+    let mut opened = Connection { flow, serial, outgoing, names: Vec::new() };
     let link = Link { flow, serial, to_write, opened_by_us: false, quiet_max: shared.quiet_max };
     match (&shared.tls, flow.transport) {
         (Some(tls), Transport::Tls) => {
             // Nobody is told of it before it has shown that it speaks TLS.
             if let Some(stream) = tls.accept(stream).await {
+                opened.names = super::tls::names_of(&stream);
                 carry(stream, opened, link, &shared).await;
             }
         }

@@ -26,7 +26,7 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// What TLS of an endpoint is done with, today.
-pub(super) struct Tls {
+pub(crate) struct Tls {
     files: TlsFiles,
     loaded: ArcSwap<Loaded>,
     look: Notify,
@@ -101,6 +101,23 @@ impl Tls {
         note("sent", tokio::time::timeout(HANDSHAKE_MAX, connector.connect(name, stream)).await)
     }
 
+    /// Connects as [`connect`](Self::connect) does, and says what there is to say of the certificate.
+    ///
+    /// # Errors
+    /// Why it did not come about, for the operator.
+    pub async fn look(&self, stream: TcpStream, peer: &Host) -> Result<String, String> {
+        let name = match peer {
+            Host::Address(address) => ServerName::IpAddress((*address).into()),
+            Host::Name(name) => ServerName::try_from(name.clone()).map_err(|error| error.to_string())?,
+        };
+        let connector = TlsConnector::from(Arc::clone(&self.loaded.load().client));
+        let shaken = tokio::time::timeout(HANDSHAKE_MAX, connector.connect(name, stream)).await;
+        let stream = shaken.map_err(|_| "the handshake took too long".to_owned())?.map_err(|error| error.to_string())?;
+        let days = stream.get_ref().1.peer_certificates().and_then(end_of_validity);
+        let days = days.map(|end| (end as f64 - seconds_since_1970()) / 86_400.0);
+        Ok(days.map_or("the certificate is good".to_owned(), |days| format!("the certificate is good for {days:.0} days")))
+    }
+
     /// Tells one state of the files from another. Their disk may be slow, so it is asked beside the runtime.
     async fn stamps(&self) -> Vec<Option<(SystemTime, u64)>> {
         let files = self.files.clone();
@@ -116,6 +133,20 @@ fn stamps(files: &TlsFiles) -> Vec<Option<(SystemTime, u64)>> {
         Some((metadata.modified().ok()?, metadata.len()))
     };
     files.into_iter().flatten().map(stamp).collect()
+}
+
+/// The DNS names in the certificate that a client showed; checked by then.
+pub(super) fn names_of(stream: &server::TlsStream<TcpStream>) -> Vec<String> {
+    let (_, connection) = stream.get_ref();
+    let own = connection.peer_certificates().and_then(|chain| chain.first());
+    let Some((_, own)) = own.and_then(|own| x509_parser::parse_x509_certificate(own).ok()) else { return Vec::new() };
+    let alternatives = own.subject_alternative_name().ok().flatten();
+    let names = alternatives.iter().flat_map(|extension| &extension.value.general_names);
+    let dns = names.filter_map(|name| match name {
+        x509_parser::extensions::GeneralName::DNSName(name) => Some((*name).to_owned()),
+        _ => None,
+    });
+    dns.collect()
 }
 
 /// Counts a handshake and how it ended.

@@ -77,6 +77,11 @@ fn refused(refusal: PlaceRefusal) -> Response {
             problem.add(field, reason);
             return problem.into_response();
         }
+        PlaceRefusal::Trunk { reason, retry_after } => {
+            let mut response = Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason).into_response();
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs()));
+            return response;
+        }
         PlaceRefusal::AtCapacity => {
             let detail = "the node has as many calls as it takes, or no CPU time for more";
             (StatusCode::SERVICE_UNAVAILABLE, detail, Some(AGAIN_WHEN_FULL))

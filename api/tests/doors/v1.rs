@@ -66,6 +66,7 @@ fn record(id: CallId) -> CallRecord {
         stats: Value::Null,
         usage: Usage::default(),
         identity: None,
+        trunk: None,
         language: None,
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use super::outside::{RequestId, Series};
 use super::{ReferOutcome, Referral};
 use crate::dialog::DialogId;
 use crate::flow::Flow;
@@ -155,6 +156,22 @@ pub enum Event {
         /// The dialog as `invite` returned it.
         dialog: DialogId,
     },
+    /// The final answer to a request outside of dialogs. A 401 or 407 is one that our credentials do not answer.
+    Responded {
+        /// Which request.
+        request: RequestId,
+        /// 200-699.
+        response: Box<Response>,
+        /// For the next request.
+        series: Box<Series>,
+    },
+    /// Nobody answered a request outside of dialogs, or it could not be sent.
+    Unanswered {
+        /// Which request.
+        request: RequestId,
+        /// For the next request.
+        series: Box<Series>,
+    },
     /// Nothing more will come: exactly once for each dialog, and last.
     Terminated {
         /// Which dialog; as `invite` returned it if never answered.
@@ -163,9 +180,10 @@ pub enum Event {
 }
 
 impl Event {
-    /// Which dialog it is of; [`Event::Answered`] goes by the name before.
-    pub fn dialog(&self) -> &DialogId {
+    /// Which dialog it is of, if of any; [`Event::Answered`] goes by the name before.
+    pub fn dialog(&self) -> Option<&DialogId> {
         match self {
+            Self::Responded { .. } | Self::Unanswered { .. } => None,
             Self::Invited { dialog, .. }
             | Self::Cancelled { dialog, .. }
             | Self::Confirmed { dialog, .. }
@@ -185,7 +203,7 @@ impl Event {
             | Self::Answered { early: dialog, .. }
             | Self::Refused { dialog, .. }
             | Self::TimedOut { dialog }
-            | Self::Terminated { dialog } => dialog,
+            | Self::Terminated { dialog } => Some(dialog),
         }
     }
 
@@ -211,6 +229,8 @@ impl Event {
             Self::Answered { .. } => "Answered",
             Self::Refused { .. } => "Refused",
             Self::TimedOut { .. } => "TimedOut",
+            Self::Responded { .. } => "Responded",
+            Self::Unanswered { .. } => "Unanswered",
             Self::Terminated { .. } => "Terminated",
         }
     }
@@ -218,7 +238,10 @@ impl Event {
 
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {}", self.name(), self.dialog())
+        match self.dialog() {
+            Some(dialog) => write!(f, "{} of {dialog}", self.name()),
+            None => f.write_str(self.name()),
+        }
     }
 }
 
@@ -237,7 +260,7 @@ pub struct OutboundInvite {
     /// Who is called, as shown.
     pub to: NameAddr,
     /// Headers beside those that every INVITE has. Default none.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(String, String)>,
     /// Our offer; without one the callee makes it in its 200. Default none.
     pub sdp: Option<String>,
     /// What a 3xx does. Default [`Redirects::Report`].
@@ -272,7 +295,7 @@ impl fmt::Debug for OutboundInvite {
             .field("flow", flow)
             .field("from", from)
             .field("to", to);
-        let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
+        let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
         text.field("headers", &names).field("sdp", &sdp.as_ref().map(String::len)).field("redirects", redirects).finish()
     }
 }

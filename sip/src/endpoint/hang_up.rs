@@ -122,6 +122,7 @@ impl Endpoint {
             ClientUser::Reinvite(number) => self.fail_reinvite(now, number, StatusCode::SERVICE_UNAVAILABLE),
             ClientUser::Update(number) => self.fail_update(now, number),
             ClientUser::Nobody => {}
+            ClientUser::Outside(number) => self.lose_outside(number),
             ClientUser::Notify(number) => self.handle_notify_response(now, number, None),
             ClientUser::Refer(number) => self.handle_refer_lost(number, StatusCode::SERVICE_UNAVAILABLE),
         }

@@ -11,6 +11,7 @@
 
 mod again;
 mod build;
+mod challenge;
 mod clients;
 mod config;
 mod deadlines;
@@ -20,6 +21,7 @@ mod hang_up;
 mod in_dialog;
 mod incoming;
 mod info;
+mod outside;
 mod provisional;
 mod refer;
 mod referred;
@@ -47,6 +49,7 @@ use rand::rngs::StdRng;
 
 pub use config::{EndpointConfig, Listener, MAX_DIALOGS, MAX_FORKS, MAX_TRANSACTIONS, RETRY_AFTER};
 pub use event::{Event, OutboundInvite, Redirects};
+pub use outside::{OUTSIDE_MAX, OutboundRequest, RequestId, Series};
 pub use refer::{Notices, REFER_MAX, Refer, ReferOutcome};
 pub use referred::{REFER_ANSWER_MAX, Referral};
 pub use snapshot::DialogSnapshot;
@@ -60,6 +63,7 @@ use crate::message::{self, Message, Method, Request, StatusCode};
 use clients::Clients;
 use deadlines::{Deadlines, Owner};
 use incoming::Incoming;
+use outside::Outside;
 use servers::Servers;
 use stats::method_label;
 use usages::{Usage, Usages};
@@ -75,6 +79,8 @@ pub struct Endpoint {
     clients: Clients,
     servers: Servers,
     usages: Usages,
+    /// Requests of ours outside of dialogs.
+    outsides: HashMap<u64, Outside>,
     locator: Locator,
     /// Requests that wait for the locator, by its search.
     trips: HashMap<u64, Trip>,
@@ -104,6 +110,7 @@ impl Endpoint {
             clients: Clients::default(),
             servers: Servers::default(),
             usages: Usages::default(),
+            outsides: HashMap::new(),
             deadlines: Deadlines::default(),
             last_number: 0,
             transmits: VecDeque::new(),
@@ -197,6 +204,7 @@ impl Endpoint {
         self.clients.is_empty()
             && self.servers.is_empty()
             && self.usages.is_empty()
+            && self.outsides.is_empty()
             && self.trips.is_empty()
             && self.locator.is_idle()
             && self.deadlines.next().is_none()

@@ -89,6 +89,13 @@ pub(super) struct Sent {
 }
 
 impl Transfers {
+    /// Our REFER goes out once more, by another number.
+    pub fn renumber(&mut self, cseq: u32) {
+        if let Some(sent) = &mut self.sent {
+            sent.cseq = cseq;
+        }
+    }
+
     fn poll_timeout(&self) -> Option<Instant> {
         let sent = self.sent.as_ref().map(|sent| sent.give_up);
         sent.into_iter().chain(self.received.as_ref().map(Received::deadline)).min()

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::again::Invitation;
 use super::build::{SDP, push_capabilities, refuse_reliable, to_tag};
-use super::clients::{ClientUser, derived};
+use super::clients::{CREDENTIALS, ClientUser, derived};
 use super::forks::Place;
 use super::usages::{AckDue, Cancel, NOWHERE, Phase, Usage};
 use super::ways::{Rest, Way};
@@ -190,6 +190,13 @@ impl Endpoint {
     pub(super) fn send_ack(&mut self, due: &AckDue, dialog: &Dialog, flow: Flow, sdp: Option<Bytes>) {
         let Way { flow, peer, .. } = self.ack_way(flow, dialog.next_hop());
         let mut ack = dialog.ack(due.cseq);
+        if let Some(transaction) = self.clients.table.get(&due.client) {
+            for name in CREDENTIALS {
+                for value in transaction.request.headers.get_all(name) {
+                    ack.headers.push(name, value);
+                }
+            }
+        }
         ack.headers.push_front(name::VIA, self.new_via(&flow));
         ack.headers.push(name::USER_AGENT, self.config.user_agent.as_str());
         if let Some(sdp) = sdp {

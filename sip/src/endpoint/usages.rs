@@ -15,6 +15,7 @@ use super::session::Session;
 use super::update::Offered;
 use super::{Endpoint, Event};
 use crate::dialog::{Dialog, DialogId};
+use crate::digest::DigestClient;
 use crate::flow::{Flow, Transmit, Transport};
 use crate::message::{Headers, Request, name};
 use crate::transaction::Repeat;
@@ -38,6 +39,8 @@ pub(super) struct Usage {
     pub offered: Option<Offered>,
     /// Our 2xx that waits for its ACK.
     pub unacked: Option<Unacked>,
+    /// What our requests answer challenges with.
+    pub digest: Option<Box<DigestClient>>,
     /// The peer's 2xx that waits for our ACK, since its offer waits for our answer.
     pub ack_due: Option<AckDue>,
     /// The REFERs of both sides.
@@ -153,6 +156,7 @@ impl Usage {
             peer_updates: false,
             local_sdp: None,
             last_reliable: None,
+            digest: None,
             transfers: Transfers::default(),
             replaces: None,
             armed: None,

@@ -22,6 +22,11 @@ impl Network {
         Self { address, prefix: prefix.min(bits(address)) }
     }
 
+    /// How narrow it is: the bits that count.
+    pub fn bits(&self) -> u8 {
+        self.prefix
+    }
+
     /// Whether an address begins like it. An IPv4 address is the same when it is written as an IPv6 one.
     pub fn contains(&self, address: IpAddr) -> bool {
         let differ = match (self.address, address.to_canonical()) {
@@ -44,7 +49,12 @@ impl FromStr for Network {
         let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
         let address: IpAddr = address.parse().map_err(|_| NotANetwork)?;
         let prefix = prefix.map_or(Ok(bits(address)), str::parse).map_err(|_| NotANetwork)?;
-        if prefix > bits(address) { Err(NotANetwork) } else { Ok(Self { address, prefix }) }
+        // 192.0.2.7/24 may mean the one or the other.
+        let rest = match address {
+            IpAddr::V4(address) => address.to_bits().checked_shl(prefix.into()).unwrap_or(0) != 0,
+            IpAddr::V6(address) => address.to_bits().checked_shl(prefix.into()).unwrap_or(0) != 0,
+        };
+        if prefix > bits(address) || rest { Err(NotANetwork) } else { Ok(Self { address, prefix }) }
     }
 }
 

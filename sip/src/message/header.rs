@@ -23,6 +23,7 @@ pub mod name {
         CSEQ = "CSeq";
         CONTACT = "Contact";
         MAX_FORWARDS = "Max-Forwards";
+        MIN_EXPIRES = "Min-Expires";
         CONTENT_TYPE = "Content-Type";
         CONTENT_LENGTH = "Content-Length";
         ROUTE = "Route";

@@ -35,6 +35,7 @@ fn call() -> CallRecord {
         stats: Value::Null,
         usage: Usage::default(),
         language: None,
+        trunk: None,
         identity: None,
     }
 }

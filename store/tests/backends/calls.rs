@@ -139,11 +139,13 @@ pub async fn every_write_may_be_repeated(url: String) {
         StoreWrite::IncidentSeen(incident(id)),
         StoreWrite::UsageCounted { call: id, usage },
         StoreWrite::LanguageHeard { call: id, language: "de".to_owned() },
+        StoreWrite::TrunkKnown { call: id, trunk: "carrier".to_owned() },
         StoreWrite::IdentityJudged { call: id, identity: identity() },
         closed(id, "a.wav", RecordingState::Complete),
         ended(id, HangupCause::AgentHangup),
     ]);
     store.write_batch(&writes).await.unwrap();
+    assert_eq!(store.call(id).await.unwrap().and_then(|call| call.trunk).as_deref(), Some("carrier"));
     assert_eq!(store.call(id).await.unwrap().unwrap().identity, Some(identity()));
     let once = everything(&store, id).await;
     store.write_batch(&writes).await.unwrap();

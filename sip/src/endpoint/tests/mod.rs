@@ -15,6 +15,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod again;
+mod challenge;
 mod headers;
 mod random;
 mod reinvite;
