@@ -232,16 +232,12 @@ impl Worker for SipEndpoint {
                 self.endpoint.shed(flow, &bytes);
             }
             SipMsg::ConnectionOpened(connection) => self.streams.handle_opened(connection),
-            SipMsg::ConnectionClosed { flow, serial } => {
-                if self.streams.handle_closed(&flow, serial) {
-                    self.endpoint.handle_transport_error(now, &flow);
-                }
+            SipMsg::ConnectionClosed { flow, serial } if self.streams.handle_closed(&flow, serial) => {
+                self.endpoint.handle_transport_error(now, &flow);
             }
+            SipMsg::ConnectionClosed { .. } => {}
             SipMsg::Resolved { question, records, ttl } => self.endpoint.handle_answer(now, question, records, ttl),
-            SipMsg::ReloadCertificate => match &self.tls {
-                Some((tls, _)) => tls.reload(),
-                None => tracing::info!("there is no certificate to be read again"),
-            },
+            SipMsg::ReloadCertificate => self.reload_certificate(),
             SipMsg::TransportFailed(reason) => return Err(reason.into()),
             SipMsg::TimerDue => {
                 self.alarm.rang();
@@ -259,12 +255,7 @@ impl Worker for SipEndpoint {
                 self.tell_answered(&dialog);
             }
             SipMsg::AnswerUpdate(dialog, Err(status)) => self.endpoint.refuse_update(now, &dialog, status),
-            SipMsg::Refuse { dialog, status, retry_after } => {
-                if let Some(Owner::Awaited { from, .. }) = self.owners.get(&dialog).filter(|_| status == StatusCode::NOT_FOUND) {
-                    self.front.count_probe(*from);
-                }
-                self.endpoint.refuse(now, &dialog, status, retry_after);
-            }
+            SipMsg::Refuse { dialog, status, retry_after } => self.refuse(now, &dialog, status, retry_after),
             SipMsg::RefuseSaying(dialog, status, phrase) => self.endpoint.refuse_saying(now, &dialog, status, phrase),
             SipMsg::HangUp(dialog, reason) => self.endpoint.hang_up(now, &dialog, Some(reason)),
             SipMsg::HangUpOf(call, reason) => self.hang_up_of(now, call, reason),
@@ -287,11 +278,7 @@ impl Worker for SipEndpoint {
                 self.endpoint.set_accepting(false, Some(DRAIN_RETRY_AFTER));
                 self.watch.hurry();
             }
-            SipMsg::HangUpAll => {
-                for (dialog, _) in self.owners.iter() {
-                    self.endpoint.hang_up(now, dialog, Some(reason_of(HangupCause::Crashed)));
-                }
-            }
+            SipMsg::HangUpAll => self.hang_up_all(now),
             SipMsg::FlushStats => self.flush_stats(now),
         }
         self.drain(me);
@@ -300,6 +287,27 @@ impl Worker for SipEndpoint {
 }
 
 impl SipEndpoint {
+    fn reload_certificate(&self) {
+        match &self.tls {
+            Some((tls, _)) => tls.reload(),
+            None => tracing::info!("there is no certificate to be read again"),
+        }
+    }
+
+    /// Who asks for what is not there may be trying what is.
+    fn refuse(&mut self, now: Instant, dialog: &DialogId, status: StatusCode, retry_after: Option<Duration>) {
+        if let Some(Owner::Awaited { from, .. }) = self.owners.get(dialog).filter(|_| status == StatusCode::NOT_FOUND) {
+            self.front.count_probe(*from);
+        }
+        self.endpoint.refuse(now, dialog, status, retry_after);
+    }
+
+    fn hang_up_all(&mut self, now: Instant) {
+        for (dialog, _) in self.owners.iter() {
+            self.endpoint.hang_up(now, dialog, Some(reason_of(HangupCause::Crashed)));
+        }
+    }
+
     /// By the second: what was counted, and what waited too long.
     fn flush_stats(&mut self, now: Instant) {
         self.refuse_unowned(now);

@@ -270,15 +270,7 @@ impl StoreWrite {
             .bind(millis(*duration))
             .bind(count(*bytes))
             .bind(note.as_deref().map(text)),
-            Self::IncidentSeen(incident) => sqlx::query(
-                "INSERT INTO incidents (call_id, at_us, kind, source, detail)
-                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-            )
-            .bind(incident.call.to_string())
-            .bind(incident.at.micros())
-            .bind(incident.kind.as_str())
-            .bind(text(&incident.source))
-            .bind(text(&incident.detail)),
+            Self::IncidentSeen(incident) => bind_incident(incident),
             Self::ToolUsed(used) => bind_tool_use(used),
             Self::ChunkCited(citation) => bind_citation(citation),
             Self::UsageCounted { call, usage } => bind_usage(*call, usage),
@@ -292,6 +284,18 @@ impl StoreWrite {
             Self::IdentityJudged { call, identity } => bind_identity(*call, identity),
         }
     }
+}
+
+fn bind_incident(incident: &Incident) -> Bound<'_> {
+    sqlx::query(
+        "INSERT INTO incidents (call_id, at_us, kind, source, detail)
+         VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+    )
+    .bind(incident.call.to_string())
+    .bind(incident.at.micros())
+    .bind(incident.kind.as_str())
+    .bind(text(&incident.source))
+    .bind(text(&incident.detail))
 }
 
 fn bind_call(call: &NewCall) -> Bound<'_> {
