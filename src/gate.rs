@@ -40,7 +40,9 @@ impl CallGate for Gate {
             let call = TwilioCall { call_sid: call.call_sid, from: call.from, to: call.to };
             match self.ask(|reply| CallsMsg::TwilioIncoming(call, reply)).await {
                 Some(Ok(call)) => Ok(TwilioAnswer { call }),
-                Some(Err(Refusal::AtCapacity | Refusal::CpuBusy | Refusal::Trunk(_))) => Err(TwilioRefusal::AtCapacity),
+                Some(Err(Refusal::AtCapacity | Refusal::CpuBusy | Refusal::Trunk(_) | Refusal::TrunkDown)) => {
+                    Err(TwilioRefusal::AtCapacity)
+                }
                 Some(Err(Refusal::Draining)) => Err(TwilioRefusal::Draining),
                 Some(Err(Refusal::UnknownNumber)) => Err(TwilioRefusal::UnknownNumber),
                 Some(Err(Refusal::Failed)) | None => Err(TwilioRefusal::Failed),
