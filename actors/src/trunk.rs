@@ -13,7 +13,7 @@ pub mod number;
 pub mod route;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

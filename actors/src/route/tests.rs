@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{Codec, GuardConfig, SipListener, SrtpPolicy};
+use crate::trunk::config::TrunkTarget;
 
 /// With UDP and TCP on two addresses of one family, and these peers.
 fn sip(peers: &[&str]) -> SipConfig {
@@ -118,4 +119,46 @@ fn peers_are_names_addresses_and_networks() {
     assert!(!everything.covers(&Host::Address("::1".parse().unwrap())));
     let mapped = Host::Address("::ffff:203.0.113.7".parse().unwrap());
     assert!(everything.covers(&mapped), "an IPv4 address in IPv6 clothes is one");
+}
+
+/// The route over one of these trunks, as `URI via next hop from`, or what is wrong.
+fn check_trunks(trunks: &[(&str, &str)], name: Option<&str>, to: &str, expected: &str) {
+    let carrier = |(name, prefix): &(&str, &str)| {
+        let mut carrier = crate::trunk::tests::trunk(name);
+        carrier.allowed_prefixes = vec![(*prefix).to_owned()];
+        let uri = format!("sip:198.51.100.9;transport=tcp;x={name}").parse().unwrap();
+        carrier.targets = vec![TrunkTarget { uri, priority: 1, weight: 1 }];
+        carrier.domain = Some("carrier.example".parse().unwrap());
+        carrier
+    };
+    let trunks = Trunks::new(trunks.iter().map(carrier).collect());
+    let asked = PlaceCall { trunk: name.map(str::to_owned), ..asked(to, Some("+4989 1")) };
+    let found = match route(&sip(&["pbx.example"]), &trunks, &asked) {
+        Ok(route) => {
+            let name = route.trunk.as_ref().map(|trunk| trunk.name.to_string());
+            format!("{} {} {} {} {}", route.request_uri, route.next_hop.unwrap(), route.caller, route.called, name.unwrap())
+        }
+        Err(PlaceRefusal::Asked(error)) => error.to_string(),
+        Err(PlaceRefusal::Node(refusal)) => refusal.to_string(),
+    };
+    assert_eq!(found, expected, "{to} by {name:?}");
+}
+
+#[test]
+fn numbers_go_by_the_trunk_that_permits_them() {
+    let both = [("a", "+1"), ("b", "+49")];
+    let by = |name: &str, called: &str| {
+        format!(
+            "sip:{called}@carrier.example;transport=tcp;x={name} sip:198.51.100.9;transport=tcp;x={name} +49891 {called} {name}"
+        )
+    };
+    check_trunks(&both, None, "+49 30 1", &by("b", "+49301"));
+    check_trunks(&both, None, "+1 555 0100", &by("a", "+15550100"));
+    check_trunks(&both, Some("b"), "+49301", &by("b", "+49301"));
+    let prefix = "to: the trunk's allowed_prefixes do not permit this number";
+    check_trunks(&both, Some("a"), "+49301", prefix);
+    check_trunks(&both, None, "+33", prefix);
+    check_trunks(&[("a", "1"), ("b", "1")], None, "112", "to: emergency numbers are not called");
+    check_trunks(&both, Some("a"), "sip:ada@pbx.example", "to: the number to call is no number");
+    check_trunks(&both, Some("c"), "+1", "trunk_id: there is no trunk \"c\"");
 }
