@@ -13,7 +13,7 @@ use crate::wire;
 pub enum TrunkCommand {
     /// Say in plain words what of a trunk works and what does not; exit with 1 when something does not
     Test {
-        /// Its name in [[trunks]]
+        /// Its name in `[[trunks]]`
         name: String,
     },
 }

@@ -14,7 +14,7 @@ use super::fields::Fields;
 use super::{Algorithm, Credentials, Proof, hexadecimal};
 use crate::message::{Request, name};
 
-/// Nonces in use whose counts are kept: 13 new ones a second for [`LIFETIME`]. Past it the oldest one is stale before its time.
+/// Nonces in use whose counts are kept: 13 new ones a second for `LIFETIME`. Past it the oldest one is stale before its time.
 pub const NONCES_MAX: usize = 4_096;
 
 /// How long a nonce may be used: longer than a caller takes to answer, short enough that what was overheard is soon worthless.
