@@ -148,7 +148,7 @@ fn strangers_and_too_many_calls_are_refused_and_counted() {
 /// Asks the API for a call; the status, and the call or what is wrong.
 fn place(server: &Server, wish: &Value) -> (u16, Value) {
     let body = wish.to_string();
-    let head = format!("Host: {}\r\nX-API-Key: the key\r\nContent-Type: application/json\r\nConnection: close", server.http);
+    let head = format!("Host: {}\r\nX-API-Key: a key for the tests of trunks\r\nContent-Type: application/json\r\nConnection: close", server.http);
     let request = format!("POST /api/v1/calls HTTP/1.1\r\n{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     let (status, answer) = http(server.http, &request).unwrap();
     (status, serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}")))
@@ -166,7 +166,7 @@ fn a_call_of_ours_goes_by_its_trunk() {
          [[trunks.targets]]\nuri = \"sip:{}\"\n",
         kamailio.address
     );
-    let server = Server::start_with(&trunk, &[("PBX_PASSWORD", PASSWORD), ("OFFHOOK_API_KEY", "the key")]);
+    let server = Server::start_with(&trunk, &[("PBX_PASSWORD", PASSWORD), ("OFFHOOK_API_KEY", "a key for the tests of trunks")]);
     let asked = |to: &str, trunk: Value| place(&server, &json!({ "to": to, "assistant_id": "demo", "trunk_id": trunk }));
     for (to, trunk, reason) in [
         ("+331234", json!("pbx"), "the trunk's allowed_prefixes do not permit this number"),
