@@ -148,7 +148,10 @@ fn strangers_and_too_many_calls_are_refused_and_counted() {
 /// Asks the API for a call; the status, and the call or what is wrong.
 fn place(server: &Server, wish: &Value) -> (u16, Value) {
     let body = wish.to_string();
-    let head = format!("Host: {}\r\nX-API-Key: a key for the tests of trunks\r\nContent-Type: application/json\r\nConnection: close", server.http);
+    let head = format!(
+        "Host: {}\r\nX-API-Key: a key for the tests of trunks\r\nContent-Type: application/json\r\nConnection: close",
+        server.http
+    );
     let request = format!("POST /api/v1/calls HTTP/1.1\r\n{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     let (status, answer) = http(server.http, &request).unwrap();
     (status, serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}")))
