@@ -91,7 +91,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let tools = tools::Tools::start(config, services, &database, clients.guard.clone());
     let breakers = cascade::Breakers::default();
     let directory = node::directory(config, &tools, &breakers)?;
-    let node_config = node::node_config(config, traces.as_ref().map(Traces::sink), analysis::memories(&database));
+    let node_config = node::node_config(config, traces.as_ref().map(Traces::sink), Some(analysis::memories(&database)));
     let (node, end) = actors::node::start(node_config, directory, database.clone()).await.map_err(anyhow::Error::msg)?;
     // Behind the node's start, which queues what a crash left open.
     let analyst = analysis::analyst(config, &database, &clients.http);

@@ -66,8 +66,8 @@ pub struct NodeConfig {
     pub speech_cache_bytes: u64,
     /// Where the traces of calls go; `None`: nowhere.
     pub traces: Option<Arc<dyn TraceSink>>,
-    /// Who remembers callers, for the assistants that do.
-    pub memories: Arc<dyn CallerMemory>,
+    /// Who remembers callers, for the assistants that do; `None`: nobody.
+    pub memories: Option<Arc<dyn CallerMemory>>,
     /// How callers' numbers are checked.
     pub identity: IdentityConfig,
 }

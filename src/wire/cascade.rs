@@ -13,7 +13,10 @@ use crate::config::{AssistantConfig, Config, PartConfig, ProviderConfig};
 
 /// One breaker a provider and stage, for all assistants; it outlives a reload that does not change it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Breakers(Arc<Mutex<BTreeMap<(String, &'static str), (BreakerConfig, Arc<SharedBreaker>)>>>);
+pub(super) struct Breakers(Arc<Mutex<BreakersByStage>>);
+
+/// By a provider's name and what it is asked for.
+type BreakersByStage = BTreeMap<(String, &'static str), (BreakerConfig, Arc<SharedBreaker>)>;
 
 impl Breakers {
     fn of(&self, name: &str, stage: &'static str, provider: &ProviderConfig) -> Arc<SharedBreaker> {

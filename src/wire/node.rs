@@ -20,7 +20,11 @@ use super::tools::Tools;
 use crate::config::{self, Config, Secret, SipTls};
 
 /// The node's part of the file.
-pub(super) fn node_config(config: &Config, traces: Option<Arc<dyn TraceSink>>, memories: Arc<dyn CallerMemory>) -> NodeConfig {
+pub(super) fn node_config(
+    config: &Config,
+    traces: Option<Arc<dyn TraceSink>>,
+    memories: Option<Arc<dyn CallerMemory>>,
+) -> NodeConfig {
     NodeConfig {
         name: config.node.name.clone(),
         data_dir: config.node.data_dir.clone(),
