@@ -28,6 +28,7 @@ pub use sip::uri::Uri;
 use crate::identity::IdentityConfig;
 use crate::recall::CallerMemory;
 pub use crate::route::DirectPeer;
+pub use crate::spend::{AtCap, SpendConfig};
 use crate::trace::TraceSink;
 pub use crate::trunk::config::TrunkConfig;
 
@@ -52,6 +53,8 @@ pub struct NodeConfig {
     pub sip: SipConfig,
     /// Carriers.
     pub trunks: Vec<TrunkConfig>,
+    /// What calls of ours may cost.
+    pub spend: SpendConfig,
     /// What is kept and shown of its messages.
     pub watch: WatchConfig,
     /// RTP.

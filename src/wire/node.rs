@@ -37,6 +37,7 @@ pub(super) fn node_config(
         drain_timeout: config.node.drain_timeout,
         sip: sip_config(config),
         trunks: config.trunks.clone(),
+        spend: config.spend.clone(),
         watch: watch(config),
         rtp: RtpConfig { ports: config.rtp.ports.first..=config.rtp.ports.last, timeout: config.rtp.timeout },
         jitter: JitterConfig { min: config.jitter.min, initial: config.jitter.initial, max: config.jitter.max },

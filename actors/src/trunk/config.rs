@@ -34,6 +34,8 @@ pub struct TrunkConfig {
     pub rewriting: Rewriting,
     /// Who calls, in calls of ours and in its own.
     pub identity: IdentityPolicy,
+    /// What its callers must show (STIR/SHAKEN); `None`: what the node wants of all.
+    pub signatures: Option<sip::identity::Policy>,
     /// Headers of its INVITEs that bots may see, and that calls of ours may have; without regard to case.
     pub headers: Vec<String>,
     /// What is spoken with it, best first.

@@ -24,6 +24,7 @@ pub fn trunk(name: &str) -> TrunkConfig {
             privacy: PrivacyPolicy::Asked,
             number: None,
         },
+        signatures: None,
         headers: Vec::new(),
         codecs: vec![Codec::Pcmu],
         srtp: SrtpPolicy::Off,
