@@ -226,6 +226,21 @@ impl Config {
                 let key = format!("trunks[{index}].certificate_names");
                 root.refuse(&key, "need sip.tls_client_roots: without them no certificate is asked for");
             }
+            let key = match &trunk.tls {
+                Some(tls) if tls.certificate.is_none() => format!("trunks[{index}].tls_roots"),
+                _ => format!("trunks[{index}].tls_certificate"),
+            };
+            if trunk.tls.is_some() && self.sip.tls.is_none() {
+                root.refuse(&key, "needs sip.tls_cert and sip.tls_key: without them there is no TLS");
+            }
+            let hosts = trunk.hosts();
+            let other = |other: &&TrunkConfig| other.tls != trunk.tls && other.hosts().iter().any(|host| hosts.contains(host));
+            if let Some(other) = self.trunks[..index].iter().find(other) {
+                root.refuse(
+                    &key,
+                    format!("is not that of trunk {:?}, which has a host in common: one host is shown one", &*other.name),
+                );
+            }
         }
     }
 

@@ -30,7 +30,7 @@ use crate::recall::CallerMemory;
 pub use crate::route::DirectPeer;
 pub use crate::spend::{AtCap, SpendConfig};
 use crate::trace::TraceSink;
-pub use crate::trunk::config::TrunkConfig;
+pub use crate::trunk::config::{TlsIdentity, TrunkConfig};
 
 /// One node.
 #[derive(Debug)]
@@ -170,6 +170,19 @@ pub struct TlsFiles {
     pub client_required: bool,
     /// Who may have signed the certificates of those we connect to; `None`: the public authorities.
     pub server_roots: Option<PathBuf>,
+    /// Of connections to trunks, in place of ours. No two have a host in common.
+    pub trunks: Vec<TrunkTls>,
+}
+
+/// TLS of connections to a trunk's hosts; what it does not say is the node's.
+#[derive(Clone, Debug)]
+pub struct TrunkTls {
+    /// The trunk's name.
+    pub name: Arc<str>,
+    /// The hosts of its URIs.
+    pub hosts: Vec<String>,
+    /// What is shown and believed there.
+    pub identity: TlsIdentity,
 }
 
 /// Where the sockets of a call's RTP are.

@@ -28,6 +28,9 @@ pub(super) fn read_spend(mut section: Section<'_>) -> SpendConfig {
         }
         _ => {}
     }
+    if spend.prices.len() > PRICES_MAX {
+        section.refuse("prices", format!("{} are above {PRICES_MAX}", spend.prices.len()));
+    }
     if let (Some(hour), Some(day)) = (hour_max, day_max)
         && hour > day
     {
@@ -40,9 +43,6 @@ pub(super) fn read_spend(mut section: Section<'_>) -> SpendConfig {
 /// Prices by what numbers begin with, which the operator names.
 fn read_prices(mut section: Section<'_>) -> Vec<(String, u64)> {
     let prefixes = section.names();
-    if prefixes.len() > PRICES_MAX {
-        section.refuse("", format!("{} are above {PRICES_MAX}", prefixes.len()));
-    }
     let mut prices = Vec::new();
     for prefix in prefixes {
         let price = section.optional_integer(&prefix, 0..=PRICE_MAX);

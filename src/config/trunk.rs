@@ -1,11 +1,12 @@
 //! `[[trunks]]`: carriers.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use actors::identity::Policy;
 use actors::trunk::config::{
     Algorithm, Codec, Credentials, EMERGENCY_NUMBERS, FromPolicy, Host, IdentityPolicy, InboundAuth, InboundDigest, Network,
-    PrivacyPolicy, RegistrationConfig, Rewriting, Rule, SrtpPolicy, TrunkConfig, TrunkLimits, TrunkTarget, Uri,
+    PrivacyPolicy, RegistrationConfig, Rewriting, Rule, SrtpPolicy, TlsIdentity, TrunkConfig, TrunkLimits, TrunkTarget, Uri,
 };
 use actors::trunk::number::tidy;
 
@@ -77,6 +78,7 @@ fn read_trunk(row: &mut Section<'_>, defaults: &Defaults<'_>, key: &dyn Fn(&str)
     let username = credentials.as_ref().map(|credentials| credentials.username().to_owned());
     let user = row.optional("user", user).or(username).unwrap_or_else(|| USER.to_owned());
     let domain = row.optional("domain", |text| text.parse::<Host>().map_err(|_| format!("{text:?} is not a host")));
+    let tls = read_tls(row);
     let (identity, signatures) = (read_identity(row), read_signatures(row, defaults));
     TrunkConfig {
         registration: read_registration(row, transport, &targets),
@@ -96,6 +98,7 @@ fn read_trunk(row: &mut Section<'_>, defaults: &Defaults<'_>, key: &dyn Fn(&str)
         user,
         identity,
         signatures,
+        tls,
     }
 }
 
@@ -244,6 +247,27 @@ fn read_identity(row: &mut Section<'_>) -> IdentityPolicy {
         privacy: row.choice("privacy", PrivacyPolicy::Asked, &privacy),
         number: row.optional("caller_number", |text| tidy(text).ok_or_else(|| "is not a number".to_owned())),
     }
+}
+
+/// What is shown the trunk, and whom is believed.
+fn read_tls(row: &mut Section<'_>) -> Option<TlsIdentity> {
+    let path = |text: &str| Ok::<_, String>(text.to_owned());
+    let certificate = row.optional("tls_certificate", path);
+    let key = row.optional("tls_key", path);
+    let roots = row.optional("tls_roots", path).map(PathBuf::from);
+    let certificate = match (certificate, key) {
+        (Some(certificate), Some(key)) => Some((certificate.into(), key.into())),
+        (None, None) => None,
+        (Some(_), None) => {
+            row.refuse("tls_key", "must be set with tls_certificate");
+            None
+        }
+        (None, Some(_)) => {
+            row.refuse("tls_certificate", "must be set with tls_key");
+            None
+        }
+    };
+    (certificate.is_some() || roots.is_some()).then_some(TlsIdentity { certificate, roots })
 }
 
 /// STIR/SHAKEN of its callers.

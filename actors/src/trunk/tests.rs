@@ -10,6 +10,7 @@ pub fn trunk(name: &str) -> TrunkConfig {
         name: name.into(),
         targets: Vec::new(),
         domain: None,
+        tls: None,
         inbound: InboundAuth::default(),
         credentials: None,
         user: "offhook".into(),

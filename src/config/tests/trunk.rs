@@ -122,6 +122,28 @@ fn a_trunk_has_its_own_rule_for_signatures() {
     check("identity = \"require\"", no_roots);
 }
 
+#[test]
+fn a_trunk_has_its_own_tls() {
+    let node = "[sip]\ntls_cert = \"n.pem\"\ntls_key = \"n.key\"\n";
+    let row = |name: &str, keys: &str, host: &str| {
+        format!("[[trunks]]\nname = \"{name}\"\n{keys}[[trunks.targets]]\nuri = \"sips:{host}\"\n")
+    };
+    let own = "tls_certificate = \"c.pem\"\ntls_key = \"c.key\"\ntls_roots = \"r.pem\"\n";
+    let trunk = load(&format!("{node}{}", row("a", own, "A.example")), &[]).trunks.remove(0);
+    assert_eq!(trunk.hosts(), ["a.example"]);
+    let tls = trunk.tls.unwrap();
+    assert_eq!((tls.certificate, tls.roots), (Some(("c.pem".into(), "c.key".into())), Some("r.pem".into())));
+    check("tls_certificate = \"c.pem\"", "tls_key: must be set with tls_certificate");
+    check("tls_key = \"c.pem\"", "tls_certificate: must be set with tls_key");
+    check("tls_roots = \"r.pem\"", "tls_roots: needs sip.tls_cert and sip.tls_key: without them there is no TLS");
+    let two = |first: &str, second: &str| mistakes(&format!("{node}{}{}", row("a", own, first), row("b", "", second)), &[]);
+    assert_eq!(two("x.example", "y.example"), "");
+    assert_eq!(
+        two("x.example", "X.example"),
+        "trunks[1].tls_certificate: is not that of trunk \"a\", which has a host in common: one host is shown one"
+    );
+}
+
 /// The row in the reference file, without its comment signs, is one that can be used, and it has every key.
 #[test]
 fn the_reference_file_shows_every_key() {
