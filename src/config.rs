@@ -19,6 +19,7 @@ mod security;
 mod server;
 mod services;
 mod sip;
+mod spend;
 mod stream;
 mod tools;
 mod transfer;
@@ -33,13 +34,13 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use actors::config::TrunkConfig;
+use actors::config::{SpendConfig, TrunkConfig};
 use toml::Table;
 
 pub use assistant::{AssistantConfig, DEMO, NumberConfig};
 pub use cascade::PartConfig;
 pub use engine::{EngineKind, MenuAction, OfflineMode};
-pub use identity::{AttestationName, IdentityConfig, IdentityPolicy};
+pub use identity::{IdentityConfig, IdentityPolicy};
 pub use knowledge::{DocumentPlace, KnowledgeConfig, KnowledgeStoreConfig};
 pub use media::{CodecsConfig, EagernessName, JitterConfig, TurnConfig, VadConfig};
 pub use problem::{Problem, Problems};
@@ -78,6 +79,8 @@ pub struct Config {
     pub sip: SipConfig,
     /// Carriers.
     pub trunks: Vec<TrunkConfig>,
+    /// What calls of ours may cost.
+    pub spend: SpendConfig,
     /// Who may use the API.
     pub security: SecurityConfig,
     /// Whether callers' numbers are theirs, and how ours are signed.
@@ -165,14 +168,17 @@ impl Config {
         let tools = tools::read_tools(root, &variable);
         let assistants = assistant::read_assistants(root, &turn, &providers, &tools, &key);
         let (rtp, codecs) = (server::read_rtp(root.section("rtp")), media::read_codecs(root.section("codecs")));
-        let defaults = trunk::Defaults { codecs: codecs.wire(), srtp: rtp.srtp.wire() };
+        let identity = identity::read_identity(root.section("identity"));
+        let defaults = trunk::Defaults { codecs: codecs.wire(), srtp: rtp.srtp.wire(), identity: &identity };
+        let trunks = trunk::read_trunks(root, &defaults, &key);
         Self {
             http: server::read_http(root.section("http")),
             metrics: server::read_metrics(root.section("metrics")),
             sip: sip::read_sip(root.section("sip")),
-            trunks: trunk::read_trunks(root, &defaults, &key),
+            trunks,
+            spend: spend::read_spend(root.section("spend")),
             security: security::read_security(root.section("security"), key),
-            identity: identity::read_identity(root.section("identity")),
+            identity,
             rtp,
             jitter: media::read_jitter(root.section("jitter")),
             vad: media::read_vad(root.section("vad")),
@@ -204,9 +210,36 @@ impl Config {
         if self.http.listen == self.metrics.listen && self.http.listen.port() != 0 {
             root.refuse("metrics.listen", format!("{} is also http.listen", self.metrics.listen));
         }
+        self.check_trunks(root);
         for (key, address) in [("http.listen", self.http.listen), ("metrics.listen", self.metrics.listen)] {
             if let Some((of_sip, _)) = self.sip.sockets().find(|(_, socket)| *socket == address && address.port() != 0) {
                 root.refuse(key, format!("{address} is also sip.{of_sip}, which takes TCP too"));
+            }
+        }
+    }
+
+    /// Refuses trunks that would never be known by what they are to show.
+    fn check_trunks(&self, root: &mut Section<'_>) {
+        let judged = self.sip.tls.as_ref().is_some_and(|tls| tls.client_roots.is_some());
+        for (index, trunk) in self.trunks.iter().enumerate() {
+            if !trunk.inbound.certificate_names.is_empty() && !judged {
+                let key = format!("trunks[{index}].certificate_names");
+                root.refuse(&key, "need sip.tls_client_roots: without them no certificate is asked for");
+            }
+            let key = match &trunk.tls {
+                Some(tls) if tls.certificate.is_none() => format!("trunks[{index}].tls_roots"),
+                _ => format!("trunks[{index}].tls_certificate"),
+            };
+            if trunk.tls.is_some() && self.sip.tls.is_none() {
+                root.refuse(&key, "needs sip.tls_cert and sip.tls_key: without them there is no TLS");
+            }
+            let hosts = trunk.hosts();
+            let other = |other: &&TrunkConfig| other.tls != trunk.tls && other.hosts().iter().any(|host| hosts.contains(host));
+            if let Some(other) = self.trunks[..index].iter().find(other) {
+                root.refuse(
+                    &key,
+                    format!("is not that of trunk {:?}, which has a host in common: one host is shown one", &*other.name),
+                );
             }
         }
     }

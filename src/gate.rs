@@ -40,9 +40,9 @@ impl CallGate for Gate {
             let call = TwilioCall { call_sid: call.call_sid, from: call.from, to: call.to };
             match self.ask(|reply| CallsMsg::TwilioIncoming(call, reply)).await {
                 Some(Ok(call)) => Ok(TwilioAnswer { call }),
-                Some(Err(Refusal::AtCapacity | Refusal::CpuBusy | Refusal::Trunk(_) | Refusal::TrunkDown)) => {
-                    Err(TwilioRefusal::AtCapacity)
-                }
+                Some(Err(
+                    Refusal::AtCapacity | Refusal::CpuBusy | Refusal::Spend(_) | Refusal::Trunk(_) | Refusal::TrunkDown,
+                )) => Err(TwilioRefusal::AtCapacity),
                 Some(Err(Refusal::Draining)) => Err(TwilioRefusal::Draining),
                 Some(Err(Refusal::UnknownNumber)) => Err(TwilioRefusal::UnknownNumber),
                 Some(Err(Refusal::Failed)) | None => Err(TwilioRefusal::Failed),
@@ -85,7 +85,7 @@ impl CallGate for Gate {
                 Some(Err(NotPlaced::Asked(NoRoute { field, reason }))) => Err(PlaceRefusal::Field { field, reason }),
                 Some(Err(NotPlaced::Node(Refusal::AtCapacity | Refusal::CpuBusy))) => Err(PlaceRefusal::AtCapacity),
                 Some(Err(NotPlaced::Node(Refusal::Draining))) => Err(PlaceRefusal::Draining),
-                Some(Err(NotPlaced::Node(refusal @ (Refusal::Trunk(_) | Refusal::TrunkDown)))) => {
+                Some(Err(NotPlaced::Node(refusal @ (Refusal::Spend(_) | Refusal::Trunk(_) | Refusal::TrunkDown)))) => {
                     Err(PlaceRefusal::Trunk { reason: refusal.to_string(), retry_after: refusal.status().1.unwrap_or_default() })
                 }
                 Some(Err(NotPlaced::Node(Refusal::Failed | Refusal::UnknownNumber))) | None => Err(PlaceRefusal::Failed),

@@ -206,3 +206,26 @@ fn others_read_what_we_sign() {
     }
     assert_eq!(identity.header(call, "anonymous", "+15550142"), None);
 }
+
+#[test]
+fn a_trunk_has_its_own_rule_and_a_copy_of_a_signed_call_is_refused() {
+    let Some(mut opinion) = Opinion::start() else { return };
+    let trunk = "[[trunks]]\nname = \"carrier\"\naddresses = [\"127.0.0.1\"]\nidentity = \"require\"\n";
+    let server = opinion.server(&format!("wait_ms = 5000\nfreshness_s = 600\n{trunk}"));
+    let (first, second) = (opinion.sign("/good.pem", "A", 0), opinion.sign("/good.pem", "B", 0));
+    let refused = "438 Invalid Identity Header: identity failed (replayed)";
+    let cases = [
+        (String::new(), 428, "none", Some("428 Use Identity Header: identity none")),
+        (first.clone(), 200, PASSED, None),
+        (first.clone(), 438, "failed replayed", Some(refused)),
+        (second, 200, "passed B 123e4567-e89b-12d3-a456-426655440000 709J", None),
+        (first, 438, "failed replayed", Some(refused)),
+    ];
+    for (place, (header, status, verdict, detail)) in (1..).zip(&cases) {
+        call(&server, header, *status);
+        let record = &server.ended_calls(place)[0].call;
+        assert_eq!(found(record), *verdict, "{}", server.log());
+        assert_eq!(record.cause_detail.as_deref(), *detail);
+    }
+    server.wait_metric("offhook_identity_total", "verdict=\"failed\"", 2.0);
+}

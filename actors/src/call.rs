@@ -22,7 +22,6 @@ mod trace;
 mod transfer;
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -134,6 +133,8 @@ pub enum CallMsg {
     TimeShort,
     /// By a timer: `limits.call_duration_s` is over.
     Overdue,
+    /// By Calls, once: there is no money for another minute of this call.
+    MoneySpent,
     /// By itself: the last child has ended, and what it sent has been handled.
     Finished,
     /// By a timer: the children had their time to finish.
@@ -222,8 +223,8 @@ enum Party {
 enum Origin {
     Invited {
         invite: Box<Request>,
-        /// Our address that the INVITE came to.
-        came_to: IpAddr,
+        /// Which way it came.
+        flow: Flow,
         /// Whose call it is, if a trunk's.
         trunk: Option<Arc<TrunkConfig>>,
         /// Who calls whom, as the trunk's policy has it.
@@ -301,11 +302,11 @@ impl Worker for Call {
                 let own = SipMsg::Own(dialog.clone(), me.clone());
                 shared.sip.send(own).map_err(|_| "the SIP endpoint takes no calls")?;
                 let numbers = Numbers::of(&invite, trunk.as_deref());
-                (Party::sip(dialog, Origin::Invited { invite, came_to: flow.local.ip(), trunk, numbers }), None)
+                (Party::sip(dialog, Origin::Invited { invite, flow, trunk, numbers }), None)
             }
             Arrival::Placed(placing) => {
-                let Placing { assistant, route, placed } = *placing;
-                (Party::sip(place::unnamed(), Origin::Placed(Box::new(place::Placed::new(route, placed)))), Some(assistant))
+                let Placing { assistant, route, talk, placed } = *placing;
+                (Party::sip(place::unnamed(), Origin::Placed(Box::new(place::Placed::new(route, talk, placed)))), Some(assistant))
             }
             Arrival::Twilio(call) => (Party::Twilio { call, account_sid: String::new(), parameters: Vec::new() }, None),
         };
@@ -378,6 +379,7 @@ impl Worker for Call {
             CallMsg::HangUp(cause) => self.end(self.cause_before_answer(cause), None, me),
             CallMsg::TimeShort => self.ports.ai.tell(AiMsg::TimeShort),
             CallMsg::Overdue => self.handle_overdue(me),
+            CallMsg::MoneySpent => self.handle_money_spent(me),
             CallMsg::Finished => self.check_finished(me),
             CallMsg::FinishLate => self.stop(me),
             #[cfg(feature = "fault-injection")]

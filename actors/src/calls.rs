@@ -1,5 +1,7 @@
 //! Calls: admission, and the parent of every call. Owns the count and the children; nothing else.
 
+mod spending;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,10 +10,11 @@ use ractor::ActorId;
 use sip::dialog::DialogId;
 use sip::endpoint::Flow;
 use sip::message::{Request, StatusCode};
-use store::{CallId, Direction, HangupCause, LegKind, StoreWrite, WallTime};
+use store::{CallId, Direction, HangupCause, LegKind, SpentMinute, StoreWrite, WallTime};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use crate::alarm::Alarm;
 use crate::call::finish::{count_end, reason_of};
 use crate::call::{Arrival, Call, CallArgs, CallMsg, Placing};
 use crate::config::{Assistant, RecordingMode};
@@ -22,10 +25,12 @@ use crate::recovery::close_recording;
 use crate::route::{NoRoute, PlaceCall, Route, route};
 use crate::shared::Shared;
 use crate::sip_endpoint::SipMsg;
+use crate::spend::{Fare, Purse, Talk, Unaffordable};
 use crate::store::StoreMsg;
 use crate::trunk::config::TrunkConfig;
 use crate::trunk::gate::{Full, Gate};
 use crate::worker::{Ended, Failure, Worker, spawn};
+use spending::Bill;
 
 /// What Calls is told.
 #[derive(Debug)]
@@ -51,6 +56,8 @@ pub enum CallsMsg {
     TwilioStream(CallId, StreamIo, oneshot::Sender<Result<(), StreamRefusal>>),
     /// By the HTTP side: Twilio says that the call with this CallSid has ended.
     TwilioEnded(String),
+    /// By the alarm: calls that cost something are up.
+    SpendDue,
     /// By the node: the SipEndpoint was restarted, and calls must hand it their dialogs again.
     SipRestarted,
     /// By the node: take no new calls, and tell when the last has ended.
@@ -102,6 +109,9 @@ pub enum Refusal {
     /// No target of its trunk answers.
     #[error("all targets of the trunk are down")]
     TrunkDown,
+    /// There is no money for it.
+    #[error("{0}")]
+    Spend(Unaffordable),
     /// Nobody answers the called number.
     #[error("nobody answers the called number")]
     UnknownNumber,
@@ -115,6 +125,7 @@ impl Refusal {
             Self::CpuBusy => "cpu_busy",
             Self::Draining => "draining",
             Self::Failed => "failed",
+            Self::Spend(reason) => reason.label(),
             Self::Trunk(full) => full.label(),
             Self::TrunkDown => "trunk_down",
             Self::UnknownNumber => "unknown_number",
@@ -127,6 +138,7 @@ impl Refusal {
             Self::AtCapacity | Self::CpuBusy => (StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(5))),
             Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(60))),
             Self::Failed => (StatusCode::SERVER_INTERNAL_ERROR, None),
+            Self::Spend(reason) => (StatusCode::SERVICE_UNAVAILABLE, Some(reason.retry_after())),
             Self::Trunk(full) => (StatusCode::SERVICE_UNAVAILABLE, Some(full.retry_after())),
             Self::TrunkDown => (StatusCode::SERVICE_UNAVAILABLE, Some(TRUNK_DOWN_RETRY)),
             Self::UnknownNumber => (StatusCode::NOT_FOUND, None),
@@ -163,6 +175,16 @@ struct Child {
     call_sid: Option<String>,
     attached: bool,
     trunk: Option<Arc<str>>,
+    /// Of a call of ours, where spending is capped.
+    bill: Option<Bill>,
+}
+
+/// What Calls is made from.
+pub struct CallsArgs {
+    /// The node's.
+    pub shared: Arc<Shared>,
+    /// What calls of ours cost before.
+    pub spent: Vec<SpentMinute>,
 }
 
 /// The actor.
@@ -171,17 +193,21 @@ pub struct Calls {
     children: HashMap<ActorId, Child>,
     /// The calls of each trunk.
     gates: HashMap<Arc<str>, Gate>,
+    purse: Purse,
+    /// For the calls that cost something.
+    alarm: Alarm,
     drained: Option<oneshot::Sender<()>>,
     draining: bool,
 }
 
 impl Worker for Calls {
     type Msg = CallsMsg;
-    type Args = Arc<Shared>;
+    type Args = CallsArgs;
 
-    async fn start(shared: Arc<Shared>, _: &Mailbox<CallsMsg>) -> Result<Self, Failure> {
-        let draining = shared.draining();
-        Ok(Self { shared, children: HashMap::new(), gates: HashMap::new(), drained: None, draining })
+    async fn start(CallsArgs { shared, spent }: CallsArgs, _: &Mailbox<CallsMsg>) -> Result<Self, Failure> {
+        let (draining, purse) = (shared.draining(), Purse::new(shared.config.spend.clone(), spent));
+        let (children, gates, alarm) = (HashMap::new(), HashMap::new(), Alarm::default());
+        Ok(Self { shared, children, gates, purse, alarm, drained: None, draining })
     }
 
     async fn handle(&mut self, message: CallsMsg, me: &Mailbox<CallsMsg>) -> Result<(), Failure> {
@@ -206,6 +232,7 @@ impl Worker for Calls {
                     drop(child.mailbox.send(CallMsg::TwilioEnded));
                 }
             }
+            CallsMsg::SpendDue => self.count_spending(me),
             CallsMsg::SipRestarted => self.tell_all(|| CallMsg::SipRestarted),
             CallsMsg::Drain(drained) => {
                 self.draining = true;
@@ -230,10 +257,11 @@ impl Worker for Calls {
     }
 
     async fn handle_ended(&mut self, child: ActorId, ended: Ended, _: &Mailbox<CallsMsg>) -> Result<(), Failure> {
-        let Some(child) = self.children.remove(&child) else { return Ok(()) };
+        let Some(mut child) = self.children.remove(&child) else { return Ok(()) };
         if let Some(trunk) = &child.trunk {
             self.leave_trunk(trunk);
         }
+        self.settle(child.bill.take());
         if let Ended::Failed(reason) = ended {
             self.bury(&child, reason);
         }
@@ -277,21 +305,38 @@ impl Calls {
             }
             Ok((assistant, route)) => {
                 let trunk = route.trunk.clone();
-                let admitted = self.admit_by(trunk.as_deref(), Direction::Outbound);
-                if let Err(refusal) = admitted {
-                    self.count_by(trunk.as_deref(), refusal);
-                    PlaceRefusal::Node(refusal)
-                } else {
-                    // One that cannot be started drops the reply with it, and is counted here.
-                    let placing = Placing { assistant, route, placed: reply };
-                    if let Err(refusal) = self.start_call(Arrival::Placed(Box::new(placing)), me).await {
-                        self.count_by(trunk.as_deref(), refusal);
+                match self.admit_outbound(asked, trunk.as_deref()) {
+                    Err(refusal) => refusal,
+                    Ok(fare) => {
+                        // One that cannot be started drops the reply with it, and is counted here.
+                        let talk = Arc::new(Talk::default());
+                        let placing = Placing { assistant, route, talk: Arc::clone(&talk), placed: reply };
+                        match self.start_call(Arrival::Placed(Box::new(placing)), me).await {
+                            Ok(call) => self.bill(call, fare, talk, me),
+                            Err(refusal) => {
+                                self.give_back(fare);
+                                self.count_by(trunk.as_deref(), refusal);
+                            }
+                        }
+                        return;
                     }
-                    return;
                 }
             }
         };
         let _asker_left = reply.send(Err(refusal));
+    }
+
+    /// What a call of ours takes: money for its first minute, and a channel of its trunk.
+    fn admit_outbound(&mut self, asked: &PlaceCall, trunk: Option<&TrunkConfig>) -> Result<Option<Fare>, PlaceRefusal> {
+        let fare = self.afford(asked, trunk)?;
+        match self.admit_by(trunk, Direction::Outbound) {
+            Ok(()) => Ok(fare),
+            Err(refusal) => {
+                self.give_back(fare);
+                self.count_by(trunk, refusal);
+                Err(PlaceRefusal::Node(refusal))
+            }
+        }
     }
 
     /// Who talks, and where the call goes.
@@ -385,7 +430,7 @@ impl Calls {
                 return Err(Refusal::Failed);
             }
         };
-        self.children.insert(mailbox.id(), Child { id, mailbox, leg, direction, call_sid, attached: false, trunk });
+        self.children.insert(mailbox.id(), Child { id, mailbox, leg, direction, call_sid, attached: false, trunk, bill: None });
         self.publish_count();
         Ok(id)
     }

@@ -28,8 +28,9 @@ pub use sip::uri::Uri;
 use crate::identity::IdentityConfig;
 use crate::recall::CallerMemory;
 pub use crate::route::DirectPeer;
+pub use crate::spend::{AtCap, SpendConfig};
 use crate::trace::TraceSink;
-pub use crate::trunk::config::TrunkConfig;
+pub use crate::trunk::config::{TlsIdentity, TrunkConfig};
 
 /// One node.
 #[derive(Debug)]
@@ -52,6 +53,8 @@ pub struct NodeConfig {
     pub sip: SipConfig,
     /// Carriers.
     pub trunks: Vec<TrunkConfig>,
+    /// What calls of ours may cost.
+    pub spend: SpendConfig,
     /// What is kept and shown of its messages.
     pub watch: WatchConfig,
     /// RTP.
@@ -165,6 +168,19 @@ pub struct TlsFiles {
     pub client_required: bool,
     /// Who may have signed the certificates of those we connect to; `None`: the public authorities.
     pub server_roots: Option<PathBuf>,
+    /// Of connections to trunks, in place of ours. No two have a host in common.
+    pub trunks: Vec<TrunkTls>,
+}
+
+/// TLS of connections to a trunk's hosts; what it does not say is the node's.
+#[derive(Clone, Debug)]
+pub struct TrunkTls {
+    /// The trunk's name.
+    pub name: Arc<str>,
+    /// The hosts of its URIs.
+    pub hosts: Vec<String>,
+    /// What is shown and believed there.
+    pub identity: TlsIdentity,
 }
 
 /// Where the sockets of a call's RTP are.

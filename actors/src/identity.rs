@@ -1,13 +1,16 @@
 //! Who vouches for callers' numbers (STIR/SHAKEN), on a node: the operator's roots, the signers' certificates, and our own key.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use ai::net::certificates::Certificates;
 use ai::net::guard::Reach;
 pub use sip::identity::{Attestation, Policy, Rules};
-use sip::identity::{Examined, Outcome, Pending, Random, Reason, Roots, Signed, Signer, Subject, Verdict, examine};
+use sip::identity::{
+    Examined, Memory, Outcome, Pending, Random, Reason, Roots, Sighting, Signed, Signer, Subject, Verdict, examine,
+};
 use sip::message::{Request, name};
 use store::CallId;
 use tokio::runtime::Handle;
@@ -64,6 +67,8 @@ pub struct Identity {
     /// `None`: the operator gave none.
     roots: Option<Arc<Roots>>,
     certificates: Certificates,
+    /// Of what has passed on this node. Each look takes microseconds; nothing is awaited under the lock.
+    memory: Arc<Mutex<Memory>>,
     signer: Option<(Signer, Attestation)>,
 }
 
@@ -105,17 +110,25 @@ impl Identity {
             None => None,
         };
         let certificates = Certificates::new(config.reach);
-        Ok(Self { policy: config.policy, rules: config.rules.clone(), wait: config.wait, roots, certificates, signer })
+        let (rules, memory) = (config.rules.clone(), Arc::default());
+        Ok(Self { policy: config.policy, rules, wait: config.wait, roots, certificates, memory, signer })
     }
 
-    /// What callers must show.
+    /// What callers must show who are no trunk's, or one's that says nothing of its own.
     pub fn policy(&self) -> Policy {
         self.policy
     }
 
-    /// Looks at the INVITE of a call. Where the signer's certificate is needed, the rest is done on `runtime`, and the call is told.
-    pub(crate) fn check(&self, invite: &Request, runtime: &Handle, call: &Mailbox<CallMsg>) -> Checked {
-        if self.policy == Policy::Off {
+    /// Looks at the INVITE of a call, which came from `source`. Where the signer's certificate is needed, the rest is done on `runtime`,
+    /// and the call is told.
+    pub(crate) fn check(
+        &self,
+        policy: Policy,
+        (invite, source): (&Request, IpAddr),
+        runtime: &Handle,
+        call: &Mailbox<CallMsg>,
+    ) -> Checked {
+        if policy == Policy::Off {
             return Checked::Nothing;
         }
         match (examine(invite, SystemTime::now(), &self.rules), &self.roots) {
@@ -125,9 +138,10 @@ impl Identity {
             (Examined::Pending(pending), None) => Checked::Judged(pending.unverifiable(Reason::NoRoots)),
             (Examined::Pending(pending), Some(roots)) => {
                 let late = pending.unverifiable(Reason::Late);
+                let (sighting, memory) = (pending.sighting(invite, source, &self.rules), Arc::clone(&self.memory));
                 let (roots, certificates, call) = (Arc::clone(roots), self.certificates.clone(), call.clone());
                 runtime.spawn(async move {
-                    let verdict = judge(*pending, &roots, &certificates).await;
+                    let verdict = seen_first(judge(*pending, &roots, &certificates).await, sighting, &memory);
                     let _ended_meanwhile = call.send(CallMsg::IdentityJudged(Box::new(verdict)));
                 });
                 Checked::Pending { wait: self.wait, late }
@@ -162,6 +176,13 @@ async fn judge(pending: Pending, roots: &Roots, certificates: &Certificates) -> 
         _ => Reason::NotFetched,
     });
     pending.judge(found, roots, SystemTime::now())
+}
+
+/// The verdict, unless what has passed was seen before.
+fn seen_first(verdict: Verdict, sighting: Sighting, memory: &Mutex<Memory>) -> Verdict {
+    let passed = verdict.outcome == Outcome::Passed;
+    let new = !passed || memory.lock().unwrap_or_else(PoisonError::into_inner).take(SystemTime::now(), sighting);
+    if new { verdict } else { verdict.because(Reason::Replayed) }
 }
 
 /// What a model is told of a caller's number, in words; empty where there is nothing to say.

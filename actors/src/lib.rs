@@ -29,6 +29,7 @@ mod recovery;
 pub mod route;
 pub mod shared;
 pub mod sip_endpoint;
+pub mod spend;
 pub mod store;
 pub mod supervision;
 pub mod trace;

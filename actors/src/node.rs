@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use ractor::ActorId;
-use store::{HangupCause, Store as Database};
+use store::{HangupCause, SpentMinute, Store as Database};
 use tokio::sync::oneshot;
 
-use crate::calls::{Calls, CallsMsg};
+use crate::calls::{Calls, CallsArgs, CallsMsg};
 use crate::config::{Directory, NodeConfig};
 use crate::cpu::CpuMeter;
 use crate::identity::Identity;
@@ -18,6 +18,7 @@ use crate::media_threads::MediaThreads;
 use crate::recovery;
 use crate::shared::Shared;
 use crate::sip_endpoint::{SipEndpoint, SipEndpointArgs, SipMsg};
+use crate::spend::first_minute;
 use crate::store::{Store, StoreMsg};
 use crate::supervision::{Budget, Verdict};
 use crate::trunk::{Trunk, TrunkArgs, TrunkMsg};
@@ -199,7 +200,8 @@ impl Node {
                 store.id()
             }
             ActorKind::Calls => {
-                let calls = spawn::<Calls>(shared, me.cell()).await?;
+                let spent = self.spent_before().await?;
+                let calls = spawn::<Calls>(CallsArgs { shared, spent }, me.cell()).await?;
                 self.shared.calls.publish(Some(calls.clone()));
                 calls.id()
             }
@@ -219,6 +221,16 @@ impl Node {
         };
         self.children.insert(id, kind);
         Ok(())
+    }
+
+    /// What calls of ours cost before, where that is capped. A node that cannot know takes none.
+    async fn spent_before(&self) -> Result<Vec<SpentMinute>, Failure> {
+        let config = &self.shared.config;
+        if !config.spend.is_capped() {
+            return Ok(Vec::new());
+        }
+        let spent = self.database.spent_since(&config.name, first_minute(SystemTime::now())).await;
+        spent.map_err(|error| format!("what was spent before cannot be read: {error}").into())
     }
 
     async fn start_trunk(&mut self, place: usize, me: &Mailbox<NodeMsg>) -> Result<(), Failure> {

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use actors::identity::Attestation;
+
 use super::reader::Section;
 
 /// The most digits of a country's code (ITU-T E.164).
@@ -62,10 +64,22 @@ pub enum AttestationName {
     C,
 }
 
+impl AttestationName {
+    /// The same for the node.
+    pub fn wire(self) -> Attestation {
+        match self {
+            Self::A => Attestation::Full,
+            Self::B => Attestation::Partial,
+            Self::C => Attestation::Gateway,
+        }
+    }
+}
+
 const POLICIES: [(&str, IdentityPolicy); 3] =
     [("off", IdentityPolicy::Off), ("note", IdentityPolicy::Note), ("require", IdentityPolicy::Require)];
 
-const LETTERS: [(&str, AttestationName); 3] = [("A", AttestationName::A), ("B", AttestationName::B), ("C", AttestationName::C)];
+pub(super) const LETTERS: [(&str, AttestationName); 3] =
+    [("A", AttestationName::A), ("B", AttestationName::B), ("C", AttestationName::C)];
 
 pub(super) fn read_identity(mut section: Section<'_>) -> IdentityConfig {
     let path = |text: &str| Ok::<_, String>(text.to_owned());

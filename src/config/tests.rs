@@ -7,6 +7,7 @@ mod identity;
 mod phrases;
 mod security;
 mod sip;
+mod spend;
 mod transfer;
 mod trunk;
 

@@ -1,13 +1,16 @@
 //! `[[trunks]]`: carriers.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use actors::identity::Policy;
 use actors::trunk::config::{
     Algorithm, Codec, Credentials, EMERGENCY_NUMBERS, FromPolicy, Host, IdentityPolicy, InboundAuth, InboundDigest, Network,
-    PrivacyPolicy, RegistrationConfig, Rewriting, Rule, SrtpPolicy, TrunkConfig, TrunkLimits, TrunkTarget, Uri,
+    PrivacyPolicy, RegistrationConfig, Rewriting, Rule, SrtpPolicy, TlsIdentity, TrunkConfig, TrunkLimits, TrunkTarget, Uri,
 };
 use actors::trunk::number::tidy;
 
+use super::identity::{self, IdentityConfig, LETTERS};
 use super::reader::Section;
 use super::secret::Secret;
 use super::stream::from_environment;
@@ -19,19 +22,30 @@ const TARGETS_MAX: usize = 16;
 /// Networks, names, rules, headers and prefixes of a trunk, of each so many.
 const ROWS_MAX: usize = 256;
 const KEEPALIVE: Duration = Duration::from_secs(30);
+/// An answer to OPTIONS may take 8 s.
+const KEEPALIVE_MIN: Duration = Duration::from_secs(8);
+/// More than any node takes: as good as no limit.
+const CALLS_MAX: u32 = 100_000;
+const OUTBOUND_PER_MINUTE: u32 = 60;
 const REGISTER_EXPIRES: Duration = Duration::from_secs(3600);
 const USER: &str = "offhook";
 
 /// What a trunk has that says nothing else.
-pub(super) struct Defaults {
+pub(super) struct Defaults<'a> {
     /// `[codecs] order`.
     pub codecs: Vec<Codec>,
     /// `[rtp] srtp`.
     pub srtp: SrtpPolicy,
+    /// `[identity]`.
+    pub identity: &'a IdentityConfig,
 }
 
 /// Reads all of them. `key` looks up a variable.
-pub(super) fn read_trunks(root: &mut Section<'_>, defaults: &Defaults, key: &dyn Fn(&str) -> Option<Secret>) -> Vec<TrunkConfig> {
+pub(super) fn read_trunks(
+    root: &mut Section<'_>,
+    defaults: &Defaults<'_>,
+    key: &dyn Fn(&str) -> Option<Secret>,
+) -> Vec<TrunkConfig> {
     let mut trunks: Vec<TrunkConfig> = Vec::new();
     let tables = root.tables("trunks").unwrap_or_default();
     if tables.len() > TRUNKS_MAX {
@@ -56,32 +70,35 @@ pub(super) fn read_trunks(root: &mut Section<'_>, defaults: &Defaults, key: &dyn
     trunks
 }
 
-fn read_trunk(row: &mut Section<'_>, defaults: &Defaults, key: &dyn Fn(&str) -> Option<Secret>) -> TrunkConfig {
+fn read_trunk(row: &mut Section<'_>, defaults: &Defaults<'_>, key: &dyn Fn(&str) -> Option<Secret>) -> TrunkConfig {
     let name = read_name(row);
     let transport = row.choice("transport", "", &[("auto", ""), ("udp", "udp"), ("tcp", "tcp"), ("tls", "tls")]);
     let targets = read_targets(row, transport);
-    let username = row.optional("username", username);
-    let password = from_environment(row, "password_env", true, key);
-    let user = row.optional("user", user).or_else(|| username.clone()).unwrap_or_else(|| USER.to_owned());
+    let credentials = read_credentials(row, ["username", "password_env"], key);
+    let username = credentials.as_ref().map(|credentials| credentials.username().to_owned());
+    let user = row.optional("user", user).or(username).unwrap_or_else(|| USER.to_owned());
     let domain = row.optional("domain", |text| text.parse::<Host>().map_err(|_| format!("{text:?} is not a host")));
-    let identity = read_identity(row);
+    let tls = read_tls(row);
+    let (identity, signatures) = (read_identity(row), read_signatures(row, defaults));
     TrunkConfig {
         registration: read_registration(row, transport, &targets),
-        credentials: pair(row, ("username", username), ("password_env", password)),
+        credentials,
         inbound: read_inbound(row, key),
         limits: read_limits(row),
-        keepalive: row.seconds("options_interval_s", KEEPALIVE, 0..=3600),
+        keepalive: read_keepalive(row),
         rewriting: read_rewriting(row),
         headers: bounded(row, "headers", header),
         codecs: read_codecs(row, defaults),
         srtp: read_srtp(row, defaults),
-        allowed_prefixes: bounded(row, "allowed_prefixes", |text| Ok(text.to_owned())),
+        allowed_prefixes: bounded(row, "allowed_prefixes", beginning),
         emergency_numbers: read_emergency(row),
         name: name.into(),
         targets,
         domain,
         user,
         identity,
+        signatures,
+        tls,
     }
 }
 
@@ -130,11 +147,9 @@ fn uri(text: &str, transport: &str) -> Result<Uri, String> {
 fn read_inbound(row: &mut Section<'_>, key: &dyn Fn(&str) -> Option<Secret>) -> InboundAuth {
     let network = |text: &str| text.parse::<Network>().map_err(|error| format!("{text:?} {error}"));
     let shown = bounded(row, "addresses", |text| network(text).map(|_| text.to_owned()));
-    let username = row.optional("inbound_username", username);
-    let password = from_environment(row, "inbound_password_env", true, key);
-    let algorithms = [("sha-256", Algorithm::Sha256), ("md5", Algorithm::Md5)];
+    let credentials = read_credentials(row, ["inbound_username", "inbound_password_env"], key);
+    let algorithms = [("sha-512-256", Algorithm::Sha512_256), ("sha-256", Algorithm::Sha256), ("md5", Algorithm::Md5)];
     let algorithms = row.choices("inbound_digest", &[Algorithm::Sha256, Algorithm::Md5], &algorithms);
-    let credentials = pair(row, ("inbound_username", username), ("inbound_password_env", password));
     InboundAuth {
         networks: shown.iter().filter_map(|text| text.parse().ok()).collect(),
         certificate_names: bounded(row, "certificate_names", |text| Ok(text.to_owned())),
@@ -142,20 +157,30 @@ fn read_inbound(row: &mut Section<'_>, key: &dyn Fn(&str) -> Option<Secret>) -> 
     }
 }
 
-/// Both or neither.
-fn pair(row: &mut Section<'_>, username: (&str, Option<String>), password: (&str, Option<Secret>)) -> Option<Credentials> {
-    match (username.1, password.1) {
-        (Some(username), Some(password)) => Some(Credentials::new(username, password.expose())),
-        (Some(_), None) => {
-            row.refuse(password.0, format!("must name a variable that is set, with {}", username.0));
-            None
-        }
-        (None, Some(_)) => {
-            row.refuse(username.0, format!("must be set with {}", password.0));
-            None
-        }
-        (None, None) => None,
+/// A name and its password: both or neither. One that cannot be used was told of already.
+fn read_credentials(row: &mut Section<'_>, keys: [&str; 2], key: &dyn Fn(&str) -> Option<Secret>) -> Option<Credentials> {
+    let [name, variable] = keys;
+    let before = row.reader.problems.len();
+    let username = row.optional(name, username);
+    let password = from_environment(row, variable, true, key);
+    let told = row.reader.problems.len() > before;
+    match (username, password) {
+        (Some(username), Some(password)) => return Some(Credentials::new(username, password.expose())),
+        (Some(_), None) if !told => row.refuse(variable, format!("must name a variable that is set, with {name}")),
+        (None, Some(_)) if !told => row.refuse(name, format!("must be set with {variable}")),
+        _ => {}
     }
+    None
+}
+
+/// Asked more often, a target would be asked again before it is clear that it does not answer.
+fn read_keepalive(row: &mut Section<'_>) -> Duration {
+    let keepalive = row.seconds("options_interval_s", KEEPALIVE, 0..=3600);
+    if !keepalive.is_zero() && keepalive < KEEPALIVE_MIN {
+        let least = KEEPALIVE_MIN.as_secs();
+        row.refuse("options_interval_s", format!("{} s is below {least} s; 0: never", keepalive.as_secs()));
+    }
+    keepalive
 }
 
 fn read_registration(row: &mut Section<'_>, transport: &str, targets: &[TrunkTarget]) -> Option<RegistrationConfig> {
@@ -173,11 +198,12 @@ fn read_registration(row: &mut Section<'_>, transport: &str, targets: &[TrunkTar
 }
 
 fn read_limits(row: &mut Section<'_>) -> TrunkLimits {
-    let mut limit = |key: &str, default: u32| Some(row.integer(key, default, 0..=100_000)).filter(|limit| *limit > 0);
+    // Zero would be read as none by some, and as any number by others.
+    let mut limit = |key| row.optional_integer(key, 1..=i64::from(CALLS_MAX)).and_then(|limit| u32::try_from(limit).ok());
     TrunkLimits {
-        channels: limit("channels", 0),
-        calls_per_second: limit("calls_per_second", 0),
-        outbound_per_minute: limit("outbound_per_minute", 60),
+        channels: limit("channels"),
+        calls_per_second: limit("calls_per_second"),
+        outbound_per_minute: Some(row.integer("outbound_per_minute", OUTBOUND_PER_MINUTE, 1..=CALLS_MAX)),
     }
 }
 
@@ -198,6 +224,9 @@ fn read_rules(row: &mut Section<'_>, key: &str) -> Vec<Rule> {
     let mut rules = Vec::new();
     for (index, table) in tables.into_iter().enumerate() {
         let mut rule = row.row(key, index, table);
+        if rules.last().is_some_and(|before: &Rule| before.starts_with.is_empty()) {
+            rule.refuse("starts_with", "is behind a rule that fits every number, and is never reached");
+        }
         rules.push(Rule {
             starts_with: rule.free_text("starts_with", ""),
             strip: rule.integer("strip", 0, 0..=64) as usize,
@@ -220,12 +249,53 @@ fn read_identity(row: &mut Section<'_>) -> IdentityPolicy {
     }
 }
 
-fn read_codecs(row: &mut Section<'_>, defaults: &Defaults) -> Vec<Codec> {
+/// What is shown the trunk, and whom is believed.
+fn read_tls(row: &mut Section<'_>) -> Option<TlsIdentity> {
+    let path = |text: &str| Ok::<_, String>(text.to_owned());
+    let certificate = row.optional("tls_certificate", path);
+    let key = row.optional("tls_key", path);
+    let roots = row.optional("tls_roots", path).map(PathBuf::from);
+    let certificate = match (certificate, key) {
+        (Some(certificate), Some(key)) => Some((certificate.into(), key.into())),
+        (None, None) => None,
+        (Some(_), None) => {
+            row.refuse("tls_key", "must be set with tls_certificate");
+            None
+        }
+        (None, Some(_)) => {
+            row.refuse("tls_certificate", "must be set with tls_key");
+            None
+        }
+    };
+    (certificate.is_some() || roots.is_some()).then_some(TlsIdentity { certificate, roots })
+}
+
+/// STIR/SHAKEN of its callers.
+fn read_signatures(row: &mut Section<'_>, defaults: &Defaults<'_>) -> Option<Policy> {
+    let asked = row.has("identity_minimum_attestation");
+    let minimum = row.choice("identity_minimum_attestation", defaults.identity.minimum_attestation, &LETTERS);
+    let require = Policy::Require(minimum.wire());
+    let policies = [("off", Some(Policy::Off)), ("note", Some(Policy::Note)), ("require", Some(require))];
+    let policy = row.choice("identity", None, &policies);
+    if policy == Some(require) && defaults.identity.roots.is_none() {
+        row.refuse("identity", "\"require\" needs identity.roots: without them no call would be taken");
+    }
+    match policy {
+        None if asked && defaults.identity.policy == identity::IdentityPolicy::Require => Some(require),
+        None if asked => {
+            row.refuse("identity_minimum_attestation", "needs \"require\" in identity, here or as identity.policy");
+            None
+        }
+        policy => policy,
+    }
+}
+
+fn read_codecs(row: &mut Section<'_>, defaults: &Defaults<'_>) -> Vec<Codec> {
     let codecs = [("pcmu", Codec::Pcmu), ("pcma", Codec::Pcma), ("opus", Codec::Opus), ("g722", Codec::G722)];
     row.choices("codecs", &defaults.codecs, &codecs)
 }
 
-fn read_srtp(row: &mut Section<'_>, defaults: &Defaults) -> SrtpPolicy {
+fn read_srtp(row: &mut Section<'_>, defaults: &Defaults<'_>) -> SrtpPolicy {
     let policies = [("off", SrtpPolicy::Off), ("optional", SrtpPolicy::Optional), ("required", SrtpPolicy::Required)];
     row.choice("srtp", defaults.srtp, &policies)
 }
@@ -257,6 +327,12 @@ fn username(text: &str) -> Result<String, String> {
 /// The user of a URI.
 fn user(text: &str) -> Result<String, String> {
     tidy(text).ok_or_else(|| format!("{text:?} is not a user of 1-64 letters, digits, +, -, ., _, * and #"))
+}
+
+/// What tidied numbers can begin with.
+pub(super) fn beginning(text: &str) -> Result<String, String> {
+    let can = text == "+" || tidy(text).is_some_and(|tidied| tidied == text);
+    if can { Ok(text.to_owned()) } else { Err(format!("{text:?} begins no number (+49, 00)")) }
 }
 
 /// Headers that decide where a message goes and who sends it are not the caller's to set.

@@ -131,6 +131,21 @@ impl Section<'_> {
         value
     }
 
+    /// A whole number within `range`; an absent key is `None`.
+    pub(super) fn optional_integer(&mut self, key: &str, range: RangeInclusive<i64>) -> Option<i64> {
+        let given = self.has(key);
+        let (low, high) = (*range.start(), *range.end());
+        let limits = format!("{low}-{high}");
+        let value = self.value(key, None, |given| match given.integer()? {
+            number if number < low => Err(format!("{number} is below {low}")),
+            number if number > high => Err(format!("{number} is above {high}")),
+            number => Ok(Some(number)),
+        });
+        let shown = value.map_or("unset".to_owned(), |value| value.to_string());
+        self.note(key, shown, given, Some(limits));
+        value
+    }
+
     /// A number within `range`; an absent key is `None`.
     pub(super) fn optional_number(&mut self, key: &str, range: RangeInclusive<f64>) -> Option<f64> {
         let given = self.has(key);

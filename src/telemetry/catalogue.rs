@@ -84,6 +84,9 @@ const REFUSAL: Labels = &[(
         "sip_overloaded",
         "sip_unmatched",
         "sip_unsupported",
+        "spend_day",
+        "spend_hour",
+        "spend_no_price",
         "stream_refused",
         "tcp_connections",
         "tcp_connections_of_source",
@@ -333,6 +336,12 @@ pub(super) const METRICS: &[Metric] = &[
         "offhook_sip_tls_reloads_total",
         &[("outcome", &["failed", "read"])],
         "Readings of the certificate of SIP after its files changed; failed ones left the one before",
+    ),
+    counter("offhook_spend_ended_calls_total", NONE, "Calls of ours that were ended because the cap on spending was reached"),
+    gauge(
+        "offhook_spend_micros",
+        &[("window", &["day", "hour"])],
+        "What calls of ours cost in the last 60 minutes and 24 hours, in millionths; only where spending is capped",
     ),
     gauge("offhook_tasks", NONE, "Tasks of the runtime that are alive: actors, sockets, timers"),
     counter(

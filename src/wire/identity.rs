@@ -1,9 +1,9 @@
 //! `[identity]` as the node takes it.
 
-use actors::identity::{Attestation, IdentityConfig, Policy, Rules, SigningConfig};
+use actors::identity::{IdentityConfig, Policy, Rules, SigningConfig};
 use ai::net::guard::Reach;
 
-use crate::config::{self, AttestationName, IdentityPolicy};
+use crate::config::{self, IdentityPolicy};
 
 /// The node's part of it.
 pub(super) fn identity(config: &config::IdentityConfig) -> IdentityConfig {
@@ -11,7 +11,7 @@ pub(super) fn identity(config: &config::IdentityConfig) -> IdentityConfig {
         policy: match config.policy {
             IdentityPolicy::Off => Policy::Off,
             IdentityPolicy::Note => Policy::Note,
-            IdentityPolicy::Require => Policy::Require(attestation(config.minimum_attestation)),
+            IdentityPolicy::Require => Policy::Require(config.minimum_attestation.wire()),
         },
         roots: config.roots.clone(),
         rules: Rules { freshness: config.freshness, country_code: config.country_code.clone().unwrap_or_default() },
@@ -20,15 +20,7 @@ pub(super) fn identity(config: &config::IdentityConfig) -> IdentityConfig {
         signing: config.signing.as_ref().map(|signing| SigningConfig {
             key: signing.key.clone(),
             certificate_url: signing.certificate_url.clone(),
-            attestation: attestation(signing.attestation),
+            attestation: signing.attestation.wire(),
         }),
-    }
-}
-
-fn attestation(name: AttestationName) -> Attestation {
-    match name {
-        AttestationName::A => Attestation::Full,
-        AttestationName::B => Attestation::Partial,
-        AttestationName::C => Attestation::Gateway,
     }
 }

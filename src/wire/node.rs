@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actors::config::{
     Dbov, Directory, GuardConfig, HepCollector, JitterConfig, NodeConfig, RecordingMode, RtpConfig, SipConfig, SipListener,
-    Speaks, TlsFiles, VadConfig, WatchConfig,
+    Speaks, TlsFiles, TrunkConfig, TrunkTls, VadConfig, WatchConfig,
 };
 use actors::recall::CallerMemory;
 use actors::trace::TraceSink;
@@ -35,6 +35,7 @@ pub(super) fn node_config(
         drain_timeout: config.node.drain_timeout,
         sip: sip_config(config),
         trunks: config.trunks.clone(),
+        spend: config.spend.clone(),
         watch: watch(config),
         rtp: RtpConfig { ports: config.rtp.ports.first..=config.rtp.ports.last, timeout: config.rtp.timeout },
         jitter: JitterConfig { min: config.jitter.min, initial: config.jitter.initial, max: config.jitter.max },
@@ -63,6 +64,7 @@ pub fn sip_config(config: &Config) -> SipConfig {
         client_roots: tls.client_roots.clone(),
         client_required: tls.client_required,
         server_roots: tls.server_roots.clone(),
+        trunks: config.trunks.iter().filter_map(trunk_tls).collect(),
     };
     SipConfig {
         listeners: sip.listen.iter().map(listener(Speaks::UdpAndTcp)).chain(tls).collect(),
@@ -80,6 +82,12 @@ pub fn sip_config(config: &Config) -> SipConfig {
         srtp: config.rtp.srtp.wire(),
         accept_unknown: sip.accept_unknown,
     }
+}
+
+/// TLS of connections to a trunk that has its own.
+fn trunk_tls(trunk: &TrunkConfig) -> Option<TrunkTls> {
+    let identity = trunk.tls.clone()?;
+    Some(TrunkTls { name: Arc::clone(&trunk.name), hosts: trunk.hosts(), identity })
 }
 
 /// Trunks are no strangers either, where their addresses are known.

@@ -120,6 +120,8 @@ vocabulary! {
         Replaced = "replaced",
         /// The longest call was reached, and the agent hung up.
         MaxDuration = "max_duration",
+        /// A call of ours: the cap on spending was reached, and the agent hung up.
+        SpendCap = "spend_cap",
         /// The caller gave up before the answer; of a call of ours, we did.
         Cancelled = "cancelled",
         /// A call of ours: the callee is on the telephone.
@@ -170,7 +172,7 @@ impl HangupCause {
         match self {
             Self::Completed | Self::CallerHangup | Self::CalleeHangup | Self::OperatorHangup => Outcome::Completed,
             Self::AgentHangup => Outcome::Completed,
-            Self::CallerSilent | Self::MaxDuration | Self::Drained => Outcome::Completed,
+            Self::CallerSilent | Self::MaxDuration | Self::SpendCap | Self::Drained => Outcome::Completed,
             Self::Replaced | Self::Transferred => Outcome::Completed,
             Self::AnsweredElsewhere | Self::Cancelled => Outcome::Cancelled,
             Self::RejectedBusy | Self::RejectedDraining | Self::UnknownNumber | Self::NoCodec => Outcome::Rejected,
@@ -347,7 +349,7 @@ mod tests {
             let causes = HangupCause::ALL.iter().filter(|cause| cause.outcome() == wanted);
             causes.map(|cause| cause.as_str()).collect::<Vec<_>>().join(" ")
         };
-        let ends = "completed caller_hangup callee_hangup operator_hangup agent_hangup caller_silent transferred replaced max_duration drained";
+        let ends = "completed caller_hangup callee_hangup operator_hangup agent_hangup caller_silent transferred replaced max_duration spend_cap drained";
         assert_eq!(of(Outcome::Completed), ends);
         assert_eq!(of(Outcome::Cancelled), "cancelled answered_elsewhere");
         let refusals =

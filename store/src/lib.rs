@@ -20,6 +20,7 @@ mod open;
 mod read;
 mod record;
 mod rows;
+mod spend;
 mod text;
 mod time;
 mod write;
@@ -43,6 +44,7 @@ pub use memory::{Caller, MEMORIES_MAX, MEMORY_BYTES_MAX, Memory, MemoryId, NewMe
 pub use open::Store;
 pub use read::LIST_MAX;
 pub use record::{CallIdentity, CallRecord, Citation, Incident, LostCall, NewCall, Recording, Refused, ToolUse, Turn, Usage};
+pub use spend::SpentMinute;
 pub use text::{PhoneNumber, TEXT_BYTES_MAX, Transcript};
 pub use time::WallTime;
 pub use write::StoreWrite;

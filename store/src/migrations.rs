@@ -14,6 +14,7 @@ const VERSIONS: &[(i64, &str, &str)] = &[
     (7, "calls_out", include_str!("../migrations/0007_calls_out.sql")),
     (8, "call_trunk", include_str!("../migrations/0008_call_trunk.sql")),
     (10, "sip_ladders", include_str!("../migrations/0010_sip_ladders.sql")),
+    (11, "spend", include_str!("../migrations/0011_spend.sql")),
 ];
 
 /// What SQLite runs after the text of the same version.

@@ -12,8 +12,8 @@ use crate::analysis::queue_ended;
 use crate::open::{QUERY_TIME_MAX, timed};
 use crate::text::storable;
 use crate::{
-    CallId, CallIdentity, Citation, HangupCause, Incident, NewCall, RecordingFormat, RecordingState, Refused, SipLadder, Store,
-    StoreError, ToolUse, Turn, Usage, WallTime,
+    CallId, CallIdentity, Citation, HangupCause, Incident, NewCall, RecordingFormat, RecordingState, Refused, SipLadder,
+    SpentMinute, Store, StoreError, ToolUse, Turn, Usage, WallTime,
 };
 
 /// Time a batch may take: a thousand writes take under a second, the rest is for a slow disk.
@@ -122,6 +122,13 @@ pub enum StoreWrite {
     },
     /// The SIP messages of a call that is over. The first of one id and beginning stays.
     SipSeen(Arc<SipLadder>),
+    /// What calls of ours cost in one minute, so far. The last sum stays; older ones than two days are forgotten.
+    MoneySpent {
+        /// Of which node.
+        node: String,
+        /// When, and how much.
+        spent: SpentMinute,
+    },
     /// The caller's number was checked. The last check stays.
     IdentityJudged {
         /// The call.
@@ -187,6 +194,7 @@ impl StoreWrite {
             Self::TrunkKnown { .. } => "trunk_known",
             Self::SipSeen(_) => "sip_seen",
             Self::IdentityJudged { .. } => "identity_judged",
+            Self::MoneySpent { .. } => "money_spent",
         }
     }
 
@@ -199,6 +207,8 @@ impl StoreWrite {
         }
         if let Self::CallEnded { call, at, .. } = self {
             queue_ended(*call, *at).execute(connection).await.map_err(refused)?;
+        } else if let Self::MoneySpent { node, spent } = self {
+            spent.forget_before(node).execute(connection).await.map_err(refused)?;
         }
         Ok(())
     }
@@ -281,6 +291,7 @@ impl StoreWrite {
             Self::LanguageHeard { call, language } => {
                 sqlx::query("UPDATE calls SET language = $2 WHERE id = $1").bind(call.to_string()).bind(text(language))
             }
+            Self::MoneySpent { node, spent } => spent.bind(node),
             Self::IdentityJudged { call, identity } => bind_identity(*call, identity),
         }
     }

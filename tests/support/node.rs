@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use actors::calls::CallsMsg;
 use actors::config::{
     Assistant, Codec, Directory, EngineConfig, GuardConfig, JitterConfig, NodeConfig, OfflineVoice, RecordingMode, RtpConfig,
-    SipConfig, SipListener, Speaks, SrtpPolicy, TurnConfig, VadConfig, WatchConfig,
+    SipConfig, SipListener, Speaks, SpendConfig, SrtpPolicy, TurnConfig, VadConfig, WatchConfig,
 };
 use actors::fault::Fault;
 use actors::identity::IdentityConfig;
@@ -175,6 +175,7 @@ fn config(folder: &Folder, listen: SocketAddr) -> NodeConfig {
             accept_unknown: false,
         },
         trunks: Vec::new(),
+        spend: SpendConfig::default(),
         watch: WatchConfig::default(),
         rtp: RtpConfig { ports: first.parse().unwrap()..=last.parse().unwrap(), timeout: Duration::from_secs(30) },
         jitter: JitterConfig::default(),

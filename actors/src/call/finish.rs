@@ -1,6 +1,6 @@
 //! The end of a call: the peer is told, the children finish, the record is closed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use store::{Direction, HangupCause, LegKind, StoreWrite, WallTime};
 
@@ -26,6 +26,13 @@ impl Call {
         if matches!(self.phase, Phase::Ending) {
             return;
         }
+        let cause = match self.placed() {
+            Some(placed) => {
+                placed.talk.end(Instant::now());
+                if placed.money_spent && cause == HangupCause::MaxDuration { HangupCause::SpendCap } else { cause }
+            }
+            None => cause,
+        };
         tracing::info!(call = %self.id, cause = cause.as_str(), detail, "call ends");
         count_end(self.party.leg_kind(), self.party.direction(), cause);
         if let Phase::Up { answered, .. } = self.phase {
@@ -55,6 +62,14 @@ impl Call {
         } else {
             self.end(HangupCause::MaxDuration, None, me);
         }
+    }
+
+    /// There is no money for another minute: as at the end of the longest call, under another name.
+    pub(super) fn handle_money_spent(&mut self, me: &Mailbox<CallMsg>) {
+        if let Some(placed) = self.placed() {
+            placed.money_spent = true;
+        }
+        self.handle_overdue(me);
     }
 
     pub(super) fn tell_peer(&mut self, cause: HangupCause, me: &Mailbox<CallMsg>) {
@@ -115,6 +130,7 @@ pub(crate) fn reason_of(cause: HangupCause) -> &'static str {
         HangupCause::Crashed | HangupCause::Failed | HangupCause::NodeLost => r#"Q.850;cause=41;text="temporary failure""#,
         HangupCause::Drained => r#"Q.850;cause=41;text="going out of service""#,
         HangupCause::MaxDuration => r#"Q.850;cause=16;text="longest call reached""#,
+        HangupCause::SpendCap => r#"Q.850;cause=16;text="no credit for more""#,
         HangupCause::MediaTimeout => r#"Q.850;cause=41;text="media timeout""#,
         HangupCause::NoAnswer => r#"Q.850;cause=19;text="no answer""#,
         HangupCause::NoCodec => r#"Q.850;cause=88;text="no common codec""#,

@@ -1,6 +1,6 @@
 //! Whether the caller's number is the caller's: asked before a call rings, and waited for no longer than a caller would notice.
 
-use sip::identity::{Outcome, Subject, Verdict, decide};
+use sip::identity::{Outcome, Policy, Subject, Verdict, decide};
 use store::{CallIdentity, HangupCause, IdentityVerdict, StoreWrite};
 
 use super::{Call, CallMsg, Origin, Party, Phase};
@@ -12,16 +12,23 @@ use crate::store::StoreMsg;
 impl Call {
     /// Asks, and takes the call up once it is known.
     pub(super) async fn check_identity(&mut self, me: &Mailbox<CallMsg>) {
-        let Party::Sip { origin: Origin::Invited { invite, .. }, .. } = &self.party else { return };
+        let Party::Sip { origin: Origin::Invited { invite, flow, .. }, .. } = &self.party else { return };
         // Nothing is fetched for a call that nobody answers.
         if self.assistant.is_none() {
             return self.take_up(me).await;
         }
-        match self.shared.identity.check(invite, &self.shared.runtime, me) {
+        let policy = self.identity_policy();
+        match self.shared.identity.check(policy, (invite, flow.remote.ip()), &self.shared.runtime, me) {
             Checked::Nothing => self.take_up(me).await,
             Checked::Judged(verdict) => self.handle_identity(verdict, me).await,
             Checked::Pending { wait, late } => self.after(wait, CallMsg::IdentityJudged(Box::new(late)), me),
         }
+    }
+
+    /// What this caller must show: its trunk's rule, or else the node's.
+    fn identity_policy(&self) -> Policy {
+        let own = self.party.trunk().and_then(|trunk| trunk.signatures);
+        own.unwrap_or_else(|| self.shared.identity.policy())
     }
 
     /// It is known, or will not be in time: of several verdicts the first counts.
@@ -36,7 +43,7 @@ impl Call {
         metrics::counter!("offhook_identity_total", "verdict" => outcome).increment(1);
         let identity = kept(&verdict);
         self.shared.store.tell(StoreMsg::Write(StoreWrite::IdentityJudged { call: self.id, identity }));
-        let decided = decide(self.shared.identity.policy(), &verdict);
+        let decided = decide(self.identity_policy(), &verdict);
         self.identity = Some(Box::new(verdict));
         let Err(refusal) = decided else { return self.take_up(me).await };
         let cause = HangupCause::IdentityRefused;

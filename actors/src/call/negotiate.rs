@@ -21,7 +21,7 @@ use crate::sip_endpoint::SipMsg;
 impl Call {
     /// Opens the sockets of a SIP call, and works out our answer to its offer, or our offer when it brought none.
     pub(super) async fn prepare_sip(&mut self, me: &Mailbox<CallMsg>) -> Result<(), Refused> {
-        let Party::Sip { origin: Origin::Invited { invite, came_to, .. }, .. } = &self.party else { return Ok(()) };
+        let Party::Sip { origin: Origin::Invited { invite, flow, .. }, .. } = &self.party else { return Ok(()) };
         if self.assistant.is_none() {
             return Err(Refused { cause: HangupCause::UnknownNumber, status: StatusCode::NOT_FOUND, detail: None });
         }
@@ -29,7 +29,7 @@ impl Call {
             true => None,
             false => Some(SessionDescription::parse(&invite.body).map_err(unacceptable)?),
         };
-        let media = self.shared.config.sip.media(*came_to, offer.as_ref().and_then(audio_address));
+        let media = self.shared.config.sip.media(flow.local.ip(), offer.as_ref().and_then(audio_address));
         let (sockets, mut ours) = self.open_media(media).map_err(|detail| Refused {
             cause: HangupCause::RejectedBusy,
             status: StatusCode::SERVICE_UNAVAILABLE,

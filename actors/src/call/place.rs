@@ -24,6 +24,7 @@ use crate::leg::{RtpWire, Wire, codec_of};
 use crate::mailbox::Mailbox;
 use crate::route::Route;
 use crate::sip_endpoint::SipMsg;
+use crate::spend::Talk;
 use crate::store::StoreMsg;
 
 /// What a call of ours is made from.
@@ -32,6 +33,8 @@ pub struct Placing {
     pub assistant: Arc<Assistant>,
     /// Where it goes.
     pub route: Route,
+    /// When it talks, for who counts what it costs.
+    pub talk: Arc<Talk>,
     /// Who is told when its record is safe.
     pub placed: oneshot::Sender<Result<CallId, PlaceRefusal>>,
 }
@@ -39,6 +42,9 @@ pub struct Placing {
 /// What a call of ours knows besides what every call knows.
 pub(super) struct Placed {
     pub(super) route: Route,
+    pub(super) talk: Arc<Talk>,
+    /// There is no money for another minute.
+    pub(super) money_spent: bool,
     reply: Option<oneshot::Sender<Result<CallId, PlaceRefusal>>>,
     /// When the INVITE went out.
     dialed: Option<Instant>,
@@ -49,8 +55,8 @@ pub(super) struct Placed {
 }
 
 impl Placed {
-    pub(super) fn new(route: Route, reply: oneshot::Sender<Result<CallId, PlaceRefusal>>) -> Self {
-        Self { route, reply: Some(reply), dialed: None, rang: false, early: None }
+    pub(super) fn new(route: Route, talk: Arc<Talk>, reply: oneshot::Sender<Result<CallId, PlaceRefusal>>) -> Self {
+        Self { route, talk, money_spent: false, reply: Some(reply), dialed: None, rang: false, early: None }
     }
 }
 
@@ -194,6 +200,9 @@ impl Call {
         if let Party::Sip { dialog, .. } = &mut self.party {
             *dialog = name;
         }
+        if let Some(placed) = self.placed() {
+            placed.talk.answer(Instant::now());
+        }
         let early = self.placed().and_then(|placed| placed.early.clone());
         let agreed = match answer {
             Some(answer) => self.agree(&answer),
@@ -268,7 +277,7 @@ impl Call {
         if taken_back { HangupCause::Cancelled } else { cause }
     }
 
-    fn placed(&mut self) -> Option<&mut Placed> {
+    pub(super) fn placed(&mut self) -> Option<&mut Placed> {
         match &mut self.party {
             Party::Sip { origin: Origin::Placed(placed), .. } => Some(placed.as_mut()),
             _ => None,

@@ -1,5 +1,6 @@
 //! TLS of SIP: the certificate and its checks, read again when their files change, and handshakes with an end.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio_rustls::rustls::{ClientConfig, Error, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
-use crate::config::TlsFiles;
+use crate::config::{TlsFiles, TlsIdentity, TrunkTls};
 
 /// A handshake that takes longer is given up: it needs two round trips and a signature, and holds a place meanwhile.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
@@ -36,8 +37,18 @@ pub(crate) struct Tls {
 struct Loaded {
     server: Arc<ServerConfig>,
     client: Arc<ClientConfig>,
-    /// End of our certificate's validity, in seconds since 1970.
-    not_after: i64,
+    /// Of connections to trunks that have their own, by host in lower case. A connection is never used for another host than the one
+    /// it was opened for, so none is shared by trunks.
+    trunks: HashMap<String, Arc<ClientConfig>>,
+    /// Ends of our certificates' validity, in seconds since 1970, by what they are called in metrics.
+    ends: Vec<(String, i64)>,
+}
+
+impl Loaded {
+    fn client_for(&self, peer: &Host) -> Arc<ClientConfig> {
+        let own = self.trunks.get(&peer.to_string().to_ascii_lowercase());
+        Arc::clone(own.unwrap_or(&self.client))
+    }
 }
 
 impl Tls {
@@ -60,8 +71,10 @@ impl Tls {
     pub async fn watch(self: Arc<Self>) {
         let mut seen = self.stamps().await;
         loop {
-            let left = self.loaded.load().not_after as f64 - seconds_since_1970();
-            metrics::gauge!("offhook_certificate_expires_seconds", "certificate" => "sip").set(left);
+            for (certificate, end) in &self.loaded.load().ends {
+                let left = *end as f64 - seconds_since_1970();
+                metrics::gauge!("offhook_certificate_expires_seconds", "certificate" => certificate.clone()).set(left);
+            }
             let asked = tokio::time::timeout(LOOK_EVERY, self.look.notified()).await.is_ok();
             let now = self.stamps().await;
             if !asked && now == seen {
@@ -97,7 +110,7 @@ impl Tls {
             Host::Address(address) => ServerName::IpAddress((*address).into()),
             Host::Name(name) => ServerName::try_from(name.clone()).ok()?,
         };
-        let connector = TlsConnector::from(Arc::clone(&self.loaded.load().client));
+        let connector = TlsConnector::from(self.loaded.load().client_for(peer));
         note("sent", tokio::time::timeout(HANDSHAKE_MAX, connector.connect(name, stream)).await)
     }
 
@@ -110,7 +123,7 @@ impl Tls {
             Host::Address(address) => ServerName::IpAddress((*address).into()),
             Host::Name(name) => ServerName::try_from(name.clone()).map_err(|error| error.to_string())?,
         };
-        let connector = TlsConnector::from(Arc::clone(&self.loaded.load().client));
+        let connector = TlsConnector::from(self.loaded.load().client_for(peer));
         let shaken = tokio::time::timeout(HANDSHAKE_MAX, connector.connect(name, stream)).await;
         let stream = shaken.map_err(|_| "the handshake took too long".to_owned())?.map_err(|error| error.to_string())?;
         let days = stream.get_ref().1.peer_certificates().and_then(end_of_validity);
@@ -126,13 +139,19 @@ impl Tls {
 }
 
 fn stamps(files: &TlsFiles) -> Vec<Option<(SystemTime, u64)>> {
-    let TlsFiles { certificate, key, client_roots, client_required: _, server_roots } = files;
-    let files = [Some(certificate), Some(key), client_roots.as_ref(), server_roots.as_ref()];
-    let stamp = |file: &PathBuf| {
+    let TlsFiles { certificate, key, client_roots, client_required: _, server_roots, trunks } = files;
+    let own = [Some(certificate), Some(key), client_roots.as_ref(), server_roots.as_ref()];
+    let of_trunk = |trunk: &'_ TrunkTls| -> [Option<PathBuf>; 3] {
+        let TlsIdentity { certificate, roots } = trunk.identity.clone();
+        let (certificate, key) = certificate.unzip();
+        [certificate, key, roots]
+    };
+    let files = own.into_iter().map(|file| file.cloned()).chain(trunks.iter().flat_map(of_trunk));
+    let stamp = |file: PathBuf| {
         let metadata = std::fs::metadata(file).ok()?;
         Some((metadata.modified().ok()?, metadata.len()))
     };
-    files.into_iter().flatten().map(stamp).collect()
+    files.flatten().map(stamp).collect()
 }
 
 /// The DNS names in the certificate that a client showed; checked by then.
@@ -178,14 +197,35 @@ fn reason(error: &io::Error) -> &'static str {
 
 fn load(files: &TlsFiles) -> Result<Loaded, String> {
     let provider = Arc::new(ring::default_provider());
-    let chain = certificates("sip.tls_cert", &files.certificate)?;
-    let not_after =
-        end_of_validity(&chain).ok_or_else(|| wrong("sip.tls_cert", &files.certificate, "is no X.509 certificate"))?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| wrong("sip.tls_key", &files.key, error))?;
-    let certified = CertifiedKey::from_der(chain, key, &provider).map_err(|error| wrong("sip.tls_key", &files.key, error))?;
+    let (certified, end) = certified(["sip.tls_cert", "sip.tls_key"], [&files.certificate, &files.key], &provider)?;
     let server = server_config(files, &provider, certified.clone())?;
-    let client = client_config(files, &provider, certified)?;
-    Ok(Loaded { server: Arc::new(server), client: Arc::new(client), not_after })
+    let node_roots = files.server_roots.as_deref().map(|path| ("sip.tls_server_roots".to_owned(), path));
+    let client = client_config(node_roots.clone(), &provider, certified.clone())?;
+    let (mut trunks, mut ends) = (HashMap::new(), vec![("sip".to_owned(), end)]);
+    for TrunkTls { name, hosts, identity } in &files.trunks {
+        let own = match &identity.certificate {
+            Some((certificate, key)) => {
+                let keys = ["tls_certificate", "tls_key"].map(|key| format!("trunk {name}: {key}"));
+                let (certified, end) = self::certified([&keys[0], &keys[1]], [certificate, key], &provider)?;
+                ends.push((format!("trunk {name}"), end));
+                certified
+            }
+            None => certified.clone(),
+        };
+        let roots = identity.roots.as_deref().map(|path| (format!("trunk {name}: tls_roots"), path));
+        let client = Arc::new(client_config(roots.or(node_roots.clone()), &provider, own)?);
+        trunks.extend(hosts.iter().map(|host| (host.clone(), Arc::clone(&client))));
+    }
+    Ok(Loaded { server: Arc::new(server), client: Arc::new(client), trunks, ends })
+}
+
+/// A certificate with its key, and when it ends. `keys` are what the files are called in the configuration.
+fn certified(keys: [&str; 2], [chain, key]: [&Path; 2], provider: &CryptoProvider) -> Result<(CertifiedKey, i64), String> {
+    let certificates = certificates(keys[0], chain)?;
+    let end = end_of_validity(&certificates).ok_or_else(|| wrong(keys[0], chain, "is no X.509 certificate"))?;
+    let read = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(keys[1], key, error))?;
+    let certified = CertifiedKey::from_der(certificates, read, provider).map_err(|error| wrong(keys[1], key, error))?;
+    Ok((certified, end))
 }
 
 fn server_config(files: &TlsFiles, provider: &Arc<CryptoProvider>, certified: CertifiedKey) -> Result<ServerConfig, String> {
@@ -203,9 +243,14 @@ fn server_config(files: &TlsFiles, provider: &Arc<CryptoProvider>, certified: Ce
     Ok(builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified))))
 }
 
-fn client_config(files: &TlsFiles, provider: &Arc<CryptoProvider>, certified: CertifiedKey) -> Result<ClientConfig, String> {
-    let trusted = match &files.server_roots {
-        Some(path) => roots("sip.tls_server_roots", path)?,
+/// `from` is the file of roots, by what it is called in the configuration; `None`: the public authorities.
+fn client_config(
+    from: Option<(String, &Path)>,
+    provider: &Arc<CryptoProvider>,
+    certified: CertifiedKey,
+) -> Result<ClientConfig, String> {
+    let trusted = match from {
+        Some((key, path)) => roots(&key, path)?,
         None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
     };
     let builder = ClientConfig::builder_with_provider(Arc::clone(provider)).with_safe_default_protocol_versions();

@@ -1,5 +1,6 @@
 //! What a trunk is told, as plain values.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ pub struct TrunkConfig {
     pub targets: Vec<TrunkTarget>,
     /// The host that its URIs name; `None`: each target's own.
     pub domain: Option<Host>,
+    /// TLS of connections to it; `None`: the node's.
+    pub tls: Option<TlsIdentity>,
     /// How it is known when it calls.
     pub inbound: InboundAuth,
     /// What it knows us by when it challenges.
@@ -34,6 +37,8 @@ pub struct TrunkConfig {
     pub rewriting: Rewriting,
     /// Who calls, in calls of ours and in its own.
     pub identity: IdentityPolicy,
+    /// What its callers must show (STIR/SHAKEN); `None`: what the node wants of all.
+    pub signatures: Option<sip::identity::Policy>,
     /// Headers of its INVITEs that bots may see, and that calls of ours may have; without regard to case.
     pub headers: Vec<String>,
     /// What is spoken with it, best first.
@@ -52,10 +57,26 @@ impl TrunkConfig {
         self.headers.iter().any(|own| own.eq_ignore_ascii_case(header))
     }
 
+    /// The hosts that connections to it lead to, in lower case: those of its targets and its registrar.
+    pub fn hosts(&self) -> Vec<String> {
+        let uris = self.targets.iter().map(|target| &target.uri);
+        let uris = uris.chain(self.registration.as_ref().map(|registration| &registration.registrar));
+        uris.filter_map(|uri| uri.host()).map(|host| host.to_string().to_ascii_lowercase()).collect()
+    }
+
     /// Counts a call, either way, that does not pass.
     pub(crate) fn count_refused(&self, reason: &'static str) {
         metrics::counter!("offhook_trunk_rejected_total", "trunk" => self.name.to_string(), "reason" => reason).increment(1);
     }
+}
+
+/// What we show a trunk, and whom we believe to be it. PEM files; they are read again when they change.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct TlsIdentity {
+    /// Our chain and its private key; `None`: the node's.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// Who may have signed its certificate; `None`: as the node has it.
+    pub roots: Option<PathBuf>,
 }
 
 /// One way to a carrier.

@@ -73,7 +73,10 @@ impl Door {
             };
         }
         let digests = || asked.iter().filter_map(|trunk| trunks[*trunk].inbound.digest.as_ref().map(|digest| (*trunk, digest)));
-        let find = |name: &str| digests().map(|(_, digest)| &digest.credentials).find(|known| known.username() == name);
+        let find = |name: &str, algorithm| {
+            let offered = digests().filter(|(_, digest)| digest.algorithms.contains(&algorithm));
+            offered.map(|(_, digest)| &digest.credentials).find(|known| known.username() == name)
+        };
         match self.digest.check(now, REALM, visitor.invite, find) {
             Ok(shown) => Entry::Open(digests().find(|(_, digest)| digest.credentials == *shown).map(|(trunk, _)| trunk)),
             // A node that takes strangers cannot tell one from a trunk that has not been challenged yet; who tried a password is one.

@@ -1,7 +1,7 @@
 //! Who is challenged.
 
 use super::fields::Fields;
-use super::{Algorithm, Credentials, Proof};
+use super::{Algorithm, Credentials, Proof, SESSION, quality};
 use crate::message::{Request, Response, StatusCode, name};
 
 /// Answers to a realm that were refused, one after the other: then the credentials are wrong, and more tries would lock the account.
@@ -30,6 +30,13 @@ impl Side {
         }
     }
 
+    fn info_header(self) -> &'static str {
+        match self {
+            Self::Proxy => name::PROXY_AUTHENTICATION_INFO,
+            Self::Server => name::AUTHENTICATION_INFO,
+        }
+    }
+
     fn answer_header(self) -> &'static str {
         match self {
             Self::Proxy => name::PROXY_AUTHORIZATION,
@@ -49,6 +56,10 @@ pub struct Challenge {
     pub opaque: Option<String>,
     /// What to hash with.
     pub algorithm: Algorithm,
+    /// Whether the hash of the password is bound to the nonce (`-sess`).
+    pub session: bool,
+    /// Whether the body is hashed too (`qop=auth-int`), since the server wants nothing less.
+    pub whole: bool,
     /// Whether the server counts (`qop=auth`); the form of RFC 2069 otherwise.
     pub counted: bool,
     /// The credentials were right, and only the nonce is too old.
@@ -62,10 +73,14 @@ impl Challenge {
     pub fn parse(value: &str) -> Option<Self> {
         let fields = Fields::parse(value)?;
         let text = |name| fields.get(name).map(str::to_owned);
-        let algorithm = fields.get("algorithm").map_or(Some(Algorithm::Md5), Algorithm::read)?;
+        let (algorithm, session) = fields.get("algorithm").map_or(Some((Algorithm::Md5, false)), Algorithm::read)?;
         let qualities = fields.get("qop").filter(|qualities| !qualities.trim_ascii().is_empty());
-        let counted = qualities.map(|all| all.split(',').any(|one| one.trim_ascii().eq_ignore_ascii_case("auth")));
-        if counted == Some(false) {
+        let offers =
+            |wanted: &str| qualities.is_some_and(|all| all.split(',').any(|one| one.trim_ascii().eq_ignore_ascii_case(wanted)));
+        // A body may be changed on its way, so it is left out of the hash where that is permitted.
+        let whole = !offers("auth") && offers("auth-int");
+        let known = whole || offers("auth") || (qualities.is_none() && !session);
+        if !known {
             return None;
         }
         Some(Self {
@@ -73,7 +88,9 @@ impl Challenge {
             nonce: text("nonce")?,
             opaque: text("opaque"),
             algorithm,
-            counted: counted.is_some(),
+            session,
+            whole,
+            counted: qualities.is_some(),
             stale: fields.get("stale").is_some_and(|stale| stale.eq_ignore_ascii_case("true")),
             named: fields.get("algorithm").is_some(),
         })
@@ -86,7 +103,7 @@ pub enum Unanswerable {
     /// The credentials were refused [`FAILURES_MAX`] times.
     #[error("the username or password is wrong")]
     Refused,
-    /// Nothing in it is a digest of MD5 or SHA-256 with `auth`.
+    /// Nothing in it is a digest that we know.
     #[error("the challenge asks for what we do not speak")]
     Unknown,
 }
@@ -100,6 +117,21 @@ struct Held {
     count: u32,
     failures: u8,
     stale: u8,
+    /// Ours, of a `-sess`: it stays as long as the nonce does.
+    cnonce: Option<String>,
+    /// Of the last request, which the server's own proof is about.
+    uri: String,
+}
+
+impl Held {
+    fn new(side: Side, challenge: Challenge) -> Self {
+        Self { side, challenge, count: 0, failures: 0, stale: 0, cnonce: None, uri: String::new() }
+    }
+
+    /// Begins anew with another nonce.
+    fn renew(&mut self) {
+        (self.count, self.cnonce) = (0, None);
+    }
 }
 
 /// Credentials, and the challenges that they have answered: later requests are authorized before they are challenged.
@@ -153,7 +185,7 @@ impl DigestClient {
             if self.held.len() >= REALMS_MAX {
                 return Err(Unanswerable::Unknown);
             }
-            self.held.push(Held { side, challenge, count: 0, failures: 0, stale: 0 });
+            self.held.push(Held::new(side, challenge));
             return Ok(());
         };
         match challenge.stale {
@@ -164,14 +196,27 @@ impl DigestClient {
             return Err(Unanswerable::Refused);
         }
         held.challenge = challenge;
-        held.count = 0;
+        held.renew();
         Ok(())
     }
 
-    /// Whatever else came in answer to an authorized request: the credentials were taken.
-    pub fn handle_accepted(&mut self) {
+    /// Whatever else came in answer to an authorized request: the credentials were taken. The nonce for the next one is taken from
+    /// Authentication-Info (RFC 7616 §3.5, RFC 7615), unless it comes from somebody who fails to prove that he knows the password.
+    pub fn handle_accepted(&mut self, response: &Response) {
         for held in &mut self.held {
             (held.failures, held.stale) = (0, 0);
+        }
+        for side in [Side::Proxy, Side::Server] {
+            let info = response.headers.get(side.info_header()).and_then(Fields::parse_list);
+            let mut of_side = self.held.iter_mut().filter(|held| held.side == side);
+            // It names no realm, so among several it is nobody's.
+            if let (Some(info), Some(held), None) = (info, of_side.next(), of_side.next())
+                && let Some(next) = info.get("nextnonce").filter(|next| !next.is_empty())
+                && is_proven(&self.credentials, held, &info, response)
+            {
+                held.challenge.nonce = next.to_owned();
+                held.renew();
+            }
         }
     }
 
@@ -184,26 +229,40 @@ impl DigestClient {
         }
         for held in &mut self.held {
             held.count += 1;
-            let value = answer(&self.credentials, held, (&method, &uri), cnonce);
+            held.uri.clone_from(&uri);
+            let value = answer(&self.credentials, held, (&method, &request.body), cnonce);
             request.headers.push(held.side.answer_header(), value);
         }
     }
 }
 
-fn answer(credentials: &Credentials, held: &Held, (method, uri): (&str, &str), cnonce: &str) -> String {
-    let Held { challenge, count, .. } = held;
-    let Challenge { realm, nonce, opaque, algorithm, counted, .. } = challenge;
+/// Whether the server's own proof holds, where it gives one: it is ours without a method, and with its body (RFC 7616 §3.5).
+fn is_proven(credentials: &Credentials, held: &Held, info: &Fields<'_>, response: &Response) -> bool {
+    let Some(shown) = info.get("rspauth") else { return true };
+    let Challenge { realm, nonce, algorithm, session, whole, counted, .. } = &held.challenge;
+    let count = format!("{:08x}", held.count);
+    let given = (info.get("nc").unwrap_or(&count), info.get("cnonce").unwrap_or_default());
+    let (counted, body) = (counted.then_some(given), whole.then_some(&response.body[..]));
+    let proof = Proof { algorithm: *algorithm, session: *session, realm, nonce, counted, method: "", uri: &held.uri, body };
+    proof.response(credentials).eq_ignore_ascii_case(shown)
+}
+
+fn answer(credentials: &Credentials, held: &mut Held, (method, body): (&str, &[u8]), cnonce: &str) -> String {
+    let Held { challenge, count, uri, cnonce: kept, .. } = held;
+    let Challenge { realm, nonce, opaque, algorithm, session, whole, counted, .. } = challenge;
+    let cnonce: &str = if *session { kept.get_or_insert_with(|| cnonce.to_owned()) } else { cnonce };
     let count = format!("{count:08x}");
     let counted = counted.then_some((count.as_str(), cnonce));
-    let proof = Proof { algorithm: *algorithm, realm, nonce, counted, method, uri };
+    let body = whole.then_some(body);
+    let proof = Proof { algorithm: *algorithm, session: *session, realm, nonce, counted, method, uri, body };
     let (username, response) = (&credentials.username, proof.response(credentials));
     let mut value =
         format!("Digest username=\"{username}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", response=\"{response}\"");
     if challenge.named {
-        value += &format!(", algorithm={}", algorithm.name());
+        value += &format!(", algorithm={}{}", algorithm.name(), if *session { SESSION } else { "" });
     }
     if let Some((count, cnonce)) = counted {
-        value += &format!(", cnonce=\"{cnonce}\", qop=auth, nc={count}");
+        value += &format!(", cnonce=\"{cnonce}\", qop={}, nc={count}", quality(*whole));
     }
     if let Some(opaque) = opaque {
         value += &format!(", opaque=\"{opaque}\"");

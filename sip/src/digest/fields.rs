@@ -9,9 +9,11 @@ impl<'a> Fields<'a> {
     /// `None` for another scheme, and for what cannot be read: a name that is there twice could be read in two ways.
     pub fn parse(value: &'a str) -> Option<Self> {
         let (scheme, rest) = value.trim_ascii().split_once([' ', '\t'])?;
-        if !scheme.eq_ignore_ascii_case("digest") {
-            return None;
-        }
+        if scheme.eq_ignore_ascii_case("digest") { Self::parse_list(rest) } else { None }
+    }
+
+    /// The same without a scheme, as in Authentication-Info.
+    pub fn parse_list(rest: &'a str) -> Option<Self> {
         let mut fields: Vec<(&str, &str)> = Vec::new();
         for item in split_outside_quotes(rest, b',').map(str::trim_ascii).filter(|item| !item.is_empty()) {
             let (name, value) = item.split_once('=')?;

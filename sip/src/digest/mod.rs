@@ -1,11 +1,13 @@
 //! Digest authentication (RFC 3261 §22 with RFC 2617, RFC 7616 and RFC 8760): answering challenges, and making them.
 //!
 //! ```text
-//! response = H( H(username:realm:password) : nonce : nc : cnonce : qop : H(method:uri) )       qop=auth
-//! response = H( H(username:realm:password) : nonce : H(method:uri) )                           RFC 2069, answered only
+//! A1 = username:realm:password                         -sess: H(username:realm:password):nonce:cnonce
+//! A2 = method:uri                                      auth-int: method:uri:H(body)
+//! response = H( H(A1) : nonce : nc : cnonce : qop : H(A2) )
+//! response = H( H(A1) : nonce : H(A2) )                RFC 2069
 //! ```
-//! [`DigestClient`] is who is challenged, [`DigestServer`] who challenges. Of the algorithms MD5 and SHA-256 are spoken, of the
-//! qualities `auth`: a body is protected by TLS or not at all.
+//! [`DigestClient`] is who is challenged and answers all of these with MD5, SHA-256 and SHA-512-256; [`DigestServer`] challenges with
+//! `auth`, since proxies and NATs rewrite bodies: those are protected by TLS or not at all.
 
 mod client;
 mod fields;
@@ -17,7 +19,7 @@ use std::fmt;
 use std::fmt::Write as _;
 
 use md5::Md5;
-use sha2::{Digest as _, Sha256};
+use sha2::{Digest as _, Sha256, Sha512_256};
 
 pub use client::{Challenge, DigestClient, FAILURES_MAX, REALMS_MAX, Unanswerable};
 pub use server::{DigestServer, NONCES_MAX, Refusal};
@@ -52,9 +54,14 @@ impl fmt::Debug for Credentials {
 pub enum Algorithm {
     /// Broken for signatures, good enough against guessing over UDP, and all that many carriers know.
     Md5,
-    /// Preferred (RFC 8760).
+    /// What is used where both sides know it (RFC 8760).
     Sha256,
+    /// The strongest, and rare.
+    Sha512_256,
 }
+
+/// What is added to the name of an algorithm where the hash of the password is bound to the nonce (RFC 7616 §3.4.2).
+const SESSION: &str = "-sess";
 
 impl Algorithm {
     /// As it stands in a header.
@@ -62,20 +69,29 @@ impl Algorithm {
         match self {
             Self::Md5 => "MD5",
             Self::Sha256 => "SHA-256",
+            Self::Sha512_256 => "SHA-512-256",
         }
     }
 
-    /// `None` for what we do not speak, `-sess` among it.
-    fn read(text: &str) -> Option<Self> {
-        [Self::Md5, Self::Sha256].into_iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(text))
+    /// The one of this name, and whether it is its `-sess`; `None` for what we do not speak.
+    fn read(text: &str) -> Option<(Self, bool)> {
+        let end = text.len().saturating_sub(SESSION.len());
+        let session = text.get(end..).is_some_and(|end| end.eq_ignore_ascii_case(SESSION));
+        let bare = if session { &text[..end] } else { text };
+        let all = [Self::Md5, Self::Sha256, Self::Sha512_256];
+        all.into_iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(bare)).map(|algorithm| (algorithm, session))
     }
 
     /// The hash of the parts with colons between them, in hexadecimal.
     fn hash(self, parts: &[&str]) -> String {
-        let text = parts.join(":");
+        self.hash_octets(parts.join(":").as_bytes())
+    }
+
+    fn hash_octets(self, octets: &[u8]) -> String {
         match self {
-            Self::Md5 => hexadecimal(&Md5::digest(text)),
-            Self::Sha256 => hexadecimal(&Sha256::digest(text)),
+            Self::Md5 => hexadecimal(&Md5::digest(octets)),
+            Self::Sha256 => hexadecimal(&Sha256::digest(octets)),
+            Self::Sha512_256 => hexadecimal(&Sha512_256::digest(octets)),
         }
     }
 }
@@ -83,24 +99,39 @@ impl Algorithm {
 /// What one response is made from, beside the credentials.
 struct Proof<'a> {
     algorithm: Algorithm,
+    /// The algorithm's `-sess`, which is counted.
+    session: bool,
     realm: &'a str,
     nonce: &'a str,
     /// `nc` as it is written, and the cnonce; `None` is the form of RFC 2069.
     counted: Option<(&'a str, &'a str)>,
     method: &'a str,
     uri: &'a str,
+    /// With `auth-int`.
+    body: Option<&'a [u8]>,
 }
 
 impl Proof<'_> {
     fn response(&self, credentials: &Credentials) -> String {
-        let Self { algorithm, realm, nonce, counted, method, uri } = self;
-        let ha1 = algorithm.hash(&[&credentials.username, realm, &credentials.password]);
-        let ha2 = algorithm.hash(&[method, uri]);
+        let Self { algorithm, session, realm, nonce, counted, method, uri, body } = self;
+        let mut ha1 = algorithm.hash(&[&credentials.username, realm, &credentials.password]);
+        if let (true, Some((_, cnonce))) = (session, counted) {
+            ha1 = algorithm.hash(&[&ha1, nonce, cnonce]);
+        }
+        let ha2 = match body {
+            Some(body) => algorithm.hash(&[method, uri, &algorithm.hash_octets(body)]),
+            None => algorithm.hash(&[method, uri]),
+        };
         match counted {
-            Some((count, cnonce)) => algorithm.hash(&[&ha1, nonce, count, cnonce, "auth", &ha2]),
+            Some((count, cnonce)) => algorithm.hash(&[&ha1, nonce, count, cnonce, quality(body.is_some()), &ha2]),
             None => algorithm.hash(&[&ha1, nonce, &ha2]),
         }
     }
+}
+
+/// The value of `qop`.
+fn quality(whole: bool) -> &'static str {
+    if whole { "auth-int" } else { "auth" }
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

@@ -81,7 +81,8 @@ impl DigestServer {
         algorithms.iter().map(one).collect()
     }
 
-    /// Whose request it is: the name whose password it shows. `find` gives the credentials of a name in that realm.
+    /// Whose request it is: the name whose password it shows. `find` gives the credentials of a name in that realm, if it was offered
+    /// this algorithm.
     ///
     /// # Errors
     /// When it is nobody's: challenge it with the refusal.
@@ -90,12 +91,12 @@ impl DigestServer {
         now: Instant,
         realm: &str,
         request: &Request,
-        find: impl Fn(&str) -> Option<&'c Credentials>,
+        find: impl Fn(&str, Algorithm) -> Option<&'c Credentials>,
     ) -> Result<&'c Credentials, Refusal> {
         let answers = request.headers.get_all(name::AUTHORIZATION).filter_map(Fields::parse);
         let fields = answers.into_iter().find(|fields| fields.get("realm") == Some(realm)).ok_or(Refusal::Missing)?;
         let answer = Answer::read(&fields).ok_or(Refusal::Wrong)?;
-        let known = find(answer.username);
+        let known = find(answer.username, answer.algorithm);
         let nobody = Credentials::new(answer.username, "");
         // The same work for a name that nobody has.
         let response = answer.response(realm, request, known.unwrap_or(&nobody));
@@ -178,6 +179,14 @@ impl Counts {
     }
 }
 
+/// What it is hashed with; `None` for what is never offered.
+fn algorithm(fields: &Fields<'_>) -> Option<Algorithm> {
+    match fields.get("algorithm") {
+        Some(name) => Algorithm::read(name).filter(|(_, session)| !session).map(|(algorithm, _)| algorithm),
+        None => Some(Algorithm::Md5),
+    }
+}
+
 /// The answer to a challenge, as it came.
 struct Answer<'a> {
     username: &'a str,
@@ -200,7 +209,7 @@ impl<'a> Answer<'a> {
             nonce: fields.get("nonce")?,
             uri: fields.get("uri")?,
             response: fields.get("response")?,
-            algorithm: fields.get("algorithm").map_or(Some(Algorithm::Md5), Algorithm::read)?,
+            algorithm: algorithm(fields)?,
             cnonce: fields.get("cnonce")?,
             written_count,
             count: u32::from_str_radix(written_count, 16).ok()?,
@@ -211,7 +220,7 @@ impl<'a> Answer<'a> {
         let Self { nonce, uri, algorithm, .. } = *self;
         let method = request.method.to_string();
         let counted = Some((self.written_count, self.cnonce));
-        Proof { algorithm, realm, nonce, counted, method: &method, uri }.response(credentials)
+        Proof { algorithm, session: false, realm, nonce, counted, method: &method, uri, body: None }.response(credentials)
     }
 
     /// Whether it was made for this request. Proxies rewrite hosts, and SIPp leaves the user out; another user is another number, which

@@ -35,11 +35,13 @@ fn check(proof: Proof<'_>, (username, password): (&str, &str), expected: &str) {
 fn rfc_2617_section_3_5() {
     let proof = Proof {
         algorithm: Algorithm::Md5,
+        session: false,
         realm: "testrealm@host.com",
         nonce: "dcd98b7102dd2f0e8b11d0f600bfb0c093",
         counted: Some(("00000001", "0a4f113b")),
         method: "GET",
         uri: "/dir/index.html",
+        body: None,
     };
     check(proof, ("Mufasa", "Circle Of Life"), "6629fae49393a05397450978507c4ef1");
 }
@@ -49,11 +51,13 @@ fn rfc_2617_section_3_5() {
 fn rfc_2069_section_2_4() {
     let proof = Proof {
         algorithm: Algorithm::Md5,
+        session: false,
         realm: "testrealm@host.com",
         nonce: "dcd98b7102dd2f0e8b11d0f600bfb0c093",
         counted: None,
         method: "GET",
         uri: "/dir/index.html",
+        body: None,
     };
     check(proof, ("Mufasa", "CircleOfLife"), "1949323746fe6a43ef61f9606e7febea");
 }
@@ -62,15 +66,117 @@ fn rfc_2069_section_2_4() {
 fn rfc_7616_section_3_9_1() {
     let proof = |algorithm| Proof {
         algorithm,
+        session: false,
         realm: "http-auth@example.org",
         nonce: "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v",
         counted: Some(("00000001", "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ")),
         method: "GET",
         uri: "/dir/index.html",
+        body: None,
     };
     let mufasa = ("Mufasa", "Circle of Life");
     check(proof(Algorithm::Md5), mufasa, "8ca523f5e9506fed4657c9700eebdbec");
     check(proof(Algorithm::Sha256), mufasa, "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1");
+}
+
+/// With erratum 4897: the hash in the RFC was cut off from SHA-512, and is of another user.
+#[test]
+fn rfc_7616_section_3_9_2() {
+    let proof = Proof {
+        algorithm: Algorithm::Sha512_256,
+        session: false,
+        realm: "api@example.org",
+        nonce: "5TsQWLVdgBdmrQ0XsxbDODV+57QdFR34I9HAbC/RVvkK",
+        counted: Some(("00000001", "NTg6RKcb9boFIAS3KrFK9BGeh+iDa/sm6jUMp2wds69v")),
+        method: "GET",
+        uri: "/doe.json",
+        body: None,
+    };
+    let doe = ("J\u{e4}s\u{f8}n Doe", "Secret, or not?");
+    check(proof, doe, "3798d4131c277846293534c3edc11bd8a5e4cdcbff78b05db9d95eeb1cec68a5");
+}
+
+/// What Python's hashlib makes of RFC 7616 §3.4: `-sess`, `auth-int` and both.
+#[test]
+fn sessions_and_bodies_are_hashed_as_others_do() {
+    let cases = [
+        (
+            Algorithm::Md5,
+            "46051c1cf979eda8640f2d0724942a2e",
+            "f43a38df6ce9025d8dc2d40381ae76cb",
+            "6810cb2b524024bdde8611410929d153",
+        ),
+        (
+            Algorithm::Sha256,
+            "24d30ed2cfa9e2e6093dae76b6a75ced8c43fcc03f3f5a0c6bef50a9d1956850",
+            "312073448400d20e64694ab7a92502eea433267506da3d430f102b138c38c7b3",
+            "ed33407843ac32a57fd6a31690826e0839f9644693c399a044e96afe3f12d123",
+        ),
+        (
+            Algorithm::Sha512_256,
+            "cc8947ddcd787a261af3081420ed224526b7e138486de97fc6857d527e496374",
+            "392a5a14f044d3185395a3cafd6466db91dd51672be48fed009c29e50924aa42",
+            "e933bbc3e728f24abc042a1605910e4330d19fb48e4e6c9779cfd31fe38b4676",
+        ),
+    ];
+    for (algorithm, session, whole, both) in cases {
+        for (sess, body, expected) in [(true, false, session), (false, true, whole), (true, true, both)] {
+            let proof = Proof {
+                algorithm,
+                session: sess,
+                realm: REALM,
+                nonce: "nonce",
+                counted: Some(("00000001", "cnonce")),
+                method: "INVITE",
+                uri: "sip:+4930@carrier.example",
+                body: body.then_some(b"v=0\r\n"),
+            };
+            check(proof, ("alice", "secret"), expected);
+        }
+    }
+}
+
+/// The answers to a challenge of these fields, in two requests, and after a response with this Authentication-Info in a third.
+fn thrice(fields: &str, info: &str) -> [String; 3] {
+    let mut client = DigestClient::new(Credentials::new("alice", "secret"));
+    client.handle_challenge(&unauthorized(&[&format!("Digest realm=\"{REALM}\", nonce=\"nonce\", {fields}")])).unwrap();
+    let mut ask = |cnonce: &str, info: Option<&str>| {
+        let mut invite = request("INVITE", "sip:+4930@carrier.example");
+        invite.body = "v=0\r\n".into();
+        client.authorize(&mut invite, cnonce);
+        let answer = invite.headers.get(name::AUTHORIZATION).unwrap().to_owned();
+        let mut taken = Response::to_request(&invite, StatusCode::OK);
+        info.into_iter().for_each(|info| taken.headers.push(name::AUTHENTICATION_INFO, info));
+        client.handle_accepted(&taken);
+        answer
+    };
+    [ask("cnonce", None), ask("other", Some(info)), ask("third", None)]
+}
+
+#[test]
+fn a_session_keeps_our_half_and_the_body_is_hashed_where_nothing_less_is_wanted() {
+    let answers = thrice("algorithm=SHA-256-SESS, qop=\"auth-int\"", "nextnonce=\"next\"");
+    let has = |place: usize, text: &str| assert!(answers[place].contains(text), "{text} in {}", answers[place]);
+    has(0, "response=\"ed33407843ac32a57fd6a31690826e0839f9644693c399a044e96afe3f12d123\"");
+    has(0, "algorithm=SHA-256-sess, cnonce=\"cnonce\", qop=auth-int, nc=00000001");
+    has(1, "nonce=\"nonce\"");
+    has(1, "cnonce=\"cnonce\", qop=auth-int, nc=00000002");
+    has(2, "nonce=\"next\"");
+    has(2, "cnonce=\"third\", qop=auth-int, nc=00000001");
+    assert!(thrice("qop=\"auth-int,auth\"", "")[0].contains("qop=auth, "), "the body may be changed on its way");
+}
+
+#[test]
+fn the_next_nonce_is_taken_from_who_knows_the_password() {
+    let next = |info: &str| thrice("algorithm=SHA-256, qop=auth", info)[2].contains("nonce=\"next\"");
+    // hashlib's, of the first request.
+    let proof = "e1d70e2d4f823a423ffaacbfd9905c98080ea2c2073618ca53075bf6c1f80101";
+    assert!(next(&format!("nextnonce=\"next\", qop=auth, rspauth=\"{proof}\", cnonce=\"cnonce\", nc=00000001")));
+    assert!(next("nextnonce=\"next\""));
+    assert!(!next("nextnonce=\"next\", qop=auth, rspauth=\"00\", cnonce=\"cnonce\", nc=00000001"));
+    assert!(!next("nextnonce=\"\""));
+    assert!(!next("nextnonce"));
+    assert!(!thrice("", "nextnonce=\"next\"")[1].contains("next"));
 }
 
 /// What an INVITE is authorized with after these challenges, response left out.
@@ -108,6 +214,8 @@ fn sha_256_is_preferred() {
     for both in [[md5, sha], [sha, md5]] {
         assert!(answered(&both).ends_with("algorithm=SHA-256 (64)"));
     }
+    let strongest = "Digest realm=\"r\", nonce=\"n\", algorithm=SHA-512-256";
+    assert!(answered(&[md5, strongest, sha]).ends_with("algorithm=SHA-512-256 (64)"));
 }
 
 #[test]
@@ -116,9 +224,10 @@ fn what_we_do_not_speak_is_not_answered() {
     for value in [
         "Basic realm=\"r\"",
         "Digest realm=\"r\"",
-        "Digest realm=\"r\", nonce=\"n\", algorithm=SHA-512-256",
+        "Digest realm=\"r\", nonce=\"n\", algorithm=SHA-512",
+        "Digest realm=\"r\", nonce=\"n\", algorithm=-sess",
         "Digest realm=\"r\", nonce=\"n\", algorithm=MD5-sess",
-        "Digest realm=\"r\", nonce=\"n\", qop=\"auth-int\"",
+        "Digest realm=\"r\", nonce=\"n\", qop=\"auth-conf\"",
         "Digest realm=\"r\", nonce=\"n\", nonce=\"m\"",
         "Digest realm=\"r\" nonce",
         "Digest",
@@ -210,7 +319,9 @@ impl Door {
 
     fn judge(&mut self, request: &Request) -> String {
         let alice = &self.alice;
-        let found = self.server.check(self.now, REALM, request, |name| Some(alice).filter(|alice| alice.username() == name));
+        let found = self.server.check(self.now, REALM, request, |name, algorithm| {
+            Some(alice).filter(|alice| alice.username() == name && algorithm != Algorithm::Sha512_256)
+        });
         match found {
             Ok(credentials) => credentials.username().to_owned(),
             Err(refusal) => {
@@ -239,6 +350,22 @@ fn who_shows_the_password_is_let_in() {
     {
         let invite = door.knock(username, password);
         assert_eq!(door.judge(&invite), expected, "{username} {password}");
+    }
+}
+
+#[test]
+fn what_was_not_offered_is_not_taken() {
+    let mut door = Door::new();
+    let values = door.server.challenge(door.now, REALM, &[Algorithm::Sha512_256], Refusal::Missing);
+    let sessions = values[0].replace("SHA-512-256", "SHA-256-sess");
+    for (challenge, expected) in
+        [(&values[0].replace("SHA-512-256", "SHA-256"), "alice"), (&values[0], "Wrong"), (&sessions, "Wrong")]
+    {
+        let mut client = DigestClient::new(door.alice.clone());
+        client.handle_challenge(&unauthorized(&[challenge])).unwrap();
+        let mut invite = request("INVITE", "sip:+4930@offhook.example");
+        client.authorize(&mut invite, "c");
+        assert_eq!(door.judge(&invite), expected, "{challenge}");
     }
 }
 

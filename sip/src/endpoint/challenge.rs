@@ -57,7 +57,7 @@ impl Endpoint {
             return false;
         };
         if !matches!(response.status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED) {
-            digest.handle_accepted();
+            digest.handle_accepted(response);
             return false;
         }
         if digest.handle_challenge(response).is_err() || !self.is_wanted(user) {

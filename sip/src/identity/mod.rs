@@ -12,6 +12,7 @@
 
 mod carrier;
 mod certificate;
+mod memory;
 mod number;
 mod party;
 mod passport;
@@ -30,6 +31,7 @@ use passport::{Passport, Read};
 
 pub use carrier::CarrierWord;
 pub use certificate::{Roots, RootsError};
+pub use memory::{Memory, SEEN_MAX, Sighting};
 pub use number::without_parameters;
 pub use policy::{Policy, Refusal, decide};
 pub use sign::{Random, Signed, Signer, SignerError};

@@ -50,9 +50,11 @@ pub fn decide(policy: Policy, verdict: &Verdict) -> Result<(), Refusal> {
                 | Reason::Unsupported,
             ),
         ) => (StatusCode::UNSUPPORTED_CREDENTIAL, "Unsupported Credential"),
-        (_, None | Some(Reason::CalleeMismatch | Reason::CallerMismatch | Reason::Malformed | Reason::Signature)) => {
-            (StatusCode::INVALID_IDENTITY_HEADER, "Invalid Identity Header")
-        }
+        (
+            _,
+            None
+            | Some(Reason::CalleeMismatch | Reason::CallerMismatch | Reason::Malformed | Reason::Replayed | Reason::Signature),
+        ) => (StatusCode::INVALID_IDENTITY_HEADER, "Invalid Identity Header"),
     };
     Err(Refusal { status, phrase })
 }

@@ -396,7 +396,7 @@ fn a_policy_decides_by_the_verdict() {
     for reason in [Reason::Untrusted, Reason::Unsupported] {
         check(require, &failed(reason), "437 Unsupported Credential");
     }
-    for reason in [Reason::Signature, Reason::Malformed, Reason::CallerMismatch, Reason::CalleeMismatch] {
+    for reason in [Reason::Signature, Reason::Replayed, Reason::Malformed, Reason::CallerMismatch, Reason::CalleeMismatch] {
         check(require, &failed(reason), "438 Invalid Identity Header");
     }
 }

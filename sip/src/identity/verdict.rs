@@ -90,6 +90,8 @@ pub enum Reason {
     NoRoots,
     /// The certificate could not be fetched.
     NotFetched,
+    /// It was seen before: a copy of a signed call.
+    Replayed,
     /// The signature is not of the certificate's key.
     Signature,
     /// It was signed too long ago, or will be.
@@ -115,6 +117,7 @@ impl Reason {
             Self::NumberNotCovered => "number_not_covered",
             Self::NoRoots => "no_roots",
             Self::NotFetched => "not_fetched",
+            Self::Replayed => "replayed",
             Self::Signature => "bad_signature",
             Self::Stale => "stale",
             Self::Untrusted => "untrusted",
@@ -153,7 +156,7 @@ pub struct Verdict {
 
 impl Verdict {
     /// The same when it did not pass: nothing that was claimed is kept.
-    pub(super) fn because(self, reason: Reason) -> Self {
+    pub fn because(self, reason: Reason) -> Self {
         let Self { noted, carrier, .. } = self;
         Self { outcome: reason.outcome(), reason: Some(reason), noted, carrier, ..Self::default() }
     }

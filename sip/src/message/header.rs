@@ -41,6 +41,8 @@ pub mod name {
         RETRY_AFTER = "Retry-After";
         AUTHORIZATION = "Authorization";
         PROXY_AUTHORIZATION = "Proxy-Authorization";
+        AUTHENTICATION_INFO = "Authentication-Info";
+        PROXY_AUTHENTICATION_INFO = "Proxy-Authentication-Info";
         WWW_AUTHENTICATE = "WWW-Authenticate";
         PROXY_AUTHENTICATE = "Proxy-Authenticate";
         REASON = "Reason";

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use actors::config::TrunkConfig;
+use actors::identity::{Attestation, Policy};
 use actors::trunk::config::{Codec, FromPolicy, PrivacyPolicy, SrtpPolicy};
 
 use super::{REFERENCE, environment, load, mistakes};
@@ -35,7 +36,7 @@ fn everything_can_be_said() {
     let rows = "transport = \"tls\"\nusername = \"alice\"\npassword_env = \"CARRIER_PASSWORD\"\nregister = true\n\
                 addresses = [\"203.0.113.0/24\"]\ninbound_username = \"door\"\ninbound_password_env = \"DOOR_PASSWORD\"\n\
                 inbound_digest = [\"md5\"]\nemergency = \"allow\"\nfrom = \"user\"\nprivacy = \"never\"\ncodecs = [\"pcma\"]\n\
-                srtp = \"required\"\nheaders = [\"X-Account\"]\ncaller_number = \"+49 30 1\"\n\
+                srtp = \"required\"\nidentity = \"off\"\nheaders = [\"X-Account\"]\ncaller_number = \"+49 30 1\"\n\
                 inbound_called = [{ starts_with = \"00\", strip = 2, prefix = \"+\" }]\n\
                 [[trunks.targets]]\nuri = \"sip.carrier.example\"\n[[trunks.targets]]\nuri = \"sip:192.0.2.1:5070;transport=udp\"\npriority = 2\n";
     let trunk = trunk(rows);
@@ -47,6 +48,7 @@ fn everything_can_be_said() {
     assert_eq!((trunk.identity.from, trunk.identity.privacy), (FromPolicy::User, PrivacyPolicy::Never));
     assert_eq!(trunk.identity.number.as_deref(), Some("+49301"));
     assert!(trunk.emergency_numbers.is_empty() && trunk.passes("x-account") && !trunk.passes("X-Other"));
+    assert_eq!(trunk.signatures, Some(Policy::Off));
     assert_eq!(trunk.rewriting.inbound_called[0].strip, 2);
     let shown = format!("{trunk:?}");
     assert!(!shown.contains("s3cret") && !shown.contains("0pen"), "{shown}");
@@ -57,9 +59,14 @@ fn what_cannot_work_is_refused_with_its_key() {
     assert!(mistakes("[[trunks]]", &[]).starts_with("trunks[0].name: must be set"));
     check("username = \"a\"", "password_env: must name a variable that is set, with username");
     check("username = \"a b\"", "username: must be 1-128 characters without spaces, quotes and backslashes");
+    check("username = \"a\"\npassword_env = \"NONE\"", "password_env: the environment variable NONE is not set");
     check(
-        "username = \"a\"\npassword_env = \"NONE\"",
-        "password_env: the environment variable NONE is not set\npassword_env: must name a variable that is set, with username",
+        "inbound_username = \"a\"\ninbound_password_env = \"NONE\"",
+        "inbound_password_env: the environment variable NONE is not set",
+    );
+    check(
+        "username = \"a b\"\npassword_env = \"CARRIER_PASSWORD\"",
+        "username: must be 1-128 characters without spaces, quotes and backslashes",
     );
     check("inbound_password_env = \"DOOR_PASSWORD\"", "inbound_username: must be set with inbound_password_env");
     check("register = true", "registrar: must be set to register, or a target");
@@ -73,7 +80,20 @@ fn what_cannot_work_is_refused_with_its_key() {
         "targets[0].uri: \"sip:user@host\" is not a host or a SIP URI without a user (sip:host:port;transport=udp)",
     );
     check("emergency_numbers = [\"sos\"]", "emergency_numbers: must be digits");
-    check("channels = -1", "channels: -1 is below 0");
+    check("channels = 0", "channels: 0 is below 1");
+    check("channels = 100001", "channels: 100001 is above 100000");
+    check("calls_per_second = 0\noutbound_per_minute = 0", "calls_per_second: 0 is below 1\noutbound_per_minute: 0 is below 1");
+    check("options_interval_s = 1", "options_interval_s: 1 s is below 8 s; 0: never");
+    check("options_interval_s = 0", "");
+    check("allowed_prefixes = [\"+49 30\"]", "allowed_prefixes: \"+49 30\" begins no number (+49, 00)");
+    check(
+        "outbound_called = [{ prefix = \"0\" }, { starts_with = \"1\" }]",
+        "outbound_called[1].starts_with: is behind a rule that fits every number, and is never reached",
+    );
+    check(
+        "certificate_names = \"pbx.example\"",
+        "certificate_names: need sip.tls_client_roots: without them no certificate is asked for",
+    );
     check("chanels = 1", "chanels: unknown key; did you mean channels?");
     check("inbound_called = [{ starts = \"0\" }]", "inbound_called[0].starts: unknown key");
     assert!(mistakes("[[trunks]]\nname = \"a\"\nheaders = \"Route\"", &[]).starts_with("trunks[0].headers: \"Route\" is not X-"));
@@ -84,6 +104,44 @@ fn what_cannot_work_is_refused_with_its_key() {
     };
     let said = mistakes(&(doors("a") + &doors("b")), VARIABLES);
     assert_eq!(said, "trunks[1].inbound_username: is another trunk's too, and neither has addresses to tell them apart");
+}
+
+#[test]
+fn a_trunk_has_its_own_rule_for_signatures() {
+    let of = |node: &str, rows: &str| {
+        let text = format!("[identity]\nroots = \"roots.pem\"\n{node}\n[[trunks]]\nname = \"carrier\"\n{rows}");
+        load(&text, &[]).trunks.remove(0).signatures
+    };
+    assert_eq!(of("", ""), None);
+    assert_eq!(of("policy = \"require\"", "identity = \"note\""), Some(Policy::Note));
+    assert_eq!(of("minimum_attestation = \"B\"", "identity = \"require\""), Some(Policy::Require(Attestation::Partial)));
+    let minimum = "identity_minimum_attestation = \"A\"";
+    assert_eq!(of("policy = \"require\"", minimum), Some(Policy::Require(Attestation::Full)));
+    check(minimum, "identity_minimum_attestation: needs \"require\" in identity, here or as identity.policy");
+    let no_roots = "identity: \"require\" needs identity.roots: without them no call would be taken";
+    check("identity = \"require\"", no_roots);
+}
+
+#[test]
+fn a_trunk_has_its_own_tls() {
+    let node = "[sip]\ntls_cert = \"n.pem\"\ntls_key = \"n.key\"\n";
+    let row = |name: &str, keys: &str, host: &str| {
+        format!("[[trunks]]\nname = \"{name}\"\n{keys}[[trunks.targets]]\nuri = \"sips:{host}\"\n")
+    };
+    let own = "tls_certificate = \"c.pem\"\ntls_key = \"c.key\"\ntls_roots = \"r.pem\"\n";
+    let trunk = load(&format!("{node}{}", row("a", own, "A.example")), &[]).trunks.remove(0);
+    assert_eq!(trunk.hosts(), ["a.example"]);
+    let tls = trunk.tls.unwrap();
+    assert_eq!((tls.certificate, tls.roots), (Some(("c.pem".into(), "c.key".into())), Some("r.pem".into())));
+    check("tls_certificate = \"c.pem\"", "tls_key: must be set with tls_certificate");
+    check("tls_key = \"c.pem\"", "tls_certificate: must be set with tls_key");
+    check("tls_roots = \"r.pem\"", "tls_roots: needs sip.tls_cert and sip.tls_key: without them there is no TLS");
+    let two = |first: &str, second: &str| mistakes(&format!("{node}{}{}", row("a", own, first), row("b", "", second)), &[]);
+    assert_eq!(two("x.example", "y.example"), "");
+    assert_eq!(
+        two("x.example", "X.example"),
+        "trunks[1].tls_certificate: is not that of trunk \"a\", which has a host in common: one host is shown one"
+    );
 }
 
 /// The row in the reference file, without its comment signs, is one that can be used, and it has every key.

@@ -10,6 +10,7 @@ mod knowledge;
 mod ladders;
 mod memories;
 mod sample;
+mod spend;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -49,6 +50,7 @@ cases! {
     analyses::a_start_opens_the_claims_of_the_process_before,
     analyses::every_end_reads_back,
     analyses::a_claim_that_is_over_changes_nothing,
+    spend::spent_minutes_are_kept_by_node_for_two_days,
     memories::memories_are_bounded_and_the_one_confirmed_longest_ago_goes,
     memories::what_is_known_is_confirmed_and_what_expires_is_gone,
     memories::an_analysis_teaches_and_corrects,

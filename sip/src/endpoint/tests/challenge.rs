@@ -32,7 +32,7 @@ impl Carrier {
     fn serve(&mut self, method: &str, status: u16, tag: &str) -> String {
         let request = &self.bench.sent[method];
         let (now, realm, alice) = (self.bench.now, self.realm, &self.credentials);
-        let known = self.server.check(now, realm, request, |name| (name == alice.username()).then_some(alice));
+        let known = self.server.check(now, realm, request, |name, _| (name == alice.username()).then_some(alice));
         let mut response = match known {
             Ok(_) => Response::to_request(request, StatusCode::new(status).unwrap()),
             Err(refusal) => {
@@ -120,7 +120,7 @@ fn the_next_one_of_its_series_is_authorized_at_once() {
         let id = carrier.register(series);
         let (now, alice) = (carrier.bench.now, carrier.credentials.clone());
         let request = carrier.bench.sent["REGISTER"].clone();
-        if let Err(refusal) = carrier.server.check(now, REALM, &request, |_| Some(&alice)) {
+        if let Err(refusal) = carrier.server.check(now, REALM, &request, |_, _| Some(&alice)) {
             assert_eq!(refusal, Refusal::Missing);
             assert_eq!(carrier.serve("REGISTER", 200, "r"), "401 REGISTER");
         }
