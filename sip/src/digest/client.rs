@@ -168,6 +168,11 @@ impl DigestClient {
         Ok(())
     }
 
+    /// Begins as one that was never challenged: who is asked now has nothing to do with who was asked before.
+    pub fn forget(&mut self) {
+        self.held.clear();
+    }
+
     /// Whatever else came in answer to an authorized request: the credentials were taken.
     pub fn handle_accepted(&mut self) {
         for held in &mut self.held {
