@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actors::trunk::config::{
     Algorithm, Codec, Credentials, EMERGENCY_NUMBERS, FromPolicy, Host, IdentityPolicy, InboundAuth, InboundDigest, Network,
-    PrivacyPolicy, RegistrationConfig, Rewriting, Rule, SrtpPolicy, TrunkConfig, TrunkLimits, TrunkTarget, Uri,
+    PrivacyPolicy, RedirectsTo, RegistrationConfig, Rewriting, Rule, SrtpPolicy, TrunkConfig, TrunkLimits, TrunkTarget, Uri,
 };
 use actors::trunk::number::tidy;
 
@@ -19,6 +19,9 @@ const TARGETS_MAX: usize = 16;
 /// Networks, names, rules, headers and prefixes of a trunk, of each so many.
 const ROWS_MAX: usize = 256;
 const KEEPALIVE: Duration = Duration::from_secs(30);
+/// By then four INVITEs have gone out over UDP (at 0, 0.5, 1.5 and 3.5 s), and the last had half a second to be answered with 100: who
+/// says nothing now is not there, and who waits for the call has not given up yet.
+const TRY_TIMEOUT: Duration = Duration::from_secs(4);
 const REGISTER_EXPIRES: Duration = Duration::from_secs(3600);
 const USER: &str = "offhook";
 
@@ -71,6 +74,8 @@ fn read_trunk(row: &mut Section<'_>, defaults: &Defaults, key: &dyn Fn(&str) -> 
         inbound: read_inbound(row, key),
         limits: read_limits(row),
         keepalive: row.seconds("options_interval_s", KEEPALIVE, 0..=3600),
+        try_timeout: row.seconds("try_timeout_s", TRY_TIMEOUT, 1..=32),
+        redirects: read_redirects(row),
         rewriting: read_rewriting(row),
         headers: bounded(row, "headers", header),
         codecs: read_codecs(row, defaults),
@@ -170,6 +175,11 @@ fn read_registration(row: &mut Section<'_>, transport: &str, targets: &[TrunkTar
         row.refuse("registrar", "must be set to register, or a target");
     }
     Some(RegistrationConfig { registrar: registrar?, expires })
+}
+
+fn read_redirects(row: &mut Section<'_>) -> RedirectsTo {
+    let redirects = [("trunk", RedirectsTo::Itself), ("refuse", RedirectsTo::Nowhere), ("any", RedirectsTo::Anybody)];
+    row.choice("redirects", RedirectsTo::Itself, &redirects)
 }
 
 fn read_limits(row: &mut Section<'_>) -> TrunkLimits {

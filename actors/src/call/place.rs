@@ -9,12 +9,12 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use sip::dialog::DialogId;
-use sip::endpoint::OutboundInvite;
 use sip::message::StatusCode;
 use sip::sdp::{self, Negotiated, SdpError, SessionDescription};
 use store::{CallId, Direction, HangupCause, Refused, StoreWrite, WallTime};
 use tokio::sync::oneshot;
 
+use super::attempts::{Tries, outbound_invite, words};
 use super::negotiate::settle;
 use super::{Call, CallMsg, Origin, Party, Phase};
 use crate::calls::PlaceRefusal;
@@ -46,11 +46,13 @@ pub(super) struct Placed {
     rang: bool,
     /// What early media was agreed on.
     early: Option<Negotiated>,
+    /// What has failed on the way.
+    pub(super) tries: Tries,
 }
 
 impl Placed {
     pub(super) fn new(route: Route, reply: oneshot::Sender<Result<CallId, PlaceRefusal>>) -> Self {
-        Self { route, reply: Some(reply), dialed: None, rang: false, early: None }
+        Self { route, reply: Some(reply), dialed: None, rang: false, early: None, tries: Tries::default() }
     }
 }
 
@@ -100,8 +102,9 @@ impl Call {
         ours.previous = Some(offer.clone());
         let credentials = route.trunk.as_ref().and_then(|trunk| trunk.credentials.clone());
         let mut invite = outbound_invite(route, offer);
-        let signed = self.shared.identity.header(self.id, &self.party.caller(), &self.party.called());
-        invite.headers.extend(signed.map(|(name, value)| (name.to_owned(), value)));
+        if let Some((name, value)) = self.shared.identity.header(self.id, &self.party.caller(), &self.party.called()) {
+            invite.push_header(name, &value);
+        }
         if let Party::Sip { local, offered, .. } = &mut self.party {
             *local = Some(Box::new(ours));
             *offered = Some(sockets);
@@ -245,7 +248,10 @@ impl Call {
     pub(super) fn handle_callee_refused(&mut self, status: StatusCode, reason: String, me: &Mailbox<CallMsg>) {
         let mut reason = reason;
         reason.truncate(reason.floor_char_boundary(REASON_MAX));
-        let detail = format!("{} {reason}", status.code());
+        let mut detail = words(status, &reason);
+        if let Some(placed) = self.placed() {
+            detail = placed.tries.explain(detail);
+        }
         let refused = Refused { code: status.code(), reason };
         self.shared.store.tell(StoreMsg::Write(StoreWrite::CallRefused { call: self.id, refused }));
         if let Party::Sip { open, .. } = &mut self.party {
@@ -268,7 +274,7 @@ impl Call {
         if taken_back { HangupCause::Cancelled } else { cause }
     }
 
-    fn placed(&mut self) -> Option<&mut Placed> {
+    pub(super) fn placed(&mut self) -> Option<&mut Placed> {
         match &mut self.party {
             Party::Sip { origin: Origin::Placed(placed), .. } => Some(placed.as_mut()),
             _ => None,
@@ -302,12 +308,6 @@ pub(super) fn cause_of(status: StatusCode) -> HangupCause {
         500..=599 => HangupCause::Unavailable,
         _ => HangupCause::Failed,
     }
-}
-
-/// The INVITE of a call of ours; the one place where one is made.
-fn outbound_invite(route: Route, offer: String) -> OutboundInvite {
-    let Route { request_uri, next_hop, from, to, headers, .. } = route;
-    OutboundInvite { to, next_hop, headers, sdp: Some(offer), ..OutboundInvite::new(request_uri, from) }
 }
 
 #[cfg(test)]
