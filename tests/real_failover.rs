@@ -90,7 +90,7 @@ fn a_silent_target_costs_seconds_and_no_call() {
     is_up(&server, &targets[0], 0.0);
     // At 0, 0.5 and 1.5 s, and one to whom it went on: all on one ladder.
     let (silent, callee) = (silent.local_addr().unwrap().to_string(), callee_address);
-    assert_eq!(invites(&server, &id), [&silent, &silent, &silent, &callee]);
+    assert_eq!(invites(&server, &id), [silent.clone(), silent.clone(), silent, callee]);
 }
 
 #[test]

@@ -127,9 +127,10 @@ impl Keepalive {
             return;
         }
         // A Retry-After that is still running says more.
-        if !matches!(self.said_by_calls, Some((Health::Down, _))) {
-            self.said_by_calls = Some((Health::Failing, now + AVOIDED_FOR));
+        if self.said_by_calls.is_some_and(|(said, _)| said == Health::Down) {
+            return;
         }
+        self.said_by_calls = Some((Health::Failing, now + AVOIDED_FOR));
         if !self.interval.is_zero() && self.asked.is_none() {
             self.failures += 1;
             if self.failures >= DOWN_AFTER {
