@@ -11,6 +11,7 @@
 //! ```
 
 mod arrive;
+mod attempts;
 mod children;
 mod draft;
 pub(crate) mod finish;
@@ -444,9 +445,9 @@ impl Call {
             Event::Ringing { sdp, .. } => self.handle_callee_ringing(sdp, me).await,
             Event::Answered { dialog, sdp, .. } => self.handle_callee_answered(dialog, sdp, me).await,
             Event::Refused { status, reason, .. } => self.handle_callee_refused(status, reason, me),
-            Event::TimedOut { .. } => {
-                self.end(HangupCause::Unavailable, Some("the callee's side did not answer at all".into()), me);
-            }
+            Event::AttemptFailed { attempt, .. } => self.handle_attempt_failed(&attempt),
+            Event::Redirected { to, .. } => self.handle_redirected(&to),
+            Event::TimedOut { .. } => self.handle_nobody_answered(me),
             Event::Invited { .. } | Event::Responded { .. } | Event::Unanswered { .. } => {}
         }
     }

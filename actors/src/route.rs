@@ -1,11 +1,13 @@
 //! The route of a call that Offhook places: whom the INVITE is for, who it is from, where its media is. One function decides it.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use sip::endpoint::{CallTarget, Permitted, RedirectPolicy, Redirects};
 use sip::uri::{Host, NameAddr, Scheme, SipUri, Uri};
 use store::PhoneNumber;
 
@@ -47,6 +49,12 @@ pub struct Route {
     pub next_hop: Option<Uri>,
     /// What the INVITE says beside.
     pub headers: Vec<(String, String)>,
+    /// Whom to ask when the first one fails, in this order.
+    pub others: Vec<CallTarget>,
+    /// Which targets of the trunk they are, the first one before them.
+    pub targets: Vec<usize>,
+    /// What is done with redirections.
+    pub redirects: Redirects,
     /// What carries it; `None`: nothing.
     pub trunk: Option<Arc<TrunkConfig>>,
 }
@@ -96,12 +104,24 @@ fn by_trunk(sip: &SipConfig, trunks: &Trunks, asked: &PlaceCall) -> Result<Route
         None => trunks.find_route(&call),
     };
     let (entry, way) = found.map_err(|reason| refusal(reason, asked))?;
-    let trunk::route::Route { hops, from, caller, to, called, headers, .. } = way;
-    let Hop { request_uri, next_hop } = hops.into_iter().next().ok_or(PlaceRefusal::Node(Refusal::TrunkDown))?;
-    let literal = next_hop.host().and_then(Host::address);
-    let media = media(sip, literal).map_err(|reason| PlaceRefusal::Asked(NoRoute::new("trunk_id", reason)))?;
-    let trunk = Some(Arc::clone(&entry.config));
-    Ok(Route { request_uri, from, caller, to, called, media, next_hop: Some(next_hop), headers, trunk })
+    let trunk::route::Route { hops, caller, called, .. } = way;
+    let literal = |hop: &Hop| hop.next_hop.host().and_then(Host::address);
+    let Some(first) = hops.first() else { return Err(PlaceRefusal::Node(Refusal::TrunkDown)) };
+    let media = media(sip, literal(first)).map_err(|reason| PlaceRefusal::Asked(NoRoute::new("trunk_id", reason)))?;
+    // One offer for all: a target of another family could not be heard.
+    let same = |hop: &Hop| literal(hop).is_none_or(|address| address.is_ipv4() == media.local.is_ipv4());
+    let (targets, mut ways): (Vec<usize>, VecDeque<CallTarget>) = hops.into_iter().filter(same).map(call_target).unzip();
+    let Some(CallTarget { request_uri, next_hop, from, to, headers }) = ways.pop_front() else {
+        return Err(PlaceRefusal::Node(Refusal::TrunkDown));
+    };
+    let redirects = trunk::redirect::redirects(&entry.config, &called);
+    let (others, trunk) = (ways.into(), Some(Arc::clone(&entry.config)));
+    Ok(Route { request_uri, from, caller, to, called, media, next_hop, headers, others, targets, redirects, trunk })
+}
+
+fn call_target(hop: Hop) -> (usize, CallTarget) {
+    let Hop { target, request_uri, next_hop, from, to, headers } = hop;
+    (target, CallTarget { request_uri, next_hop: Some(next_hop), from, to, headers })
 }
 
 /// Which field is at fault, if whoever asks can mend it.
@@ -129,7 +149,21 @@ fn direct(sip: &SipConfig, asked: &PlaceCall) -> Result<Route, NoRoute> {
     let from = from(asked.from.as_ref().map(PhoneNumber::reveal), media.advertised)?;
     let (caller, called) = (name_of(&from.uri), name_of(&uri));
     let to = NameAddr::new(uri.clone());
-    Ok(Route { request_uri: uri, from, caller, to, called, media, next_hop: None, headers: Vec::new(), trunk: None })
+    let redirects = Redirects::Follow(Arc::new(DirectRedirects(sip.direct_calls.clone())));
+    Ok(Route {
+        request_uri: uri,
+        from,
+        caller,
+        to,
+        called,
+        media,
+        next_hop: None,
+        headers: Vec::new(),
+        others: Vec::new(),
+        targets: Vec::new(),
+        redirects,
+        trunk: None,
+    })
 }
 
 /// Where our media is for a peer, which may be at this address.
@@ -177,6 +211,18 @@ fn check_target(sip: &SipConfig, target: &SipUri) -> Result<(), NoRoute> {
         true => Ok(()),
         false if tls => Err(NoRoute::new("to", "needs TLS, and there is no certificate: sip.tls_cert")),
         false => Err(NoRoute::new("to", "needs UDP or TCP, and sip.listen has no address")),
+    }
+}
+
+/// A call without a trunk is redirected to whom it could have been placed to.
+#[derive(Debug)]
+struct DirectRedirects(Vec<DirectPeer>);
+
+impl RedirectPolicy for DirectRedirects {
+    fn judge(&self, contact: &SipUri, _: bool) -> Option<Permitted> {
+        let plain = contact.password.is_none() && !contact.params.has("maddr");
+        let covered = self.0.iter().any(|allowed| allowed.covers(&contact.host));
+        (plain && covered).then(|| Permitted { uri: contact.clone(), is_trusted: true })
     }
 }
 

@@ -10,6 +10,7 @@ pub mod config;
 pub mod door;
 pub mod gate;
 pub mod number;
+pub mod redirect;
 pub mod route;
 mod table;
 #[cfg(test)]
@@ -20,9 +21,9 @@ use std::time::{Duration, Instant};
 
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use sip::endpoint::{OutboundRequest, Series};
+use sip::endpoint::{AttemptFailure, OutboundRequest, Series};
 use sip::keepalive::{Action, Health, Keepalive};
-use sip::message::{Method, Response, name};
+use sip::message::{Method, Response, StatusCode, name};
 use sip::registration::{Failure, Registration};
 use sip::uri::{NameAddr, Uri};
 
@@ -40,6 +41,13 @@ use config::TrunkConfig;
 pub enum TrunkMsg {
     /// By the alarm: something is due.
     TimerDue,
+    /// By a Call: one came to nothing at the target at this place. When full it is lost: others will tell.
+    CallFailed {
+        /// Which.
+        target: usize,
+        /// Why.
+        failure: AttemptFailure,
+    },
     /// By the SipEndpoint: a request has ended. When full it is lost, and the trunk asks again when it is started anew.
     Ended {
         /// Which.
@@ -128,6 +136,7 @@ impl Worker for Trunk {
                 *self.series_of(errand) = Some(series);
                 self.handle_ended(now, errand, response.as_deref());
             }
+            TrunkMsg::CallFailed { target, failure } => self.handle_call_failed(now, target, failure),
             TrunkMsg::SipRestarted => {
                 for errand in (0..self.keepalives.len()).map(Errand::Keepalive).chain([Errand::Registration]) {
                     self.handle_ended(now, errand, None);
@@ -186,6 +195,18 @@ impl Trunk {
         }
     }
 
+    /// Silence, no way and 503 are the target's own; other refusals may be of the number that was called.
+    fn handle_call_failed(&mut self, now: Instant, target: usize, failure: AttemptFailure) {
+        let retry_after = match failure {
+            AttemptFailure::Silent | AttemptFailure::Unreachable => None,
+            AttemptFailure::Refused { status: StatusCode::SERVICE_UNAVAILABLE, retry_after } => retry_after,
+            AttemptFailure::Refused { .. } => return,
+        };
+        if let Some(keepalive) = self.keepalives.get_mut(target) {
+            keepalive.handle_call_failed(now, retry_after);
+        }
+    }
+
     /// Carries out what the cores want, and tells what they know.
     fn drive(&mut self, now: Instant, me: &Mailbox<TrunkMsg>) {
         if let Some(expires) = self.registration.as_mut().and_then(Registration::poll_register)
@@ -232,10 +253,12 @@ impl Trunk {
             tracing::info!(trunk = name, registered, "registration");
             metrics::gauge!("offhook_trunk_registered", "trunk" => name.clone()).set(f64::from(u8::from(registered)));
         }
-        for (target, health) in
-            self.entry.config.targets.iter().zip(&state.health).filter(|(_, health)| **health != Health::Unknown)
-        {
-            let up = f64::from(u8::from(*health == Health::Up));
+        let before = |index: usize| self.state.health.get(index).copied().unwrap_or_default();
+        for (index, (target, health)) in self.entry.config.targets.iter().zip(&state.health).enumerate() {
+            if *health == Health::Unknown && before(index) == Health::Unknown {
+                continue;
+            }
+            let up = f64::from(u8::from(*health >= Health::Unknown));
             metrics::gauge!("offhook_trunk_target_up", "trunk" => name.clone(), "target" => target.uri.to_string()).set(up);
         }
         self.entry.publish(state.clone());

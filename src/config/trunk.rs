@@ -6,7 +6,8 @@ use std::time::Duration;
 use actors::identity::Policy;
 use actors::trunk::config::{
     Algorithm, Codec, Credentials, EMERGENCY_NUMBERS, FromPolicy, Host, IdentityPolicy, InboundAuth, InboundDigest, Network,
-    PrivacyPolicy, RegistrationConfig, Rewriting, Rule, SrtpPolicy, TlsIdentity, TrunkConfig, TrunkLimits, TrunkTarget, Uri,
+    PrivacyPolicy, RedirectsTo, RegistrationConfig, Rewriting, Rule, SrtpPolicy, TlsIdentity, TrunkConfig, TrunkLimits,
+    TrunkTarget, Uri,
 };
 use actors::trunk::number::tidy;
 
@@ -27,6 +28,9 @@ const KEEPALIVE_MIN: Duration = Duration::from_secs(8);
 /// More than any node takes: as good as no limit.
 const CALLS_MAX: u32 = 100_000;
 const OUTBOUND_PER_MINUTE: u32 = 60;
+/// By then four INVITEs have gone out over UDP (at 0, 0.5, 1.5 and 3.5 s), and the last had half a second to be answered with 100: who
+/// says nothing now is not there, and who waits for the call has not given up yet.
+const TRY_TIMEOUT: Duration = Duration::from_secs(4);
 const REGISTER_EXPIRES: Duration = Duration::from_secs(3600);
 const USER: &str = "offhook";
 
@@ -86,6 +90,8 @@ fn read_trunk(row: &mut Section<'_>, defaults: &Defaults<'_>, key: &dyn Fn(&str)
         inbound: read_inbound(row, key),
         limits: read_limits(row),
         keepalive: read_keepalive(row),
+        try_timeout: row.seconds("try_timeout_s", TRY_TIMEOUT, 1..=32),
+        redirects: read_redirects(row),
         rewriting: read_rewriting(row),
         headers: bounded(row, "headers", header),
         codecs: read_codecs(row, defaults),
@@ -195,6 +201,11 @@ fn read_registration(row: &mut Section<'_>, transport: &str, targets: &[TrunkTar
         row.refuse("registrar", "must be set to register, or a target");
     }
     Some(RegistrationConfig { registrar: registrar?, expires })
+}
+
+fn read_redirects(row: &mut Section<'_>) -> RedirectsTo {
+    let redirects = [("trunk", RedirectsTo::Itself), ("refuse", RedirectsTo::Nowhere), ("any", RedirectsTo::Anybody)];
+    row.choice("redirects", RedirectsTo::Itself, &redirects)
 }
 
 fn read_limits(row: &mut Section<'_>) -> TrunkLimits {

@@ -360,6 +360,11 @@ pub(super) const METRICS: &[Metric] = &[
         &[("outcome", &["sent", "queue_full", "failed"])],
         "Spans of traced calls: sent, queue_full (too many waited) or failed (the collector did not take them)",
     ),
+    counter(
+        "offhook_trunk_attempts_failed_total",
+        &[("trunk", OPEN), ("reason", OPEN)],
+        "INVITEs of calls of ours that came to nothing at a target: silent, unreachable, or its status",
+    ),
     gauge("offhook_trunk_calls_active", TRUNK, "Calls of a trunk that are up or ring"),
     counter(
         "offhook_trunk_calls_total",
@@ -367,12 +372,13 @@ pub(super) const METRICS: &[Metric] = &[
         "Calls let in by a trunk's limits",
     ),
     histogram("offhook_trunk_options_seconds", REQUEST, TRUNK, "OPTIONS to a target of a trunk, to its answer"),
+    counter("offhook_trunk_redirects_total", TRUNK, "Redirections that calls of ours have followed"),
     gauge("offhook_trunk_registered", TRUNK, "1 while the registrar of a trunk leads calls here; only with registration"),
     counter("offhook_trunk_rejected_total", &[("trunk", OPEN), ("reason", OPEN)], "Calls of a trunk that were refused"),
     gauge(
         "offhook_trunk_target_up",
         &[("trunk", OPEN), ("target", OPEN)],
-        "1 while a target of a trunk answers OPTIONS; only once that is known",
+        "1 while a target of a trunk answers OPTIONS and no call failed there lately; only once that is known",
     ),
     counter("offhook_turns_total", NONE, "Turns that ended, of either side"),
 ];

@@ -9,12 +9,12 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use sip::dialog::DialogId;
-use sip::endpoint::OutboundInvite;
 use sip::message::StatusCode;
 use sip::sdp::{self, Negotiated, SdpError, SessionDescription};
 use store::{CallId, Direction, HangupCause, Refused, StoreWrite, WallTime};
 use tokio::sync::oneshot;
 
+use super::attempts::{Tries, outbound_invite, words};
 use super::negotiate::settle;
 use super::{Call, CallMsg, Origin, Party, Phase};
 use crate::calls::PlaceRefusal;
@@ -52,11 +52,22 @@ pub(super) struct Placed {
     rang: bool,
     /// What early media was agreed on.
     early: Option<Negotiated>,
+    /// What has failed on the way.
+    pub(super) tries: Tries,
 }
 
 impl Placed {
     pub(super) fn new(route: Route, talk: Arc<Talk>, reply: oneshot::Sender<Result<CallId, PlaceRefusal>>) -> Self {
-        Self { route, talk, money_spent: false, reply: Some(reply), dialed: None, rang: false, early: None }
+        Self {
+            route,
+            talk,
+            money_spent: false,
+            reply: Some(reply),
+            dialed: None,
+            rang: false,
+            early: None,
+            tries: Tries::default(),
+        }
     }
 }
 
@@ -106,8 +117,9 @@ impl Call {
         ours.previous = Some(offer.clone());
         let credentials = route.trunk.as_ref().and_then(|trunk| trunk.credentials.clone());
         let mut invite = outbound_invite(route, offer);
-        let signed = self.shared.identity.header(self.id, &self.party.caller(), &self.party.called());
-        invite.headers.extend(signed.map(|(name, value)| (name.to_owned(), value)));
+        if let Some((name, value)) = self.shared.identity.header(self.id, &self.party.caller(), &self.party.called()) {
+            invite.push_header(name, &value);
+        }
         if let Party::Sip { local, offered, .. } = &mut self.party {
             *local = Some(Box::new(ours));
             *offered = Some(sockets);
@@ -254,7 +266,10 @@ impl Call {
     pub(super) fn handle_callee_refused(&mut self, status: StatusCode, reason: String, me: &Mailbox<CallMsg>) {
         let mut reason = reason;
         reason.truncate(reason.floor_char_boundary(REASON_MAX));
-        let detail = format!("{} {reason}", status.code());
+        let mut detail = words(status, &reason);
+        if let Some(placed) = self.placed() {
+            detail = placed.tries.explain(detail);
+        }
         let refused = Refused { code: status.code(), reason };
         self.shared.store.tell(StoreMsg::Write(StoreWrite::CallRefused { call: self.id, refused }));
         if let Party::Sip { open, .. } = &mut self.party {
@@ -311,12 +326,6 @@ pub(super) fn cause_of(status: StatusCode) -> HangupCause {
         500..=599 => HangupCause::Unavailable,
         _ => HangupCause::Failed,
     }
-}
-
-/// The INVITE of a call of ours; the one place where one is made.
-fn outbound_invite(route: Route, offer: String) -> OutboundInvite {
-    let Route { request_uri, next_hop, from, to, headers, .. } = route;
-    OutboundInvite { to, next_hop, headers, sdp: Some(offer), ..OutboundInvite::new(request_uri, from) }
 }
 
 #[cfg(test)]

@@ -31,6 +31,10 @@ pub struct TrunkConfig {
     pub registration: Option<RegistrationConfig>,
     /// Between two OPTIONS to each target; zero sends none.
     pub keepalive: Duration,
+    /// How long a target may say nothing at all to an INVITE before the next one is asked.
+    pub try_timeout: Duration,
+    /// Where it may redirect calls of ours to.
+    pub redirects: RedirectsTo,
     /// How much of it is used at once.
     pub limits: TrunkLimits,
     /// Numbers as it writes them, into ours and back.
@@ -117,6 +121,17 @@ pub struct RegistrationConfig {
     pub registrar: Uri,
     /// For how long.
     pub expires: Duration,
+}
+
+/// Where a trunk may redirect calls of ours to, by 300, 301, 302 and 305. The numbers must be permitted in any case.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RedirectsTo {
+    /// Nowhere: such a call has failed.
+    Nowhere,
+    /// To its own targets, domain and addresses.
+    Itself,
+    /// Anywhere. Who is not itself sees no credentials.
+    Anybody,
 }
 
 /// How much of a trunk is used; `None` is without limit of its own.

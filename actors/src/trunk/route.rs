@@ -5,10 +5,10 @@ use sip::digest::Credentials;
 use sip::keepalive::Health;
 use sip::message::name;
 use sip::sdp::{Codec, SrtpPolicy};
-use sip::uri::{Host, NameAddr, Uri};
+use sip::uri::{Host, NameAddr, SipUri, Uri};
 
 use super::caller::ANONYMOUS;
-use super::config::{FromPolicy, PrivacyPolicy, TrunkConfig, TrunkTarget};
+use super::config::{FromPolicy, PrivacyPolicy, TrunkConfig};
 use super::number::{is_emergency, rewrite, tidy};
 
 /// A call that is asked for.
@@ -29,18 +29,12 @@ pub struct Asked<'a> {
 /// How a call is to be placed.
 #[derive(Clone, Debug)]
 pub struct Route {
-    /// Whom to ask, the best first; the next one is for when nobody answers there, or the answer is 408, 430 or 503 (RFC 3263 §4.3).
+    /// Whom to ask, the best first; the next one is for when nobody answers there, or the answer is 408, 430 or 5xx.
     pub hops: Vec<Hop>,
-    /// Who calls.
-    pub from: NameAddr,
-    /// The same for records and signatures: the number as the carrier gets it, or [`ANONYMOUS`] when it is hidden.
+    /// Who calls, for records and signatures: the number as the carrier gets it, or [`ANONYMOUS`] when it is hidden.
     pub caller: String,
-    /// Who is called.
-    pub to: NameAddr,
-    /// The same, as the carrier gets it.
+    /// Who is called, as the carrier gets it.
     pub called: String,
-    /// P-Asserted-Identity, Privacy, and what was asked for and is permitted.
-    pub headers: Vec<(String, String)>,
     /// To be offered, best first.
     pub codecs: Vec<Codec>,
     /// Whether media is encrypted.
@@ -52,10 +46,18 @@ pub struct Route {
 /// One way.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Hop {
+    /// Which of the trunk's targets it is.
+    pub target: usize,
     /// Whom to call there.
     pub request_uri: Uri,
     /// Where that leads.
     pub next_hop: Uri,
+    /// Who calls.
+    pub from: NameAddr,
+    /// Who is called.
+    pub to: NameAddr,
+    /// P-Asserted-Identity, Privacy, and what was asked for and is permitted.
+    pub headers: Vec<(String, String)>,
 }
 
 /// Why there is no way.
@@ -119,25 +121,34 @@ pub fn route(trunk: &TrunkConfig, health: &[Health], asked: &Asked<'_>, random: 
         Some(number) => Some(rewrite(&trunk.rewriting.outbound_caller, &tidy(number).ok_or(NoRoute::NotACaller)?)),
         None => None,
     };
-    let hops = hops(trunk, health, &called, random);
-    let domain = match (&trunk.domain, hops.first()) {
-        (Some(domain), Some(_)) => domain.clone(),
-        (None, Some(first)) => first.next_hop.host().cloned().ok_or(NoRoute::TargetsDown)?,
-        (_, None) => return Err(NoRoute::TargetsDown),
-    };
-    let Identity { from, caller, mut headers } = identity(trunk, asked, caller.as_deref(), &domain);
-    headers.extend(asked.headers.iter().filter(|(name, _)| trunk.passes(name)).cloned());
-    Ok(Route {
-        hops,
-        from,
-        caller,
-        to: NameAddr::new(Uri::sip(Some(&called), domain, None)),
-        called,
-        headers,
-        codecs: trunk.codecs.clone(),
-        srtp: trunk.srtp,
-        credentials: trunk.credentials.clone(),
-    })
+    let mut hops = Vec::new();
+    let mut shown = String::new();
+    for target in in_order(trunk, health, random) {
+        let Some(uri) = trunk.targets[target].uri.as_sip() else { continue };
+        let mut request_uri = uri.clone();
+        request_uri.user = SipUri::new(Some(&called), uri.host.clone(), None).user;
+        if let Some(domain) = &trunk.domain {
+            (request_uri.host, request_uri.port) = (domain.clone(), None);
+        }
+        let domain = request_uri.host.clone();
+        let Identity { from, caller, mut headers } = identity(trunk, asked, caller.as_deref(), &domain);
+        headers.extend(asked.headers.iter().filter(|(name, _)| trunk.passes(name)).cloned());
+        shown = caller;
+        let to = NameAddr::new(Uri::sip(Some(&called), domain, None));
+        hops.push(Hop {
+            target,
+            request_uri: Uri::Sip(request_uri),
+            next_hop: trunk.targets[target].uri.clone(),
+            from,
+            to,
+            headers,
+        });
+    }
+    if hops.is_empty() {
+        return Err(NoRoute::TargetsDown);
+    }
+    let (codecs, credentials) = (trunk.codecs.clone(), trunk.credentials.clone());
+    Ok(Route { hops, caller: shown, called, codecs, srtp: trunk.srtp, credentials })
 }
 
 /// From, and what says who calls beside it.
@@ -178,33 +189,26 @@ fn identity(trunk: &TrunkConfig, asked: &Asked<'_>, caller: Option<&str>, domain
     Identity { from, caller: if hidden { ANONYMOUS } else { own }.to_owned(), headers }
 }
 
-/// Those that are not down, the lowest priority first, among equals by their weights.
-fn hops(trunk: &TrunkConfig, health: &[Health], called: &str, random: &mut impl Rng) -> Vec<Hop> {
-    let up = |index: usize| health.get(index).copied().unwrap_or_default() != Health::Down;
-    let mut left: Vec<&TrunkTarget> =
-        (0..).zip(&trunk.targets).filter(|(index, _)| up(*index)).map(|(_, target)| target).collect();
-    left.sort_by_key(|target| target.priority);
-    let mut hops = Vec::new();
-    while let Some(first) = left.first() {
-        let same = left.iter().take_while(|target| target.priority == first.priority).count();
-        let total: u32 = left[..same].iter().map(|target| target.weight.max(1)).sum();
+/// The targets that are not down: those that failed a call lately last, the lowest priority first, among equals by their weights.
+fn in_order(trunk: &TrunkConfig, health: &[Health], random: &mut impl Rng) -> Vec<usize> {
+    let health = |index: usize| health.get(index).copied().unwrap_or_default();
+    let rank = |index: usize| (health(index) == Health::Failing, trunk.targets[index].priority);
+    let weight = |index: usize| trunk.targets[index].weight.max(1);
+    let mut left: Vec<usize> = (0..trunk.targets.len()).filter(|index| health(*index) != Health::Down).collect();
+    left.sort_by_key(|index| rank(*index));
+    let mut order = Vec::new();
+    while let Some(first) = left.first().copied() {
+        let same = left.iter().take_while(|index| rank(**index) == rank(first)).count();
+        let total: u32 = left[..same].iter().map(|index| weight(*index)).sum();
         let mut drawn = random.random_range(0..total);
-        let chosen = left[..same].iter().position(|target| {
-            let weight = target.weight.max(1);
-            let here = drawn < weight;
-            drawn = drawn.saturating_sub(weight);
+        let chosen = left[..same].iter().position(|index| {
+            let here = drawn < weight(*index);
+            drawn = drawn.saturating_sub(weight(*index));
             here
         });
-        let target = left.remove(chosen.unwrap_or_default());
-        let Some(uri) = target.uri.as_sip() else { continue };
-        let mut request_uri = uri.clone();
-        request_uri.user = sip::uri::SipUri::new(Some(called), uri.host.clone(), None).user;
-        if let Some(domain) = &trunk.domain {
-            (request_uri.host, request_uri.port) = (domain.clone(), None);
-        }
-        hops.push(Hop { request_uri: Uri::Sip(request_uri), next_hop: target.uri.clone() });
+        order.push(left.remove(chosen.unwrap_or_default()));
     }
-    hops
+    order
 }
 
 #[cfg(test)]

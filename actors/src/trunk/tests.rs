@@ -2,7 +2,7 @@
 
 use sip::sdp::{Codec, SrtpPolicy};
 
-use super::config::{FromPolicy, IdentityPolicy, InboundAuth, PrivacyPolicy, Rewriting, TrunkConfig, TrunkLimits};
+use super::config::{FromPolicy, IdentityPolicy, InboundAuth, PrivacyPolicy, RedirectsTo, Rewriting, TrunkConfig, TrunkLimits};
 
 /// One with nothing in it that matters.
 pub fn trunk(name: &str) -> TrunkConfig {
@@ -16,6 +16,8 @@ pub fn trunk(name: &str) -> TrunkConfig {
         user: "offhook".into(),
         registration: None,
         keepalive: std::time::Duration::ZERO,
+        try_timeout: std::time::Duration::from_secs(4),
+        redirects: RedirectsTo::Itself,
         limits: TrunkLimits::default(),
         rewriting: Rewriting::default(),
         identity: IdentityPolicy {

@@ -1,6 +1,7 @@
 //! `/api/v1`: who is let in, what is asked of the node, what is answered.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::*;
 use axum::Router;
@@ -136,6 +137,15 @@ async fn a_refusal_is_explained() {
     let body = r#"{"to":"+2"}"#;
     refuse(PlaceRefusal::Field { field: "to", reason: "needs a trunk".to_owned() });
     check(&gate, body, "422 to: needs a trunk").await;
+    let reason = "all channels of the trunk are in use".to_owned();
+    refuse(PlaceRefusal::Trunk { reason: reason.clone(), retry_after: Duration::from_secs(7) });
+    let request = post("/api/v1/calls").body(Body::from(body)).unwrap();
+    let (status, headers, answer) = send(&keyed_router(&gate), request).await;
+    assert_eq!((status, &answer["detail"]), (503, &json!(reason)), "{answer}");
+    assert_eq!(
+        (&headers["retry-after"], &headers["content-type"]),
+        (&"7".parse().unwrap(), &"application/problem+json".parse().unwrap())
+    );
     for (refusal, status, again) in
         [(PlaceRefusal::AtCapacity, 503, Some("5")), (PlaceRefusal::Draining, 503, Some("60")), (PlaceRefusal::Failed, 500, None)]
     {

@@ -126,6 +126,19 @@ impl Dialog {
         self.remote_target = request_uri;
     }
 
+    /// An INVITE that nobody answered begins anew elsewhere: with the tag and the count of before, and other addresses.
+    pub fn readdress(&mut self, from: NameAddr, to: NameAddr, request_uri: Uri) {
+        self.local = from.with_tag(&self.id.local_tag);
+        self.remote = to;
+        self.secure = is_secure(&request_uri);
+        self.remote_target = request_uri;
+    }
+
+    /// The peer's Contact, or the Request-URI of an INVITE that nobody answered.
+    pub fn target(&self) -> &Uri {
+        &self.remote_target
+    }
+
     /// The ACK to a 2xx: the number is that of the INVITE (RFC 3261 §13.2.2.4).
     pub fn ack(&self, cseq: u32) -> Request {
         self.request_with(Method::ACK, cseq)

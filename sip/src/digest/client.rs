@@ -200,6 +200,11 @@ impl DigestClient {
         Ok(())
     }
 
+    /// Begins as one that was never challenged: who is asked now has nothing to do with who was asked before.
+    pub fn forget(&mut self) {
+        self.held.clear();
+    }
+
     /// Whatever else came in answer to an authorized request: the credentials were taken. The nonce for the next one is taken from
     /// Authentication-Info (RFC 7616 §3.5, RFC 7615), unless it comes from somebody who fails to prove that he knows the password.
     pub fn handle_accepted(&mut self, response: &Response) {

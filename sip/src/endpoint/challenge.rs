@@ -63,7 +63,7 @@ impl Endpoint {
         if digest.handle_challenge(response).is_err() || !self.is_wanted(user) {
             return false;
         }
-        let Some(number) = self.next_cseq(user) else {
+        let Some(number) = self.next_cseq(user, &request) else {
             return false;
         };
         request.headers.remove(name::VIA);
@@ -96,23 +96,40 @@ impl Endpoint {
         self.follow(user, next);
     }
 
+    /// The number of a request in a dialog that is not the call's, or not yet: its fork counts, or once the call is answered there the call,
+    /// or nobody any more.
+    fn next_cseq_aside(&mut self, number: u64, invite: u64, request: &Request) -> u32 {
+        let to = request.headers.to().ok();
+        let tag = to.as_ref().and_then(|to| to.tag()).unwrap_or_default();
+        if let Some(usage) = self.usages.table.get_mut(&number).filter(|usage| *usage.dialog.id().remote_tag == *tag) {
+            return usage.dialog.next_number();
+        }
+        match self.clients.table.get_mut(&invite).and_then(|transaction| transaction.fork_of(tag)) {
+            Some(fork) => fork.dialog.next_number(),
+            None => request.headers.cseq().map_or(0, |cseq| cseq.number) + 1,
+        }
+    }
+
     fn digest_of(&mut self, user: ClientUser) -> Option<&mut DigestClient> {
         match user {
             ClientUser::Outside(number) => self.outsides.get_mut(&number)?.series.digest.as_mut(),
             ClientUser::Nobody => None,
             ClientUser::Bye(number)
             | ClientUser::Invite(number)
+            | ClientUser::Abandoned { number }
+            | ClientUser::Aside { number, .. }
             | ClientUser::Reinvite(number)
             | ClientUser::Update(number)
             | ClientUser::Notify(number)
-            | ClientUser::Refer(number) => self.usages.table.get_mut(&number)?.digest.as_deref_mut(),
+            | ClientUser::Refer(number) => self.usages.table.get_mut(&number)?.digest(),
         }
     }
 
-    fn next_cseq(&mut self, user: ClientUser) -> Option<u32> {
+    fn next_cseq(&mut self, user: ClientUser, request: &Request) -> Option<u32> {
         match user {
             ClientUser::Outside(number) => Some(self.outsides.get_mut(&number)?.series.next_cseq()),
-            ClientUser::Nobody => None,
+            ClientUser::Nobody | ClientUser::Abandoned { .. } => None,
+            ClientUser::Aside { number, invite } => Some(self.next_cseq_aside(number, invite, request)),
             ClientUser::Refer(number) => {
                 let usage = self.usages.table.get_mut(&number)?;
                 let cseq = usage.dialog.next_number();

@@ -1,10 +1,11 @@
 //! The client transactions of an endpoint.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Endpoint;
 use super::deadlines::Owner;
+use super::elsewhere::AttemptFailure;
 use super::forks::Fork;
 use super::stats::method_label;
 use super::ways::{Rest, Way};
@@ -27,8 +28,12 @@ pub(super) enum ClientUser {
     Reinvite(u64),
     /// The dialog whose session we refresh.
     Update(u64),
-    /// Nobody: a CANCEL, a PRACK, or the BYE to a fork.
+    /// Nobody: a CANCEL, or an INVITE that was refused and sent again.
     Nobody,
+    /// Nobody any more: the INVITE went on elsewhere, and who answers late is hung up on.
+    Abandoned { number: u64 },
+    /// Nobody but whoever challenges it: a PRACK, or the BYE to a fork, of a call of ours with this INVITE.
+    Aside { number: u64, invite: u64 },
     /// Who sent a request outside of dialogs.
     Outside(u64),
     /// The dialog in which a transfer is told of.
@@ -73,9 +78,7 @@ impl ClientTransaction {
     fn blames_way(&self, status: StatusCode) -> bool {
         match status {
             StatusCode::SERVICE_UNAVAILABLE => true,
-            StatusCode::REQUEST_TIMEOUT | StatusCode::FLOW_FAILED => {
-                matches!(self.user, ClientUser::Invite(_)) && self.forks.is_empty()
-            }
+            StatusCode::REQUEST_TIMEOUT | StatusCode::FLOW_FAILED => matches!(self.user, ClientUser::Invite(_)),
             _ => false,
         }
     }
@@ -139,7 +142,11 @@ impl Endpoint {
         let key = key(&branch.unwrap_or_default(), &request.method);
         let times = self.config.times;
         let machine = if request.method == Method::INVITE {
-            Machine::Invite(InviteClient::new(now, times, flow.transport))
+            let machine = InviteClient::new(now, times, flow.transport);
+            Machine::Invite(match self.patience(user) {
+                Some(patience) => machine.with_patience(now, patience),
+                None => machine,
+            })
         } else {
             Machine::Other(Client::new(now, times, flow.transport))
         };
@@ -189,6 +196,14 @@ impl Endpoint {
         Some(transaction)
     }
 
+    /// How long an INVITE's user bears silence.
+    fn patience(&self, user: ClientUser) -> Option<Duration> {
+        let ClientUser::Invite(number) = user else {
+            return None;
+        };
+        self.usages.table.get(&number)?.invitation.as_ref()?.patience
+    }
+
     /// Carries out what the machine wants after an input, which may have been a response.
     fn drive_client(&mut self, now: Instant, id: u64, response: Option<&Response>) {
         while let Some(transaction) = self.clients.table.get_mut(&id) {
@@ -211,8 +226,10 @@ impl Endpoint {
                     let Transmit { flow, peer, .. } = transaction.transmit.clone();
                     self.transmit_request("ACK", Transmit { flow, bytes, peer });
                 }
-                (Action::Deliver, Some(response)) if transaction.blames_way(response.status) && self.fail_over(now, id) => {}
-                (Action::TimedOut, _) if self.fail_over(now, id) => {}
+                (Action::Deliver, Some(response))
+                    if transaction.blames_way(response.status) && self.fail_over(now, id, AttemptFailure::refused(response)) => {}
+                (Action::TimedOut, _) if self.fail_over(now, id, AttemptFailure::Silent) => {}
+                (Action::Cancel, _) => self.cancel_transaction(now, id, None),
                 (Action::Deliver, Some(response)) if self.answer_challenge(now, id, response) => {}
                 (Action::Deliver, Some(response)) => match user {
                     ClientUser::Invite(usage) => {
@@ -222,17 +239,18 @@ impl Endpoint {
                     ClientUser::Update(usage) => self.handle_update_response(now, usage, Some(response)),
                     ClientUser::Bye(usage) if response.status.is_final() => self.finish(usage),
                     ClientUser::Outside(number) if response.status.is_final() => self.finish_outside(number, response),
-                    ClientUser::Bye(_) | ClientUser::Nobody | ClientUser::Outside(_) => {}
+                    ClientUser::Abandoned { number } => self.handle_late_answer(now, id, number, response),
+                    ClientUser::Bye(_) | ClientUser::Nobody | ClientUser::Aside { .. } | ClientUser::Outside(_) => {}
                     ClientUser::Notify(usage) => self.handle_notify_response(now, usage, Some(response.status)),
                     ClientUser::Refer(usage) => self.handle_refer_response(usage, response),
                 },
                 (Action::TimedOut, _) => match user {
-                    ClientUser::Invite(usage) => self.handle_invite_timeout(usage),
+                    ClientUser::Invite(usage) => self.handle_invite_timeout(now, id, usage),
                     ClientUser::Reinvite(usage) => self.fail_reinvite(now, usage, StatusCode::REQUEST_TIMEOUT),
                     ClientUser::Update(usage) => self.handle_update_response(now, usage, None),
                     ClientUser::Bye(usage) => self.finish(usage),
                     ClientUser::Outside(number) => self.lose_outside(number),
-                    ClientUser::Nobody => {}
+                    ClientUser::Nobody | ClientUser::Abandoned { .. } | ClientUser::Aside { .. } => {}
                     ClientUser::Notify(usage) => self.handle_notify_response(now, usage, None),
                     ClientUser::Refer(usage) => self.handle_refer_lost(usage, StatusCode::REQUEST_TIMEOUT),
                 },

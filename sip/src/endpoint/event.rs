@@ -1,9 +1,11 @@
 //! What the endpoint tells its user, and what it is told to call.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::elsewhere::{Attempt, CallTarget, Redirects};
 use super::outside::{RequestId, Series};
 use super::{ReferOutcome, Referral};
 use crate::dialog::DialogId;
@@ -151,7 +153,21 @@ pub enum Event {
         /// The whole response, with its Contacts, Retry-After and Reason; `None` when there was none.
         response: Option<Box<Response>>,
     },
-    /// Nobody answered the INVITE at all in 64*T1 (timer B).
+    /// Our INVITE came to nothing at one address, and nobody rang. It goes on elsewhere, or [`Event::Refused`] or [`Event::TimedOut`] follows.
+    AttemptFailed {
+        /// The dialog as `invite` returned it.
+        dialog: DialogId,
+        /// Where, and why.
+        attempt: Attempt,
+    },
+    /// Our INVITE follows a redirection.
+    Redirected {
+        /// The dialog as `invite` returned it.
+        dialog: DialogId,
+        /// Whom it is for now.
+        to: Uri,
+    },
+    /// Nobody answered the INVITE at all: in 64*T1 (timer B), or for as long as the invite had [patience](OutboundInvite::patience).
     TimedOut {
         /// The dialog as `invite` returned it.
         dialog: DialogId,
@@ -202,6 +218,8 @@ impl Event {
             | Self::Ringing { dialog, .. }
             | Self::Answered { early: dialog, .. }
             | Self::Refused { dialog, .. }
+            | Self::AttemptFailed { dialog, .. }
+            | Self::Redirected { dialog, .. }
             | Self::TimedOut { dialog }
             | Self::Terminated { dialog } => Some(dialog),
         }
@@ -228,6 +246,8 @@ impl Event {
             Self::Ringing { .. } => "Ringing",
             Self::Answered { .. } => "Answered",
             Self::Refused { .. } => "Refused",
+            Self::AttemptFailed { .. } => "AttemptFailed",
+            Self::Redirected { .. } => "Redirected",
             Self::TimedOut { .. } => "TimedOut",
             Self::Responded { .. } => "Responded",
             Self::Unanswered { .. } => "Unanswered",
@@ -263,32 +283,46 @@ pub struct OutboundInvite {
     pub headers: Vec<(String, String)>,
     /// Our offer; without one the callee makes it in its 200. Default none.
     pub sdp: Option<String>,
+    /// Whom to ask when the first one does not answer or refuses for reasons of its own, and nobody rang: in this order, in the same call.
+    /// Default none.
+    pub others: Vec<CallTarget>,
+    /// How long a target may say nothing at all, not even 100, before the next one is asked; what then comes late gets CANCEL, or ACK and
+    /// BYE. Default none: 64*T1.
+    pub patience: Option<Duration>,
     /// What a 3xx does. Default [`Redirects::Report`].
     pub redirects: Redirects,
-}
-
-/// What is done with the Contacts of a 300, 301 or 302.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Redirects {
-    /// They are called, the best `q` first, 5 of them at most; those of a call with a flow of its own are not.
-    Follow,
-    /// [`Event::Refused`] brings them. A peer that may send our calls anywhere may cost us any money.
-    #[default]
-    Report,
 }
 
 impl OutboundInvite {
     /// To a URI, from somebody, to be answered with an offer.
     pub fn new(request_uri: Uri, from: NameAddr) -> Self {
         let to = NameAddr::new(request_uri.clone());
-        Self { request_uri, next_hop: None, flow: None, from, to, headers: Vec::new(), sdp: None, redirects: Redirects::Report }
+        Self {
+            request_uri,
+            next_hop: None,
+            flow: None,
+            from,
+            to,
+            headers: Vec::new(),
+            sdp: None,
+            others: Vec::new(),
+            patience: None,
+            redirects: Redirects::Report,
+        }
+    }
+
+    /// A header for all targets.
+    pub fn push_header(&mut self, name: &str, value: &str) {
+        for headers in self.others.iter_mut().map(|target| &mut target.headers).chain([&mut self.headers]) {
+            headers.push((name.to_owned(), value.to_owned()));
+        }
     }
 }
 
 /// Without SDP, which may have keys, and without values of headers.
 impl fmt::Debug for OutboundInvite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { request_uri, next_hop, flow, from, to, headers, sdp, redirects } = self;
+        let Self { request_uri, next_hop, flow, from, to, headers, sdp, others, patience, redirects } = self;
         let mut text = f.debug_struct("OutboundInvite");
         text.field("request_uri", request_uri)
             .field("next_hop", next_hop)
@@ -296,6 +330,7 @@ impl fmt::Debug for OutboundInvite {
             .field("from", from)
             .field("to", to);
         let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
-        text.field("headers", &names).field("sdp", &sdp.as_ref().map(String::len)).field("redirects", redirects).finish()
+        text.field("headers", &names).field("sdp", &sdp.as_ref().map(String::len));
+        text.field("others", others).field("patience", patience).field("redirects", redirects).finish()
     }
 }

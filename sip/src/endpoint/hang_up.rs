@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::clients::ClientUser;
+use super::elsewhere::AttemptFailure;
 use super::usages::{AfterAck, Cancel, Phase};
 use super::{DialogId, Endpoint, Event};
 use crate::flow::Flow;
@@ -85,7 +86,7 @@ impl Endpoint {
         let mut clients: Vec<u64> = clients.map(|(id, _)| *id).collect();
         clients.sort_unstable();
         for client in clients {
-            self.fail_over(now, client);
+            self.fail_over(now, client, AttemptFailure::Unreachable);
             if let Some(transaction) = self.remove_client(client)
                 && self.is_waited_for(client, transaction.user)
             {
@@ -118,10 +119,10 @@ impl Endpoint {
     pub(super) fn fail_user(&mut self, now: Instant, user: ClientUser) {
         match user {
             ClientUser::Bye(number) => self.finish(number),
-            ClientUser::Invite(number) => self.fail_invite(number),
+            ClientUser::Invite(number) => self.fail_invite(now, number),
             ClientUser::Reinvite(number) => self.fail_reinvite(now, number, StatusCode::SERVICE_UNAVAILABLE),
             ClientUser::Update(number) => self.fail_update(now, number),
-            ClientUser::Nobody => {}
+            ClientUser::Nobody | ClientUser::Abandoned { .. } | ClientUser::Aside { .. } => {}
             ClientUser::Outside(number) => self.lose_outside(number),
             ClientUser::Notify(number) => self.handle_notify_response(now, number, None),
             ClientUser::Refer(number) => self.handle_refer_lost(number, StatusCode::SERVICE_UNAVAILABLE),
@@ -129,7 +130,10 @@ impl Endpoint {
     }
 
     /// Our INVITE cannot be sent. After its answer that only means that no ACK can be repeated.
-    fn fail_invite(&mut self, number: u64) {
+    fn fail_invite(&mut self, now: Instant, number: u64) {
+        if self.may_move(number) && self.try_elsewhere(now, number, AttemptFailure::Unreachable) {
+            return;
+        }
         let Some(usage) = self.usages.table.get(&number) else {
             return;
         };

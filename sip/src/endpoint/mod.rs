@@ -15,6 +15,7 @@ mod challenge;
 mod clients;
 mod config;
 mod deadlines;
+mod elsewhere;
 mod event;
 mod forks;
 mod hang_up;
@@ -48,7 +49,8 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 pub use config::{EndpointConfig, Listener, MAX_DIALOGS, MAX_FORKS, MAX_TRANSACTIONS, RETRY_AFTER};
-pub use event::{Event, OutboundInvite, Redirects};
+pub use elsewhere::{Attempt, AttemptFailure, CallTarget, Permitted, RedirectPolicy, Redirects};
+pub use event::{Event, OutboundInvite};
 pub use outside::{OUTSIDE_MAX, OutboundRequest, RequestId, Series};
 pub use refer::{Notices, REFER_MAX, Refer, ReferOutcome};
 pub use referred::{REFER_ANSWER_MAX, Referral};

@@ -190,7 +190,7 @@ impl Endpoint {
                 }
                 Action::Deliver => delivered = true,
                 // Timer H: the peer never acknowledged the refusal, and there is nobody to tell.
-                Action::TimedOut | Action::Ack => {}
+                Action::TimedOut | Action::Ack | Action::Cancel => {}
                 Action::Terminated => self.remove_server(id),
             }
         }

@@ -1,13 +1,14 @@
 //! The caller's side: INVITE, its responses, forks and CANCEL.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 
 use super::again::Invitation;
 use super::build::{SDP, push_capabilities, refuse_reliable, to_tag};
 use super::clients::{CREDENTIALS, ClientUser, derived};
+use super::elsewhere::AttemptFailure;
 use super::forks::Place;
 use super::usages::{AckDue, Cancel, NOWHERE, Phase, Usage};
 use super::ways::{Rest, Way};
@@ -32,36 +33,40 @@ impl Endpoint {
         }
         let phase = Phase::Inviting { client: 0, cancel: Cancel::No };
         let mut usage = Usage::new(dialog, invite.flow.unwrap_or(NOWHERE), phase);
-        let request = self.first_invite(&mut usage.dialog, &invite);
-        usage.local_sdp = Some(request.body.clone()).filter(|sdp| !sdp.is_empty());
+        usage.local_sdp = invite.sdp.as_ref().map(|sdp| Bytes::from(sdp.clone()));
         usage.invitation = Some(Box::new(Invitation::new(&invite)));
         let number = self.insert_usage(usage);
         let uri = invite.next_hop.unwrap_or(invite.request_uri);
-        self.send_first(now, invite.flow, &uri, request, ClientUser::Invite(number));
+        if let Some(request) = self.first_invite(number) {
+            self.send_first(now, invite.flow, &uri, request, ClientUser::Invite(number));
+        }
         id
     }
 
-    fn first_invite(&self, dialog: &mut Dialog, invite: &OutboundInvite) -> Request {
-        let mut request = dialog.request(Method::INVITE);
+    /// The INVITE of a call that nobody has answered, as it is to be sent now.
+    pub(super) fn first_invite(&mut self, number: u64) -> Option<Request> {
+        let usage = self.usages.table.get_mut(&number)?;
+        let invitation = usage.invitation.as_ref()?;
+        let mut request = usage.dialog.request(Method::INVITE);
         let headers = &mut request.headers;
-        if let Some(proxy) = &invite.next_hop
+        if let Some(proxy) = &invitation.next_hop
             && proxy.as_sip().is_some_and(|proxy| proxy.is_loose_router())
         {
             headers.push_front(name::ROUTE, NameAddr::new(proxy.clone()).to_string());
         }
         headers.push(name::USER_AGENT, self.config.user_agent.as_str());
         push_capabilities(headers);
-        session::push_wish(headers, &self.config, None, Duration::ZERO);
-        for (name, value) in &invite.headers {
+        session::push_wish(headers, &self.config, None, usage.session_least);
+        for (name, value) in &invitation.headers {
             headers.push(name, value.as_str());
         }
-        if let Some(sdp) = &invite.sdp {
+        if let Some(sdp) = &usage.local_sdp {
             headers.push(name::CONTENT_TYPE, SDP);
-            request.body = Bytes::from(sdp.clone());
+            request.body = sdp.clone();
         } else {
             refuse_reliable(headers);
         }
-        request
+        Some(request)
     }
 
     /// The dialog waits for this transaction of its INVITE now.
@@ -73,6 +78,9 @@ impl Endpoint {
             transaction.early = Some(usage.dialog.clone());
             usage.flow = transaction.transmit.flow;
             usage.phase = Phase::Inviting { client, cancel: Cancel::No };
+            if let Some(invitation) = &mut usage.invitation {
+                invitation.rang = false;
+            }
         }
     }
 
@@ -89,7 +97,7 @@ impl Endpoint {
             return;
         };
         match (response.status.is_provisional(), cancel) {
-            (true, Cancel::No) if response.status != StatusCode::TRYING => self.handle_progress(now, client, dialog, response),
+            (true, Cancel::No) if response.status != StatusCode::TRYING => self.handle_progress(now, client, number, response),
             (true, Cancel::Wanted { reason }) => self.send_cancel(now, number, reason.as_deref()),
             (true, _) => {}
             (false, Cancel::No) if self.try_again(now, client, number, response) => {}
@@ -105,7 +113,14 @@ impl Endpoint {
     }
 
     /// 101 to 199: of the branch of a fork that its tag names.
-    fn handle_progress(&mut self, now: Instant, client: u64, dialog: DialogId, response: &Response) {
+    fn handle_progress(&mut self, now: Instant, client: u64, number: u64, response: &Response) {
+        let Some(usage) = self.usages.table.get_mut(&number) else {
+            return;
+        };
+        let dialog = usage.name.clone();
+        if let Some(invitation) = &mut usage.invitation {
+            invitation.rang = true;
+        }
         let sdp = (!response.body.is_empty()).then(|| response.body.clone());
         let Some(transaction) = self.clients.table.get_mut(&client) else {
             return;
@@ -125,7 +140,7 @@ impl Endpoint {
             if let Some(rseq) = acknowledged {
                 let prack = fork.prack(rseq, cseq);
                 let uri = fork.dialog.next_hop().clone();
-                self.send_in_dialog(now, flow, uri, prack, ClientUser::Nobody);
+                self.send_in_dialog(now, flow, uri, prack, ClientUser::Aside { number, invite: client });
             }
         }
         self.events.push_back(Event::Ringing { dialog, status: response.status, sdp });
@@ -181,7 +196,7 @@ impl Endpoint {
             }
             None => {
                 self.send_ack(&due, &dialog, flow, None);
-                self.send_fork_bye(now, dialog, flow);
+                self.send_fork_bye(now, (number, client), dialog, flow);
             }
         }
     }
@@ -229,9 +244,31 @@ impl Endpoint {
         self.usages.table.get(&number).is_some_and(|usage| usage.ack_due.is_some())
     }
 
-    fn send_fork_bye(&mut self, now: Instant, mut dialog: Dialog, flow: Flow) {
+    /// Somebody picked up whom nobody waits for any more: the INVITE went on elsewhere.
+    pub(super) fn handle_late_answer(&mut self, now: Instant, client: u64, number: u64, response: &Response) {
+        let Some(transaction) = self.clients.table.get(&client).filter(|_| response.status.is_success()) else {
+            return;
+        };
+        let to_tag = to_tag(response);
+        if let Some(ack) = transaction.ack_to(&to_tag) {
+            self.stats.retransmissions += 1;
+            return self.transmit_request("ACK", ack);
+        }
+        if transaction.acks.len() > MAX_FORKS {
+            return;
+        }
+        let (flow, cseq) = (transaction.transmit.flow, transaction.request.headers.cseq().map_or(0, |cseq| cseq.number));
+        let Some((dialog, _)) = transaction.answered(response, &to_tag) else {
+            return;
+        };
+        let due = AckDue { client, cseq, to_tag, give_up: now };
+        self.send_ack(&due, &dialog, flow, None);
+        self.send_fork_bye(now, (number, client), dialog, flow);
+    }
+
+    fn send_fork_bye(&mut self, now: Instant, (number, invite): (u64, u64), mut dialog: Dialog, flow: Flow) {
         let bye = dialog.request(Method::BYE);
-        self.send_in_dialog(now, flow, dialog.next_hop().clone(), bye, ClientUser::Nobody);
+        self.send_in_dialog(now, flow, dialog.next_hop().clone(), bye, ClientUser::Aside { number, invite });
     }
 
     /// What [`Event::Refused`] says when nobody else refused: 503.
@@ -249,7 +286,14 @@ impl Endpoint {
             return;
         };
         *cancel = Cancel::Sent { give_up: now + self.config.times.give_up() };
-        let Some(transaction) = self.clients.table.get(client) else {
+        let client = *client;
+        self.rearm_usage(number);
+        self.cancel_transaction(now, client, reason);
+    }
+
+    /// Sends the CANCEL of an INVITE to where that went.
+    pub(super) fn cancel_transaction(&mut self, now: Instant, client: u64, reason: Option<&str>) {
+        let Some(transaction) = self.clients.table.get(&client) else {
             return;
         };
         let to = transaction.request.headers.get(name::TO).unwrap_or_default();
@@ -258,12 +302,15 @@ impl Endpoint {
             request.headers.push(name::REASON, reason);
         }
         let Transmit { flow, peer, .. } = transaction.transmit.clone();
-        self.rearm_usage(number);
         self.send_request(now, Way { flow, peer, at_any_length: true }, Rest::Ways(VecDeque::new()), request, ClientUser::Nobody);
     }
 
-    /// Timer B: nobody answered at all.
-    pub(super) fn handle_invite_timeout(&mut self, number: u64) {
+    /// Nobody answered at all: timer B, or patience is at its end.
+    pub(super) fn handle_invite_timeout(&mut self, now: Instant, client: u64, number: u64) {
+        self.leave_behind(client);
+        if self.may_move(number) && self.try_elsewhere(now, number, AttemptFailure::Silent) {
+            return;
+        }
         let Some(usage) = self.usages.table.get(&number) else {
             return;
         };

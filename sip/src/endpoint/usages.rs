@@ -169,6 +169,12 @@ impl Usage {
         self.peer_updates = headers.lists(name::ALLOW, "UPDATE");
     }
 
+    /// What challenges of the peer are answered with: nothing where a redirection led to strangers.
+    pub fn digest(&mut self) -> Option<&mut DigestClient> {
+        let among_strangers = self.invitation.as_ref().is_some_and(|invitation| invitation.elsewhere.among_strangers);
+        self.digest.as_deref_mut().filter(|_| !among_strangers)
+    }
+
     /// An INVITE or an offer is open on either side, so no other one may be sent.
     pub fn is_busy(&self) -> bool {
         let theirs = self.pending.is_some() || self.offered.is_some();
@@ -234,7 +240,10 @@ impl Endpoint {
             self.usages.by_id.insert(dialog.id().clone(), number);
             usage.dialog = dialog;
             usage.phase = Phase::Established;
-            usage.invitation = None;
+            let invitation = usage.invitation.take();
+            if invitation.is_some_and(|invitation| invitation.elsewhere.among_strangers) {
+                usage.digest = None;
+            }
         }
     }
 

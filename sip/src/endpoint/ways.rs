@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use super::build::is_secure;
 use super::clients::ClientUser;
+use super::elsewhere::AttemptFailure;
 use super::usages::{Cancel, Phase};
 use super::{Endpoint, Listener};
 use crate::flow::{Flow, Transport};
@@ -120,7 +121,7 @@ impl Endpoint {
 
     /// The way of a request failed: it takes the next one, as a transaction of its own. False when there is none, or nobody waits for
     /// the request any more.
-    pub(super) fn fail_over(&mut self, now: Instant, id: u64) -> bool {
+    pub(super) fn fail_over(&mut self, now: Instant, id: u64, failure: AttemptFailure) -> bool {
         let Some(transaction) = self.clients.table.get_mut(&id) else {
             return false;
         };
@@ -128,7 +129,7 @@ impl Endpoint {
         let rest = std::mem::replace(&mut transaction.rest, Rest::Ways(VecDeque::new()));
         let mut request = transaction.request.clone();
         self.locator.handle_failure(now, Target { transport: flow.transport, address: flow.remote });
-        if !self.is_wanted(user) {
+        if !self.is_wanted(user) || matches!(user, ClientUser::Invite(number) if !self.may_move(number)) {
             return false;
         }
         request.headers.remove_first(name::VIA);
@@ -141,7 +142,13 @@ impl Endpoint {
                 let Some(way) = ways.pop_front() else {
                     return false;
                 };
-                self.release(id);
+                match user {
+                    ClientUser::Invite(number) => {
+                        self.note_attempt(number, failure, false);
+                        self.leave_behind(id);
+                    }
+                    _ => self.release(id),
+                }
                 let next = self.send_request(now, way, Rest::Ways(ways), request, user);
                 self.follow(user, next);
             }
@@ -171,6 +178,15 @@ impl Endpoint {
     pub(super) fn release(&mut self, id: u64) {
         if let Some(transaction) = self.clients.table.get_mut(&id) {
             transaction.user = ClientUser::Nobody;
+        }
+    }
+
+    /// The same for an INVITE that may still be answered: whoever picks up late is told that the call is over.
+    pub(super) fn leave_behind(&mut self, id: u64) {
+        if let Some(transaction) = self.clients.table.get_mut(&id)
+            && let ClientUser::Invite(number) = transaction.user
+        {
+            transaction.user = ClientUser::Abandoned { number };
         }
     }
 
@@ -222,7 +238,8 @@ impl Endpoint {
             }
             ClientUser::Reinvite(number) => self.usages.table.get(&number).is_some_and(|usage| usage.reinvite.is_some()),
             ClientUser::Update(number) => self.usages.table.get(&number).is_some_and(|usage| usage.is_refreshing),
-            ClientUser::Nobody => true,
+            ClientUser::Nobody | ClientUser::Aside { .. } => true,
+            ClientUser::Abandoned { .. } => false,
             ClientUser::Outside(number) => self.outsides.contains_key(&number),
         }
     }

@@ -71,3 +71,67 @@ fn a_target_without_interval_is_never_asked() {
     let keepalive = Keepalive::new(epoch(), Duration::ZERO);
     assert_eq!((keepalive.poll_timeout(), keepalive.health()), (None, Health::Unknown));
 }
+
+fn quiet(random: &mut StdRng, interval: u64) -> (Instant, Keepalive) {
+    let (start, request) = (epoch(), Request::new(Method::OPTIONS, "sip:r".parse().unwrap()));
+    let mut keepalive = Keepalive::new(start, Duration::from_secs(interval));
+    if interval > 0 {
+        keepalive.handle_timeout(start, random);
+        keepalive.poll_action();
+        keepalive.handle_answer(start, &Response::to_request(&request, StatusCode::OK), random);
+        assert_eq!(keepalive.health(), Health::Up);
+    }
+    (start, keepalive)
+}
+
+#[test]
+fn a_target_that_failed_a_call_is_asked_at_once_and_avoided_for_a_while() {
+    let mut random = StdRng::seed_from_u64(1);
+    let (start, mut keepalive) = quiet(&mut random, 300);
+    keepalive.handle_call_failed(start, None);
+    assert_eq!((keepalive.health(), keepalive.poll_timeout()), (Health::Failing, Some(start)));
+    keepalive.handle_timeout(start, &mut random);
+    assert_eq!(keepalive.poll_action(), Some(Action::Ask));
+    let ok = Response::to_request(&Request::new(Method::OPTIONS, "sip:r".parse().unwrap()), StatusCode::OK);
+    keepalive.handle_answer(start, &ok, &mut random);
+    assert_eq!(keepalive.health(), Health::Failing, "who answers OPTIONS may take no calls");
+    assert_eq!(keepalive.poll_timeout(), Some(start + AVOIDED_FOR));
+    keepalive.handle_timeout(start + AVOIDED_FOR, &mut random);
+    assert_eq!((keepalive.health(), keepalive.poll_action()), (Health::Up, None));
+}
+
+#[test]
+fn two_failures_are_two_whoever_met_them() {
+    let mut random = StdRng::seed_from_u64(1);
+    let (start, mut keepalive) = quiet(&mut random, 300);
+    keepalive.handle_call_failed(start, None);
+    keepalive.handle_timeout(start, &mut random);
+    keepalive.handle_unanswered(start, &mut random);
+    assert_eq!(keepalive.health(), Health::Down);
+    keepalive.handle_timeout(start + AVOIDED_FOR, &mut random);
+    assert_eq!(keepalive.health(), Health::Down, "until it answers");
+}
+
+#[test]
+fn who_wants_to_be_left_alone_is() {
+    let mut random = StdRng::seed_from_u64(1);
+    for interval in [0, 30] {
+        let (start, mut keepalive) = quiet(&mut random, interval);
+        keepalive.handle_call_failed(start, Some(Duration::from_secs(120)));
+        keepalive.handle_call_failed(start + Duration::from_secs(1), None);
+        assert_eq!(keepalive.health(), Health::Down);
+        let end = start + Duration::from_secs(120);
+        if interval == 0 {
+            assert_eq!(keepalive.poll_timeout(), Some(end));
+        }
+        keepalive.handle_timeout(end - Duration::from_millis(1), &mut random);
+        assert_eq!(keepalive.health(), Health::Down);
+        keepalive.handle_timeout(end, &mut random);
+        assert_eq!(keepalive.health(), if interval == 0 { Health::Unknown } else { Health::Up });
+        // No word is believed for ever.
+        keepalive.handle_call_failed(end, Some(Duration::from_secs(86_400)));
+        keepalive.handle_timeout(end + Duration::from_secs(600), &mut random);
+        assert_ne!(keepalive.health(), Health::Down);
+        assert_eq!(keepalive.poll_timeout().is_none(), interval == 0);
+    }
+}

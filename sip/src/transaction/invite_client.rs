@@ -1,6 +1,9 @@
 //! The INVITE client transaction (RFC 3261 §17.1.1, RFC 6026 §7.2).
+//!
+//! Who waits for it may lose patience before timer B. The INVITE is not repeated then, and whatever comes late is ended: a 1xx gets CANCEL,
+//! a refusal its ACK, and a 2xx goes to the user, who says BYE.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Action, Actions, Repeat, Times, due, earliest};
 use crate::flow::Transport;
@@ -16,6 +19,9 @@ pub struct InviteClient {
     timer_b: Option<Instant>,
     timer_d: Option<Instant>,
     timer_m: Option<Instant>,
+    /// When whoever waits loses patience with somebody who says nothing, not even 100.
+    patience: Option<Instant>,
+    is_abandoned: bool,
     actions: Actions,
 }
 
@@ -39,13 +45,27 @@ impl InviteClient {
             timer_b: Some(now + times.give_up()),
             timer_d: None,
             timer_m: None,
+            patience: None,
+            is_abandoned: false,
             actions: Actions::from([Action::Send]),
         }
+    }
+
+    /// The same for somebody who bears silence for so long, if that is less than 64*T1.
+    pub fn with_patience(self, now: Instant, patience: Duration) -> Self {
+        Self { patience: Some(now + patience).filter(|_| patience < self.times.give_up()), ..self }
     }
 
     /// A response with this status came.
     pub fn handle_response(&mut self, now: Instant, status: u16) {
         match (self.state, status) {
+            (State::Calling, 100..=199) if self.is_abandoned => {
+                self.enter(State::Proceeding);
+                // RFC 3261 §9.1: so long a CANCEL has to bring an end.
+                self.timer_b = Some(now + self.times.give_up());
+                self.actions.push_back(Action::Cancel);
+            }
+            (State::Proceeding, 100..=199) if self.is_abandoned => {}
             (State::Calling | State::Proceeding, 100..=199) => {
                 self.enter(State::Proceeding);
                 self.actions.push_back(Action::Deliver);
@@ -58,7 +78,10 @@ impl InviteClient {
             (State::Calling | State::Proceeding, _) => {
                 self.enter(State::Completed);
                 self.timer_d = Some(now + self.times.timer_d(self.transport));
-                self.actions.extend([Action::Ack, Action::Deliver]);
+                self.actions.push_back(Action::Ack);
+                if !self.is_abandoned {
+                    self.actions.push_back(Action::Deliver);
+                }
             }
             (State::Completed, 300..) => self.actions.push_back(Action::Ack),
             (State::Accepted, 200..=299) => self.actions.push_back(Action::Deliver),
@@ -68,9 +91,15 @@ impl InviteClient {
 
     /// The deadline asked for has come.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if due(self.timer_b, now) {
+        if due(self.patience, now) {
+            (self.patience, self.timer_a, self.is_abandoned) = (None, None, true);
+            self.actions.push_back(Action::TimedOut);
+        } else if due(self.timer_b, now) {
             self.enter(State::Terminated);
-            self.actions.extend([Action::TimedOut, Action::Terminated]);
+            if !self.is_abandoned {
+                self.actions.push_back(Action::TimedOut);
+            }
+            self.actions.push_back(Action::Terminated);
         } else if due(self.timer_d, now) || due(self.timer_m, now) {
             self.enter(State::Terminated);
             self.actions.push_back(Action::Terminated);
@@ -87,7 +116,7 @@ impl InviteClient {
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
     pub fn poll_timeout(&self) -> Option<Instant> {
-        earliest([self.timer_a.map(|repeat| repeat.at), self.timer_b, self.timer_d, self.timer_m])
+        earliest([self.timer_a.map(|repeat| repeat.at), self.timer_b, self.timer_d, self.timer_m, self.patience])
     }
 
     /// A provisional response has come and no final one: the time in which CANCEL is right (RFC 3261 §9.1).
@@ -97,6 +126,6 @@ impl InviteClient {
 
     fn enter(&mut self, state: State) {
         self.state = state;
-        (self.timer_a, self.timer_b, self.timer_d, self.timer_m) = (None, None, None, None);
+        (self.timer_a, self.timer_b, self.timer_d, self.timer_m, self.patience) = (None, None, None, None, None);
     }
 }

@@ -35,6 +35,8 @@ use crate::flow::Transport;
 pub enum Action {
     /// Send an ACK for the refusal just handled (INVITE client only).
     Ack,
+    /// Call the INVITE back, of which nobody wants to know any more (INVITE client only).
+    Cancel,
     /// Give the response just handled to the user of the transaction.
     Deliver,
     /// Send the message again: a client its request, a server its last response.
@@ -43,7 +45,7 @@ pub enum Action {
     Send,
     /// Forget the transaction: nothing more will come.
     Terminated,
-    /// No answer came in time (timers B and F); no ACK came in time (timer H).
+    /// No answer came in time (timers B and F, or the patience of who waits); no ACK came in time (timer H).
     TimedOut,
 }
 

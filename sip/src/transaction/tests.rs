@@ -211,6 +211,39 @@ fn timer_j_repeats_the_answer_on_request() {
     server(Tcp, "20:200", "20:Send 20:Terminated");
 }
 
+/// With a patience of 4 s.
+fn impatient(transport: Transport, script: &str, expected: &str) {
+    let start = epoch();
+    let machine = InviteClient::new(start, Times::default(), transport).with_patience(start, Duration::from_secs(4));
+    check(machine, start, script, expected);
+}
+
+#[test]
+fn an_invite_that_nobody_waits_for_is_ended_whatever_comes() {
+    let given_up = "0:Send 500:Resend 1500:Resend 3500:Resend 4000:TimedOut";
+    impatient(Udp, "", &format!("{given_up} 32000:Terminated"));
+    impatient(Tcp, "", "0:Send 4000:TimedOut 32000:Terminated");
+    // It rings: called back once, and that is waited for as long as for any CANCEL.
+    impatient(Udp, "9000:180 9500:183 10000:487", &format!("{given_up} 9000:Cancel 10000:Ack 42000:Terminated"));
+    impatient(Udp, "9000:100", &format!("{given_up} 9000:Cancel 41000:Terminated"));
+    // It is answered: that is told each time, and refused ones get their ACK.
+    impatient(Udp, "9000:200 9500:200", &format!("{given_up} 9000:Deliver 9500:Deliver 41000:Terminated"));
+    impatient(Udp, "9000:180 9100:200", &format!("{given_up} 9000:Cancel 9100:Deliver 41100:Terminated"));
+    impatient(Udp, "9000:503 9500:503", &format!("{given_up} 9000:Ack 9500:Ack 41000:Terminated"));
+}
+
+#[test]
+fn any_word_is_enough_for_patience() {
+    impatient(
+        Udp,
+        "3900:100 50000:180 60000:486",
+        "0:Send 500:Resend 1500:Resend 3500:Resend 3900:Deliver 50000:Deliver 60000:Ack 60000:Deliver 92000:Terminated",
+    );
+    let start = epoch();
+    let machine = InviteClient::new(start, Times::default(), Tcp).with_patience(start, Duration::from_secs(32));
+    check(machine, start, "", "0:Send 32000:TimedOut 32000:Terminated");
+}
+
 #[test]
 fn late_wake_up_does_not_shift_later_repetitions() {
     let start = epoch();

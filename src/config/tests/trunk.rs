@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actors::config::TrunkConfig;
 use actors::identity::{Attestation, Policy};
-use actors::trunk::config::{Codec, FromPolicy, PrivacyPolicy, SrtpPolicy};
+use actors::trunk::config::{Codec, FromPolicy, PrivacyPolicy, RedirectsTo, SrtpPolicy};
 
 use super::{REFERENCE, environment, load, mistakes};
 use crate::config::Config;
@@ -26,6 +26,7 @@ fn a_row_with_a_name_alone_is_a_trunk_that_nobody_is() {
     let trunk = trunk("");
     assert_eq!((trunk.user.as_str(), trunk.keepalive, trunk.targets.len()), ("offhook", Duration::from_secs(30), 0));
     assert!(trunk.inbound.networks.is_empty() && trunk.inbound.digest.is_none() && trunk.credentials.is_none());
+    assert_eq!((trunk.try_timeout, trunk.redirects), (Duration::from_secs(4), RedirectsTo::Itself));
     assert_eq!((trunk.limits.channels, trunk.limits.outbound_per_minute), (None, Some(60)));
     assert_eq!((trunk.codecs.len(), trunk.srtp), (4, SrtpPolicy::Optional));
     assert!(trunk.allowed_prefixes.is_empty() && trunk.emergency_numbers.contains(&"911".to_owned()));
@@ -94,6 +95,8 @@ fn what_cannot_work_is_refused_with_its_key() {
         "certificate_names = \"pbx.example\"",
         "certificate_names: need sip.tls_client_roots: without them no certificate is asked for",
     );
+    check("try_timeout_s = 33", "try_timeout_s: 33 is above 32");
+    check("redirects = \"all\"", "redirects: \"all\" is not one of trunk, refuse, any");
     check("chanels = 1", "chanels: unknown key; did you mean channels?");
     check("inbound_called = [{ starts = \"0\" }]", "inbound_called[0].starts: unknown key");
     assert!(mistakes("[[trunks]]\nname = \"a\"\nheaders = \"Route\"", &[]).starts_with("trunks[0].headers: \"Route\" is not X-"));

@@ -3,7 +3,7 @@
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
-use super::super::config::Rule;
+use super::super::config::{Rule, TrunkTarget};
 use super::super::tests::trunk;
 use super::*;
 
@@ -24,8 +24,9 @@ fn find(trunk: &TrunkConfig, health: &[Health], asked: &Asked<'_>) -> Result<Rou
 fn check(trunk: &TrunkConfig, asked: Asked<'_>, expected: &str) {
     let said = match find(trunk, &[], &asked) {
         Ok(route) => {
-            let headers: Vec<String> = route.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
-            format!("{} | {} | {}", route.from, route.to, headers.join(", "))
+            let hop = &route.hops[0];
+            let headers: Vec<String> = hop.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+            format!("{} | {} | {}", hop.from, hop.to, headers.join(", "))
         }
         Err(reason) => reason.label().to_owned(),
     };
@@ -98,13 +99,14 @@ fn only_listed_headers_are_sent() {
     check(&trunk, Asked { headers: &headers, ..to("+49301") }, "<sip:+493012@c.example> | <sip:+49301@c.example> | x-account: 7");
 }
 
-/// The hops with this health of the targets (`u`p, `d`own, `?`), in most cases first drawn.
+/// The hops with this health of the targets (`u`p, `d`own, `f`ailing, `?`), in most cases first drawn.
 fn hops_of(trunk: &TrunkConfig, health: &str) -> String {
     let health: Vec<Health> = health
         .chars()
         .map(|letter| match letter {
             'u' => Health::Up,
             'd' => Health::Down,
+            'f' => Health::Failing,
             _ => Health::Unknown,
         })
         .collect();
@@ -120,6 +122,9 @@ fn targets_that_are_down_are_left_out() {
     assert_eq!(hops_of(&trunk, "udu"), "sip:192.0.2.2 sip:b.example;transport=tls");
     assert_eq!(hops_of(&trunk, "ud?"), "sip:192.0.2.2 sip:b.example;transport=tls");
     assert_eq!(hops_of(&trunk, "udd"), "sip:b.example;transport=tls");
+    assert_eq!(hops_of(&trunk, "udf"), "sip:b.example;transport=tls sip:192.0.2.2");
+    assert_eq!(hops_of(&trunk, "ufd"), "sip:b.example;transport=tls sip:192.0.2.1:5070", "who failed is last");
+    assert_eq!(hops_of(&trunk, "fdd"), "sip:b.example;transport=tls", "and is tried still");
     assert_eq!(hops_of(&trunk, "ddd"), "all targets of the trunk are down");
     assert_eq!(hops_of(&TrunkConfig { targets: Vec::new(), ..carrier() }, ""), "all targets of the trunk are down");
 }
@@ -147,6 +152,13 @@ fn the_request_uri_names_the_target_or_the_domain() {
         route.hops.iter().map(|hop| hop.request_uri.to_string()).collect::<Vec<_>>().join(" ")
     };
     assert_eq!(uris(&trunk), "sip:+49301@192.0.2.1:5070 sip:+49301@b.example;transport=tls");
+    // Each target sees names of its own.
+    let route = find(&trunk, &[], &to("+49301")).expect("a route");
+    for hop in &route.hops {
+        let host = hop.next_hop.host();
+        assert_eq!((hop.from.uri.host(), hop.to.uri.host(), hop.request_uri.host()), (host, host, host));
+        assert_eq!(trunk.targets[hop.target].uri, hop.next_hop);
+    }
     trunk.domain = Some("c.example".parse().expect("a host"));
     assert_eq!(uris(&trunk), "sip:+49301@c.example sip:+49301@c.example;transport=tls");
 }

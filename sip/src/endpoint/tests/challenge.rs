@@ -237,3 +237,145 @@ fn a_call_that_came_can_be_ended_by_who_is_asked_for_a_password() {
     assert_eq!(fresh.serve("BYE", 200, "alice"), "401 BYE");
     assert_eq!(fresh.serve("BYE", 200, "alice"), "200 Terminated");
 }
+
+/// A call of ours that was challenged and is up.
+fn up() -> Carrier {
+    let mut carrier = Carrier::new();
+    carrier.call();
+    assert_eq!(carrier.serve("INVITE", 200, "a"), "401 ACK INVITE");
+    assert_eq!(carrier.serve("INVITE", 200, "b"), "200 ACK Answered");
+    // Each request meets a nonce that has grown old.
+    carrier.bench.now += Duration::from_secs(600);
+    carrier
+}
+
+fn ends(mut carrier: Carrier) {
+    carrier.bench.pass(Duration::from_secs(400));
+    assert!(carrier.bench.endpoint.is_idle(), "{:?}", carrier.bench.endpoint);
+}
+
+#[test]
+fn a_change_of_ours_that_is_challenged_is_asked_for_again() {
+    let mut carrier = up();
+    assert_eq!(carrier.bench.run("reinvite"), "INVITE");
+    assert_eq!(carrier.line("INVITE"), "3 INVITE 00000002");
+    assert_eq!(carrier.serve("INVITE", 200, "b"), "401 ACK INVITE");
+    assert_eq!(carrier.line("INVITE"), "4 INVITE 00000001");
+    assert_eq!(carrier.bench.sent["INVITE"].body, "v=1\r\n");
+    assert_eq!(carrier.serve("INVITE", 200, "b"), "200 ACK ReinviteAnswered");
+    let (ack, invite) = (&carrier.bench.sent["ACK"].headers, &carrier.bench.sent["INVITE"].headers);
+    assert_eq!((ack.get(name::CSEQ), ack.get(name::AUTHORIZATION)), (Some("4 ACK"), invite.get(name::AUTHORIZATION)));
+    assert_eq!(carrier.bench.run("BYE"), "200 HungUp Terminated");
+    ends(carrier);
+}
+
+#[test]
+fn a_refresh_that_is_challenged_is_sent_again() {
+    let mut carrier = Carrier::new();
+    carrier.call();
+    assert_eq!(carrier.serve("INVITE", 200, "a"), "401 ACK INVITE");
+    assert_eq!(carrier.bench.run("200/header=Session-Expires:_1800;refresher=uac/header=Allow:_UPDATE"), "ACK Answered");
+    assert_eq!(carrier.bench.run("+900000"), "900000:UPDATE");
+    let before = carrier.line("UPDATE");
+    assert_eq!(carrier.serve("UPDATE", 200, "bob"), "401 UPDATE");
+    assert_ne!(carrier.line("UPDATE"), before);
+    assert_eq!(carrier.line("UPDATE"), "4 UPDATE 00000001");
+    assert_eq!(carrier.serve("UPDATE", 200, "bob"), "200 ");
+    assert_eq!(carrier.bench.run("BYE"), "200 HungUp Terminated");
+    ends(carrier);
+}
+
+#[test]
+fn a_transfer_that_is_challenged_is_asked_for_again() {
+    let mut carrier = up();
+    assert_eq!(carrier.bench.run("refer"), "REFER");
+    assert_eq!(carrier.line("REFER"), "3 REFER 00000002");
+    assert_eq!(carrier.serve("REFER", 202, "b"), "401 REFER");
+    assert_eq!(carrier.line("REFER"), "4 REFER 00000001");
+    assert!(carrier.serve("REFER", 202, "b").starts_with("202 ReferProgress:202"));
+    assert_eq!(carrier.bench.sent["REFER"].headers.get("Refer-To"), Some("<sip:carol@203.0.113.20>"));
+}
+
+#[test]
+fn an_acknowledgement_of_ringing_is_authorized_and_challenged() {
+    let mut carrier = Carrier::new();
+    carrier.call();
+    assert_eq!(carrier.serve("INVITE", 200, "a"), "401 ACK INVITE");
+    carrier.bench.now += Duration::from_secs(600);
+    assert_eq!(carrier.bench.run("183/rseq=7/sdp"), "PRACK Ringing+sdp");
+    assert_eq!(carrier.line("PRACK"), "3 PRACK 00000002", "authorized before it is asked for");
+    assert_eq!(carrier.serve("PRACK", 200, "bob"), "401 PRACK");
+    assert_eq!(carrier.line("PRACK"), "4 PRACK 00000001");
+    let prack = &carrier.bench.sent["PRACK"];
+    assert_eq!((prack.headers.get(name::RACK), prack.headers.to().unwrap().tag()), (Some("7 2 INVITE"), Some("bob")));
+    assert_eq!(carrier.serve("PRACK", 200, "bob"), "200 ");
+    // The count of the early dialog goes on, and that of the call after it.
+    assert_eq!(carrier.bench.run("180/rseq=8 200"), "PRACK Ringing | ACK Answered+sdp");
+    assert_eq!(carrier.bench.sent["PRACK"].headers.cseq().unwrap().number, 5);
+    assert_eq!(carrier.serve("PRACK", 200, "bob"), "200 ");
+    assert_eq!(carrier.bench.run("hangup"), "BYE");
+    assert_eq!(carrier.bench.sent["BYE"].headers.cseq().unwrap().number, 6);
+    assert_eq!(carrier.serve("BYE", 200, "bob"), "200 Terminated");
+    ends(carrier);
+}
+
+#[test]
+fn an_acknowledgement_that_is_challenged_after_the_answer_counts_in_the_call() {
+    let mut carrier = Carrier::new();
+    carrier.call();
+    assert_eq!(carrier.serve("INVITE", 200, "a"), "401 ACK INVITE");
+    carrier.bench.now += Duration::from_secs(600);
+    assert_eq!(carrier.bench.run("180/rseq=7 200"), "PRACK Ringing | ACK Answered");
+    assert_eq!(carrier.serve("PRACK", 200, "bob"), "401 PRACK");
+    assert_eq!(carrier.line("PRACK"), "4 PRACK 00000001");
+    assert_eq!(carrier.bench.run("hangup"), "BYE");
+    assert_eq!(carrier.bench.sent["BYE"].headers.cseq().unwrap().number, 5);
+}
+
+#[test]
+fn a_second_phone_that_picks_up_is_hung_up_on_with_credentials() {
+    let mut carrier = up();
+    carrier.bench.now -= Duration::from_secs(600);
+    assert_eq!(carrier.bench.run("200/tag=c"), "ACK BYE");
+    assert_eq!(carrier.bench.sent["BYE"].headers.to().unwrap().tag(), Some("c"));
+    carrier.bench.now += Duration::from_secs(600);
+    assert_eq!(carrier.serve("BYE", 200, "c"), "401 BYE");
+    assert_eq!(carrier.bench.sent["BYE"].headers.to().unwrap().tag(), Some("c"));
+    assert_eq!(carrier.serve("BYE", 200, "c"), "200 ");
+    assert_eq!(carrier.bench.run("BYE"), "200 HungUp Terminated");
+}
+
+#[test]
+fn strangers_see_no_credentials() {
+    let mut carrier = Carrier::new();
+    let dialog = carrier.bench.endpoint.invite(carrier.bench.now, elsewhere::by_trunk());
+    carrier.bench.endpoint.authorize(&dialog, carrier.credentials.clone());
+    (carrier.bench.call_id, carrier.bench.dialog) = (dialog.call_id.to_string(), Some(dialog));
+    assert_eq!(carrier.bench.drain().join(" "), "INVITE");
+    assert_eq!(carrier.serve("INVITE", 302, "a"), "401 ACK INVITE");
+    assert!(carrier.bench.sent["INVITE"].headers.get(name::AUTHORIZATION).is_some());
+    assert_eq!(carrier.bench.run("302/contact=<sip:x@192.0.2.1>,<sip:y@203.0.113.60>;q=0.5"), "ACK INVITE Redirected");
+    assert_eq!(carrier.bench.sent["INVITE"].headers.get(name::AUTHORIZATION), None, "not what another was shown");
+    assert_eq!(carrier.serve("INVITE", 200, "s"), "401 ACK INVITE Redirected", "nor is the stranger's challenge answered");
+    assert_eq!(carrier.bench.sent["INVITE"].uri.to_string(), "sip:y@203.0.113.60");
+    assert!(carrier.bench.sent["INVITE"].headers.get(name::AUTHORIZATION).is_some(), "who is ours sees them again");
+    // A call that a stranger took is ended without.
+    assert_eq!(carrier.bench.run("302/contact=<sip:z@192.0.2.2> 200 hangup"), "ACK INVITE Redirected | ACK Answered | BYE");
+    assert_eq!(carrier.serve("BYE", 200, "bob"), "401 Terminated");
+}
+
+#[test]
+fn each_target_is_challenged_for_itself() {
+    let mut carrier = Carrier::new();
+    let dialog = carrier.bench.endpoint.invite(carrier.bench.now, elsewhere::by_trunk());
+    carrier.bench.endpoint.authorize(&dialog, carrier.credentials.clone());
+    (carrier.bench.call_id, carrier.bench.dialog) = (dialog.call_id.to_string(), Some(dialog));
+    assert_eq!(carrier.bench.drain().join(" "), "INVITE");
+    for _ in 0..2 {
+        assert_eq!(carrier.serve("INVITE", 503, "a"), "401 ACK INVITE");
+        assert_eq!(carrier.serve("INVITE", 503, "a"), "503 ACK INVITE");
+        assert_eq!(carrier.bench.sent["INVITE"].headers.get(name::AUTHORIZATION), None);
+    }
+    assert_eq!(carrier.serve("INVITE", 200, "a"), "401 ACK INVITE");
+    assert_eq!(carrier.serve("INVITE", 200, "b"), "200 ACK Answered");
+}

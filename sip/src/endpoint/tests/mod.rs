@@ -9,6 +9,7 @@
 //! PRACK/rack, PRACK/rack=7  with a RAck for our last reliable response, or for another one
 //! ring, progress, answer, refuse:486, hangup, reinvite, answer:update ... closed, gone   commands and faults
 //! invite, invite:empty    our call on the one flow, with an offer or without; invite:follow finds its way and follows Contacts
+//! invite:trunk            our call by three targets, with a patience of 4 s; what fails on the way is told as `Failed:`
 //! +500                    so many milliseconds go by; what comes is stamped with the time since the step began
 //! ```
 
@@ -16,6 +17,7 @@
 
 mod again;
 mod challenge;
+mod elsewhere;
 mod headers;
 mod random;
 mod reinvite;
@@ -30,6 +32,7 @@ mod ways;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -55,6 +58,8 @@ struct Bench {
     last_response: Option<Response>,
     /// Number of our last reliable one.
     rseq: String,
+    /// Whether what failed on the way is in the log.
+    tells_attempts: bool,
 }
 
 fn flow(transport: Transport) -> Flow {
@@ -83,6 +88,7 @@ impl Bench {
             sent: HashMap::new(),
             last_response: None,
             rseq: "1".into(),
+            tells_attempts: false,
         }
     }
 
@@ -115,7 +121,8 @@ impl Bench {
         match word {
             "invite" => {}
             "invite:empty" => invite.sdp = None,
-            "invite:follow" => (invite.flow, invite.redirects) = (None, Redirects::Follow),
+            "invite:follow" => (invite.flow, invite.redirects) = (None, Redirects::Follow(Arc::new(elsewhere::Anybody))),
+            "invite:trunk" => invite = elsewhere::by_trunk(),
             _ => return false,
         }
         let dialog = self.endpoint.invite(self.now, invite);
@@ -303,7 +310,10 @@ impl Bench {
             }
         }
         while let Some(event) = self.endpoint.poll_event() {
-            log.push(self.event(&event));
+            match event {
+                Event::AttemptFailed { attempt, .. } => log.extend(self.tells_attempts.then(|| elsewhere::shown(&attempt))),
+                event => log.push(self.event(&event)),
+            }
         }
         log
     }
