@@ -95,7 +95,7 @@ fn what_cannot_work_is_refused_with_its_key() {
         "certificate_names = \"pbx.example\"",
         "certificate_names: need sip.tls_client_roots: without them no certificate is asked for",
     );
-    check("try_timeout_s = 33", "try_timeout_s: 33 is above 32");
+    check("try_timeout_s = 33", "try_timeout_s: 33 s is above 32 s");
     check("redirects = \"all\"", "redirects: \"all\" is not one of trunk, refuse, any");
     check("chanels = 1", "chanels: unknown key; did you mean channels?");
     check("inbound_called = [{ starts = \"0\" }]", "inbound_called[0].starts: unknown key");
