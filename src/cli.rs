@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::call::CallArguments;
 use crate::knowledge::KnowledgeCommand;
 
 /// An actor-based telephony media server for voice AI.
@@ -29,6 +30,8 @@ pub enum Command {
     Migrate,
     /// Answer one demonstration call, print the conversation and exit
     Demo,
+    /// Have the server that runs place a call, and follow it; Ctrl-C hangs up, the exit code says the outcome
+    Call(CallArguments),
     /// Print what was found out about a call after its end
     Analysis {
         /// Id of the call, as records and logs have it

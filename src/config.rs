@@ -13,6 +13,7 @@ mod phrases;
 mod problem;
 mod reader;
 mod secret;
+mod security;
 mod server;
 mod services;
 mod sip;
@@ -38,6 +39,7 @@ pub use media::{CodecName, CodecsConfig, EagernessName, JitterConfig, TurnConfig
 pub use problem::{Problem, Problems};
 pub use reader::Setting;
 pub use secret::Secret;
+pub use security::SecurityConfig;
 pub use server::{
     DatabaseConfig, HttpConfig, LimitsConfig, LogFormat, MetricsConfig, NodeConfig, RecordingConfig, RecordingMode, RtpConfig,
     SrtpName, TelemetryConfig,
@@ -68,6 +70,8 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// Where SIP is spoken.
     pub sip: SipConfig,
+    /// Who may use the API.
+    pub security: SecurityConfig,
     /// The sockets of the calls' audio.
     pub rtp: RtpConfig,
     /// How long packets are held back.
@@ -144,7 +148,6 @@ impl Config {
         };
         // The specific one wins, as in the exporter.
         let otlp_headers = OTLP_HEADERS.into_iter().find_map(|name| Some((name, key(name)?)));
-        root.section("security").finish();
         let node = server::read_node(root.section("node"));
         let turn = media::read_turn(root.section("turn"), &TurnConfig::default());
         let providers = services::read_providers(root.section("providers"), key);
@@ -155,6 +158,7 @@ impl Config {
             http: server::read_http(root.section("http")),
             metrics: server::read_metrics(root.section("metrics")),
             sip: sip::read_sip(root.section("sip")),
+            security: security::read_security(root.section("security"), key),
             rtp: server::read_rtp(root.section("rtp")),
             jitter: media::read_jitter(root.section("jitter")),
             vad: media::read_vad(root.section("vad")),

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use actors::calls::{CallsMsg, Refusal, StreamRefusal as CallsStreamRefusal};
+use actors::calls::{CallsMsg, PlaceRefusal as NotPlaced, Refusal, StreamRefusal as CallsStreamRefusal};
 use actors::leg::twilio::{StreamIo as LegStream, TwilioCall};
 use actors::node::NodeHandle;
-use api::{CallGate, IncomingTwilio, Readiness, StreamIo, StreamRefusal, StreamStart, TwilioAnswer, TwilioRefusal, TwilioStatus};
+use actors::route::{NoRoute, PlaceCall};
+use api::{
+    CallGate, CallWish, IncomingTwilio, PlaceRefusal, Readiness, RecordsAway, StreamIo, StreamRefusal, StreamStart, TwilioAnswer,
+    TwilioRefusal, TwilioStatus,
+};
 use futures_util::future::BoxFuture;
-use store::Store;
+use store::{CallId, CallRecord, Store};
 use tokio::sync::oneshot;
 
 /// A node that cannot answer within this is not well; Twilio waits 15 s at most for the whole webhook.
@@ -68,6 +72,33 @@ impl CallGate for Gate {
                 Some(Err(CallsStreamRefusal::Failed)) | None => Err(StreamRefusal::Failed),
             }
         })
+    }
+
+    fn place_call(&self, wish: CallWish) -> BoxFuture<'_, Result<CallId, PlaceRefusal>> {
+        Box::pin(async move {
+            let CallWish { to, from, assistant, trunk } = wish;
+            let asked = Box::new(PlaceCall { to, from, assistant, trunk });
+            match self.ask(|reply| CallsMsg::Place(asked, reply)).await {
+                Some(Ok(id)) => Ok(id),
+                Some(Err(NotPlaced::Asked(NoRoute { field, reason }))) => Err(PlaceRefusal::Field { field, reason }),
+                Some(Err(NotPlaced::Node(Refusal::AtCapacity | Refusal::CpuBusy))) => Err(PlaceRefusal::AtCapacity),
+                Some(Err(NotPlaced::Node(Refusal::Draining))) => Err(PlaceRefusal::Draining),
+                Some(Err(NotPlaced::Node(Refusal::Failed | Refusal::UnknownNumber))) | None => Err(PlaceRefusal::Failed),
+            }
+        })
+    }
+
+    fn find_call(&self, id: CallId) -> BoxFuture<'_, Result<Option<CallRecord>, RecordsAway>> {
+        Box::pin(async move {
+            self.database.call(id).await.map_err(|error| {
+                tracing::warn!(call = %id, %error, "a record cannot be read");
+                RecordsAway
+            })
+        })
+    }
+
+    fn hang_up(&self, id: CallId) -> BoxFuture<'_, bool> {
+        Box::pin(async move { self.ask(|reply| CallsMsg::HangUp(id, reply)).await.unwrap_or(false) })
     }
 
     fn readiness(&self) -> BoxFuture<'_, Readiness> {

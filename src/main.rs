@@ -1,6 +1,7 @@
 //! The offhook server.
 
 mod after;
+mod call;
 mod cli;
 mod config;
 mod demo;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
     let file = cli.config.as_deref();
     let done = match cli.command {
         Command::Analysis { call } => configured(file, |config| run(after::analysis(config, &call))),
+        Command::Call(asked) => configured(file, |config| run(call::run(config, &asked))),
         Command::Check => configured(file, |config| {
             for line in config.effective() {
                 println!("{line}");

@@ -4,6 +4,10 @@
 //! Arriving --Begin--> Ringing --record safe, rung long enough--> Up --hang-up by anyone--> Ending --children done--> stopped
 //!     |                  |                                        |
 //!     +--refused---------+--cancelled-----------------------------+----------------------> Ending
+//! ours:
+//! Arriving --record safe: INVITE--> Dialing --200--> Up
+//!     |                               |
+//!     +-------------------------------+--refused, nobody picked up: CANCEL---------------> Ending
 //! ```
 
 mod arrive;
@@ -11,12 +15,13 @@ mod children;
 mod draft;
 pub(crate) mod finish;
 mod negotiate;
+mod place;
 mod trace;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use ai::engine::{EngineError, Past, Words};
 use ai::language::Language;
@@ -35,6 +40,7 @@ use store::{CallId, HangupCause};
 use crate::ai_session::{AiMsg, ToolReport};
 use crate::alarm::Owned;
 use crate::call::draft::Draft;
+pub use crate::call::place::Placing;
 use crate::call::trace::CallTracer;
 use crate::clock::Ticking;
 use crate::config::Assistant;
@@ -50,6 +56,7 @@ use crate::recorder::{RecorderMsg, RecordingEvent};
 use crate::shared::Shared;
 use crate::sip_endpoint::SipMsg;
 use crate::supervision::Budget;
+use crate::trace::TracedCall;
 use crate::turn::TurnReport;
 use crate::vad::VadMsg;
 use crate::worker::{Ended, Failure, Worker};
@@ -70,6 +77,10 @@ pub enum CallMsg {
     AnswerSent(Box<DialogSnapshot>),
     /// By Calls: the SipEndpoint is new and does not know our dialog.
     SipRestarted,
+    /// By the SipEndpoint: our INVITE is out, and this is the dialog that it is to make.
+    Dialing(DialogId),
+    /// By a timer: the callee should have picked up by now.
+    RingLate,
     /// By the Store: the record is safe.
     Recorded,
     /// By a timer: it has rung long enough.
@@ -106,7 +117,7 @@ pub enum CallMsg {
     Recording(RecordingEvent),
     /// By the JitterBuffer at its end.
     ReceivedTotals(Box<JitterStats>),
-    /// By Calls, while draining.
+    /// By Calls: while draining, or since somebody asked for it.
     HangUp(HangupCause),
     /// By a timer: `limits.call_duration_s` is over in `limits.call_warning_s`.
     TimeShort,
@@ -152,6 +163,8 @@ pub enum Arrival {
         /// Where it came from.
         flow: Flow,
     },
+    /// Somebody asked us to call.
+    Placed(Box<Placing>),
     /// Twilio's voice webhook; the media stream comes later.
     Twilio(TwilioCall),
 }
@@ -220,14 +233,13 @@ impl CallPorts {
 /// The peer.
 enum Party {
     Sip {
+        /// Without a name until the SipEndpoint has sent our INVITE.
         dialog: DialogId,
         snapshot: Option<Box<DialogSnapshot>>,
-        invite: Box<Request>,
-        /// Our address that the INVITE came to.
-        came_to: IpAddr,
+        origin: Origin,
         /// Our side of the media, once it is open.
         local: Option<Box<LocalMedia>>,
-        /// The sockets of an offer of ours that the ACK will answer.
+        /// The sockets of an offer of ours that waits for its answer.
         offered: Option<RtpSockets>,
         /// False once the dialog is over, and there is nobody to say BYE to.
         open: bool,
@@ -240,8 +252,19 @@ enum Party {
     },
 }
 
+/// Whose INVITE made the dialog.
+enum Origin {
+    Invited {
+        invite: Box<Request>,
+        /// Our address that the INVITE came to.
+        came_to: IpAddr,
+    },
+    Placed(place::Placed),
+}
+
 enum Phase {
     Arriving,
+    Dialing,
     Ringing { recorded: bool, rung: bool },
     Up { answered: Instant, _counted: Active },
     Ending,
@@ -296,20 +319,23 @@ impl Worker for Call {
 
     async fn start(args: CallArgs, me: &Mailbox<CallMsg>) -> Result<Self, Failure> {
         let CallArgs { id, shared, seat, arrival, arrived } = args;
-        let party = match arrival {
+        let (party, chosen) = match arrival {
             Arrival::Sip { dialog, invite, flow } => {
-                let came_to = flow.local.ip();
-                Party::Sip { dialog, snapshot: None, invite, came_to, local: None, offered: None, open: true }
+                let own = SipMsg::Own(dialog.clone(), me.clone());
+                shared.sip.send(own).map_err(|_| "the SIP endpoint takes no calls")?;
+                (Party::sip(dialog, Origin::Invited { invite, came_to: flow.local.ip() }), None)
             }
-            Arrival::Twilio(call) => Party::Twilio { call, account_sid: String::new(), parameters: Vec::new() },
+            Arrival::Placed(placing) => {
+                let Placing { assistant, route, placed } = *placing;
+                (Party::sip(place::unnamed(), Origin::Placed(place::Placed::new(route, placed))), Some(assistant))
+            }
+            Arrival::Twilio(call) => (Party::Twilio { call, account_sid: String::new(), parameters: Vec::new() }, None),
         };
-        if let Party::Sip { dialog, .. } = &party {
-            let own = SipMsg::Own(dialog.clone(), me.clone());
-            shared.sip.send(own).map_err(|_| "the SIP endpoint takes no calls")?;
-        }
         me.send(CallMsg::Begin).map_err(|_| "a new mailbox is empty")?;
-        let assistant = shared.assistant_for(&party.called());
-        let trace = CallTracer::new(shared.config.traces.as_ref(), id, party.leg_kind(), assistant.clone(), arrived);
+        let assistant = chosen.or_else(|| shared.assistant_for(&party.called()));
+        let (leg, direction, arrived_at) = (party.leg_kind(), party.direction(), SystemTime::now() - arrived.elapsed());
+        let traced = TracedCall { id, leg, direction, assistant: assistant.clone(), arrived, arrived_at };
+        let trace = CallTracer::new(shared.config.traces.as_ref(), traced);
         let draft = Draft::new(id, &shared.config.name, assistant.as_deref(), trace);
         Ok(Self {
             id,
@@ -341,13 +367,17 @@ impl Worker for Call {
             CallMsg::Sip { event, snapshot } => self.handle_sip(event, snapshot, me).await,
             CallMsg::AnswerSent(snapshot) => self.keep(Some(snapshot)),
             CallMsg::SipRestarted => self.restore_dialog(me),
-            CallMsg::Recorded => self.ring_until(|recorded, _| *recorded = true),
+            CallMsg::Dialing(dialog) => self.handle_dialing(dialog),
+            CallMsg::RingLate => self.handle_ring_late(me),
+            CallMsg::Recorded => self.handle_recorded(me),
             CallMsg::RungOut => self.ring_until(|_, rung| *rung = true),
             CallMsg::TwilioStream(stream) => self.attach(stream, me).await,
             CallMsg::StreamLate => self.handle_stream_late(me),
             CallMsg::TwilioEnded => self.end(HangupCause::CallerHangup, None, me),
             CallMsg::LegClosed(LegClosed::ByPeer) => self.end(HangupCause::CallerHangup, None, me),
             CallMsg::LegClosed(LegClosed::Lost(reason)) => self.end(HangupCause::MediaTimeout, Some(reason), me),
+            // Nothing need be heard of a telephone that rings.
+            CallMsg::MediaTimedOut if matches!(self.phase, Phase::Dialing) => {}
             CallMsg::MediaTimedOut => self.end(HangupCause::MediaTimeout, None, me),
             CallMsg::TurnTaken(turn) => self.draft.turn_taken(*turn, &self.shared),
             CallMsg::ToolBegan(call) => self.draft.remember(call),
@@ -360,7 +390,7 @@ impl Worker for Call {
             CallMsg::EngineLost(session, error) => self.handle_engine_lost(session, error, me).await,
             CallMsg::Recording(event) => self.draft.recording(event, &self.shared),
             CallMsg::ReceivedTotals(totals) => self.draft.received = Some(totals),
-            CallMsg::HangUp(cause) => self.end(cause, None, me),
+            CallMsg::HangUp(cause) => self.end(self.cause_before_answer(cause), None, me),
             CallMsg::TimeShort => self.ports.ai.tell(AiMsg::TimeShort),
             CallMsg::Overdue => self.handle_overdue(me),
             CallMsg::Finished => self.check_finished(me),
@@ -398,7 +428,7 @@ impl Call {
         self.keep(snapshot);
         match event {
             Event::Cancelled { .. } => self.end(HangupCause::Cancelled, None, me),
-            Event::HungUp { reason, .. } => self.end(HangupCause::CallerHangup, reason, me),
+            Event::HungUp { reason, .. } => self.end(self.party.hung_up(), reason, me),
             Event::AckTimedOut { .. } => self.end(HangupCause::NotConfirmed, Some("no ACK came".into()), me),
             Event::Reinvited { invite, .. } => self.handle_reinvite(&invite),
             Event::Info { request, .. } => {
@@ -413,7 +443,13 @@ impl Call {
                 self.end(HangupCause::Failed, Some("the dialog is gone".into()), me);
             }
             Event::Confirmed { sdp, .. } => self.handle_confirmed(sdp, me).await,
-            other => tracing::debug!(call = %self.id, event = ?other, "not an event of an incoming call"),
+            Event::Ringing { sdp, .. } => self.handle_callee_ringing(sdp, me).await,
+            Event::Answered { dialog, sdp, .. } => self.handle_callee_answered(dialog, sdp, me).await,
+            Event::Refused { status, reason, .. } => self.handle_callee_refused(status, reason, me),
+            Event::TimedOut { .. } => {
+                self.end(HangupCause::Unavailable, Some("the callee's side did not answer at all".into()), me)
+            }
+            Event::Invited { .. } => {}
         }
     }
 
@@ -434,7 +470,7 @@ impl Call {
         }
         if let Some(cause) = self.draft.cause() {
             // What the endpoint before was told of the end may have died with it.
-            self.tell_peer(cause);
+            self.tell_peer(cause, me);
             self.check_finished(me);
         }
     }

@@ -8,17 +8,18 @@ use ractor::ActorId;
 use sip::dialog::DialogId;
 use sip::endpoint::Flow;
 use sip::message::{Request, StatusCode};
-use store::{CallId, HangupCause, LegKind, StoreWrite, WallTime};
+use store::{CallId, Direction, HangupCause, LegKind, StoreWrite, WallTime};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::call::finish::{count_end, reason_of};
-use crate::call::{Arrival, Call, CallArgs, CallMsg};
-use crate::config::RecordingMode;
+use crate::call::{Arrival, Call, CallArgs, CallMsg, Placing};
+use crate::config::{Assistant, RecordingMode};
 use crate::kind::ActorKind;
 use crate::leg::twilio::{StreamIo, TwilioCall};
 use crate::mailbox::{Lane, Letter, Mailbox};
 use crate::recovery::close_recording;
+use crate::route::{NoRoute, PlaceCall, Route, route};
 use crate::shared::Shared;
 use crate::sip_endpoint::SipMsg;
 use crate::store::StoreMsg;
@@ -36,6 +37,10 @@ pub enum CallsMsg {
         /// Where it came from.
         flow: Flow,
     },
+    /// By the HTTP side: place a call. Answered by the call itself, when its record is safe. When full whoever asks is told so.
+    Place(Box<PlaceCall>, oneshot::Sender<Result<CallId, PlaceRefusal>>),
+    /// By the HTTP side: end this call. False when no such call is up.
+    HangUp(CallId, oneshot::Sender<bool>),
     /// By the HTTP side: Twilio asks who answers. When full Twilio gets spoken words.
     TwilioIncoming(TwilioCall, oneshot::Sender<Result<CallId, Refusal>>),
     /// By the HTTP side: the media stream of a call is here. When it is not taken, the stream is closed.
@@ -107,6 +112,15 @@ impl Refusal {
     }
 }
 
+/// Why a call is not placed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum PlaceRefusal {
+    /// It cannot be placed as it was asked for.
+    Asked(NoRoute),
+    /// The node takes no call now.
+    Node(Refusal),
+}
+
 /// Why a media stream is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamRefusal {
@@ -122,7 +136,8 @@ pub enum StreamRefusal {
 struct Child {
     id: CallId,
     mailbox: Mailbox<CallMsg>,
-    dialog: Option<DialogId>,
+    leg: LegKind,
+    direction: Direction,
     call_sid: Option<String>,
     attached: bool,
 }
@@ -147,6 +162,12 @@ impl Worker for Calls {
     async fn handle(&mut self, message: CallsMsg, me: &Mailbox<CallsMsg>) -> Result<(), Failure> {
         match message {
             CallsMsg::SipInvited { dialog, invite, flow } => self.handle_invited(dialog, invite, flow, me).await,
+            CallsMsg::Place(asked, reply) => self.handle_place(&asked, reply, me).await,
+            CallsMsg::HangUp(id, reply) => {
+                let child = self.children.values().find(|child| child.id == id);
+                let told = child.is_some_and(|child| child.mailbox.send(CallMsg::HangUp(HangupCause::OperatorHangup)).is_ok());
+                let _asker_left = reply.send(told);
+            }
             CallsMsg::TwilioIncoming(call, reply) => {
                 let _asker_left = reply.send(self.handle_twilio(call, me).await);
             }
@@ -205,6 +226,47 @@ impl Calls {
         }
     }
 
+    async fn handle_place(
+        &mut self,
+        asked: &PlaceCall,
+        reply: oneshot::Sender<Result<CallId, PlaceRefusal>>,
+        me: &Mailbox<CallsMsg>,
+    ) {
+        let refusal = match self.route(asked) {
+            Err(error) => PlaceRefusal::Asked(error),
+            Ok((assistant, route)) => match self.admit() {
+                // One that cannot be started drops the reply with it, and is counted here.
+                Ok(()) => {
+                    let placing = Placing { assistant, route, placed: reply };
+                    if let Err(refusal) = self.start_call(Arrival::Placed(Box::new(placing)), me).await {
+                        self.count(refusal);
+                    }
+                    return;
+                }
+                Err(refusal) => PlaceRefusal::Node(refusal),
+            },
+        };
+        match &refusal {
+            PlaceRefusal::Asked(error) => {
+                tracing::info!(%error, "a call cannot be placed as it was asked for");
+                metrics::counter!("offhook_calls_rejected_total", "reason" => "no_route").increment(1);
+            }
+            PlaceRefusal::Node(refusal) => self.count(*refusal),
+        }
+        let _asker_left = reply.send(Err(refusal));
+    }
+
+    /// Who talks, and where the call goes.
+    fn route(&self, asked: &PlaceCall) -> Result<(Arc<Assistant>, Route), NoRoute> {
+        let directory = &self.shared.config.directory;
+        let assistant = match &asked.assistant {
+            Some(name) => directory.named(name).ok_or_else(|| format!("there is no assistant {name:?}")),
+            None => directory.default.clone().ok_or_else(|| "must be set: there is no routing.default_assistant".to_owned()),
+        };
+        let assistant = assistant.map_err(|reason| NoRoute::new("assistant_id", reason))?;
+        Ok((assistant, route(&self.shared.config.sip, asked)?))
+    }
+
     async fn handle_twilio(&mut self, call: TwilioCall, me: &Mailbox<CallsMsg>) -> Result<CallId, Refusal> {
         // Twilio asks again when our answer was slow: the same call, not a second one.
         if let Some(child) = self.by_call_sid(&call.call_sid) {
@@ -241,9 +303,10 @@ impl Calls {
 
     async fn start_call(&mut self, arrival: Arrival, me: &Mailbox<CallsMsg>) -> Result<CallId, Refusal> {
         let id = CallId::generate();
-        let (dialog, call_sid) = match &arrival {
-            Arrival::Sip { dialog, .. } => (Some(dialog.clone()), None),
-            Arrival::Twilio(call) => (None, Some(call.call_sid.clone())),
+        let (leg, direction, call_sid) = match &arrival {
+            Arrival::Sip { .. } => (LegKind::Sip, Direction::Inbound, None),
+            Arrival::Placed(_) => (LegKind::Sip, Direction::Outbound, None),
+            Arrival::Twilio(call) => (LegKind::Twilio, Direction::Inbound, Some(call.call_sid.clone())),
         };
         let seat = self.shared.media.seat();
         let thread = seat.runtime.clone();
@@ -256,7 +319,7 @@ impl Calls {
             tracing::error!(call = %id, reason, "a call could not be started");
             Refusal::Failed
         })?;
-        self.children.insert(mailbox.id(), Child { id, mailbox, dialog, call_sid, attached: false });
+        self.children.insert(mailbox.id(), Child { id, mailbox, leg, direction, call_sid, attached: false });
         self.publish_count();
         Ok(id)
     }
@@ -264,10 +327,9 @@ impl Calls {
     /// Ends what a crashed call left: its legs are hung up, and its record says so. Its actors died with it.
     fn bury(&self, child: &Child, reason: String) {
         tracing::error!(call = %child.id, reason, "a call crashed");
-        let leg = if child.dialog.is_some() { LegKind::Sip } else { LegKind::Twilio };
-        count_end(leg, HangupCause::Crashed);
-        if let Some(dialog) = &child.dialog {
-            self.shared.sip.tell(SipMsg::HangUp(dialog.clone(), reason_of(HangupCause::Crashed)));
+        count_end(child.leg, child.direction, HangupCause::Crashed);
+        if child.leg == LegKind::Sip {
+            self.shared.sip.tell(SipMsg::HangUpOf(child.mailbox.id(), reason_of(HangupCause::Crashed)));
         }
         self.shared.store.tell(StoreMsg::Write(StoreWrite::CallEnded {
             call: child.id,

@@ -23,6 +23,7 @@ pub use media::vad::VadConfig;
 pub use sip::sdp::{Codec, SrtpPolicy};
 
 use crate::recall::CallerMemory;
+pub use crate::route::DirectPeer;
 use crate::trace::TraceSink;
 
 /// One node.
@@ -73,6 +74,10 @@ pub struct SipConfig {
     pub dns_servers: Vec<SocketAddr>,
     /// How long a call rings before it is answered; zero answers at once.
     pub ring: Duration,
+    /// How long a call of ours may ring; then it is given up.
+    pub ring_timeout: Duration,
+    /// Whom calls of ours may go to without a trunk; nobody else is dialled.
+    pub direct_calls: Vec<DirectPeer>,
     /// TCP and TLS connections at once.
     pub connections_max: usize,
     /// Of them, from one source: an IPv4 address, or 64 bits of an IPv6 one.
@@ -152,7 +157,7 @@ pub struct RtpConfig {
 /// Whether calls are recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordingMode {
-    /// Every call from its answer on.
+    /// Every call from its answer on; of calls of ours what is heard before it, too.
     Always,
     /// None.
     Off,
@@ -268,6 +273,8 @@ pub struct Directory {
     pub numbers: HashMap<String, Option<Arc<Assistant>>>,
     /// Who answers what no row names.
     pub default: Option<Arc<Assistant>>,
+    /// All assistants: who may call.
+    pub assistants: Vec<Arc<Assistant>>,
 }
 
 impl Directory {
@@ -278,5 +285,10 @@ impl Directory {
             None => self.numbers.get(&format!("+{called}")),
         });
         row.unwrap_or(&self.default).clone()
+    }
+
+    /// The assistant of this name.
+    pub fn named(&self, name: &str) -> Option<Arc<Assistant>> {
+        self.assistants.iter().find(|assistant| assistant.name == name).cloned()
     }
 }

@@ -29,6 +29,8 @@ pub enum JitterMsg {
     Tick(Tick),
     /// By the leg: a re-INVITE changed the payload types.
     Renegotiated(PayloadTypes),
+    /// By the call: what was early media is the call's now, and silence on the wire counts from here.
+    Answered,
     /// By the call: report the totals and stop.
     Finish,
 }
@@ -37,13 +39,13 @@ impl Letter for JitterMsg {
     const KIND: ActorKind = ActorKind::JitterBuffer;
     /// Half a second of packets and ticks at 20 ms: what came before that is too late for playout anyway.
     const AUDIO_MAX: u32 = 50;
-    /// One re-INVITE and one `Finish` are all that a sane call brings.
+    /// One answer, one re-INVITE and one `Finish` are all that a sane call brings.
     const SIGNALS_MAX: u32 = 4;
 
     fn lane(&self) -> Lane {
         match self {
             Self::Packet { .. } | Self::Tick(_) => Lane::Audio,
-            Self::Renegotiated(_) | Self::Finish => Lane::Signal,
+            Self::Renegotiated(_) | Self::Answered | Self::Finish => Lane::Signal,
         }
     }
 }
@@ -109,6 +111,10 @@ impl Worker for JitterBuffer {
             JitterMsg::Renegotiated(types) => {
                 self.hearing.renegotiate(types.codec.row().law);
                 self.core.renegotiate(types);
+            }
+            JitterMsg::Answered => {
+                self.last_packet = Instant::now();
+                self.timed_out = false;
             }
             JitterMsg::Finish => {
                 let totals = self.flush(Instant::now());

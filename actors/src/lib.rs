@@ -24,6 +24,7 @@ pub mod node;
 pub mod recall;
 pub mod recorder;
 mod recovery;
+pub mod route;
 pub mod shared;
 pub mod sip_endpoint;
 pub mod store;

@@ -14,9 +14,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use ractor::ActorId;
 use sip::dialog::DialogId;
 use sip::endpoint::{
-    DialogSnapshot, Endpoint, EndpointConfig, Event, Flow, Listener, MessageDirection, Rejection, Stats, Transmit, Transport,
+    DialogSnapshot, Endpoint, EndpointConfig, Event, Flow, Listener, MessageDirection, OutboundInvite, Rejection, Stats,
+    Transmit, Transport,
 };
 use sip::locate::{Question, Records};
 use sip::message::StatusCode;
@@ -69,6 +71,8 @@ pub enum SipMsg {
     TimerDue,
     /// By a call: it takes the dialog, and what happened in it so far is delivered. When full the call ends.
     Own(DialogId, Mailbox<CallMsg>),
+    /// By a call of ours: send this INVITE, and tell the call its dialog. When full the call ends.
+    Invite(Box<OutboundInvite>, Mailbox<CallMsg>),
     /// By a call: 180 Ringing.
     Ring(DialogId),
     /// By a call: 200 OK with this SDP.
@@ -82,8 +86,10 @@ pub enum SipMsg {
         /// For 503: when to try again.
         retry_after: Option<Duration>,
     },
-    /// By a call, or by Calls for one that crashed: end it as its state demands.
+    /// By a call: end it as its state demands.
     HangUp(DialogId, &'static str),
+    /// By a call of ours that has not been told its dialog yet, or by Calls for one that crashed: end all dialogs of this call.
+    HangUpOf(ActorId, &'static str),
     /// By a call after this actor was restarted.
     Restore(Box<DialogSnapshot>, Mailbox<CallMsg>),
     /// By the node while draining: refuse new INVITEs with 503.
@@ -189,6 +195,13 @@ impl Worker for SipEndpoint {
                 self.endpoint.handle_timeout(now);
             }
             SipMsg::Own(dialog, call) => self.handle_own(dialog, call),
+            SipMsg::Invite(invite, call) => {
+                let dialog = self.endpoint.invite(now, *invite);
+                self.owners.insert(dialog.clone(), Owner::Call(call.clone()));
+                if call.send(CallMsg::Dialing(dialog.clone())).is_err() {
+                    self.endpoint.hang_up(now, &dialog, Some(reason_of(HangupCause::Crashed)));
+                }
+            }
             SipMsg::Ring(dialog) => self.endpoint.ring(now, &dialog),
             SipMsg::Answer(dialog, sdp) => {
                 self.endpoint.answer(now, &dialog, sdp);
@@ -196,6 +209,12 @@ impl Worker for SipEndpoint {
             }
             SipMsg::Refuse { dialog, status, retry_after } => self.endpoint.refuse(now, &dialog, status, retry_after),
             SipMsg::HangUp(dialog, reason) => self.endpoint.hang_up(now, &dialog, Some(reason)),
+            SipMsg::HangUpOf(call, reason) => {
+                let owned = |owner: &Owner| matches!(owner, Owner::Call(owner) if owner.id() == call);
+                for (dialog, _) in self.owners.iter().filter(|(_, owner)| owned(owner)) {
+                    self.endpoint.hang_up(now, dialog, Some(reason));
+                }
+            }
             SipMsg::Restore(snapshot, call) => {
                 let dialog = self.endpoint.restore(*snapshot);
                 self.owners.insert(dialog, Owner::Call(call));
@@ -275,9 +294,19 @@ impl SipEndpoint {
             }
             return;
         }
-        let dialog = dialog_of(&event).clone();
+        let dialog = match &event {
+            // The answer gives a call of ours its name.
+            Event::Answered { early, dialog, .. } => {
+                if let Some(owner) = self.owners.remove(early) {
+                    self.owners.insert(dialog.clone(), owner);
+                }
+                dialog.clone()
+            }
+            other => other.dialog().clone(),
+        };
         let ended = matches!(event, Event::Terminated { .. });
-        let snapshot = matches!(event, Event::Confirmed { .. }).then(|| self.endpoint.snapshot(&dialog)).flatten().map(Box::new);
+        let stands = matches!(event, Event::Confirmed { .. } | Event::Answered { .. });
+        let snapshot = stands.then(|| self.endpoint.snapshot(&dialog)).flatten().map(Box::new);
         match self.owners.get_mut(&dialog) {
             Some(Owner::Awaited { events, .. }) if events.len() < EVENTS_BEFORE_OWNER_MAX => events.push(event),
             Some(Owner::Call(call)) => {
@@ -319,24 +348,6 @@ impl SipEndpoint {
                 let _call_ended_already = call.send(CallMsg::Sip { event: Event::Terminated { dialog }, snapshot: None });
             }
         }
-    }
-}
-
-/// Which dialog an event is of; calls of ours are named as they were placed.
-fn dialog_of(event: &Event) -> &DialogId {
-    match event {
-        Event::Invited { dialog, .. }
-        | Event::Cancelled { dialog }
-        | Event::Confirmed { dialog, .. }
-        | Event::AckTimedOut { dialog }
-        | Event::Reinvited { dialog, .. }
-        | Event::HungUp { dialog, .. }
-        | Event::Info { dialog, .. }
-        | Event::Ringing { dialog, .. }
-        | Event::Answered { early: dialog, .. }
-        | Event::Refused { dialog, .. }
-        | Event::TimedOut { dialog }
-        | Event::Terminated { dialog } => dialog,
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ai::engine::TurnOutcome;
 use media::line::LineCodec;
-use store::{CallId, HangupCause, LegKind, Role, Usage};
+use store::{CallId, Direction, HangupCause, LegKind, Role, Usage};
 
 use crate::config::Assistant;
 use crate::kind::ActorKind;
@@ -48,9 +48,11 @@ pub struct TracedCall {
     pub id: CallId,
     /// What it speaks.
     pub leg: LegKind,
+    /// Who called whom.
+    pub direction: Direction,
     /// Who answers; `None`: nobody.
     pub assistant: Option<Arc<Assistant>>,
-    /// When the INVITE or the webhook came.
+    /// When the INVITE or the webhook came, or we were asked to call.
     pub arrived: Instant,
     /// The calendar time of that. The clock is read once a call, so that one that is set meanwhile tears no trace apart.
     pub arrived_at: SystemTime,
@@ -144,9 +146,9 @@ impl CallTrace {
 /// When each step of a call's set-up was done; `None` for one that it did not reach, or that its leg does not have.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SetupTrace {
-    /// Media was agreed and its actors were started, so 180 went out.
+    /// Media was agreed and its actors were started, so 180 went out; of a call of ours, one came, or the answer without one.
     pub ringing: Option<Instant>,
-    /// 200 went out.
+    /// 200 went out; of a call of ours, it came.
     pub answered: Option<Instant>,
     /// The ACK or the media stream came: audio flows.
     pub up: Option<Instant>,

@@ -62,9 +62,18 @@ impl Default for Prompt {
     }
 }
 
+/// How one behaves who calls.
+const PLACED: &str = "\
+# You placed this call
+You have called this person, who did not call you and may not expect it. \"The caller\" in these instructions is the person you called. \
+Say at once who you are and why you call, in one or two sentences, and ask whether it suits. If another person answers, or a machine, \
+tell it nothing that is meant for the person you called. If the person does not want to talk, thank them and end the call.";
+
 /// What is known when a call begins.
 #[derive(Clone, Copy, Debug)]
 pub struct CallFacts<'a> {
+    /// It is ours: the person on the telephone was called.
+    pub placed: bool,
     /// When it began.
     pub began: SystemTime,
     /// What is known of the caller, what matters most first; what is beyond [`NOTES_MAX`] is left out.
@@ -76,7 +85,8 @@ pub fn instructions(prompt: &Prompt, call: &CallFacts<'_>) -> String {
     let own = prompt.own[..prompt.own.floor_char_boundary(OWN_MAX)].trim();
     let personality = prompt.personality.map(Personality::fragment).unwrap_or_default();
     let (language, clock, notes) = (language(&prompt.language), clock(&prompt.zone, call.began), notes(call.notes));
-    let parts = [own, personality, TELEPHONE, &language, &clock, &notes];
+    let placed = if call.placed { PLACED } else { "" };
+    let parts = [own, personality, TELEPHONE, placed, &language, &clock, &notes];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
 }
 

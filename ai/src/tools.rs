@@ -48,6 +48,8 @@ pub struct CallInfo {
     pub from: String,
     /// The called number or SIP user.
     pub to: String,
+    /// Of these two the one of the person on the telephone: the caller's, or the callee's when we call.
+    pub person: String,
     /// The assistant's name.
     pub assistant: String,
 }
@@ -309,7 +311,13 @@ mod tests {
 
     #[test]
     fn what_people_said_is_not_in_debug_texts() {
-        let call = CallInfo { id: "id".into(), from: "+15551234567".into(), to: "100".into(), assistant: "demo".into() };
+        let call = CallInfo {
+            id: "id".into(),
+            from: "+15551234567".into(),
+            to: "100".into(),
+            assistant: "demo".into(),
+            ..CallInfo::default()
+        };
         let call = ToolCall { name: "look".into(), arguments: json!({"card": "4111"}), call: Arc::new(call) };
         assert_eq!(format!("{call:?}"), "ToolCall(look, CallInfo(id, demo))");
         assert_eq!(format!("{:?}", ToolOutcome::ok("4111")), "ToolOutcome { status: Ok, output: Words(4 bytes), sources: [] }");

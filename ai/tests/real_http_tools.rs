@@ -140,7 +140,8 @@ async fn ask(tool: HttpTool, arguments: Value) -> ToolOutcome {
 async fn ask_at(address: &'static str, tool: HttpTool, arguments: Value) -> ToolOutcome {
     let _chosen_before = rustls::crypto::ring::default_provider().install_default();
     let runner = HttpTools::new(vec![tool], &Guard::new(Arc::new(Everywhere(address)))).unwrap();
-    let call = CallInfo { id: "id-1".into(), from: "+1555".into(), to: "100".into(), assistant: "demo".into() };
+    let call =
+        CallInfo { id: "id-1".into(), from: "+1555".into(), to: "100".into(), assistant: "demo".into(), ..CallInfo::default() };
     runner.run(ToolCall { name: "order".into(), arguments, call: Arc::new(call) }).await
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use store::{CallId, PhoneNumber};
+use store::{CallId, CallRecord, PhoneNumber};
 use tokio::sync::mpsc;
 
 /// The node, as the front doors see it. Every answer has a deadline of 5 s on this side.
@@ -20,9 +20,54 @@ pub trait CallGate: Send + Sync + 'static {
     /// The media stream of an answered call is open; its token was right. Asked at most once per call.
     fn attach_stream(&self, start: StreamStart, io: StreamIo) -> BoxFuture<'_, Result<(), StreamRefusal>>;
 
+    /// Somebody asks for a call. Answers when it is on the record and goes out, or says why not.
+    fn place_call(&self, wish: CallWish) -> BoxFuture<'_, Result<CallId, PlaceRefusal>>;
+
+    /// What the record says of a call.
+    fn find_call(&self, id: CallId) -> BoxFuture<'_, Result<Option<CallRecord>, RecordsAway>>;
+
+    /// Somebody asks for the end of a call. False when it is not up here.
+    fn hang_up(&self, id: CallId) -> BoxFuture<'_, bool>;
+
     /// Whether new calls can be taken.
     fn readiness(&self) -> BoxFuture<'_, Readiness>;
 }
+
+/// A call that somebody wants us to place.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CallWish {
+    /// Whom to call.
+    pub to: PhoneNumber,
+    /// Who calls; `None`: nobody who says so.
+    pub from: Option<PhoneNumber>,
+    /// Who talks, by name; `None`: the default assistant.
+    pub assistant: Option<String>,
+    /// What carries it, by name; `None`: as the node finds.
+    pub trunk: Option<String>,
+}
+
+/// Why a call is not placed. The gate counts it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum PlaceRefusal {
+    /// The node is at its limit of calls, or of CPU time.
+    AtCapacity,
+    /// The node is being stopped.
+    Draining,
+    /// Something is broken on our side.
+    Failed,
+    /// It cannot be placed as it was asked for.
+    Field {
+        /// The field at fault, as the API names it.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// The database cannot be asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the records cannot be read")]
+pub struct RecordsAway;
 
 /// A call that Twilio asks us to take.
 #[derive(Clone, Debug, Eq, PartialEq)]

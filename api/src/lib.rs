@@ -1,4 +1,4 @@
-//! HTTP front doors: health, metrics, Twilio's webhooks and its Media Streams.
+//! HTTP front doors: health, metrics, Twilio's webhooks and its Media Streams, and REST.
 //!
 //! [`router`] is the public side, [`operator_router`] the operator's; both ask the node through [`CallGate`], the only
 //! thing that this crate knows of calls. It checks who asks, bounds what they send and answers in their language
@@ -12,31 +12,37 @@ mod problem;
 mod request;
 mod server;
 mod twilio;
+mod v1;
 
 use std::sync::Arc;
 
 use axum::Router;
 
 pub use gate::{
-    CallGate, IncomingTwilio, Parameters, Readiness, StreamIo, StreamRefusal, StreamStart, TwilioAnswer, TwilioCallStatus,
-    TwilioRefusal, TwilioStatus,
+    CallGate, CallWish, IncomingTwilio, Parameters, PlaceRefusal, Readiness, RecordsAway, StreamIo, StreamRefusal, StreamStart,
+    TwilioAnswer, TwilioCallStatus, TwilioRefusal, TwilioStatus,
 };
 pub use server::{CONNECTIONS_MAX, serve};
 pub use twilio::{
     AuthToken, INCOMING_MESSAGES_MAX, OUTGOING_MESSAGES_MAX, PublicUrl, PublicUrlError, SignatureCheck, TwilioConfig,
 };
 
+pub use v1::{ApiKey, REPEATS_MAX};
+
 /// What the public side needs to know.
 #[derive(Clone, Debug, Default)]
 pub struct ApiConfig {
     /// Section `[twilio]`.
     pub twilio: TwilioConfig,
+    /// What `/api/v1` wants to be shown; `None`: it is closed.
+    pub key: Option<ApiKey>,
 }
 
-/// The public side: `/`, `/healthz`, `/readyz` and `/twilio/...`. Bodies above 64 KiB get 413, requests that are not
+/// The public side: `/`, `/healthz`, `/readyz`, `/twilio/...` and `/api/v1/...`. Bodies above 64 KiB get 413, requests that are not
 /// through after 10 s get 408, and every error is `application/problem+json` (RFC 9457) with a `request_id`.
 pub fn router(config: ApiConfig, gate: Arc<dyn CallGate>) -> Router {
-    let routes = health::page().merge(health::routes(Arc::clone(&gate))).merge(twilio::routes(config.twilio, gate));
+    let routes = health::page().merge(health::routes(Arc::clone(&gate))).merge(twilio::routes(config.twilio, Arc::clone(&gate)));
+    let routes = routes.merge(v1::routes(config.key, gate));
     request::framed(routes)
 }
 

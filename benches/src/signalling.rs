@@ -192,12 +192,11 @@ impl Pair {
     }
 
     fn call(&mut self) -> DialogId {
+        let from = NameAddr::new("sip:caller@192.0.2.1".parse().expect("a URI"));
         let invite = OutboundInvite {
-            flow: flow(CALLER, CALLEE),
-            request_uri: "sip:demo@192.0.2.2".parse().expect("a URI"),
-            from: NameAddr::new("sip:caller@192.0.2.1".parse().expect("a URI")),
-            to: NameAddr::new("sip:demo@192.0.2.2".parse().expect("a URI")),
-            sdp: SDP.to_owned(),
+            flow: Some(flow(CALLER, CALLEE)),
+            sdp: Some(SDP.to_owned()),
+            ..OutboundInvite::new("sip:demo@192.0.2.2".parse().expect("a URI"), from)
         };
         self.caller.invite(self.now, invite)
     }

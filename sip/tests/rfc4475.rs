@@ -16,8 +16,8 @@ use sip::message::{Message, ParseError, Parsed, check, parse};
 /// request, with the reason or the header that goes with it; `dropped` gets no answer.
 struct Row(&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-const NOT_A_REGISTRAR: &str = "405 Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO";
-const NOT_A_METHOD: &str = "501 Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO";
+const NOT_A_REGISTRAR: &str = "405 Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE";
+const NOT_A_METHOD: &str = "501 Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE";
 
 /// RFC 4475 §3.1.1: valid, however odd.
 const VALID: &[Row] = &[

@@ -4,10 +4,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use actors::config::DirectPeer;
+
 use super::reader::Section;
 
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5060);
 const TLS_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5061);
+/// A telephone rings for less than a minute until somebody, or a mailbox, takes it.
+const RING_TIMEOUT: Duration = Duration::from_secs(60);
 /// DNS servers that are asked; more would never be reached within a search's time.
 const DNS_SERVERS_MAX: usize = 3;
 
@@ -26,6 +30,10 @@ pub struct SipConfig {
     pub dns_servers: Vec<SocketAddr>,
     /// How long a call rings before it is answered, 0-60000 ms, default 0.
     pub ring: Duration,
+    /// How long a call of ours may ring, 1-600 s, default 60 s; then it is given up.
+    pub ring_timeout: Duration,
+    /// Whom calls of ours may go to without a trunk, default nobody.
+    pub direct_calls: Vec<DirectPeer>,
 }
 
 /// PEM files of TLS.
@@ -67,6 +75,9 @@ pub(super) fn read_sip(mut section: Section<'_>) -> SipConfig {
             .one_or_more("advertised_address", &[], |text| text.parse().map_err(|_| format!("{text:?} is not an IP address"))),
         dns_servers: section.one_or_more("dns_servers", &[], address),
         ring: section.millis("ring_ms", Duration::ZERO, 0..=60_000),
+        ring_timeout: section.seconds("ring_timeout_s", RING_TIMEOUT, 1..=600),
+        direct_calls: section
+            .one_or_more("direct_calls", &[], |text| text.parse::<DirectPeer>().map_err(|error| error.to_string())),
     };
     check(&sip, &mut section);
     section.finish();

@@ -4,6 +4,7 @@
 mod ambience;
 mod cascade;
 mod phrases;
+mod security;
 mod sip;
 
 use std::io::{Error, ErrorKind};

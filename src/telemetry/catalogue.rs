@@ -72,6 +72,7 @@ const REFUSAL: Labels = &[(
         "draining",
         "failed",
         "no_codec",
+        "no_route",
         "rejected_busy",
         "sip_malformed",
         "sip_merged",
@@ -121,6 +122,8 @@ const FAILURE: Labels = &[
 const CALL: &[f64] = &[1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0];
 /// INVITE to 200 OK; the target is 10 ms at p99.
 const SETUP: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+/// What the callee's side takes: carriers ring within 1 to 6 s, people pick up within half a minute.
+const DIAL: &[f64] = &[0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 6.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 120.0];
 /// What a person notices between turns: 0.2 s is brisk, 1 s is slow.
 const GAP: &[f64] = &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0];
 /// How late a frame leaves; the target is 3 ms at p99.9, a frame is 20 ms.
@@ -164,7 +167,11 @@ pub(super) const METRICS: &[Metric] = &[
     counter("offhook_calls_rejected_total", REFUSAL, "Calls and messages refused before a call began"),
     counter(
         "offhook_calls_total",
-        &[LEG, ("direction", &["inbound"]), ("outcome", &["cancelled", "completed", "failed", "rejected"])],
+        &[
+            LEG,
+            ("direction", &["inbound", "outbound"]),
+            ("outcome", &["cancelled", "completed", "failed", "rejected", "unanswered"]),
+        ],
         "Calls that ended",
     ),
     gauge(
@@ -179,6 +186,12 @@ pub(super) const METRICS: &[Metric] = &[
         "Busy share of all cores of the machine, 0 to 1, over two seconds; admission looks at it",
     ),
     histogram("offhook_db_query_seconds", QUERY, &[("query", OPEN)], "Time of a database query"),
+    histogram(
+        "offhook_dial_seconds",
+        DIAL,
+        &[("until", &["answered", "ringing"])],
+        "Calls of ours: INVITE to the callee's ringing, and to the answer",
+    ),
     histogram(
         "offhook_http_request_seconds",
         REQUEST,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! call ──────────────────────────────────────────────────────────────────────────────
-//!  ├ set-up ───                     prepare, ring, confirm
+//!  ├ set-up ───                     prepare, ring, confirm; of a call of ours: dial, ring, confirm
 //!  ├ turn agent      ────────       sendout, playing
 //!  ├ turn caller             ────
 //!  └ turn agent                  ──────────────────────────
@@ -22,7 +22,7 @@ use ai::engine::TurnOutcome;
 use opentelemetry::trace::{Event, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SpanData, SpanEvents, SpanLinks};
-use store::{HangupCause, LegKind, Outcome, Role, Usage};
+use store::{Direction, HangupCause, LegKind, Outcome, Role, Usage};
 
 /// What a realtime provider does in the words of the `gen_ai` conventions: it makes content of several kinds. They have no word for a
 /// conversation of speech yet.
@@ -57,7 +57,10 @@ impl Pencil<'_> {
         let (call, root) = (self.call, root_of(self.call));
         let span = self.span(SpanId::INVALID, "call", (call.arrived, trace.finished));
         span.span_context = context(span.span_context.trace_id(), root);
-        span.span_kind = SpanKind::Server;
+        span.span_kind = match call.direction {
+            Direction::Inbound => SpanKind::Server,
+            Direction::Outbound => SpanKind::Client,
+        };
         span.attributes = call_attributes(call, trace);
         span.events.events = call_events(call, trace);
         span.status = match trace.ended.map(|(_, cause)| cause) {
@@ -74,9 +77,10 @@ impl Pencil<'_> {
         let given_up = trace.ended.map_or(trace.finished, |(at, _)| at);
         let over = setup.up.unwrap_or(given_up);
         let parent = self.span(root, "set-up", (arrived, over)).span_context.span_id();
-        let steps: &[(&'static str, Option<Instant>)] = match self.call.leg {
-            LegKind::Sip => &[("prepare", setup.ringing), ("ring", setup.answered), ("confirm", setup.up)],
-            LegKind::Twilio => &[("prepare", setup.ringing), ("await stream", setup.up)],
+        let steps: &[(&'static str, Option<Instant>)] = match (self.call.leg, self.call.direction) {
+            (_, Direction::Outbound) => &[("dial", setup.ringing), ("ring", setup.answered), ("confirm", setup.up)],
+            (LegKind::Sip, _) => &[("prepare", setup.ringing), ("ring", setup.answered), ("confirm", setup.up)],
+            (LegKind::Twilio, _) => &[("prepare", setup.ringing), ("await stream", setup.up)],
         };
         let mut begun = arrived;
         for (name, done) in steps.iter().copied() {
@@ -214,7 +218,7 @@ fn call_attributes(call: &TracedCall, trace: &CallTrace) -> Vec<KeyValue> {
     let mut attributes = vec![
         KeyValue::new("offhook.call.id", call.id.to_string()),
         KeyValue::new("offhook.leg", call.leg.as_str()),
-        KeyValue::new("offhook.direction", "inbound"),
+        KeyValue::new("offhook.direction", call.direction.as_str()),
         KeyValue::new("offhook.cause", cause.as_str()),
         KeyValue::new("offhook.outcome", cause.outcome().as_str()),
         KeyValue::new("offhook.turns", i64::from(trace.turns)),

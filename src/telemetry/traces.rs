@@ -206,7 +206,7 @@ mod tests {
 
     use actors::trace::{TracePart, TracedCall, TurnTrace};
     use metrics_exporter_prometheus::PrometheusBuilder;
-    use store::{LegKind, Role};
+    use store::{Direction, LegKind, Role};
 
     use super::*;
 
@@ -233,7 +233,7 @@ mod tests {
         let full = Queue { threshold: threshold(1.0), waiting };
         let (id, now) = (CallId::generate(), Instant::now());
         let (leg, arrived_at) = (LegKind::Sip, SystemTime::now());
-        let call = Arc::new(TracedCall { id, leg, assistant: None, arrived: now, arrived_at });
+        let call = Arc::new(TracedCall { id, leg, direction: Direction::Inbound, assistant: None, arrived: now, arrived_at });
         metrics::with_local_recorder(&recorder, || {
             for number in 0..3 {
                 // An agent's turn that was heard: itself, its sendout and its playing.

@@ -10,7 +10,7 @@ use actors::config::{
 use actors::recall::CallerMemory;
 use actors::trace::TraceSink;
 use anyhow::Context as _;
-use api::{ApiConfig, AuthToken, PublicUrl, SignatureCheck, TwilioConfig};
+use api::{ApiConfig, ApiKey, AuthToken, PublicUrl, SignatureCheck, TwilioConfig};
 
 use super::assistants;
 use super::cascade::Breakers;
@@ -62,6 +62,8 @@ fn sip_config(config: &Config) -> SipConfig {
         tls: sip.tls.as_ref().map(files),
         dns_servers: sip.dns_servers.clone(),
         ring: sip.ring,
+        ring_timeout: sip.ring_timeout,
+        direct_calls: sip.direct_calls.clone(),
         connections_max: config.limits.sip_tcp_connections,
         connections_per_source_max: config.limits.sip_tcp_connections_per_source,
         codecs: config.codecs.order.iter().map(codec).collect(),
@@ -93,7 +95,8 @@ fn directory(config: &Config, tools: &Tools, breakers: &mut Breakers) -> anyhow:
         let answers = if row.active { find(&row.assistant) } else { None };
         (row.number.as_str().to_owned(), answers)
     });
-    Ok(Directory { numbers: numbers.collect(), default: config.default_assistant.as_deref().and_then(find) })
+    let (numbers, default) = (numbers.collect(), config.default_assistant.as_deref().and_then(find));
+    Ok(Directory { numbers, default, assistants })
 }
 
 /// The HTTP side's part of the file.
@@ -107,7 +110,8 @@ pub(super) fn api_config(config: &Config) -> anyhow::Result<ApiConfig> {
         Some(token) if twilio.validate_signature => SignatureCheck::Required(AuthToken::new(token.expose())),
         _ => SignatureCheck::Off,
     };
-    Ok(ApiConfig { twilio: TwilioConfig { public_url, signature } })
+    let key = config.security.api_key.as_ref().map(|key| ApiKey::new(key.expose()));
+    Ok(ApiConfig { twilio: TwilioConfig { public_url, signature }, key })
 }
 
 /// Whether calls are recorded, as the node takes it.

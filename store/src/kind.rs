@@ -72,6 +72,8 @@ vocabulary! {
 vocabulary! {
     /// Where a call is in its life; follows from its times.
     CallStatus {
+        /// Ours, and the callee's telephone does not ring yet.
+        Dialing = "dialing",
         /// Not answered yet.
         Ringing = "ringing",
         /// Answered and going on.
@@ -88,8 +90,10 @@ vocabulary! {
         Completed = "completed",
         /// The caller gave up before an answer.
         Cancelled = "cancelled",
-        /// We did not take it.
+        /// The called side did not take it.
         Rejected = "rejected",
+        /// Nobody picked up.
+        Unanswered = "unanswered",
         /// It broke.
         Failed = "failed",
     }
@@ -102,14 +106,30 @@ vocabulary! {
         Completed = "completed",
         /// The caller hung up.
         CallerHangup = "caller_hangup",
+        /// The callee of a call of ours hung up.
+        CalleeHangup = "callee_hangup",
+        /// Someone ended it by the API.
+        OperatorHangup = "operator_hangup",
         /// The agent hung up, for example by its `end_call` tool.
         AgentHangup = "agent_hangup",
         /// The caller said nothing, was asked for in vain, and the agent hung up.
         CallerSilent = "caller_silent",
         /// The longest call was reached, and the agent hung up.
         MaxDuration = "max_duration",
-        /// The caller gave up before we answered.
+        /// The caller gave up before the answer; of a call of ours, we did.
         Cancelled = "cancelled",
+        /// A call of ours: the callee is on the telephone.
+        Busy = "busy",
+        /// A call of ours: it rang, and nobody picked up.
+        NoAnswer = "no_answer",
+        /// A call of ours: there is no such number.
+        InvalidNumber = "invalid_number",
+        /// A call of ours: the callee, or a policy on the way, refused it.
+        Declined = "declined",
+        /// A call of ours: the callee does not want calls like it, or an analysis took it for unwanted (RFC 8197, RFC 8688).
+        Unwanted = "unwanted",
+        /// A call of ours: the way to the callee is down or has no room.
+        Unavailable = "unavailable",
         /// Refused: the node was at its limit of calls.
         RejectedBusy = "rejected_busy",
         /// Refused: the node was draining.
@@ -138,10 +158,14 @@ impl HangupCause {
     #[must_use]
     pub const fn outcome(self) -> Outcome {
         match self {
-            Self::Completed | Self::CallerHangup | Self::AgentHangup => Outcome::Completed,
+            Self::Completed | Self::CallerHangup | Self::CalleeHangup | Self::OperatorHangup => Outcome::Completed,
+            Self::AgentHangup => Outcome::Completed,
             Self::CallerSilent | Self::MaxDuration | Self::Drained => Outcome::Completed,
             Self::Cancelled => Outcome::Cancelled,
             Self::RejectedBusy | Self::RejectedDraining | Self::UnknownNumber | Self::NoCodec => Outcome::Rejected,
+            Self::Busy | Self::InvalidNumber | Self::Declined | Self::Unwanted => Outcome::Rejected,
+            Self::NoAnswer => Outcome::Unanswered,
+            Self::Unavailable => Outcome::Failed,
             Self::NotConfirmed | Self::MediaTimeout | Self::NodeLost | Self::Crashed | Self::Failed => Outcome::Failed,
         }
     }
@@ -295,9 +319,12 @@ mod tests {
             let causes = HangupCause::ALL.iter().filter(|cause| cause.outcome() == wanted);
             causes.map(|cause| cause.as_str()).collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(of(Outcome::Completed), "completed caller_hangup agent_hangup caller_silent max_duration drained");
+        let ends = "completed caller_hangup callee_hangup operator_hangup agent_hangup caller_silent max_duration drained";
+        assert_eq!(of(Outcome::Completed), ends);
         assert_eq!(of(Outcome::Cancelled), "cancelled");
-        assert_eq!(of(Outcome::Rejected), "rejected_busy rejected_draining unknown_number no_codec");
-        assert_eq!(of(Outcome::Failed), "not_confirmed media_timeout node_lost crashed failed");
+        let refusals = "busy invalid_number declined unwanted rejected_busy rejected_draining unknown_number no_codec";
+        assert_eq!(of(Outcome::Rejected), refusals);
+        assert_eq!(of(Outcome::Unanswered), "no_answer");
+        assert_eq!(of(Outcome::Failed), "unavailable not_confirmed media_timeout node_lost crashed failed");
     }
 }

@@ -40,7 +40,7 @@ pub use knowledge::{
 pub use memory::{Caller, MEMORIES_MAX, MEMORY_BYTES_MAX, Memory, MemoryId, NewMemory};
 pub use open::Store;
 pub use read::LIST_MAX;
-pub use record::{CallRecord, Citation, Incident, LostCall, NewCall, Recording, ToolUse, Turn, Usage};
+pub use record::{CallRecord, Citation, Incident, LostCall, NewCall, Recording, Refused, ToolUse, Turn, Usage};
 pub use text::{PhoneNumber, TEXT_BYTES_MAX, Transcript};
 pub use time::WallTime;
 pub use write::StoreWrite;

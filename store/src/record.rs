@@ -28,9 +28,9 @@ pub struct NewCall {
     pub assistant: String,
     /// Engine of that assistant (`realtime`, `offline`); empty when none answers.
     pub engine: String,
-    /// The peer's own id of the call: SIP Call-ID or Twilio CallSid.
+    /// The peer's own id of the call: SIP Call-ID or Twilio CallSid; empty until a call of ours has one.
     pub external_id: String,
-    /// When the INVITE or the webhook came.
+    /// When the INVITE or the webhook came, or we were asked to call.
     pub created_at: WallTime,
 }
 
@@ -39,7 +39,9 @@ pub struct NewCall {
 pub struct CallRecord {
     /// What was known at its beginning.
     pub call: NewCall,
-    /// When we answered it.
+    /// When the telephone of a call of ours began to ring.
+    pub ringing_at: Option<WallTime>,
+    /// When it was answered.
     pub answered_at: Option<WallTime>,
     /// When it ended.
     pub ended_at: Option<WallTime>,
@@ -47,6 +49,8 @@ pub struct CallRecord {
     pub cause: Option<HangupCause>,
     /// More on the cause, for the operator.
     pub cause_detail: Option<String>,
+    /// How the callee's side refused a call of ours.
+    pub refused: Option<Refused>,
     /// Media figures of the whole call; `Value::Null` until it ended in order.
     pub stats: Value,
     /// Provider tokens used so far.
@@ -62,9 +66,19 @@ impl CallRecord {
         match (self.answered_at, self.ended_at) {
             (_, Some(_)) => CallStatus::Ended,
             (Some(_), None) => CallStatus::Answered,
+            (None, None) if self.call.direction == Direction::Outbound && self.ringing_at.is_none() => CallStatus::Dialing,
             (None, None) => CallStatus::Ringing,
         }
     }
+}
+
+/// How the callee's side refused a call.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Refused {
+    /// The code of its protocol; a status of SIP, 300-699.
+    pub code: u16,
+    /// Its words, in the peer's choice.
+    pub reason: String,
 }
 
 /// Provider tokens of a call, counted from its beginning. Counts beyond `i64::MAX` are kept as that.

@@ -9,7 +9,8 @@ use sqlx::any::{Any, AnyRow};
 use sqlx::{Decode, Row as _, Type};
 
 use crate::{
-    CallRecord, Citation, Incident, NewCall, PhoneNumber, Recording, StoreError, ToolUse, Transcript, Turn, Usage, WallTime,
+    CallRecord, Citation, Incident, NewCall, PhoneNumber, Recording, Refused, StoreError, ToolUse, Transcript, Turn, Usage,
+    WallTime,
 };
 
 /// One row and the query it came by, for the error.
@@ -95,10 +96,12 @@ pub(crate) fn call_record(row: &Columns<'_>) -> Result<CallRecord, StoreError> {
             external_id: row.value("external_id")?,
             created_at: row.time("created_us")?,
         },
+        ringing_at: row.time_option("ringing_us")?,
         answered_at: row.time_option("answered_us")?,
         ended_at: row.time_option("ended_us")?,
         cause: row.parsed_option("cause")?,
         cause_detail: row.value("cause_detail")?,
+        refused: refused(row)?,
         stats: row.json("stats")?,
         usage: Usage {
             input_text_tokens: row.count("input_text_tokens")?,
@@ -109,6 +112,13 @@ pub(crate) fn call_record(row: &Columns<'_>) -> Result<CallRecord, StoreError> {
         },
         language: row.value("language")?,
     })
+}
+
+fn refused(row: &Columns<'_>) -> Result<Option<Refused>, StoreError> {
+    let Some(code) = row.count_option("refused_code")? else { return Ok(None) };
+    let code = u16::try_from(code).map_err(|error| row.unreadable("refused_code", error))?;
+    let reason: Option<String> = row.value("refused_reason")?;
+    Ok(Some(Refused { code, reason: reason.unwrap_or_default() }))
 }
 
 pub(crate) fn tool_use(row: &Columns<'_>) -> Result<ToolUse, StoreError> {

@@ -11,8 +11,8 @@ use crate::analysis::queue_ended;
 use crate::open::{QUERY_TIME_MAX, timed};
 use crate::text::storable;
 use crate::{
-    CallId, Citation, HangupCause, Incident, NewCall, RecordingFormat, RecordingState, Store, StoreError, ToolUse, Turn, Usage,
-    WallTime,
+    CallId, Citation, HangupCause, Incident, NewCall, RecordingFormat, RecordingState, Refused, Store, StoreError, ToolUse, Turn,
+    Usage, WallTime,
 };
 
 /// Time a batch may take: a thousand writes take under a second, the rest is for a slow disk.
@@ -23,6 +23,27 @@ const BATCH_TIME_MAX: Duration = Duration::from_secs(30);
 pub enum StoreWrite {
     /// A call began. An id that is already there is left as it is.
     CallCreated(NewCall),
+    /// A call of ours goes out. The last id stays.
+    CallPlaced {
+        /// The call.
+        call: CallId,
+        /// As [`NewCall::external_id`].
+        external_id: String,
+    },
+    /// The callee's telephone rings. The first time stays.
+    CallRang {
+        /// The call.
+        call: CallId,
+        /// When.
+        at: WallTime,
+    },
+    /// The callee's side refused a call of ours. The last refusal stays.
+    CallRefused {
+        /// The call.
+        call: CallId,
+        /// How.
+        refused: Refused,
+    },
     /// A call was answered. The first answer stays.
     CallAnswered {
         /// The call.
@@ -133,6 +154,9 @@ impl StoreWrite {
     fn name(&self) -> &'static str {
         match self {
             Self::CallCreated(_) => "call_created",
+            Self::CallPlaced { .. } => "call_placed",
+            Self::CallRang { .. } => "call_rang",
+            Self::CallRefused { .. } => "call_refused",
             Self::CallAnswered { .. } => "call_answered",
             Self::CallEnded { .. } => "call_ended",
             Self::TurnAdded(_) => "turn_added",
@@ -164,6 +188,9 @@ impl StoreWrite {
             self,
             Self::CallAnswered { .. }
                 | Self::CallEnded { .. }
+                | Self::CallPlaced { .. }
+                | Self::CallRang { .. }
+                | Self::CallRefused { .. }
                 | Self::LanguageHeard { .. }
                 | Self::RecordingClosed { .. }
                 | Self::UsageCounted { .. }
@@ -173,6 +200,18 @@ impl StoreWrite {
     fn bind(&self) -> Bound<'_> {
         match self {
             Self::CallCreated(call) => bind_call(call),
+            Self::CallPlaced { call, external_id } => {
+                sqlx::query("UPDATE calls SET external_id = $2 WHERE id = $1").bind(call.to_string()).bind(text(external_id))
+            }
+            Self::CallRang { call, at } => sqlx::query("UPDATE calls SET ringing_us = COALESCE(ringing_us, $2) WHERE id = $1")
+                .bind(call.to_string())
+                .bind(at.micros()),
+            Self::CallRefused { call, refused } => {
+                sqlx::query("UPDATE calls SET refused_code = $2, refused_reason = $3 WHERE id = $1")
+                    .bind(call.to_string())
+                    .bind(i64::from(refused.code))
+                    .bind(text(&refused.reason))
+            }
             Self::CallAnswered { call, at } => {
                 sqlx::query("UPDATE calls SET answered_us = COALESCE(answered_us, $2) WHERE id = $1")
                     .bind(call.to_string())

@@ -1,6 +1,7 @@
 //! What the whole-server tests share: a server of their own on free ports, the load generator, the simulator, and plain HTTP.
 #![allow(dead_code, clippy::unwrap_used, missing_docs)]
 
+pub mod callee;
 pub mod media_stream;
 pub mod softphone;
 pub mod stereo;

@@ -174,6 +174,8 @@ fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig, tools: Tool
             tls: None,
             dns_servers: Vec::new(),
             ring: Duration::ZERO,
+            ring_timeout: Duration::from_secs(60),
+            direct_calls: vec!["127.0.0.0/8".parse().unwrap()],
             connections_max: 16,
             connections_per_source_max: 16,
             codecs: vec![Codec::Pcmu, Codec::Pcma],

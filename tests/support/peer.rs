@@ -29,14 +29,10 @@ impl Peer {
         let flow = Flow { transport: Transport::Udp, local, remote: target };
         let mut endpoint = Endpoint::new(EndpointConfig::default(), u64::from(local.port()));
         let callee = Uri::sip(Some("demo"), Host::from(target.ip()), Some(target.port()));
-        let invite = OutboundInvite {
-            flow,
-            request_uri: callee.clone(),
-            from: NameAddr::new(Uri::sip(Some(from), Host::from(local.ip()), None)),
-            to: NameAddr::new(callee),
-            // Nobody sends or hears anything there: discard.
-            sdp: sdp::offer(&LocalMedia::new(local.ip(), 9, 1)),
-        };
+        let from = NameAddr::new(Uri::sip(Some(from), Host::from(local.ip()), None));
+        // Nobody sends or hears anything there: discard.
+        let sdp = sdp::offer(&LocalMedia::new(local.ip(), 9, 1));
+        let invite = OutboundInvite { flow: Some(flow), sdp: Some(sdp), ..OutboundInvite::new(callee, from) };
         let dialog = endpoint.invite(Instant::now(), invite);
         Self { socket, endpoint, flow, dialog, received: Vec::new() }
     }

@@ -1,13 +1,15 @@
 //! baresip as a caller: a softphone that is not ours, which speaks and listens.
 #![allow(dead_code, clippy::unwrap_used, missing_docs)]
 
+use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use media::wav::{WavFormat, header};
 
 use super::stereo::{self, Side};
-use super::{Folder, Process, speech};
+use super::{Folder, Process, free_address, speech, wait_for};
 
 /// Silence before the speech, in which the greeting is heard, and after it, in which the answer is.
 pub const LISTEN_SECONDS: usize = 7;
@@ -22,12 +24,27 @@ impl Softphone {
     /// Calls this URI in this codec; it says the speech, and hangs up when its file is at its end. `account` has more parameters of its
     /// account, each with its semicolon; `config` is added to its own.
     pub fn call(uri: &str, codec: &str, account: &str, config: &str) -> Self {
+        Self::start(codec, account, config, &["-e", &format!("d {uri}")])
+    }
+
+    /// Waits for a call in this codec at the address that is given, to the user `softphone`, and picks up at once; then as
+    /// [`Self::call`].
+    pub fn wait(codec: &str, account: &str) -> (Self, SocketAddr) {
+        let address = free_address();
+        let config = format!("sip_listen {address}\n");
+        let phone = Self::start(codec, &format!(";answermode=auto{account}"), &config, &[]);
+        wait_for(Duration::from_secs(10), "baresip", || UdpSocket::bind(address).is_err().then_some(()));
+        (phone, address)
+    }
+
+    fn start(codec: &str, account: &str, config: &str, arguments: &[&str]) -> Self {
         let folder = Folder::new();
         let path = folder.path();
         std::fs::write(path.join("said.wav"), spoken()).unwrap();
         std::fs::create_dir(path.join("heard")).unwrap();
         let own = CONFIG.replace("FOLDER", &path.display().to_string()).replace("MODULES", &modules().display().to_string());
-        std::fs::write(path.join("config"), own + config).unwrap();
+        // The first of two lines counts.
+        std::fs::write(path.join("config"), config.to_owned() + &own).unwrap();
         std::fs::write(path.join("accounts"), format!("<sip:softphone@127.0.0.1>;regint=0;audio_codecs={codec}{account}\n"))
             .unwrap();
         std::fs::write(path.join("contacts"), "").unwrap();
@@ -35,7 +52,8 @@ impl Softphone {
         let child = Command::new("baresip")
             .arg("-f")
             .arg(path)
-            .args(["-e", &format!("d {uri}"), "-t", "60"])
+            .args(arguments)
+            .args(["-t", "60"])
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)

@@ -2,7 +2,7 @@
 
 use ai::engine::Words;
 use ai::stream::StreamConfig;
-use store::{CallId, PhoneNumber};
+use store::{CallId, Direction, PhoneNumber};
 
 use crate::config::BotConfig;
 
@@ -13,6 +13,8 @@ pub struct Introduction {
     pub call_id: CallId,
     /// Twilio's ids of the account and the call, on its legs.
     pub twilio: Option<(String, String)>,
+    /// Who called whom.
+    pub direction: Direction,
     /// Who calls.
     pub from: PhoneNumber,
     /// Whom.
@@ -34,7 +36,7 @@ impl Introduction {
             ("from", self.from.reveal().to_owned()),
             ("to", self.to.reveal().to_owned()),
             ("call_id", self.call_id.to_string()),
-            ("direction", "inbound".to_owned()),
+            ("direction", self.direction.as_str().to_owned()),
         ];
         let known = known.into_iter().map(|(name, value)| (name.to_owned(), Words::from(value)));
         let parameters = config.parameters.iter().chain(&self.parameters).cloned().chain(known).collect();
@@ -52,6 +54,7 @@ mod tests {
         let introduction = Introduction {
             call_id: CallId::generate(),
             twilio: twilio.map(|(account, call)| (account.to_owned(), call.to_owned())),
+            direction: Direction::Inbound,
             from: PhoneNumber::new("+15550100"),
             to: PhoneNumber::new("demo"),
             parameters: peer.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect(),

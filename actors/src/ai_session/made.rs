@@ -13,6 +13,7 @@ use ai::tools::Tool;
 use bytes::Bytes;
 use media::codec::Codec;
 use media::sendout::PromptId;
+use store::Direction;
 
 use super::manners::Voice;
 use super::{AiArgs, AiMsg, EngineChoice};
@@ -86,7 +87,10 @@ pub(super) fn make_engine(args: &AiArgs, tools: Vec<Tool>) -> Made {
 
 /// What the model of an assistant is told in this call.
 fn instructions(args: &AiArgs, assistant: &Assistant) -> String {
-    prompt::instructions(&assistant.prompt, &CallFacts { began: args.began, notes: &args.notes })
+    prompt::instructions(
+        &assistant.prompt,
+        &CallFacts { placed: args.introduction.direction == Direction::Outbound, began: args.began, notes: &args.notes },
+    )
 }
 
 /// A new conversation, or one that goes on after its session died: then nobody is greeted again.

@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use ai::engine::Words;
+use sip::dialog::DialogId;
 use sip::message::{Request, StatusCode};
+use sip::uri::Uri;
 use store::{Direction, HangupCause, LegKind, NewCall, PhoneNumber, StoreWrite, WallTime};
 
-use super::{Active, Call, CallMsg, Party, Phase};
+use super::{Active, Call, CallMsg, Origin, Party, Phase};
 use crate::ai_session::{AiMsg, Introduction};
 use crate::config::EngineConfig;
 use crate::leg::twilio::StreamIo;
@@ -31,6 +33,26 @@ pub(super) struct Refused {
 }
 
 impl Party {
+    pub(super) fn sip(dialog: DialogId, origin: Origin) -> Self {
+        Self::Sip { dialog, snapshot: None, origin, local: None, offered: None, open: true }
+    }
+
+    /// Who called whom.
+    pub(super) fn direction(&self) -> Direction {
+        match self {
+            Self::Sip { origin: Origin::Placed(_), .. } => Direction::Outbound,
+            Self::Sip { origin: Origin::Invited { .. }, .. } | Self::Twilio { .. } => Direction::Inbound,
+        }
+    }
+
+    /// Of both numbers the one of the person on the telephone.
+    pub(super) fn person(&self) -> String {
+        match self.direction() {
+            Direction::Inbound => self.caller(),
+            Direction::Outbound => self.called().into_owned(),
+        }
+    }
+
     pub(super) fn leg_kind(&self) -> LegKind {
         match self {
             Self::Sip { .. } => LegKind::Sip,
@@ -41,14 +63,16 @@ impl Party {
     /// The called number or SIP user.
     pub(super) fn called(&self) -> Cow<'_, str> {
         match self {
-            Self::Sip { invite, .. } => invite.uri.user().unwrap_or_default(),
+            Self::Sip { origin: Origin::Invited { invite, .. }, .. } => invite.uri.user().unwrap_or_default(),
+            Self::Sip { origin: Origin::Placed(placed), .. } => Cow::Owned(name_of(&placed.route.request_uri)),
             Self::Twilio { call, .. } => Cow::Borrowed(call.to.reveal()),
         }
     }
 
     pub(super) fn caller(&self) -> String {
         match self {
-            Self::Sip { invite, .. } => {
+            Self::Sip { origin: Origin::Placed(placed), .. } => name_of(&placed.route.from.uri),
+            Self::Sip { origin: Origin::Invited { invite, .. }, .. } => {
                 let from = invite.headers.from().ok();
                 let user = from.as_ref().and_then(|from| from.uri.user()).map(Cow::into_owned);
                 user.unwrap_or_else(|| "anonymous".to_owned())
@@ -73,13 +97,14 @@ impl Call {
             _ => &[],
         };
         let (twilio, parameters) = match &self.party {
-            Party::Sip { invite, .. } => (None, headers_of(invite, allowed)),
+            Party::Sip { origin: Origin::Invited { invite, .. }, .. } => (None, headers_of(invite, allowed)),
+            Party::Sip { origin: Origin::Placed(_), .. } => (None, Vec::new()),
             Party::Twilio { call, account_sid, parameters } => {
                 (Some((account_sid.clone(), call.call_sid.clone())), parameters.clone())
             }
         };
         let (from, to) = (PhoneNumber::new(self.party.caller()), PhoneNumber::new(self.party.called()));
-        Introduction { call_id: self.id, twilio, from, to, parameters }
+        Introduction { call_id: self.id, twilio, direction: self.party.direction(), from, to, parameters }
     }
 
     pub(super) async fn begin(&mut self, me: &Mailbox<CallMsg>) {
@@ -91,6 +116,8 @@ impl Call {
         }
         self.after(longest, CallMsg::Overdue, me);
         match &self.party {
+            // The INVITE waits for the record, so that no call goes out that nobody can find.
+            Party::Sip { origin: Origin::Placed(_), .. } => self.after(RECORD_WAIT_MAX, CallMsg::Recorded, me),
             Party::Sip { dialog, .. } => {
                 let dialog = dialog.clone();
                 if let Err(refused) = self.prepare_sip(me).await {
@@ -119,7 +146,7 @@ impl Call {
             id: self.id,
             node: self.draft.node(),
             leg: self.party.leg_kind(),
-            direction: Direction::Inbound,
+            direction: self.party.direction(),
             from: PhoneNumber::new(self.party.caller()),
             to: PhoneNumber::new(self.party.called()),
             assistant: self.assistant.as_ref().map(|assistant| assistant.name.clone()).unwrap_or_default(),
@@ -127,15 +154,16 @@ impl Call {
             external_id: self.party.external_id(),
             created_at: WallTime::now(),
         };
-        tracing::info!(call = %self.id, leg = record.leg.as_str(), assistant = record.assistant, "call arrives");
+        let (leg, direction) = (record.leg.as_str(), record.direction.as_str());
+        tracing::info!(call = %self.id, leg, direction, assistant = record.assistant, "a call begins");
         self.shared.store.tell(StoreMsg::WriteAndTell(StoreWrite::CallCreated(record), me.clone()));
     }
 
-    /// Asks what is known of the caller, if the assistant remembers any.
+    /// Asks what is known of the person on the telephone, if the assistant remembers any.
     fn ask_for_memories(&mut self) {
         let remembers = self.assistant.as_ref().is_some_and(|assistant| assistant.remembers);
         if let Some(memories) = self.shared.config.memories.as_ref().filter(|_| remembers) {
-            self.recall = Recall::Asked(memories.recall(PhoneNumber::new(self.party.caller())));
+            self.recall = Recall::Asked(memories.recall(PhoneNumber::new(self.party.person())));
         }
     }
 
@@ -147,6 +175,14 @@ impl Call {
             self.shared.sip.tell(SipMsg::Refuse { dialog: dialog.clone(), status: refused.status, retry_after });
         }
         self.end(refused.cause, refused.detail, me);
+    }
+
+    /// The record is safe, or was waited for long enough.
+    pub(super) fn handle_recorded(&mut self, me: &Mailbox<CallMsg>) {
+        match (&self.phase, self.party.direction()) {
+            (Phase::Arriving, Direction::Outbound) => self.dial(me),
+            _ => self.ring_until(|recorded, _| *recorded = true),
+        }
     }
 
     /// Notes one of the two things an answer waits for, and answers when both are there.
@@ -195,6 +231,12 @@ impl Call {
         self.ports.leg.tell(LegMsg::Start);
         self.ports.ai.tell(AiMsg::Answered);
     }
+}
+
+/// The user of an address, or its host if it has none.
+fn name_of(uri: &Uri) -> String {
+    let host = || uri.host().map_or_else(String::new, |host| host.to_string());
+    uri.user().map_or_else(host, Cow::into_owned)
 }
 
 /// The headers of an INVITE that a bot may see, under the names of the list; of one that is there more than once, all values (RFC 3261

@@ -31,19 +31,39 @@ use crate::worker::{Worker, spawn};
 impl Call {
     /// Starts all actors of the call around its wire. The leg comes last: what it receives finds its readers there.
     pub(super) async fn start_children(&mut self, line: LineCodec, wire: Wire, me: &Mailbox<CallMsg>) -> Result<(), String> {
-        let codec = line.row().law;
-        self.codec = codec;
-        self.draft.trace.media(line);
-        self.types = match &wire {
-            Wire::Rtp(rtp) => payload_types(&rtp.negotiated),
-            Wire::Twilio(_) => PayloadTypes::of(codec),
-        };
+        self.speak(line, &wire);
         self.start_recorder(me).await;
+        self.start_agent(me).await?;
+        self.start_wire(wire, me).await
+    }
+
+    /// Starts what hears and records, and nobody who would answer: for early media.
+    pub(super) async fn start_listening(&mut self, line: LineCodec, wire: Wire, me: &Mailbox<CallMsg>) -> Result<(), String> {
+        self.speak(line, &wire);
+        self.start_recorder(me).await;
+        self.start_wire(wire, me).await
+    }
+
+    /// Starts who talks.
+    pub(super) async fn start_agent(&mut self, me: &Mailbox<CallMsg>) -> Result<(), String> {
         let assistant = self.assistant()?;
         if assistant.engine.takes_turns_here() {
             self.start_vad(me).await?;
         }
-        self.start_ai(EngineChoice::Own(assistant), me).await?;
+        self.start_ai(EngineChoice::Own(assistant), me).await
+    }
+
+    /// Notes what the wire speaks.
+    fn speak(&mut self, line: LineCodec, wire: &Wire) {
+        self.codec = line.row().law;
+        self.draft.trace.media(line);
+        self.types = match wire {
+            Wire::Rtp(rtp) => payload_types(&rtp.negotiated),
+            Wire::Twilio(_) => PayloadTypes::of(self.codec),
+        };
+    }
+
+    async fn start_wire(&mut self, wire: Wire, me: &Mailbox<CallMsg>) -> Result<(), String> {
         let beats = match &wire {
             Wire::Rtp(_) => {
                 self.start_jitter_buffer(me).await?;
@@ -56,7 +76,7 @@ impl Call {
             Wire::Rtp(_) => Hearing::plain(self.ports.clone()),
             Wire::Twilio(_) => self.hearing(),
         };
-        let args = LegArgs { codec, wire, hearing, ambience: self.ambience(), call: me.clone() };
+        let args = LegArgs { codec: self.codec, wire, hearing, ambience: self.ambience(), call: me.clone() };
         let leg = self.spawn::<Leg>(args, me).await?;
         self.ports.leg.publish(Some(leg));
         self.ticking = Some(self.seat.clock.subscribe(self.ports.leg.clone(), beats));
@@ -168,6 +188,7 @@ impl Call {
             id: self.id.to_string(),
             from: self.party.caller(),
             to: self.party.called().into_owned(),
+            person: self.party.person(),
             assistant: self.assistant.as_ref().map_or_else(String::new, |assistant| assistant.name.clone()),
         }
     }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use store::{HangupCause, LegKind, StoreWrite, WallTime};
+use store::{Direction, HangupCause, LegKind, StoreWrite, WallTime};
 
+use super::place::is_unnamed;
 use super::{Call, CallMsg, Party, Phase};
 use crate::ai_session::AiMsg;
 use crate::ai_session::leave::GOODBYE_MAX;
@@ -26,14 +27,14 @@ impl Call {
             return;
         }
         tracing::info!(call = %self.id, cause = cause.as_str(), detail, "call ends");
-        count_end(self.party.leg_kind(), cause);
+        count_end(self.party.leg_kind(), self.party.direction(), cause);
         if let Phase::Up { answered, .. } = self.phase {
             metrics::histogram!("offhook_call_duration_seconds").record(answered.elapsed());
         }
         self.draft.ended = Some((cause, detail, WallTime::now()));
         self.draft.trace.ended(cause);
         self.phase = Phase::Ending;
-        self.tell_peer(cause);
+        self.tell_peer(cause, me);
         self.ports.jitter.tell(JitterMsg::Finish);
         self.ports.vad.tell(VadMsg::Finish);
         // The leg knows what was cut, and tells the session; without a leg, nothing was.
@@ -55,8 +56,12 @@ impl Call {
         }
     }
 
-    pub(super) fn tell_peer(&mut self, cause: HangupCause) {
+    pub(super) fn tell_peer(&mut self, cause: HangupCause, me: &Mailbox<CallMsg>) {
         match &self.party {
+            // Behind our INVITE, whose dialog we have not been told yet.
+            Party::Sip { dialog, open: true, .. } if is_unnamed(dialog) => {
+                self.peer_untold = self.shared.sip.send(SipMsg::HangUpOf(me.id(), reason_of(cause))).is_err();
+            }
             Party::Sip { dialog, open: true, .. } => {
                 let told = self.shared.sip.send(SipMsg::HangUp(dialog.clone(), reason_of(cause)));
                 self.peer_untold = told.is_err();
@@ -87,16 +92,18 @@ impl Call {
 }
 
 /// Counts a call that is over.
-pub(crate) fn count_end(leg: LegKind, cause: HangupCause) {
-    let outcome = cause.outcome().as_str();
-    metrics::counter!("offhook_calls_total", "leg" => leg.as_str(), "direction" => "inbound", "outcome" => outcome).increment(1);
+pub(crate) fn count_end(leg: LegKind, direction: Direction, cause: HangupCause) {
+    let labels = [("leg", leg.as_str()), ("direction", direction.as_str()), ("outcome", cause.outcome().as_str())];
+    metrics::counter!("offhook_calls_total", &labels).increment(1);
 }
 
-/// The Reason header of our BYE (RFC 3326), with the ISDN cause that carriers read (ITU-T Q.850).
+/// The Reason header of our BYE or CANCEL (RFC 3326), with the ISDN cause that carriers read (ITU-T Q.850).
 pub(crate) fn reason_of(cause: HangupCause) -> &'static str {
     match cause {
         HangupCause::MediaTimeout => r#"Q.850;cause=41;text="media timeout""#,
         HangupCause::Crashed | HangupCause::Failed => r#"Q.850;cause=41;text="temporary failure""#,
+        HangupCause::NoAnswer => r#"Q.850;cause=19;text="no answer""#,
+        HangupCause::NoCodec => r#"Q.850;cause=88;text="incompatible media""#,
         HangupCause::NotConfirmed => r#"Q.850;cause=102;text="not confirmed""#,
         _ => r#"Q.850;cause=16;text="normal call clearing""#,
     }

@@ -9,7 +9,8 @@ use sip::sdp::{self, LocalKeys, LocalMedia, Negotiated, SdpError, SessionDescrip
 use store::HangupCause;
 
 use super::arrive::Refused;
-use super::{Call, CallMsg, Party, Phase};
+use super::{Call, CallMsg, Origin, Party, Phase};
+use crate::config::MediaAddress;
 use crate::leg::ports::RtpSockets;
 use crate::leg::{LegMsg, RtpWire, Wire, codec_of, payload_types};
 use crate::mailbox::Mailbox;
@@ -18,7 +19,7 @@ use crate::sip_endpoint::SipMsg;
 impl Call {
     /// Opens the sockets of a SIP call, and works out our answer to its offer, or our offer when it brought none.
     pub(super) async fn prepare_sip(&mut self, me: &Mailbox<CallMsg>) -> Result<(), Refused> {
-        let Party::Sip { invite, came_to, .. } = &self.party else { return Ok(()) };
+        let Party::Sip { origin: Origin::Invited { invite, came_to }, .. } = &self.party else { return Ok(()) };
         if self.assistant.is_none() {
             return Err(Refused { cause: HangupCause::UnknownNumber, status: StatusCode::NOT_FOUND, detail: None });
         }
@@ -27,18 +28,11 @@ impl Call {
             false => Some(SessionDescription::parse(&invite.body).map_err(unacceptable)?),
         };
         let media = self.shared.config.sip.media(*came_to, offer.as_ref().and_then(audio_address));
-        let sockets = self.shared.rtp_ports.open(media.local).map_err(|error| Refused {
+        let (sockets, mut ours) = self.open_media(media).map_err(|detail| Refused {
             cause: HangupCause::RejectedBusy,
             status: StatusCode::SERVICE_UNAVAILABLE,
-            detail: Some(format!("no free RTP port: {error}")),
+            detail: Some(detail),
         })?;
-        let mut ours = LocalMedia {
-            codecs: self.shared.config.sip.codecs.clone(),
-            rtcp_mux: true,
-            srtp: self.shared.config.sip.srtp,
-            keys: LocalKeys::new(|room| rand::rng().fill_bytes(room)),
-            ..LocalMedia::new(media.advertised, sockets.port, rand::random::<u32>().into())
-        };
         let waiting = match offer {
             Some(offer) => {
                 let (body, negotiated) = sdp::answer(&offer, &ours).map_err(unacceptable)?;
@@ -57,6 +51,19 @@ impl Call {
             *offered = waiting;
         }
         Ok(())
+    }
+
+    /// Opens the sockets of a call at this address, and what they are to be described as.
+    pub(super) fn open_media(&self, media: MediaAddress) -> Result<(RtpSockets, LocalMedia), String> {
+        let sockets = self.shared.rtp_ports.open(media.local).map_err(|error| format!("no free RTP port: {error}"))?;
+        let ours = LocalMedia {
+            codecs: self.shared.config.sip.codecs.clone(),
+            rtcp_mux: true,
+            srtp: self.shared.config.sip.srtp,
+            keys: LocalKeys::new(|room| rand::rng().fill_bytes(room)),
+            ..LocalMedia::new(media.advertised, sockets.port, rand::random::<u32>().into())
+        };
+        Ok((sockets, ours))
     }
 
     async fn start_media(&mut self, sockets: RtpSockets, negotiated: Negotiated, me: &Mailbox<CallMsg>) -> Result<(), Refused> {
@@ -106,7 +113,7 @@ impl Call {
         Ok(Some((sockets, negotiated)))
     }
 
-    fn renegotiate(&mut self, negotiated: Negotiated) {
+    pub(super) fn renegotiate(&mut self, negotiated: Negotiated) {
         self.types = payload_types(&negotiated);
         self.ports.leg.tell(LegMsg::Renegotiated(Box::new(negotiated)));
     }
@@ -138,7 +145,7 @@ impl Call {
 }
 
 /// What was agreed on stays for the rest of the call: the codec, and encryption where the profile demands it.
-fn settle(ours: &mut LocalMedia, negotiated: &Negotiated) {
+pub(super) fn settle(ours: &mut LocalMedia, negotiated: &Negotiated) {
     ours.codecs = vec![negotiated.codec];
     if negotiated.crypto.as_ref().is_some_and(|crypto| crypto.mandatory) {
         ours.srtp = SrtpPolicy::Required;

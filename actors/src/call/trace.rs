@@ -1,12 +1,11 @@
 //! The trace of a call as it grows. Its end is told when the call is, or else when this is dropped: so a call that crashes has one too.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use media::line::LineCodec;
-use store::{CallId, HangupCause, LegKind, Usage};
+use store::{HangupCause, Usage};
 
-use crate::config::Assistant;
 use crate::trace::{CallEvent, CallTrace, EVENTS_MAX, SetupTrace, Trace, TracePart, TraceSink, TracedCall, TurnTrace};
 use crate::turn::TurnReport;
 
@@ -20,17 +19,10 @@ struct Open {
 }
 
 impl CallTracer {
-    /// `arrived` is when the INVITE or the webhook came.
-    pub(super) fn new(
-        sink: Option<&Arc<dyn TraceSink>>,
-        id: CallId,
-        leg: LegKind,
-        assistant: Option<Arc<Assistant>>,
-        arrived: Instant,
-    ) -> Self {
-        Self(sink.filter(|sink| sink.wants(id)).map(|sink| {
-            let arrived_at = SystemTime::now() - arrived.elapsed();
-            let call = Arc::new(TracedCall { id, leg, assistant, arrived, arrived_at });
+    /// Of a call that has just arrived, or is to be placed.
+    pub(super) fn new(sink: Option<&Arc<dyn TraceSink>>, call: TracedCall) -> Self {
+        Self(sink.filter(|sink| sink.wants(call.id)).map(|sink| {
+            let (arrived, call) = (call.arrived, Arc::new(call));
             Box::new(Open { sink: Arc::clone(sink), call, trace: CallTrace::new(arrived) })
         }))
     }
@@ -105,6 +97,9 @@ impl Drop for CallTracer {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use std::sync::Mutex;
+    use std::time::SystemTime;
+
+    use store::{CallId, Direction, LegKind};
 
     use super::*;
 
@@ -125,11 +120,23 @@ mod tests {
         }
     }
 
+    fn call() -> TracedCall {
+        let (arrived, arrived_at) = (Instant::now(), SystemTime::now());
+        TracedCall {
+            id: CallId::generate(),
+            leg: LegKind::Sip,
+            direction: Direction::Inbound,
+            assistant: None,
+            arrived,
+            arrived_at,
+        }
+    }
+
     /// The end that a call tells after `run`.
     fn end_of(run: impl FnOnce(&mut CallTracer)) -> CallTrace {
         let kept = Arc::new(Kept::default());
         let sink = Arc::clone(&kept) as Arc<dyn TraceSink>;
-        let mut tracer = CallTracer::new(Some(&sink), CallId::generate(), LegKind::Sip, None, Instant::now());
+        let mut tracer = CallTracer::new(Some(&sink), call());
         run(&mut tracer);
         drop(tracer);
         let mut traces = std::mem::take(&mut *kept.traces.lock().unwrap());
@@ -174,7 +181,7 @@ mod tests {
     fn a_call_that_nobody_wants_to_trace_tells_nothing() {
         let kept = Arc::new(Kept { refuses: true, ..Kept::default() });
         let sink = Arc::clone(&kept) as Arc<dyn TraceSink>;
-        CallTracer::new(Some(&sink), CallId::generate(), LegKind::Sip, None, Instant::now()).finish(None);
+        CallTracer::new(Some(&sink), call()).finish(None);
         assert!(kept.traces.lock().unwrap().is_empty());
     }
 }

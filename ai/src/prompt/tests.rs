@@ -12,7 +12,7 @@ fn began() -> SystemTime {
 
 fn told(prompt: &Prompt, notes: &[&str]) -> String {
     let notes: Vec<Words> = notes.iter().map(|note| Words::from(*note)).collect();
-    instructions(prompt, &CallFacts { began: began(), notes: &notes })
+    instructions(prompt, &CallFacts { placed: false, began: began(), notes: &notes })
 }
 
 #[test]
@@ -99,4 +99,11 @@ fn zones_are_those_of_the_database() {
     for name in ["", "Mars/Olympus", "../../etc/passwd"] {
         assert_eq!(name.parse::<Zone>(), Err(NoZone), "{name}");
     }
+}
+
+#[test]
+fn who_calls_says_so_and_only_then() {
+    let placed = instructions(&Prompt::default(), &CallFacts { placed: true, began: began(), notes: &[] });
+    assert!(placed.contains("\n\n# You placed this call\nYou have called this person"), "{placed}");
+    assert!(!told(&Prompt::default(), &[]).contains("You placed this call"));
 }

@@ -214,7 +214,13 @@ mod tests {
 
     fn check(template: &str, into: Target, arguments: Value, expected: &str) {
         let secret = |name: &str| (name == "KEY").then(|| Secret::from("s3 cret"));
-        let call = CallInfo { id: "id-1".into(), from: "+1555".into(), to: "100".into(), assistant: "demo".into() };
+        let call = CallInfo {
+            id: "id-1".into(),
+            from: "+1555".into(),
+            to: "100".into(),
+            assistant: "demo".into(),
+            ..CallInfo::default()
+        };
         let filled = Template::parse(template, secret);
         let filled = filled.and_then(|template| template.fill(&arguments, &call, into).map_err(|error| error.to_string()));
         assert_eq!(filled.unwrap_or_else(|error| error), expected, "{template}");

@@ -12,6 +12,7 @@ use futures_util::future::BoxFuture;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use sha1::Sha1;
+use store::{CallId, CallRecord, PhoneNumber};
 use tower::ServiceExt as _;
 
 pub const TOKEN: &str = "12345";
@@ -30,6 +31,11 @@ pub struct FakeGate {
     /// What it was asked, one line each.
     pub asked: Mutex<Vec<String>>,
     pub streams: Mutex<Vec<(StreamStart, StreamIo)>>,
+    pub refuse_place: Mutex<Option<PlaceRefusal>>,
+    /// What the records say.
+    pub records: Mutex<Vec<CallRecord>>,
+    /// Calls that are up.
+    pub up: Mutex<Vec<CallId>>,
 }
 
 impl FakeGate {
@@ -68,6 +74,25 @@ impl CallGate for FakeGate {
         self.note(line, self.refuse_stream.map_or(Ok(()), Err))
     }
 
+    fn place_call(&self, wish: CallWish) -> BoxFuture<'_, Result<CallId, PlaceRefusal>> {
+        let from = wish.from.as_ref().map(PhoneNumber::reveal);
+        let line = format!("place {} {from:?} {:?} {:?}", wish.to.reveal(), wish.assistant, wish.trunk);
+        let id = CallId::generate();
+        let refusal = self.refuse_place.lock().unwrap().clone();
+        self.note(line, refusal.map_or(Ok(id), Err))
+    }
+
+    fn find_call(&self, id: CallId) -> BoxFuture<'_, Result<Option<CallRecord>, RecordsAway>> {
+        let found = self.records.lock().unwrap().iter().find(|record| record.call.id == id).cloned();
+        let away = self.not_ready.iter().any(|reason| reason.starts_with("database"));
+        Box::pin(async move { if away { Err(RecordsAway) } else { Ok(found) } })
+    }
+
+    fn hang_up(&self, id: CallId) -> BoxFuture<'_, bool> {
+        let up = self.up.lock().unwrap().contains(&id);
+        self.note(format!("hang up {up}"), up)
+    }
+
     fn readiness(&self) -> BoxFuture<'_, Readiness> {
         let reasons = self.not_ready.clone();
         self.note("readiness".to_owned(), Readiness { reasons })
@@ -85,7 +110,7 @@ pub fn signed_router(gate: &Arc<FakeGate>) -> Router {
         public_url: Some(PublicUrl::parse(PUBLIC).unwrap()),
         signature: SignatureCheck::Required(AuthToken::new(TOKEN)),
     };
-    router(ApiConfig { twilio }, Arc::clone(gate) as Arc<dyn CallGate>)
+    router(ApiConfig { twilio, key: None }, Arc::clone(gate) as Arc<dyn CallGate>)
 }
 
 /// Signs a URL and what follows it: sorted names and values.

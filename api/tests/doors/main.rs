@@ -6,4 +6,5 @@ mod fake;
 mod http;
 mod real_server;
 mod real_stream;
+mod v1;
 mod webhooks;

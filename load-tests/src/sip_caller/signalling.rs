@@ -205,11 +205,9 @@ impl Signalling {
         let caller = Uri::sip(Some(&self.load.from), Host::from(self.wire.address()), None);
         self.narrate(now, &format!("dials {callee}"));
         let invite = OutboundInvite {
-            flow: self.wire.flow(),
-            request_uri: callee.clone(),
-            from: NameAddr::new(caller),
-            to: NameAddr::new(callee),
-            sdp: sdp::offer(&local),
+            flow: Some(self.wire.flow()),
+            sdp: Some(sdp::offer(&local)),
+            ..OutboundInvite::new(callee, NameAddr::new(caller))
         };
         let dialog = self.endpoint.invite(now, invite);
         self.numbers.insert(dialog.clone(), number);
@@ -253,7 +251,7 @@ impl Signalling {
             }
             Event::Ringing { .. } => self.narrate(now, "ringing"),
             Event::Refused { dialog, status, .. } if status.code() == FULL => self.handle_rejection(now, &dialog, for_good),
-            Event::Refused { dialog, status, reason } => {
+            Event::Refused { dialog, status, reason, .. } => {
                 self.fail(&dialog, format!("refused: {} {reason}", status.code()));
             }
             Event::TimedOut { dialog } => self.fail(&dialog, "no answer at all".to_owned()),

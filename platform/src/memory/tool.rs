@@ -53,7 +53,7 @@ impl ToolRunner for RememberTool {
             let Ok(id) = call.call.id.parse() else {
                 return ToolOutcome::not_done(ToolStatus::Failed, "the call is not known");
             };
-            let from = PhoneNumber::new(call.call.from.as_str());
+            let from = PhoneNumber::new(call.call.person.as_str());
             let origin = Origin { from, call: id, assistant: call.call.assistant.clone(), retention };
             match memories.remember(&origin, &Words::from(note), WallTime::now()).await {
                 Ok(()) => ToolOutcome::ok(success()),
@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(tool.tools()[0].name, NAME);
         let info = CallInfo {
             id: CallId::generate().to_string(),
-            from: from.to_owned(),
+            person: from.to_owned(),
             assistant: "demo".to_owned(),
             ..CallInfo::default()
         };

@@ -7,7 +7,7 @@ mod tests;
 pub use id::DialogId;
 
 use crate::message::{CSeq, HeaderError, Headers, Method, Request, Response, name};
-use crate::uri::{NameAddr, Uri};
+use crate::uri::{NameAddr, Scheme, Uri};
 
 /// Hops that our requests may take (RFC 3261 §8.1.1.6).
 const MAX_FORWARDS: &str = "70";
@@ -28,6 +28,10 @@ pub struct Dialog {
     route_set: Vec<NameAddr>,
     /// The peer's Contact: the Request-URI of our requests.
     remote_target: Uri,
+    /// The first INVITE was for a `sips:` URI (RFC 3261 §12.1).
+    secure: bool,
+    /// It was ours, and so is the Call-ID.
+    is_caller: bool,
 }
 
 impl Dialog {
@@ -46,6 +50,8 @@ impl Dialog {
             remote_cseq: Some(headers.cseq()?.number),
             route_set: headers.record_routes()?,
             remote_target: contact(headers).unwrap_or_else(|| remote.uri.clone()),
+            secure: is_secure(&invite.uri),
+            is_caller: false,
             local,
             remote,
         })
@@ -61,6 +67,8 @@ impl Dialog {
             local_cseq: 0,
             remote_cseq: None,
             route_set: Vec::new(),
+            secure: is_secure(&request_uri),
+            is_caller: true,
             remote_target: request_uri,
         }
     }
@@ -86,6 +94,16 @@ impl Dialog {
         &self.id
     }
 
+    /// Its requests go by TLS and by nothing else.
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// We called: of two INVITEs that meet, ours waits longer (RFC 3261 §14.1).
+    pub fn is_caller(&self) -> bool {
+        self.is_caller
+    }
+
     /// Where the next request goes first: the nearest route, else the peer's Contact.
     pub fn next_hop(&self) -> &Uri {
         self.route_set.first().map_or(&self.remote_target, |route| &route.uri)
@@ -93,8 +111,19 @@ impl Dialog {
 
     /// A new request with the next CSeq number; Via and Contact are the sender's to add.
     pub fn request(&mut self, method: Method) -> Request {
+        let number = self.next_number();
+        self.request_with(method, number)
+    }
+
+    /// The CSeq number of a request that is made from an older one.
+    pub fn next_number(&mut self) -> u32 {
         self.local_cseq += 1;
-        self.request_with(method, self.local_cseq)
+        self.local_cseq
+    }
+
+    /// Another Request-URI for an INVITE that nobody answered.
+    pub fn redirect(&mut self, request_uri: Uri) {
+        self.remote_target = request_uri;
     }
 
     /// The ACK to a 2xx: the number is that of the INVITE (RFC 3261 §13.2.2.4).
@@ -111,9 +140,9 @@ impl Dialog {
         in_order
     }
 
-    /// A re-INVITE or its 2xx moves the remote target (RFC 3261 §12.2).
+    /// A re-INVITE or UPDATE, or its 2xx, moves the remote target (RFC 3261 §12.2); in a secure dialog to another secure one only.
     pub fn refresh_target(&mut self, headers: &Headers) {
-        if let Some(target) = contact(headers) {
+        if let Some(target) = contact(headers).filter(|target| !self.secure || is_secure(target)) {
             self.remote_target = target;
         }
     }
@@ -144,6 +173,10 @@ impl Dialog {
             _ => (self.remote_target.clone(), self.route_set.clone()),
         }
     }
+}
+
+fn is_secure(uri: &Uri) -> bool {
+    uri.as_sip().is_some_and(|uri| uri.scheme == Scheme::Sips)
 }
 
 fn contact(headers: &Headers) -> Option<Uri> {

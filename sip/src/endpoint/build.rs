@@ -8,8 +8,13 @@ use rand::Rng;
 use super::incoming::Incoming;
 use super::{Endpoint, Listener};
 use crate::flow::{Flow, Transmit, Transport};
-use crate::message::{ALLOWED_METHODS, BRANCH_COOKIE, ParseError, Request, Response, SUPPORTED_EXTENSIONS, StatusCode, name};
+use crate::message::{
+    ALLOWED_METHODS, BRANCH_COOKIE, Headers, Method, ParseError, Request, Response, SUPPORTED_EXTENSIONS, StatusCode, name,
+};
 use crate::uri::{Host, Scheme, Uri};
+
+/// The option tag of RFC 3262.
+pub(super) const RELIABLE: &str = "100rel";
 
 /// The body type that we read and write.
 pub(super) const SDP: &str = "application/sdp";
@@ -32,6 +37,15 @@ impl Endpoint {
         match secure {
             true => format!("<sips:offhook@{}>", self.sent_by(flow)),
             false => format!("<sip:offhook@{};transport={}>", self.sent_by(flow), flow.transport.uri_name()),
+        }
+    }
+
+    /// The Contact of a request that makes or refreshes a dialog, on the flow that it takes.
+    pub(super) fn tell_contact(&self, request: &mut Request, flow: &Flow) {
+        if matches!(request.method, Method::INVITE | Method::UPDATE) {
+            let route = request.headers.routes().ok().and_then(|routes| routes.into_iter().next());
+            let secure = is_secure(&request.uri) || route.is_some_and(|route| is_secure(&route.uri));
+            request.headers.set(name::CONTACT, self.contact(flow, secure));
         }
     }
 
@@ -64,7 +78,7 @@ impl Endpoint {
         response
             .headers
             .push(name::CONTACT, self.contact(flow, flow.transport == Transport::Tls && wants_secure_contact(request)));
-        push_capabilities(&mut response);
+        push_capabilities(&mut response.headers);
         response
     }
 
@@ -72,7 +86,7 @@ impl Endpoint {
     pub(super) fn options_response(&self, request: &Request, to_tag: &str) -> Response {
         let mut response = self.response(request, StatusCode::OK, to_tag);
         response.headers.push(name::ACCEPT, SDP);
-        push_capabilities(&mut response);
+        push_capabilities(&mut response.headers);
         response
     }
 
@@ -130,9 +144,22 @@ pub(super) fn push_retry_after(response: &mut Response, retry_after: Option<Dura
     }
 }
 
-fn push_capabilities(response: &mut Response) {
-    response.headers.push(name::ALLOW, ALLOWED_METHODS);
-    response.headers.push(name::SUPPORTED, SUPPORTED_EXTENSIONS.join(", "));
+/// What we can do, for those who may ask it of us.
+pub(super) fn push_capabilities(headers: &mut Headers) {
+    headers.push(name::ALLOW, ALLOWED_METHODS);
+    headers.push(name::SUPPORTED, SUPPORTED_EXTENSIONS.join(", "));
+}
+
+/// For an INVITE without an offer: reliable provisional responses would bring it, and want it answered in the PRACK (RFC 3262 §5).
+pub(super) fn refuse_reliable(headers: &mut Headers) {
+    let others: Vec<&str> = SUPPORTED_EXTENSIONS.iter().copied().filter(|tag| *tag != RELIABLE).collect();
+    headers.set(name::SUPPORTED, others.join(", "));
+}
+
+/// The tag of whoever answered; empty from a peer of RFC 2543.
+pub(super) fn to_tag(response: &Response) -> String {
+    let to = response.headers.to().ok();
+    to.as_ref().and_then(|to| to.tag()).unwrap_or_default().to_owned()
 }
 
 fn stateless_tag(text: &str) -> String {

@@ -5,15 +5,13 @@ use std::time::Instant;
 
 use super::Endpoint;
 use super::deadlines::Owner;
+use super::forks::Fork;
 use super::stats::method_label;
 use super::ways::{Rest, Way};
 use crate::dialog::Dialog;
 use crate::flow::Transmit;
 use crate::message::{CSeq, Method, Request, Response, StatusCode, name};
 use crate::transaction::{Action, Client, InviteClient};
-
-/// The one refusal that is of the way and not of whom it leads to (RFC 3263 §4.3).
-const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
 
 /// Who waits for the response.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -22,7 +20,11 @@ pub(super) enum ClientUser {
     Bye(u64),
     /// The dialog that begins.
     Invite(u64),
-    /// Nobody: a CANCEL, or the BYE to a fork.
+    /// The dialog that we change.
+    Reinvite(u64),
+    /// The dialog whose session we refresh.
+    Update(u64),
+    /// Nobody: a CANCEL, a PRACK, or the BYE to a fork.
     Nobody,
 }
 
@@ -38,6 +40,8 @@ pub(super) struct ClientTransaction {
     pub rest: Rest,
     /// The dialog of an INVITE as it was before any answer: each branch of a fork makes its own of it.
     pub early: Option<Dialog>,
+    /// Those that were made so far, by provisional responses.
+    pub forks: Vec<Fork>,
     /// The ACKs to 2xx by To tag, to be sent again when the 2xx comes again.
     pub acks: Vec<(String, Transmit)>,
     key: String,
@@ -54,6 +58,17 @@ impl ClientTransaction {
     /// An INVITE between its first provisional and its final response.
     pub fn is_proceeding_invite(&self) -> bool {
         matches!(&self.machine, Machine::Invite(machine) if machine.is_proceeding())
+    }
+
+    /// Whether a refusal is of the way and not of whom it leads to (RFC 3263 §4.3). A phone that rang until 408 was reached.
+    fn blames_way(&self, status: StatusCode) -> bool {
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE => true,
+            StatusCode::REQUEST_TIMEOUT | StatusCode::FLOW_FAILED => {
+                matches!(self.user, ClientUser::Invite(_)) && self.forks.is_empty()
+            }
+            _ => false,
+        }
     }
 
     fn poll_action(&mut self) -> Option<Action> {
@@ -99,8 +114,10 @@ impl Endpoint {
         if request.headers.get(name::VIA).is_none() {
             let via = self.new_via(&way.flow);
             request.headers.push_front(name::VIA, via);
+            self.tell_contact(&mut request, &way.flow);
             if let Some(longer) = self.way_for_length(&way, request.to_bytes().len()) {
                 request.headers.set_first(name::VIA, self.new_via(&longer.flow));
+                self.tell_contact(&mut request, &longer.flow);
                 if let Rest::Ways(ways) = &mut rest {
                     ways.push_front(Way { at_any_length: true, ..way });
                 }
@@ -119,8 +136,8 @@ impl Endpoint {
         let id = self.next_number();
         let transmit = Transmit { flow, bytes: request.to_bytes(), peer };
         self.clients.by_key.insert(key.clone(), id);
-        let (early, acks) = (None, Vec::new());
-        let transaction = ClientTransaction { machine, user, request, transmit, rest, early, acks, key, armed: None };
+        let (early, forks, acks) = (None, Vec::new(), Vec::new());
+        let transaction = ClientTransaction { machine, user, request, transmit, rest, early, forks, acks, key, armed: None };
         self.clients.table.insert(id, transaction);
         self.drive_client(now, id, None);
         id
@@ -184,17 +201,21 @@ impl Endpoint {
                     let Transmit { flow, peer, .. } = transaction.transmit.clone();
                     self.transmit_request("ACK", Transmit { flow, bytes, peer });
                 }
-                (Action::Deliver, Some(response)) if response.status == UNAVAILABLE && self.fail_over(now, id) => {}
+                (Action::Deliver, Some(response)) if transaction.blames_way(response.status) && self.fail_over(now, id) => {}
                 (Action::TimedOut, _) if self.fail_over(now, id) => {}
                 (Action::Deliver, Some(response)) => match user {
                     ClientUser::Invite(usage) => {
                         self.handle_invite_response(now, id, usage, response);
                     }
+                    ClientUser::Reinvite(usage) => self.handle_reinvite_response(now, id, usage, response),
+                    ClientUser::Update(usage) => self.handle_update_response(now, usage, Some(response)),
                     ClientUser::Bye(usage) if response.status.is_final() => self.finish(usage),
                     ClientUser::Bye(_) | ClientUser::Nobody => {}
                 },
                 (Action::TimedOut, _) => match user {
                     ClientUser::Invite(usage) => self.handle_invite_timeout(usage),
+                    ClientUser::Reinvite(usage) => self.fail_reinvite(now, usage, StatusCode::REQUEST_TIMEOUT),
+                    ClientUser::Update(usage) => self.handle_update_response(now, usage, None),
                     ClientUser::Bye(usage) => self.finish(usage),
                     ClientUser::Nobody => {}
                 },

@@ -38,6 +38,10 @@ pub struct EndpointConfig {
     pub user_agent: String,
     /// T1, T2 and T4.
     pub times: Times,
+    /// How long a session may go without a refresh, as we ask for it (RFC 4028 Session-Expires); `None`: only peers ask. Default 1800 s.
+    pub session_expires: Option<Duration>,
+    /// The least that a peer may ask for; less is refused with 422 (RFC 4028 Min-SE). Default 90 s, which is the least of all.
+    pub session_min: Duration,
     /// Default [`MAX_TRANSACTIONS`]. When full, requests get 503 statelessly; a new INVITE already at 7/8 of it,
     /// so that calls under way can end.
     pub max_transactions: usize,
@@ -51,6 +55,8 @@ impl Default for EndpointConfig {
             listeners: Vec::new(),
             user_agent: concat!("Offhook/", env!("CARGO_PKG_VERSION")).to_owned(),
             times: Times::default(),
+            session_expires: Some(Duration::from_secs(1_800)),
+            session_min: Duration::from_secs(90),
             max_transactions: MAX_TRANSACTIONS,
             max_dialogs: MAX_DIALOGS,
         }

@@ -14,7 +14,7 @@ impl Endpoint {
     ///
     /// ```text
     /// unanswered, theirs          480
-    /// unanswered, ours            CANCEL, once a 1xx is there (RFC 3261 §9.1); BYE if a 2xx came first
+    /// unanswered, ours            CANCEL, once a 1xx is there (RFC 3261 §9.1); BYE if a 2xx came first; nothing if it was not sent yet
     /// answered by us, no ACK yet  BYE after the ACK, or after 64*T1 (RFC 3261 §15)
     /// answered                    BYE; a re-INVITE that waits gets 487
     /// ```
@@ -34,29 +34,41 @@ impl Endpoint {
             (Phase::Inviting { client, cancel: cancel @ Cancel::No }, _) => {
                 *cancel = Cancel::Wanted { reason: reason.clone() };
                 let client = *client;
-                if self.clients.table.get(&client).is_some_and(|client| client.is_proceeding_invite()) {
-                    self.send_cancel(now, number, reason.as_deref());
+                match self.clients.table.get(&client) {
+                    // It waits to be sent, so nobody has to be told.
+                    None => self.finish(number),
+                    Some(client) if client.is_proceeding_invite() => self.send_cancel(now, number, reason.as_deref()),
+                    Some(_) => {}
                 }
             }
             (Phase::Established, Some(unacked)) => unacked.then = AfterAck::HangUp { reason },
-            (Phase::Established, None) => {
-                self.refuse_pending(now, number, StatusCode::REQUEST_TERMINATED, None);
-                self.send_bye(now, number, reason.as_deref());
-            }
+            (Phase::Established, None) => self.send_bye(now, number, reason.as_deref()),
             (Phase::Inviting { .. } | Phase::Ending, _) => {}
         }
     }
 
+    /// Whatever is open in the dialog ends with it.
     pub(super) fn send_bye(&mut self, now: Instant, number: u64, reason: Option<&str>) {
+        let Some(name) = self.usages.table.get(&number).map(|usage| usage.name.clone()) else {
+            return;
+        };
+        self.send_due_ack(number, None);
+        self.refuse_pending(now, number, StatusCode::REQUEST_TERMINATED, None);
+        self.refuse_update(now, &name, StatusCode::REQUEST_TERMINATED);
         let Some(usage) = self.usages.table.get_mut(&number) else {
             return;
         };
         usage.phase = Phase::Ending;
+        usage.unacked = None;
+        let reinvite = usage.reinvite.take();
         let mut bye = usage.dialog.request(Method::BYE);
         let (seen, uri) = (usage.flow, usage.dialog.next_hop().clone());
         bye.headers.push(name::USER_AGENT, self.config.user_agent.as_str());
         if let Some(reason) = reason {
             bye.headers.push(name::REASON, reason);
+        }
+        if let Some(reinvite) = reinvite {
+            self.remove_client(reinvite.client);
         }
         self.send_in_dialog(now, seen, uri, bye, ClientUser::Bye(number));
     }
@@ -74,7 +86,7 @@ impl Endpoint {
         for client in clients {
             self.fail_over(now, client);
             if let Some(client) = self.remove_client(client) {
-                self.fail_user(client.user);
+                self.fail_user(now, client.user);
             }
         }
         if !flow.transport.is_reliable() {
@@ -91,10 +103,12 @@ impl Endpoint {
     }
 
     /// A request cannot be sent on any way.
-    pub(super) fn fail_user(&mut self, user: ClientUser) {
+    pub(super) fn fail_user(&mut self, now: Instant, user: ClientUser) {
         match user {
             ClientUser::Bye(number) => self.finish(number),
             ClientUser::Invite(number) => self.fail_invite(number),
+            ClientUser::Reinvite(number) => self.fail_reinvite(now, number, StatusCode::SERVICE_UNAVAILABLE),
+            ClientUser::Update(number) => self.fail_update(now, number),
             ClientUser::Nobody => {}
         }
     }
@@ -108,9 +122,7 @@ impl Endpoint {
             return;
         };
         if let Cancel::No = cancel {
-            let reason = "transport error".to_owned();
-            let status = StatusCode::SERVICE_UNAVAILABLE;
-            self.events.push_back(Event::Refused { dialog: usage.name.clone(), status, reason });
+            self.refuse_ourselves(usage.name.clone(), "no way to the callee".to_owned());
         }
         self.finish(number);
     }

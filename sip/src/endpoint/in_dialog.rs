@@ -6,8 +6,10 @@ use rand::Rng;
 
 use super::build::push_retry_after;
 use super::incoming::Incoming;
+use super::reinvite::Reinvite;
 use super::usages::{AfterAck, Phase};
-use super::{Endpoint, Event, Rejection};
+use super::{Endpoint, Event, Rejection, session};
+use crate::flow::Transport;
 use crate::message::{Method, StatusCode, name};
 
 /// Longest wait asked of a peer whose INVITE overlaps its last one, in seconds (RFC 3261 §14.2).
@@ -21,10 +23,20 @@ impl Endpoint {
             self.stats.rejected(Rejection::Unmatched);
             return self.refuse_statelessly(&incoming, StatusCode::CALL_DOES_NOT_EXIST, None);
         };
-        if !usage.dialog.handle_request_cseq(incoming.cseq.number) {
+        // Each early dialog counts for itself.
+        let fork = match &usage.phase {
+            Phase::Inviting { client, .. } => self.clients.table.get_mut(client),
+            _ => None,
+        };
+        let fork = fork.and_then(|transaction| transaction.fork_of(incoming.from_tag()));
+        let dialog = fork.map_or(&mut usage.dialog, |fork| &mut fork.dialog);
+        if !dialog.handle_request_cseq(incoming.cseq.number) {
             return self.refuse_statelessly(&incoming, StatusCode::SERVER_INTERNAL_ERROR, None);
         }
-        usage.flow = incoming.flow;
+        // What was to be secured all the way stays so, whatever way the peer's request took.
+        if !usage.dialog.is_secure() || incoming.flow.transport == Transport::Tls {
+            usage.flow = incoming.flow;
+        }
         match incoming.request.method {
             Method::BYE => self.handle_bye(now, number, &incoming),
             Method::INVITE => self.handle_reinvite(now, number, &incoming),
@@ -32,6 +44,8 @@ impl Endpoint {
                 let response = self.options_response(&incoming.request, "");
                 self.respond_statelessly(&incoming, response);
             }
+            Method::PRACK => self.handle_prack(now, number, incoming),
+            Method::UPDATE => self.handle_update(now, number, &incoming),
             _ => self.handle_info(now, number, incoming),
         }
     }
@@ -85,22 +99,35 @@ impl Endpoint {
             return;
         };
         let dialog = usage.name.clone();
+        // Ours is on its way, or waits for its ACK. One that waits to be sent lets the peer's go first.
+        let ours = usage.ack_due.is_some() || usage.reinvite.as_ref().is_some_and(Reinvite::is_under_way);
         match (&usage.phase, &usage.pending, &usage.unacked) {
+            (Phase::Established, ..) if ours => {
+                self.answer_in_dialog(now, incoming, StatusCode::REQUEST_PENDING, None);
+            }
             (Phase::Ending, ..) => {
                 self.answer_in_dialog(now, incoming, StatusCode::CALL_DOES_NOT_EXIST, None);
             }
-            (_, Some(_), _) => {
-                let wait = Duration::from_secs(self.random.next_u64() % (OVERLAP_RETRY_SECONDS + 1));
+            (_, Some(_), _) | (Phase::Established, ..) if usage.pending.is_some() || usage.offered.is_some() => {
+                let wait = self.overlap_wait();
                 self.answer_in_dialog(now, incoming, StatusCode::SERVER_INTERNAL_ERROR, Some(wait));
             }
             (Phase::Inviting { .. }, ..) | (.., Some(_)) => {
                 self.answer_in_dialog(now, incoming, StatusCode::REQUEST_PENDING, None);
             }
-            (Phase::Invited | Phase::Established, None, None) => {
+            (Phase::Invited | Phase::Established, ..) => {
+                if let Err(least) = session::grant(now, &incoming.request, &self.config) {
+                    return self.refuse_session(now, incoming, least);
+                }
                 let invite = self.begin_invite(now, number, incoming, &dialog.local_tag);
                 self.events.push_back(Event::Reinvited { dialog, invite });
             }
         }
+    }
+
+    /// What a peer is told to wait whose offer overlaps its last one.
+    pub(super) fn overlap_wait(&mut self) -> Duration {
+        Duration::from_secs(self.random.next_u64() % (OVERLAP_RETRY_SECONDS + 1))
     }
 
     fn handle_info(&mut self, now: Instant, number: u64, incoming: Incoming) {
@@ -116,7 +143,13 @@ impl Endpoint {
     }
 
     /// With a transaction, so that a repeated request gets the same answer even when the dialog has moved on.
-    fn answer_in_dialog(&mut self, now: Instant, incoming: &Incoming, status: StatusCode, retry_after: Option<Duration>) {
+    pub(super) fn answer_in_dialog(
+        &mut self,
+        now: Instant,
+        incoming: &Incoming,
+        status: StatusCode,
+        retry_after: Option<Duration>,
+    ) {
         let transaction = self.begin_server(incoming, "");
         let mut response = self.response(&incoming.request, status, "");
         push_retry_after(&mut response, retry_after);

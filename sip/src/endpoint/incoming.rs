@@ -50,6 +50,11 @@ impl Incoming {
         format!("{} {} {}", self.call_id, self.from_tag, self.cseq)
     }
 
+    /// The sender's tag.
+    pub fn from_tag(&self) -> &str {
+        &self.from_tag
+    }
+
     /// The dialog that it claims to belong to.
     pub fn dialog_id(&self) -> DialogId {
         let to_tag = self.to_tag.as_deref().unwrap_or_default();

@@ -9,21 +9,27 @@
 //!
 //! **Invariant:** each dialog that an event or [`Endpoint::invite`] named gets [`Event::Terminated`] exactly once, last.
 
+mod again;
 mod build;
 mod clients;
 mod config;
 mod deadlines;
 mod event;
+mod forks;
 mod hang_up;
 mod in_dialog;
 mod incoming;
+mod provisional;
+mod reinvite;
 mod servers;
+mod session;
 mod snapshot;
 mod stats;
 #[cfg(test)]
 mod tests;
 mod uac;
 mod uas;
+mod update;
 mod usages;
 mod ways;
 
@@ -35,7 +41,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 pub use config::{EndpointConfig, Listener, MAX_DIALOGS, MAX_FORKS, MAX_TRANSACTIONS, RETRY_AFTER};
-pub use event::{Event, OutboundInvite};
+pub use event::{Event, OutboundInvite, Redirects};
 pub use snapshot::DialogSnapshot;
 pub use stats::{MessageDirection, Rejection, Stats};
 

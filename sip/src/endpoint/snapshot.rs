@@ -1,15 +1,32 @@
 //! Dialogs that outlive their endpoint.
 
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::session::Session;
 use super::usages::{Phase, Usage};
 use super::{DialogId, Endpoint};
 use crate::dialog::Dialog;
 use crate::flow::Flow;
 
 /// What an answered dialog is taken up from when its endpoint was lost: plain values.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct DialogSnapshot {
     dialog: Dialog,
     flow: Flow,
+    session: Option<Session>,
+    session_least: Duration,
+    peer_updates: bool,
+    local_sdp: Option<Bytes>,
+}
+
+/// Without SDP, which may have keys.
+impl fmt::Debug for DialogSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DialogSnapshot").field("dialog", &self.dialog).field("flow", &self.flow).finish_non_exhaustive()
+    }
 }
 
 impl DialogSnapshot {
@@ -29,7 +46,14 @@ impl Endpoint {
     /// Our CSeq numbers are in it: take a new one after each event of the dialog.
     pub fn snapshot(&self, dialog: &DialogId) -> Option<DialogSnapshot> {
         let usage = self.usage(dialog)?;
-        matches!(usage.phase, Phase::Established).then(|| DialogSnapshot { dialog: usage.dialog.clone(), flow: usage.flow })
+        matches!(usage.phase, Phase::Established).then(|| DialogSnapshot {
+            dialog: usage.dialog.clone(),
+            flow: usage.flow,
+            session: usage.session,
+            session_least: usage.session_least,
+            peer_updates: usage.peer_updates,
+            local_sdp: usage.local_sdp.clone(),
+        })
     }
 
     /// Takes up a dialog of an endpoint that was lost. What was open in it (a 200 without ACK, a re-INVITE) is forgotten.
@@ -37,7 +61,12 @@ impl Endpoint {
     pub fn restore(&mut self, snapshot: DialogSnapshot) -> DialogId {
         let id = snapshot.id().clone();
         if self.usages.find(&id).is_none() {
-            self.insert_usage(Usage::new(snapshot.dialog, snapshot.flow, Phase::Established));
+            let DialogSnapshot { dialog, flow, session, session_least, peer_updates, local_sdp } = snapshot;
+            let mut usage = Usage::new(dialog, flow, Phase::Established);
+            (usage.session, usage.session_least) = (session, session_least);
+            (usage.peer_updates, usage.local_sdp) = (peer_updates, local_sdp);
+            let number = self.insert_usage(usage);
+            self.rearm_usage(number);
         }
         id
     }

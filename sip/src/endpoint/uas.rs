@@ -6,8 +6,9 @@ use bytes::Bytes;
 
 use super::build::{SDP, is_secure, push_retry_after};
 use super::incoming::Incoming;
+use super::provisional::Reliable;
 use super::usages::{AfterAck, PendingInvite, Phase, Unacked, Usage};
-use super::{Admission, DialogId, Endpoint, Event, RETRY_AFTER, Rejection};
+use super::{Admission, DialogId, Endpoint, Event, RETRY_AFTER, Rejection, session};
 use crate::dialog::Dialog;
 use crate::flow::Transport;
 use crate::message::{Method, Request, Response, StatusCode, name};
@@ -18,7 +19,7 @@ impl Endpoint {
     pub(super) fn handle_outside_dialog(&mut self, now: Instant, incoming: Incoming) {
         let method = incoming.request.method.clone();
         if method != Method::INVITE && method != Method::OPTIONS {
-            // BYE and INFO live in dialogs only.
+            // BYE, INFO and the like live in dialogs only.
             self.stats.rejected(Rejection::Unmatched);
             return self.refuse_statelessly(&incoming, StatusCode::CALL_DOES_NOT_EXIST, None);
         }
@@ -51,6 +52,9 @@ impl Endpoint {
     }
 
     fn begin_call(&mut self, now: Instant, incoming: Incoming) {
+        if let Err(least) = session::grant(now, &incoming.request, &self.config) {
+            return self.refuse_session(now, &incoming, least);
+        }
         let local_tag = self.new_token();
         let Ok(dialog) = Dialog::from_invite(&incoming.request, &local_tag) else {
             return self.refuse_statelessly(&incoming, StatusCode::BAD_REQUEST, None);
@@ -70,8 +74,9 @@ impl Endpoint {
         let trying = self.response(&incoming.request, StatusCode::TRYING, to_tag);
         self.respond(now, transaction, &trying);
         let request = incoming.request.clone();
+        let reliable = Reliable::new(&request, self.first_rseq());
         if let Some(usage) = self.usages.table.get_mut(&usage) {
-            usage.pending = Some(PendingInvite { transaction, request: request.clone() });
+            usage.pending = Some(PendingInvite { transaction, request: request.clone(), reliable });
         }
         request
     }
@@ -114,45 +119,57 @@ impl Endpoint {
         self.respond(now, pending.transaction, &response);
     }
 
-    /// 180 Ringing to an unanswered first INVITE; else nothing.
-    pub fn ring(&mut self, now: Instant, dialog: &DialogId) {
-        let Some(usage) = self.usage(dialog) else {
-            return;
-        };
-        let (Phase::Invited, Some(pending)) = (&usage.phase, &usage.pending) else {
-            return;
-        };
-        let response = self.dialog_response(&pending.request, StatusCode::RINGING, &dialog.local_tag, &usage.flow);
-        let transaction = pending.transaction;
-        self.respond(now, transaction, &response);
-    }
-
-    /// 200 with our SDP to the INVITE or re-INVITE that waits; nothing when none does (it was cancelled, say).
+    /// 200 with our SDP to the INVITE or re-INVITE that waits; nothing when none does (it was cancelled, say). When the offer came in a
+    /// 200 to an INVITE of ours, it goes out in the ACK.
     ///
     /// The 200 is repeated T1 to T2 apart until its ACK; without one in 64*T1 comes BYE (RFC 3261 §13.3.1.4).
     pub fn answer(&mut self, now: Instant, dialog: &DialogId, sdp: String) {
         let Some(number) = self.usages.find(dialog) else {
             return;
         };
+        if self.has_due_ack(number) {
+            self.send_due_ack(number, Some(Bytes::from(sdp)));
+            return;
+        }
         let Some(usage) = self.usages.table.get_mut(&number) else {
             return;
         };
-        let Some(pending) = usage.pending.take() else {
+        if let Some(pending) = usage.pending.as_mut().filter(|pending| pending.reliable.holds_answer()) {
+            pending.reliable.answer = Some(sdp);
+            return;
+        }
+        if let Some(pending) = usage.pending.take() {
+            self.send_2xx(now, number, pending, Bytes::from(sdp));
+            self.drop_stale_reinvite(number);
+        }
+    }
+
+    fn send_2xx(&mut self, now: Instant, number: u64, pending: PendingInvite, sdp: Bytes) {
+        let Some(usage) = self.usages.table.get_mut(&number) else {
             return;
         };
-        usage.dialog.refresh_target(&pending.request.headers);
+        let PendingInvite { transaction, request, reliable } = pending;
+        let cseq = request.headers.cseq().map_or(0, |cseq| cseq.number);
+        usage.dialog.refresh_target(&request.headers);
         usage.phase = Phase::Established;
+        usage.peer_updates = request.headers.lists(name::ALLOW, "UPDATE");
+        usage.last_reliable = reliable.waiting().map(|rseq| (rseq, cseq));
+        usage.local_sdp = Some(sdp.clone());
         let (flow, local_tag) = (usage.flow, usage.name.local_tag.clone());
-        let mut response = self.dialog_response(&pending.request, StatusCode::OK, &local_tag, &flow);
-        response.headers.push(name::CONTENT_TYPE, SDP);
-        response.body = Bytes::from(sdp);
-        let Some(transmit) = self.respond(now, pending.transaction, &response) else {
+        let mut response = self.dialog_response(&request, StatusCode::OK, &local_tag, &flow);
+        self.grant_session(now, number, &request, &mut response);
+        if !reliable.has_answered {
+            response.headers.push(name::CONTENT_TYPE, SDP);
+            response.body = sdp;
+        }
+        let Some(transmit) = self.respond(now, transaction, &response) else {
             return;
         };
         let times = self.config.times;
         if let Some(usage) = self.usages.table.get_mut(&number) {
             usage.unacked = Some(Unacked {
-                cseq: pending.request.headers.cseq().map_or(0, |cseq| cseq.number),
+                cseq,
+                offers: request.body.is_empty(),
                 transmit,
                 repeat: Repeat::new(now, times.t1, times.t2),
                 give_up: now + times.give_up(),

@@ -1,13 +1,21 @@
 //! The dialogs of an endpoint, each with what an INVITE left open in it.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
+use super::again::Invitation;
 use super::deadlines::Owner;
+use super::provisional::Reliable;
+use super::reinvite::Reinvite;
+use super::session::Session;
+use super::update::Offered;
 use super::{Endpoint, Event};
 use crate::dialog::{Dialog, DialogId};
-use crate::flow::{Flow, Transmit};
-use crate::message::Request;
+use crate::flow::{Flow, Transmit, Transport};
+use crate::message::{Headers, Request, name};
 use crate::transaction::Repeat;
 
 /// A dialog from its INVITE to its end.
@@ -21,19 +29,45 @@ pub(super) struct Usage {
     /// Where the peer was last seen.
     pub flow: Flow,
     pub phase: Phase,
+    /// Our first INVITE, while nobody has answered it.
+    pub invitation: Option<Box<Invitation>>,
     /// An INVITE or re-INVITE of the peer that waits for our final answer.
     pub pending: Option<PendingInvite>,
+    /// An UPDATE or PRACK of the peer whose offer waits for our answer.
+    pub offered: Option<Offered>,
     /// Our 2xx that waits for its ACK.
     pub unacked: Option<Unacked>,
+    /// The peer's 2xx that waits for our ACK, since its offer waits for our answer.
+    pub ack_due: Option<AckDue>,
+    /// A re-INVITE of ours, under way or about to be.
+    pub reinvite: Option<Reinvite>,
+    /// What was agreed on about refreshes, and whether an UPDATE of ours is one now.
+    pub session: Option<Session>,
+    pub is_refreshing: bool,
+    /// The least that the other side wants of a session.
+    pub session_least: Duration,
+    /// The peer takes UPDATE.
+    pub peer_updates: bool,
+    /// What we last said of our media, to be said again by a refresh.
+    pub local_sdp: Option<Bytes>,
+    /// RSeq and CSeq of a reliable response that was sent and not acknowledged before our 200.
+    pub last_reliable: Option<(u32, u32)>,
     armed: Option<Instant>,
 }
+
+/// The flow of a dialog whose INVITE has not gone anywhere yet.
+pub(super) const NOWHERE: Flow = Flow {
+    transport: Transport::Udp,
+    local: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
+    remote: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
+};
 
 /// How far a dialog is.
 #[derive(Clone, Debug)]
 pub(super) enum Phase {
     /// The peer's first INVITE has no final answer yet.
     Invited,
-    /// Our first INVITE has none.
+    /// Our first INVITE has none. Its transaction is not there while it waits to be sent.
     Inviting { client: u64, cancel: Cancel },
     /// A 2xx was sent or received.
     Established,
@@ -59,15 +93,28 @@ pub(super) enum Cancel {
 pub(super) struct PendingInvite {
     pub transaction: u64,
     pub request: Box<Request>,
+    pub reliable: Reliable,
 }
 
 #[derive(Debug)]
 pub(super) struct Unacked {
     pub cseq: u32,
+    /// It brought an offer of ours, which the ACK answers.
+    pub offers: bool,
     pub transmit: Transmit,
     pub repeat: Repeat,
     pub give_up: Instant,
     pub then: AfterAck,
+}
+
+/// An INVITE of ours, without an offer, that was answered with one.
+#[derive(Debug)]
+pub(super) struct AckDue {
+    pub client: u64,
+    pub cseq: u32,
+    pub to_tag: String,
+    /// Without an answer until then the call is ended: the peer gives up as well.
+    pub give_up: Instant,
 }
 
 /// What the ACK is waited for with.
@@ -82,15 +129,56 @@ pub(super) enum AfterAck {
 impl Usage {
     pub fn new(dialog: Dialog, flow: Flow, phase: Phase) -> Self {
         let name = dialog.id().clone();
-        Self { dialog, first_name: name.clone(), name, flow, phase, pending: None, unacked: None, armed: None }
+        let first_name = name.clone();
+        Self {
+            dialog,
+            first_name,
+            name,
+            flow,
+            phase,
+            invitation: None,
+            pending: None,
+            offered: None,
+            unacked: None,
+            ack_due: None,
+            reinvite: None,
+            session: None,
+            is_refreshing: false,
+            session_least: Duration::ZERO,
+            peer_updates: false,
+            local_sdp: None,
+            last_reliable: None,
+            armed: None,
+        }
+    }
+
+    /// What a 2xx of the peer says of the session and of what it can do.
+    pub fn take_terms(&mut self, now: Instant, headers: &Headers) {
+        self.session = Session::agreed(now, headers);
+        self.peer_updates = headers.lists(name::ALLOW, "UPDATE");
+    }
+
+    /// An INVITE or an offer is open on either side, so no other one may be sent.
+    pub fn is_busy(&self) -> bool {
+        let theirs = self.pending.is_some() || self.offered.is_some();
+        theirs || self.unacked.is_some() || self.ack_due.is_some() || self.reinvite.is_some() || self.is_refreshing
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        match (&self.unacked, &self.phase) {
-            (Some(unacked), _) => Some(unacked.repeat.at.min(unacked.give_up)),
-            (None, Phase::Inviting { cancel: Cancel::Sent { give_up }, .. }) => Some(*give_up),
-            (None, _) => None,
-        }
+        let unacked = self.unacked.as_ref().map(|unacked| unacked.repeat.at.min(unacked.give_up));
+        let cancelled = match &self.phase {
+            Phase::Inviting { cancel: Cancel::Sent { give_up }, .. } => Some(*give_up),
+            _ => None,
+        };
+        let ack_due = self.ack_due.as_ref().map(|due| due.give_up);
+        let again = self.invitation.as_ref().and_then(|invitation| invitation.again_at);
+        let reliable = self.pending.as_ref().and_then(|pending| pending.reliable.poll_timeout());
+        let offered = self.offered.as_ref().map(|offered| offered.give_up);
+        let reinvite = self.reinvite.as_ref().and_then(Reinvite::poll_timeout);
+        let session = self.session.filter(|_| matches!(self.phase, Phase::Established));
+        let refresh = session.and_then(|session| session.refresh_at);
+        let expiry = session.map(|session| session.bye_at);
+        [unacked, cancelled, ack_due, again, reliable, offered, reinvite, refresh, expiry].into_iter().flatten().min()
     }
 }
 
@@ -135,6 +223,7 @@ impl Endpoint {
             self.usages.by_id.insert(dialog.id().clone(), number);
             usage.dialog = dialog;
             usage.phase = Phase::Established;
+            usage.invitation = None;
         }
     }
 
@@ -144,6 +233,12 @@ impl Endpoint {
             return;
         };
         self.deadlines.rearm(Owner::Dialog(number), &mut usage.armed, None);
+        if let Some(offered) = usage.offered.take() {
+            self.refuse_lost(offered);
+        }
+        if let Some(reinvite) = usage.reinvite.take() {
+            self.remove_client(reinvite.client);
+        }
         debug_assert!(usage.pending.is_none(), "an INVITE without an answer would keep its transaction for ever");
         for id in [&usage.first_name, usage.dialog.id()] {
             self.usages.by_id.remove(id);
@@ -159,31 +254,53 @@ impl Endpoint {
         }
     }
 
-    /// Repeats our 2xx (RFC 3261 §13.3.1.4), or gives up waiting.
+    /// The deadline of a dialog has come. Each of its timers looks whether it is meant.
     pub(super) fn handle_usage_timeout(&mut self, now: Instant, number: u64) {
         let Some(usage) = self.usages.table.get_mut(&number) else {
             return;
         };
         usage.armed = None;
-        if let Some(unacked) = usage.unacked.as_mut().filter(|unacked| now < unacked.give_up) {
+        if let Phase::Inviting { client, cancel: Cancel::Sent { give_up } } = usage.phase
+            && give_up <= now
+        {
+            self.remove_client(client);
+            return self.finish(number);
+        }
+        if usage.ack_due.as_ref().is_some_and(|due| due.give_up <= now) {
+            self.send_bye(now, number, None);
+        }
+        self.repeat_2xx(now, number);
+        self.repeat_reliable(now, number);
+        self.refuse_late_update(now, number);
+        self.send_again(now, number);
+        self.handle_reinvite_due(now, number);
+        self.handle_session_due(now, number);
+        self.rearm_usage(number);
+    }
+
+    /// Repeats our 2xx (RFC 3261 §13.3.1.4), or gives up waiting.
+    fn repeat_2xx(&mut self, now: Instant, number: u64) {
+        let Some(usage) = self.usages.table.get_mut(&number) else {
+            return;
+        };
+        let Some(mut unacked) = usage.unacked.take_if(|unacked| unacked.repeat.at.min(unacked.give_up) <= now) else {
+            return;
+        };
+        if now < unacked.give_up {
             unacked.repeat.advance(now);
             let transmit = unacked.transmit.clone();
+            usage.unacked = Some(unacked);
             self.stats.retransmissions += 1;
-            self.transmit_response(200, transmit);
-        } else if let Some(unacked) = usage.unacked.take() {
-            let dialog = usage.name.clone();
-            let reason = match unacked.then {
-                AfterAck::Confirm => {
-                    self.events.push_back(Event::AckTimedOut { dialog });
-                    None
-                }
-                AfterAck::HangUp { reason } => reason,
-            };
-            self.send_bye(now, number, reason.as_deref());
-        } else if let Phase::Inviting { client, .. } = usage.phase {
-            self.remove_client(client);
-            self.finish(number);
+            return self.transmit_response(200, transmit);
         }
-        self.rearm_usage(number);
+        let dialog = usage.name.clone();
+        let reason = match unacked.then {
+            AfterAck::Confirm => {
+                self.events.push_back(Event::AckTimedOut { dialog });
+                None
+            }
+            AfterAck::HangUp { reason } => reason,
+        };
+        self.send_bye(now, number, reason.as_deref());
     }
 }

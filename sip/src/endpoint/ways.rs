@@ -1,16 +1,18 @@
 //! The ways that a request of ours may take: which are there, which is first, and which is next when one fails.
 //!
 //! ```text
-//! the connection that the peer was last seen on          as long as it stands
+//! the connection that the peer was last seen on           as long as it stands, and is TLS if the dialog is secure
 //! what RFC 3263 finds for the first route or the Contact  at most WAYS_MAX - 1, of what we speak
 //! where the peer was last seen                            last: a proxy there has resolved the name, a NAT there knows the way
 //! ```
-//! A way fails by an error of the transport, by silence, or by a 503 (RFC 3263 §4.3).
+//! A first INVITE has seen nobody: it takes what RFC 3263 finds for its next hop, or the one flow that it was given. A way fails by an
+//! error of the transport, by silence, or by a 503 (RFC 3263 §4.3); for an INVITE that nobody rang for, by a 408 or 430 too.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
+use super::build::is_secure;
 use super::clients::ClientUser;
 use super::usages::{Cancel, Phase};
 use super::{Endpoint, Listener};
@@ -66,20 +68,34 @@ pub(super) struct Trip {
     place: Option<Place>,
 }
 
-/// Where a peer was seen, and whether that way is known to have failed.
+/// Where a peer was seen, if it was, and whether that way is known to have failed.
 #[derive(Clone, Copy, Debug)]
 struct Flown {
-    seen: Flow,
+    seen: Option<Flow>,
     failed: bool,
 }
 
 impl Endpoint {
     /// Sends a request of a dialog whose peer was last seen at `seen`, to its first route or target.
     pub(super) fn send_in_dialog(&mut self, now: Instant, seen: Flow, uri: Uri, request: Request, user: ClientUser) {
-        if seen.transport.is_reliable() {
-            self.send_request(now, Way::seen(seen), Rest::Unsought(uri), request, user);
+        let in_the_clear = seen.transport != Transport::Tls && (is_secure(&request.uri) || is_secure(&uri));
+        if seen.transport.is_reliable() && !in_the_clear {
+            let id = self.send_request(now, Way::seen(seen), Rest::Unsought(uri), request, user);
+            self.follow(user, id);
         } else {
-            self.seek(now, Flown { seen, failed: false }, &uri, request, user);
+            self.seek(now, Flown { seen: Some(seen), failed: false }, &uri, request, user);
+        }
+    }
+
+    /// Sends an INVITE that begins a dialog, on the flow that it was given or to where its next hop leads.
+    pub(super) fn send_first(&mut self, now: Instant, given: Option<Flow>, uri: &Uri, request: Request, user: ClientUser) {
+        match given {
+            Some(flow) => {
+                let way = Way::to(flow, flow.remote.ip().into());
+                let id = self.send_request(now, way, Rest::Ways(VecDeque::new()), request, user);
+                self.follow(user, id);
+            }
+            None => self.seek(now, Flown { seen: None, failed: false }, uri, request, user),
         }
     }
 
@@ -90,7 +106,7 @@ impl Endpoint {
         let way = target.and_then(|(address, place)| {
             let transport = place.transport.unwrap_or(seen.transport);
             let port = place.port.unwrap_or(transport.default_port());
-            self.way(seen, Target { transport, address: (address, port).into() }, &place.host)
+            self.way(Some(seen), Target { transport, address: (address, port).into() }, &place.host)
         });
         way.unwrap_or(Way::seen(seen))
     }
@@ -103,7 +119,7 @@ impl Endpoint {
         };
         let (user, flow) = (transaction.user, transaction.transmit.flow);
         let rest = std::mem::replace(&mut transaction.rest, Rest::Ways(VecDeque::new()));
-        let (mut request, early) = (transaction.request.clone(), transaction.early.clone());
+        let mut request = transaction.request.clone();
         self.locator.handle_failure(now, Target { transport: flow.transport, address: flow.remote });
         if !self.is_wanted(user) {
             return false;
@@ -112,7 +128,7 @@ impl Endpoint {
         match rest {
             Rest::Unsought(uri) => {
                 self.release(id);
-                self.seek(now, Flown { seen: flow, failed: true }, &uri, request, user);
+                self.seek(now, Flown { seen: Some(flow), failed: true }, &uri, request, user);
             }
             Rest::Ways(mut ways) => {
                 let Some(way) = ways.pop_front() else {
@@ -120,9 +136,7 @@ impl Endpoint {
                 };
                 self.release(id);
                 let next = self.send_request(now, way, Rest::Ways(ways), request, user);
-                if let ClientUser::Invite(number) = user {
-                    self.follow_invite(number, next, early);
-                }
+                self.follow(user, next);
             }
         }
         true
@@ -137,6 +151,15 @@ impl Endpoint {
         }
     }
 
+    /// Whoever waits for a request waits for this transaction of it now.
+    fn follow(&mut self, user: ClientUser, client: u64) {
+        match user {
+            ClientUser::Invite(number) => self.follow_invite(number, client),
+            ClientUser::Reinvite(number) => self.follow_reinvite(number, client),
+            ClientUser::Bye(_) | ClientUser::Update(_) | ClientUser::Nobody => {}
+        }
+    }
+
     /// The transaction goes on without its user, who waits for another one now.
     fn release(&mut self, id: u64) {
         if let Some(transaction) = self.clients.table.get_mut(&id) {
@@ -145,7 +168,8 @@ impl Endpoint {
     }
 
     fn seek(&mut self, now: Instant, flown: Flown, uri: &Uri, request: Request, user: ClientUser) {
-        let place = Place::of(uri);
+        // What is to be secured all the way is not sent to a proxy in the clear (RFC 5630 §5.1.1).
+        let place = Place::of(uri).map(|place| if is_secure(&request.uri) { place.secured() } else { place });
         let trip = Trip { request, user, flown, place: place.clone() };
         let Some(place) = place else {
             return self.depart(now, trip, Vec::new());
@@ -163,17 +187,19 @@ impl Endpoint {
             return;
         }
         let secure = place.as_ref().is_some_and(|place| place.secure);
-        let peer = place.map_or(seen.remote.ip().into(), |place| place.host);
+        let peer = place.map(|place| place.host);
         let found = targets.into_iter().filter(|target| !secure || target.transport == Transport::Tls);
-        let mut ways: VecDeque<Way> = found.filter_map(|target| self.way(seen, target, &peer)).collect();
-        let back = !failed && (!secure || seen.transport == Transport::Tls) && ways.iter().all(|way| way.flow != seen);
-        ways.truncate(WAYS_MAX - usize::from(back));
-        if back {
-            ways.push_back(Way::seen(seen));
-        }
+        let mut ways: VecDeque<Way> = found.filter_map(|target| self.way(seen, target, peer.as_ref()?)).collect();
+        let back = seen
+            .filter(|seen| !failed && (!secure || seen.transport == Transport::Tls) && ways.iter().all(|way| way.flow != *seen));
+        ways.truncate(WAYS_MAX - usize::from(back.is_some()));
+        ways.extend(back.map(Way::seen));
         match ways.pop_front() {
-            Some(first) => drop(self.send_request(now, first, Rest::Ways(ways), request, user)),
-            None => self.fail_user(user),
+            Some(first) => {
+                let id = self.send_request(now, first, Rest::Ways(ways), request, user);
+                self.follow(user, id);
+            }
+            None => self.fail_user(now, user),
         }
     }
 
@@ -185,6 +211,8 @@ impl Endpoint {
                 let phase = self.usages.table.get(&number).map(|usage| &usage.phase);
                 matches!(phase, Some(Phase::Inviting { cancel: Cancel::No, .. }))
             }
+            ClientUser::Reinvite(number) => self.usages.table.get(&number).is_some_and(|usage| usage.reinvite.is_some()),
+            ClientUser::Update(number) => self.usages.table.get(&number).is_some_and(|usage| usage.is_refreshing),
             ClientUser::Nobody => true,
         }
     }
@@ -192,19 +220,21 @@ impl Endpoint {
     /// How we reach a target; `None` when it cannot be meant for us, or we do not speak its transport.
     ///
     /// A private address of a public peer is one behind a NAT: nothing of ours would arrive.
-    fn way(&self, seen: Flow, target: Target, peer: &Host) -> Option<Way> {
+    fn way(&self, seen: Option<Flow>, target: Target, peer: &Host) -> Option<Way> {
         let address = target.address.ip().to_canonical();
         let all = IpAddr::V4(Ipv4Addr::BROADCAST);
         if address.is_unspecified()
             || address.is_multicast()
             || address == all
-            || (is_private(address) && !is_private(seen.remote.ip()))
+            || (is_private(address) && seen.is_some_and(|seen| !is_private(seen.remote.ip())))
         {
             return None;
         }
-        let local = self.config.listener(target.transport, Family::of(address), seen.local.ip()).map(|listener| listener.local);
-        let same = target.transport == seen.transport && address.is_ipv4() == seen.remote.is_ipv4();
-        let local = if same { Some(seen.local) } else { local };
+        let same = seen.filter(|seen| target.transport == seen.transport && address.is_ipv4() == seen.remote.is_ipv4());
+        // Without a flow of before, a peer on this machine is reached from a listener on its own address.
+        let near = seen.map_or(address, |seen| seen.local.ip());
+        let listener = self.config.listener(target.transport, Family::of(address), near).map(|listener| listener.local);
+        let local = same.map(|seen| seen.local).or(listener);
         let flow = Flow { transport: target.transport, local: local?, remote: target.address };
         Some(Way::to(flow, peer.clone()))
     }

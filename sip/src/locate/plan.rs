@@ -47,6 +47,12 @@ impl Place {
         Some(Self { host, port: uri.port, transport, secure })
     }
 
+    /// The same, by TLS and nothing else.
+    #[must_use]
+    pub fn secured(self) -> Self {
+        Self { secure: true, transport: self.transport.map(|_| Transport::Tls), ..self }
+    }
+
     fn default_transport(&self) -> Transport {
         if self.secure { Transport::Tls } else { Transport::Udp }
     }

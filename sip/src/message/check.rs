@@ -4,10 +4,10 @@ use super::{HeaderError, Method, Request, Response, StatusCode, name};
 use crate::uri::Uri;
 
 /// The methods we serve, for an Allow header. REGISTER is not among them: Offhook is no registrar.
-pub const ALLOWED_METHODS: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO";
+pub const ALLOWED_METHODS: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE";
 
 /// The option tags we understand, for a Supported header and against a Require.
-pub const SUPPORTED_EXTENSIONS: &[&str] = &[];
+pub const SUPPORTED_EXTENSIONS: &[&str] = &["100rel", "timer"];
 
 /// The body of an INVITE that we understand, for an Accept header.
 const ACCEPTED_TYPE: &str = "application/sdp";
@@ -51,7 +51,8 @@ impl From<HeaderError> for Refusal {
 /// §3.3.11). So does an unknown Authorization scheme, which is no credential and no fault.
 ///
 /// # Errors
-/// 405 or 501 for the method, 416 and 400 for the Request-URI, 420 for a Require, 415 and 406 for an INVITE's body.
+/// 405 or 501 for the method, 416 and 400 for the Request-URI, 420 for a Require, 415 for a body that is no SDP where an offer may be, 406
+/// for an INVITE whose sender takes no SDP.
 pub fn check(request: &Request) -> Result<(), Refusal> {
     if request.method == Method::ACK {
         return Ok(());
@@ -63,8 +64,10 @@ pub fn check(request: &Request) -> Result<(), Refusal> {
         extensions(request)?;
     }
     // Other methods are taken without regard to a body: to refuse a BYE for one would keep the call.
-    if request.method == Method::INVITE {
+    if matches!(request.method, Method::INVITE | Method::PRACK | Method::UPDATE) {
         body(request)?;
+    }
+    if request.method == Method::INVITE {
         answerable(request)?;
     }
     Ok(())

@@ -48,6 +48,9 @@ pub mod name {
         REFER_TO = "Refer-To";
         REFERRED_BY = "Referred-By";
         SESSION_EXPIRES = "Session-Expires";
+        MIN_SE = "Min-SE";
+        RSEQ = "RSeq";
+        RACK = "RAck";
         ALLOW_EVENTS = "Allow-Events";
         CONTENT_ENCODING = "Content-Encoding";
         CONTENT_DISPOSITION = "Content-Disposition";

@@ -26,10 +26,12 @@ fn call() -> CallRecord {
     };
     CallRecord {
         call,
+        ringing_at: None,
         answered_at: Some(at(3)),
         ended_at: Some(at(9_503)),
         cause: Some(HangupCause::CallerHangup),
         cause_detail: None,
+        refused: None,
         stats: Value::Null,
         usage: Usage::default(),
         language: None,

@@ -15,7 +15,7 @@ use ai::realtime::RealtimeConfig;
 use ai::remark::Phrases;
 use ai::tools::toolbox::Toolbox;
 use media::codec::Codec;
-use store::{CallId, LegKind};
+use store::{CallId, Direction, LegKind};
 
 use super::*;
 
@@ -53,7 +53,7 @@ fn call(leg: LegKind) -> Arc<TracedCall> {
     };
     let id: CallId = ID.parse().unwrap();
     let (arrived, arrived_at) = (Instant::now(), SystemTime::now());
-    Arc::new(TracedCall { id, leg, assistant: Some(Arc::new(assistant)), arrived, arrived_at })
+    Arc::new(TracedCall { id, leg, direction: Direction::Inbound, assistant: Some(Arc::new(assistant)), arrived, arrived_at })
 }
 
 fn drawn(call: &Arc<TracedCall>, part: TracePart) -> Vec<SpanData> {

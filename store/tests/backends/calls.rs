@@ -46,6 +46,30 @@ pub async fn a_call_is_kept_from_ringing_to_its_end(url: String) {
     assert_eq!(record.stats, json!({"rtp_received": 450, "mos": 4.3}));
 }
 
+pub async fn a_call_of_ours_is_kept_from_dialing_to_its_refusal(url: String) {
+    let store = Store::open(&url).await.unwrap();
+    let call = NewCall { direction: Direction::Outbound, external_id: String::new(), ..new_call("a") };
+    let id = call.id;
+    store.create_call(&call).await.unwrap();
+    let record = store.call(id).await.unwrap().unwrap();
+    assert_eq!((record.status(), record.ringing_at, record.refused), (CallStatus::Dialing, None, None));
+
+    let placed = StoreWrite::CallPlaced { call: id, external_id: "ours@here".to_owned() };
+    let rang = |offset| StoreWrite::CallRang { call: id, at: at(offset) };
+    store.write_batch(&[placed, rang(20), rang(30)]).await.unwrap();
+    let record = store.call(id).await.unwrap().unwrap();
+    assert_eq!((record.status(), record.ringing_at), (CallStatus::Ringing, Some(at(20))));
+    assert_eq!(store.find_call(LegKind::Sip, "ours@here").await.unwrap().map(|found| found.call.id), Some(id));
+
+    let refused = Refused { code: 486, reason: "Busy\0 Here".to_owned() };
+    store.write_batch(&[StoreWrite::CallRefused { call: id, refused }, ended(id, HangupCause::Busy)]).await.unwrap();
+    let record = store.call(id).await.unwrap().unwrap();
+    assert_eq!((record.status(), record.cause), (CallStatus::Ended, Some(HangupCause::Busy)));
+    let refused = record.refused.unwrap();
+    assert_eq!(refused.code, 486);
+    assert!(refused.reason.starts_with("Busy") && refused.reason.ends_with(" Here"), "{}", refused.reason);
+}
+
 pub async fn a_use_of_a_tool_is_kept_from_its_beginning_to_its_end(url: String) {
     let store = Store::open(&url).await.unwrap();
     let (id, mut writes) = batch("a", 0);

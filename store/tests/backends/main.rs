@@ -32,6 +32,7 @@ macro_rules! cases {
 cases! {
     calls::a_call_is_kept_from_ringing_to_its_end,
     calls::turns_recordings_and_incidents_read_back,
+    calls::a_call_of_ours_is_kept_from_dialing_to_its_refusal,
     calls::a_use_of_a_tool_is_kept_from_its_beginning_to_its_end,
     calls::every_write_may_be_repeated,
     calls::the_first_end_stays,

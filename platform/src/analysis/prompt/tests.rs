@@ -22,10 +22,12 @@ fn call() -> CallRecord {
     };
     CallRecord {
         call,
+        ringing_at: None,
         answered_at: None,
         ended_at: None,
         cause: None,
         cause_detail: None,
+        refused: None,
         stats: Value::Null,
         usage: Usage::default(),
         language: None,

@@ -5,16 +5,23 @@
 //! ACK/same, CANCEL        with the branch and number of the last INVITE
 //! again                   the last request once more
 //! 180, 200/tag=b/to=BYE   a response of the peer to our last INVITE, or to the method named
-//! ring, answer, refuse:486, hangup, invite, closed, gone   commands and faults
+//! PRACK/rack, PRACK/rack=7  with a RAck for our last reliable response, or for another one
+//! ring, progress, answer, refuse:486, hangup, reinvite, answer:update ... closed, gone   commands and faults
+//! invite, invite:empty    our call on the one flow, with an offer or without; invite:follow finds its way and follows Contacts
 //! +500                    so many milliseconds go by; what comes is stamped with the time since the step began
 //! ```
 
 #![allow(clippy::unwrap_used)]
 
+mod again;
 mod headers;
 mod random;
+mod reinvite;
+mod reliable;
+mod session;
 mod uac;
 mod uas;
+mod update;
 mod ways;
 
 use std::collections::HashMap;
@@ -42,6 +49,8 @@ struct Bench {
     /// What we sent last, by method.
     sent: HashMap<String, Request>,
     last_response: Option<Response>,
+    /// Number of our last reliable one.
+    rseq: String,
 }
 
 fn flow(transport: Transport) -> Flow {
@@ -69,6 +78,7 @@ impl Bench {
             last_request: String::new(),
             sent: HashMap::new(),
             last_response: None,
+            rseq: "1".into(),
         }
     }
 
@@ -77,40 +87,70 @@ impl Bench {
     }
 
     fn step(&mut self, step: &str) -> String {
-        let dialog = self.dialog.clone();
-        let dialog = dialog.as_ref();
         let (word, options) = step.split_once('/').unwrap_or((step, ""));
         if let Some(milliseconds) = step.strip_prefix('+') {
             return self.pass(Duration::from_millis(milliseconds.parse().unwrap()));
         }
-        match word {
-            "ring" => self.endpoint.ring(self.now, dialog.unwrap()),
-            "answer" => self.endpoint.answer(self.now, dialog.unwrap(), "v=0\r\n".into()),
-            "hangup" => self.endpoint.hang_up(self.now, dialog.unwrap(), Some("Q.850;cause=16")),
-            "closed" => self.endpoint.set_accepting(false, Some(Duration::from_millis(2500))),
-            "gone" => self.endpoint.handle_transport_error(self.now, &self.flow),
-            "invite" => {
-                let dialog = self.endpoint.invite(self.now, outbound(self.flow));
-                self.call_id = dialog.call_id.to_string();
-                self.our_tag = Some(dialog.local_tag.to_string());
-                self.dialog = Some(dialog);
-            }
-            "again" => self.receive(&self.last_request.clone()),
-            _ if word.starts_with("refuse:") => {
-                let status = StatusCode::new(word[7..].parse().unwrap()).unwrap();
-                self.endpoint.refuse(self.now, dialog.unwrap(), status, Some(Duration::from_secs(3)));
-            }
-            _ if word.starts_with(|first: char| first.is_ascii_digit()) => {
-                let response = self.peer_response(word, options);
-                self.receive(&response);
-            }
-            _ => {
-                let request = self.peer_request(word, options);
-                self.receive(&request);
-                self.last_request = request;
-            }
+        if self.place(word) || self.command(word) {
+        } else if word == "again" {
+            self.receive(&self.last_request.clone());
+        } else if word.starts_with(|first: char| first.is_ascii_digit()) {
+            let response = self.peer_response(word, options);
+            self.receive(&response);
+        } else {
+            let request = self.peer_request(word, options);
+            self.receive(&request);
+            self.last_request = request;
         }
         self.drain().join(" ")
+    }
+
+    /// Our own calls.
+    fn place(&mut self, word: &str) -> bool {
+        let mut invite = outbound(self.flow);
+        match word {
+            "invite" => {}
+            "invite:empty" => invite.sdp = None,
+            "invite:follow" => (invite.flow, invite.redirects) = (None, Redirects::Follow),
+            _ => return false,
+        }
+        let dialog = self.endpoint.invite(self.now, invite);
+        self.call_id = dialog.call_id.to_string();
+        self.our_tag = Some(dialog.local_tag.to_string());
+        self.dialog = Some(dialog);
+        true
+    }
+
+    /// What our user may say, and faults.
+    fn command(&mut self, word: &str) -> bool {
+        let (now, endpoint, sdp) = (self.now, &mut self.endpoint, || "v=0\r\n".to_owned());
+        match word {
+            "closed" => endpoint.set_accepting(false, Some(Duration::from_millis(2500))),
+            "gone" => endpoint.handle_transport_error(now, &self.flow),
+            _ => {
+                let Some(dialog) = &self.dialog else {
+                    return false;
+                };
+                match word {
+                    "ring" => endpoint.ring(now, dialog),
+                    "progress" => endpoint.progress(now, dialog, sdp()),
+                    "answer" => endpoint.answer(now, dialog, sdp()),
+                    "answer:update" => endpoint.answer_update(now, dialog, sdp()),
+                    "refuse:update" => endpoint.refuse_update(now, dialog, StatusCode::NOT_ACCEPTABLE_HERE),
+                    "reinvite" => endpoint.reinvite(now, dialog, Some("v=1\r\n".into())),
+                    "reinvite:empty" => endpoint.reinvite(now, dialog, None),
+                    "hangup" => endpoint.hang_up(now, dialog, Some("Q.850;cause=16")),
+                    _ => {
+                        let Some(status) = word.strip_prefix("refuse:") else {
+                            return false;
+                        };
+                        let status = StatusCode::new(status.parse().unwrap()).unwrap();
+                        endpoint.refuse(now, dialog, status, Some(Duration::from_secs(3)));
+                    }
+                }
+            }
+        }
+        true
     }
 
     fn pass(&mut self, time: Duration) -> String {
@@ -161,13 +201,14 @@ impl Bench {
         };
         let to_tag = tag.map(|tag| format!(";tag={tag}")).unwrap_or_default();
         let uri = option("uri=").unwrap_or("sip:bob@198.51.100.1");
-        let more = option("header=").map(|header| header.replace('_', " ") + "\r\n").unwrap_or_default();
+        let more: String = headers(options).map(|header| header + "\r\n").collect();
+        let rack = option("rack").map(|given| self.rack(given)).unwrap_or_default();
         let body = if option("sdp").is_some() { "v=0\r\n" } else { "" };
         let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
         format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 203.0.113.9:5060;branch={branch};rport\r\n\
              From: <sip:alice@203.0.113.9>;tag={}\r\nTo: <sip:bob@198.51.100.1>{to_tag}\r\nCall-ID: {}\r\n\
-             CSeq: {cseq} {method}\r\nContact: <sip:alice@203.0.113.9:5060>\r\nMax-Forwards: 70\r\n{more}{kind}\
+             CSeq: {cseq} {method}\r\nContact: <sip:alice@203.0.113.9:5060>\r\nMax-Forwards: 70\r\n{more}{rack}{kind}\
              Content-Length: {}\r\n\r\n{body}",
             self.peer_tag,
             self.call_id,
@@ -182,12 +223,28 @@ impl Bench {
         let mut response = Response::to_request(request, status);
         if status != StatusCode::TRYING {
             response.headers.set_to_tag(option("tag=").unwrap_or("bob"));
-            response.headers.push(name::CONTACT, "<sip:bob@203.0.113.9:5060>");
+            for contact in option("contact=").unwrap_or("<sip:bob@203.0.113.9:5060>").split(',') {
+                response.headers.push(name::CONTACT, contact);
+            }
+        }
+        if let Some(rseq) = option("rseq=") {
+            response.headers.push(name::REQUIRE, "100rel");
+            response.headers.push(name::RSEQ, rseq);
+        }
+        for header in headers(options) {
+            let (name, value) = header.split_once(": ").unwrap();
+            response.headers.push(name, value);
         }
         if option("sdp").is_some() {
             response.body = "v=0\r\n".into();
         }
         String::from_utf8(response.to_bytes().to_vec()).unwrap()
+    }
+
+    /// The RAck for our last reliable response, if there was one, or for another number.
+    fn rack(&self, given: &str) -> String {
+        let rseq = given.strip_prefix('=').unwrap_or(&self.rseq);
+        format!("RAck: {rseq} {} INVITE\r\n", self.invite.0)
     }
 
     fn drain(&mut self) -> Vec<String> {
@@ -209,6 +266,9 @@ impl Bench {
                     if response.status.code() < 300 && response.headers.get(name::CONTACT).is_some() {
                         self.our_tag = tag;
                     }
+                    if let Some(rseq) = response.headers.get(name::RSEQ) {
+                        self.rseq = rseq.to_owned();
+                    }
                     self.last_response = Some(response);
                 }
             }
@@ -227,25 +287,30 @@ impl Bench {
                 self.peer_tag = dialog.remote_tag.to_string();
             }
             Event::Refused { status, .. } => return format!("Refused:{status}"),
+            Event::ReinviteRefused { status, .. } => return format!("ReinviteRefused:{status}"),
             _ => {}
         }
-        let text = format!("{event:?}");
-        let mut name = text.split(' ').next().unwrap().to_owned();
-        if let Event::Confirmed { sdp: Some(_), .. } | Event::Ringing { sdp: Some(_), .. } = event {
+        let mut name = event.name().to_owned();
+        if let Event::Confirmed { sdp: Some(_), .. }
+        | Event::Ringing { sdp: Some(_), .. }
+        | Event::Answered { sdp: Some(_), .. }
+        | Event::ReinviteAnswered { sdp: Some(_), .. } = event
+        {
             write!(name, "+sdp").unwrap();
         }
         name
     }
 }
 
+/// The headers among a step's options, `_` for each space.
+fn headers(options: &str) -> impl Iterator<Item = String> {
+    options.split('/').filter_map(|option| option.strip_prefix("header=")).map(|header| header.replace('_', " "))
+}
+
 fn outbound(flow: Flow) -> OutboundInvite {
-    OutboundInvite {
-        flow,
-        request_uri: "sip:bob@203.0.113.9".parse().unwrap(),
-        from: NameAddr::new("sip:alice@198.51.100.1".parse().unwrap()),
-        to: NameAddr::new("sip:bob@203.0.113.9".parse().unwrap()),
-        sdp: "v=0\r\n".into(),
-    }
+    let from = NameAddr::new("sip:alice@198.51.100.1".parse().unwrap());
+    let to = "sip:bob@203.0.113.9".parse().unwrap();
+    OutboundInvite { flow: Some(flow), sdp: Some("v=0\r\n".into()), ..OutboundInvite::new(to, from) }
 }
 
 /// Over UDP. Afterwards five minutes go by: whatever was not told to stay must be gone.

@@ -42,6 +42,28 @@ const STEPS: &[&str] = &[
     "refuse:486",
     "refuse:200",
     "invite",
+    "invite:empty",
+    "progress",
+    "reinvite",
+    "reinvite:empty",
+    "answer:update",
+    "refuse:update",
+    "INVITE/sdp/header=Require:_100rel",
+    "INVITE/sdp/header=Supported:_timer/header=Session-Expires:_100",
+    "PRACK/rack",
+    "PRACK/rack/sdp",
+    "UPDATE",
+    "UPDATE/sdp",
+    "180/rseq=1",
+    "183/rseq=2/sdp",
+    "200/sdp",
+    "200/sdp/header=Session-Expires:_100;refresher=uac/header=Allow:_UPDATE",
+    "200/to=UPDATE",
+    "481/to=UPDATE",
+    "422/header=Min-SE:_200",
+    "491",
+    "500/header=Retry-After:_1",
+    "+60000",
     "gone",
     "+100",
     "+500",
@@ -70,7 +92,7 @@ fn run(transport: Transport, steps: &[usize]) -> Result<(), TestCaseError> {
     }
     words.extend(bench.pass(Duration::from_secs(300)).split([' ', ':']).map(str::to_owned));
     let count = |name: &str| words.iter().filter(|word| *word == name).count();
-    let begun = count("Invited") + steps.iter().filter(|step| STEPS[**step] == "invite").count();
+    let begun = count("Invited") + steps.iter().filter(|step| STEPS[**step].starts_with("invite")).count();
     prop_assert_eq!(count("Terminated"), begun);
     prop_assert!(bench.endpoint.is_idle(), "left: {:?}", bench.endpoint);
     Ok(())
@@ -79,7 +101,8 @@ fn run(transport: Transport, steps: &[usize]) -> Result<(), TestCaseError> {
 impl Bench {
     /// Whether a step has what it needs: a dialog to command, a request to answer or repeat.
     fn can(&self, step: &str) -> bool {
-        let commands = ["ring", "answer", "hangup"].contains(&step) || step.starts_with("refuse");
+        let ours = ["ring", "progress", "hangup", "answer", "refuse", "reinvite"];
+        let commands = ours.iter().any(|command| step.starts_with(command));
         let answers = step.starts_with(|first: char| first.is_ascii_digit());
         let answered = step.rsplit_once("to=").map_or("INVITE", |(_, method)| method);
         (!commands || self.dialog.is_some())

@@ -6,7 +6,7 @@ use super::*;
 fn call_is_answered_and_hung_up() {
     check_ends(
         "invite 100 180 183/sdp 200/sdp 200 hangup 200/to=BYE",
-        "INVITE |  | Ringing | Ringing+sdp | ACK Answered | ACK | BYE | Terminated",
+        "INVITE |  | Ringing | Ringing+sdp | ACK Answered+sdp | ACK | BYE | Terminated",
     );
 }
 
@@ -135,4 +135,38 @@ fn restored_callers_dialog_goes_on() {
     assert_eq!(bench.run("hangup"), "BYE");
     assert_eq!(bench.sent["BYE"].headers.cseq().unwrap().number, 2);
     assert_eq!(bench.run("200/to=BYE"), "Terminated");
+}
+
+#[test]
+fn an_offer_of_the_callee_is_answered_in_the_ack() {
+    check_ends(
+        "invite:empty 180 200/sdp 200/sdp answer 200/sdp hangup 200/to=BYE",
+        "INVITE | Ringing | Answered+sdp |  | ACK | ACK | BYE | Terminated",
+    );
+    let bench = check("invite:empty 200/sdp answer", "INVITE | Answered+sdp | ACK");
+    assert_eq!(bench.sent["INVITE"].body.len(), 0);
+    assert_eq!(bench.sent["ACK"].body, "v=0\r\n");
+    // Without an offer from anybody there is nothing to be answered.
+    check_ends("invite:empty 200 BYE", "INVITE | ACK Answered | 200 HungUp Terminated");
+    // Whoever waits for our answer may not change the call.
+    check("invite:empty 200/sdp INVITE", "INVITE | Answered+sdp | 491");
+}
+
+#[test]
+fn an_offer_that_is_not_answered_ends_the_call() {
+    check_ends("invite:empty 200/sdp hangup 200/to=BYE", "INVITE | Answered+sdp | ACK BYE | Terminated");
+    check_ends("invite:empty 200/sdp BYE answer", "INVITE | Answered+sdp | 200 HungUp Terminated | ");
+    check_ends("invite:empty 200/sdp +32000 200/to=BYE", "INVITE | Answered+sdp | 32000:ACK 32000:BYE | Terminated");
+    check_ends("invite:empty hangup 200/sdp 200/to=BYE", "INVITE |  | ACK BYE | Terminated");
+    check_ends(
+        "invite:empty 200/tag=a/sdp 200/tag=b/sdp answer BYE",
+        "INVITE | Answered+sdp | ACK BYE | ACK | 200 HungUp Terminated",
+    );
+}
+
+#[test]
+fn early_media_stands_when_the_200_says_nothing() {
+    check("invite 183/sdp 200", "INVITE | Ringing+sdp | ACK Answered+sdp");
+    check("invite 183/sdp/tag=a 180/tag=b 200/tag=b", "INVITE | Ringing+sdp | Ringing | ACK Answered");
+    check("invite 183/sdp/tag=a 183/sdp/tag=b 200/tag=a", "INVITE | Ringing+sdp | Ringing+sdp | ACK Answered+sdp");
 }

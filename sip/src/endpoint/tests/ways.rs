@@ -194,7 +194,7 @@ fn a_bye_that_waits_for_the_dns_is_dropped_when_the_peer_hangs_up() {
 #[test]
 fn a_long_request_goes_by_tcp_and_by_udp_when_that_is_refused() {
     let mut bench = Bench::new(EndpointConfig { listeners: listeners(), ..EndpointConfig::default() }, Udp);
-    let long = OutboundInvite { sdp: "a=x\r\n".repeat(250), ..outbound(bench.flow) };
+    let long = OutboundInvite { sdp: Some("a=x\r\n".repeat(250)), ..outbound(bench.flow) };
     bench.endpoint.invite(bench.now, long.clone());
     let [tcp] = sent(&mut bench).try_into().unwrap();
     assert_eq!(shown(&tcp), "tcp 203.0.113.9:5060 as 203.0.113.9");
@@ -239,4 +239,151 @@ fn a_secure_call_must_come_by_tls() {
     let warning = bench.last_response.as_ref().unwrap().headers.get(name::WARNING).map(str::to_owned);
     assert_eq!(warning.as_deref(), Some("380 192.0.2.50:5060 \"SIPS Not Allowed\""));
     assert!(bench.endpoint.is_idle());
+}
+
+/// Our call to a URI, by way of `next_hop` if that is not empty.
+fn placed(listeners: Vec<Listener>, uri: &str, next_hop: &str) -> Bench {
+    let mut bench = Bench::new(EndpointConfig { listeners, ..EndpointConfig::default() }, Udp);
+    let from = NameAddr::new("sip:alice@198.51.100.1".parse().unwrap());
+    let next_hop = (!next_hop.is_empty()).then(|| next_hop.parse().unwrap());
+    let invite = OutboundInvite { next_hop, sdp: Some("v=0\r\n".into()), ..OutboundInvite::new(uri.parse().unwrap(), from) };
+    let dialog = bench.endpoint.invite(bench.now, invite);
+    bench.call_id = dialog.call_id.to_string();
+    bench.our_tag = Some(dialog.local_tag.to_string());
+    bench.dialog = Some(dialog);
+    bench
+}
+
+/// All ways of an INVITE, each failing at once.
+fn check_invite(uri: &str, next_hop: &str, expected: &str) {
+    let mut bench = placed(listeners(), uri, next_hop);
+    let mut ways = Vec::new();
+    while let [transmit] = sent(&mut bench).as_slice() {
+        ways.push(shown(transmit));
+        bench.endpoint.handle_transport_error(bench.now, &transmit.flow);
+    }
+    assert_eq!(ways.join(", "), expected, "{uri} by way of {next_hop:?}");
+    assert_eq!(bench.endpoint.usages.table.len(), 0, "the call is over");
+}
+
+#[test]
+fn an_invite_finds_its_way_itself() {
+    check_invite("sip:bob@203.0.113.9", "", "udp 203.0.113.9:5060 as 203.0.113.9");
+    check_invite("sip:bob@127.0.0.1:5070", "", "udp 127.0.0.1:5070 as 127.0.0.1");
+    check_invite("sip:bob@inside.example:5060", "", "udp 192.168.1.4:5060 as inside.example");
+    check_invite("sip:bob@203.0.113.9;transport=tcp", "", "tcp 203.0.113.9:5060 as 203.0.113.9");
+    let farm = "udp 203.0.113.20:5062 as farm.example, udp 203.0.113.21:5062 as farm.example, \
+                udp 203.0.113.20:5064 as farm.example, udp 203.0.113.21:5064 as farm.example";
+    check_invite("sip:bob@farm.example", "", farm);
+    check_invite("sips:bob@farm.example", "", "tls 203.0.113.20:5061 as farm.example, tls 203.0.113.21:5061 as farm.example");
+    // A proxy takes what names no host, and a secure call by TLS.
+    check_invite("tel:+15550100", "sip:203.0.113.7:5070;lr", "udp 203.0.113.7:5070 as 203.0.113.7");
+    check_invite("sips:bob@b.example", "sip:203.0.113.7;transport=udp", "tls 203.0.113.7:5061 as 203.0.113.7");
+    for nowhere in ["tel:+15550100", "sip:bob@nowhere.example", "sip:bob@0.0.0.0", "sip:bob@203.0.113.9;transport=sctp"] {
+        check_invite(nowhere, "", "");
+    }
+    let mut bench = placed(Vec::new(), "sip:bob@203.0.113.9", "");
+    assert_eq!(bench.drain().join(" "), "Refused:503 Terminated", "who has no sockets calls nobody");
+    assert!(bench.endpoint.is_idle());
+}
+
+fn invite_of(transmit: &Transmit) -> Request {
+    match message::parse(&transmit.bytes).unwrap().message {
+        Message::Request(request) => request,
+        Message::Response(_) => panic!("a response"),
+    }
+}
+
+#[test]
+fn a_loose_router_is_told_as_a_route() {
+    let mut bench = placed(listeners(), "sip:bob@b.example", "sip:203.0.113.7;lr");
+    let [first] = sent(&mut bench).try_into().unwrap();
+    let invite = invite_of(&first);
+    assert_eq!(invite.uri.to_string(), "sip:bob@b.example");
+    assert_eq!(invite.headers.get_all(name::ROUTE).collect::<Vec<_>>(), ["<sip:203.0.113.7;lr>"]);
+    let mut bench = placed(listeners(), "sip:bob@b.example", "sip:203.0.113.7");
+    let [first] = sent(&mut bench).try_into().unwrap();
+    assert_eq!(invite_of(&first).headers.get(name::ROUTE), None);
+}
+
+#[test]
+fn an_invite_goes_on_to_the_next_server_in_the_same_call() {
+    let mut bench = placed(listeners(), "sip:bob@farm.example", "");
+    let mut tried = Vec::new();
+    for status in ["503", "408", "430", "486"] {
+        let [transmit] = sent(&mut bench).try_into().unwrap();
+        let invite = invite_of(&transmit);
+        tried.push((invite.headers.call_id().unwrap().to_owned(), invite.headers.get(name::FROM).unwrap().to_owned()));
+        assert_eq!(invite.headers.cseq().unwrap().number, 1);
+        bench.sent.insert("INVITE".into(), invite);
+        let response = bench.peer_response(status, "");
+        bench.receive(&response);
+        if status != "486" {
+            let ack = bench.endpoint.poll_transmit().unwrap();
+            assert!(
+                ack.bytes.starts_with(b"ACK ") && ack.flow == transmit.flow,
+                "each refusal is acknowledged where it came from"
+            );
+        }
+    }
+    assert_eq!(bench.drain().join(" "), "ACK Refused:486 Terminated", "busy is busy everywhere");
+    tried.dedup();
+    assert_eq!(tried.len(), 1);
+    bench.pass(Duration::from_secs(300));
+    assert!(bench.endpoint.is_idle());
+}
+
+#[test]
+fn silence_leads_to_the_next_server_and_an_answer_stays_there() {
+    let mut bench = placed(listeners(), "sip:bob@farm.example", "");
+    let [first] = sent(&mut bench).try_into().unwrap();
+    let log = bench.pass(Duration::from_secs(32));
+    assert!(log.ends_with("31500:INVITE 32000:INVITE"), "{log}");
+    let contact = bench.sent["INVITE"].headers.get(name::CONTACT).unwrap().to_owned();
+    assert_eq!(contact, "<sip:offhook@192.0.2.50:5060;transport=udp>");
+    assert_eq!(bench.run("180 408"), "Ringing | ACK Refused:408 Terminated", "who rang was reached");
+    assert_eq!(shown(&first), "udp 203.0.113.20:5062 as farm.example");
+
+    let mut bench = placed(listeners(), "sip:bob@farm.example", "");
+    sent(&mut bench);
+    bench.pass(Duration::from_secs(32));
+    assert_eq!(bench.run("180 200 hangup"), "Ringing | ACK Answered | BYE");
+}
+
+#[test]
+fn a_call_that_is_not_sent_yet_is_hung_up_without_a_word() {
+    let mut bench = placed(listeners(), "sip:bob@pbx.example", "");
+    assert_eq!(bench.run("hangup"), "Terminated");
+    while bench.endpoint.poll_question().is_some() {}
+    assert_eq!(bench.run("+40000"), "");
+    assert!(bench.endpoint.is_idle());
+}
+
+#[test]
+fn a_secure_dialog_leaves_a_plain_connection_alone() {
+    let mut bench = called(listeners(), Tls, "198.51.100.7:40000", "sips:a@203.0.113.9");
+    // A request of the peer that came by TCP does not move the dialog there.
+    let secure = bench.flow;
+    bench.flow = Flow { transport: Tcp, ..flow(Tcp) };
+    assert_eq!(bench.run("INFO"), "200 Info");
+    bench.flow = secure;
+    let dialog = bench.dialog.clone().unwrap();
+    bench.endpoint.hang_up(bench.now, &dialog, None);
+    let [first] = sent(&mut bench).try_into().unwrap();
+    assert_eq!(shown(&first), "tls 198.51.100.7:40000");
+    // And a call that came by TCP, but has a secure Contact, is ended by TLS.
+    check(listeners(), Tcp, "198.51.100.7:40000", "sips:a@203.0.113.9", "tls 203.0.113.9:5061 as 203.0.113.9");
+}
+
+#[test]
+fn debug_shows_no_keys() {
+    let from = NameAddr::new("sip:alice@198.51.100.1".parse().unwrap());
+    let headers = vec![("X-Account", "secret".to_owned())];
+    let sdp = Some("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:secret".to_owned());
+    let invite = OutboundInvite { headers, sdp, ..OutboundInvite::new("sip:+15550123456@b.example".parse().unwrap(), from) };
+    let text = format!("{invite:?}");
+    assert!(!text.contains("secret") && !text.contains("5550123"), "{text}");
+    let dialog = DialogId::new("c", "a", "b");
+    let event = Event::Answered { early: dialog.clone(), dialog, sdp: Some("inline:secret".into()) };
+    assert_eq!(format!("{event:?}"), "Answered of c;a;b");
 }

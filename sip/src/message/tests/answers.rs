@@ -114,7 +114,7 @@ fn a_request_is_checked_before_any_state_is_known() {
     check_refusal("INVITE sip:100@offhook.test", "INVITE tel:+15550100", "passes");
     check_refusal("INVITE sip:100@offhook.test", "INVITE urn:service:sos", "416 Unsupported Uri Scheme");
     check_refusal("offhook.test SIP", "offhook.test?Subject=x SIP", "400 Bad Request");
-    check_refusal("Contact", "Require: 100rel,timer\r\nContact", "420 Bad Extension Unsupported: 100rel, timer");
+    check_refusal("Contact", "Require: precondition,gruu\r\nContact", "420 Bad Extension Unsupported: precondition, gruu");
     check_refusal("application/sdp", "multipart/mixed;boundary=x", "415 Unsupported Media Type Accept: application/sdp");
     check_refusal("Content-Type: application/sdp\r\n", "", "415 Unsupported Media Type Accept: application/sdp");
     check_refusal("Contact", "e: gzip\r\nContact", "415 Unsupported Media Type Accept-Encoding: identity");

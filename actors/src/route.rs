@@ -1,0 +1,210 @@
+//! The route of a call that Offhook places: whom the INVITE is for, who it is from, where its media is. One function decides it.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use sip::uri::{Host, NameAddr, Scheme, SipUri, Uri};
+use store::PhoneNumber;
+
+use crate::config::{MediaAddress, SipConfig, Speaks};
+
+/// A call that somebody asks for.
+#[derive(Clone, Debug)]
+pub struct PlaceCall {
+    /// Whom to call: a `sip:` or `sips:` URI, or a number for a trunk.
+    pub to: PhoneNumber,
+    /// Who calls: a number, a SIP user or a SIP URI; `None`: nobody who says so.
+    pub from: Option<PhoneNumber>,
+    /// Name of the assistant that talks; `None`: the default one.
+    pub assistant: Option<String>,
+    /// Name of the trunk that carries it; `None`: as the route finds.
+    pub trunk: Option<String>,
+}
+
+/// Where a call goes. `Debug` hides users, as [`Uri`] does.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Whom to call.
+    pub request_uri: Uri,
+    /// Who calls.
+    pub from: NameAddr,
+    /// Who is called, as shown.
+    pub to: NameAddr,
+    /// Where our media is.
+    pub media: MediaAddress,
+}
+
+/// Why a call cannot be placed as it was asked for: whose asks must mend it. Numbers are not repeated.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{field}: {reason}")]
+pub struct NoRoute {
+    /// The field that is at fault.
+    pub field: &'static str,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl NoRoute {
+    /// Names the field and what is wrong with it.
+    pub fn new(field: &'static str, reason: impl Into<String>) -> Self {
+        Self { field, reason: reason.into() }
+    }
+}
+
+/// The only parameters of a URI that a caller may give: others, `maddr` above all, would lead past the list of hosts.
+const PARAMETERS: [&str; 2] = ["transport", "user"];
+
+/// The longest user of a `from`: a number with its country has 15 digits, an address 64 before its @.
+const FROM_MAX: usize = 64;
+
+/// Finds the route.
+///
+/// # Errors
+/// What is at fault, and why.
+pub fn route(sip: &SipConfig, asked: &PlaceCall) -> Result<Route, NoRoute> {
+    if let Some(trunk) = &asked.trunk {
+        return Err(NoRoute::new("trunk_id", format!("there is no trunk {trunk:?}")));
+    }
+    let text = asked.to.reveal();
+    if !has_scheme(text) {
+        return Err(NoRoute::new(
+            "to",
+            "a number needs a trunk, and there is none; a sip: URI of a host in sip.direct_calls does not",
+        ));
+    }
+    let uri: Uri = text.parse().map_err(|error| NoRoute::new("to", format!("is not a SIP URI: {error}")))?;
+    let Uri::Sip(target) = &uri else {
+        return Err(NoRoute::new("to", "is neither a sip: nor a sips: URI"));
+    };
+    check_target(sip, target)?;
+    let literal = target.host.address();
+    let near = sip.listeners.first().map(|listener| listener.listen.ip());
+    let near = near.ok_or_else(|| NoRoute::new("to", "no SIP is spoken here: sip.listen is empty"))?;
+    let media = sip.media(near, literal);
+    if literal.is_some_and(|address| address.is_ipv4() != media.local.is_ipv4()) {
+        return Err(NoRoute::new("to", "is of an address family that no listener of sip.listen has"));
+    }
+    let from = from(asked.from.as_ref().map(PhoneNumber::reveal), media.advertised)?;
+    Ok(Route { request_uri: uri.clone(), from, to: NameAddr::new(uri), media })
+}
+
+fn has_scheme(text: &str) -> bool {
+    let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
+    ["sip", "sips"].iter().any(|known| known.eq_ignore_ascii_case(scheme))
+}
+
+/// Whether a URI may be called without a trunk.
+fn check_target(sip: &SipConfig, target: &SipUri) -> Result<(), NoRoute> {
+    if target.password.is_some() || target.headers.is_some() {
+        return Err(NoRoute::new("to", "a password or headers in a URI are not taken"));
+    }
+    if let Some((name, _)) =
+        target.params.iter().find(|(name, _)| !PARAMETERS.iter().any(|known| known.eq_ignore_ascii_case(name)))
+    {
+        return Err(NoRoute::new("to", format!("parameter {name:?} of a URI is not taken")));
+    }
+    if !sip.direct_calls.iter().any(|allowed| allowed.covers(&target.host)) {
+        return Err(NoRoute::new("to", format!("{} is not in sip.direct_calls", target.host)));
+    }
+    let transport = target.params.get("transport").map(str::to_ascii_lowercase);
+    let tls = match (target.scheme, transport.as_deref()) {
+        (Scheme::Sips, None | Some("tcp" | "tls")) | (Scheme::Sip, Some("tls")) => true,
+        (Scheme::Sip, None | Some("tcp" | "udp")) => false,
+        (_, Some(other)) => return Err(NoRoute::new("to", format!("transport {other:?} is not spoken here"))),
+    };
+    let wanted = if tls { Speaks::Tls } else { Speaks::UdpAndTcp };
+    match sip.listeners.iter().any(|listener| listener.speaks == wanted) {
+        true => Ok(()),
+        false if tls => Err(NoRoute::new("to", "needs TLS, and there is no certificate: sip.tls_cert")),
+        false => Err(NoRoute::new("to", "needs UDP or TCP, and sip.listen has no address")),
+    }
+}
+
+/// The From header: who calls, at our address; of a URI, as it is. Without one it is nobody's (RFC 3261 §8.1.1.3).
+fn from(asked: Option<&str>, own: IpAddr) -> Result<NameAddr, NoRoute> {
+    let Some(text) = asked else {
+        let nobody = Uri::sip(Some("anonymous"), Host::Name("anonymous.invalid".to_owned()), None);
+        return Ok(NameAddr { display_name: Some("Anonymous".to_owned()), ..NameAddr::new(nobody) });
+    };
+    if has_scheme(text) {
+        let uri: Uri = text.parse().map_err(|error| NoRoute::new("from", format!("is not a SIP URI: {error}")))?;
+        let plain = |uri: &SipUri| uri.password.is_none() && uri.headers.is_none() && uri.params.iter().next().is_none();
+        return match &uri {
+            Uri::Sip(sip) if plain(sip) => Ok(NameAddr::new(uri)),
+            _ => Err(NoRoute::new("from", "a password, headers or parameters in a URI are not taken")),
+        };
+    }
+    let user = |c: char| c.is_ascii_alphanumeric() || "+-_.!~*'()#".contains(c);
+    if text.is_empty() || text.len() > FROM_MAX || !text.chars().all(user) {
+        return Err(NoRoute::new("from", format!("is no number and no SIP user (1 to {FROM_MAX} characters)")));
+    }
+    Ok(NameAddr::new(Uri::sip(Some(text), Host::from(own), None)))
+}
+
+/// Whom calls may go to without a trunk: a host by its name, or a network of addresses.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum DirectPeer {
+    /// This name, whatever it leads to.
+    Name(String),
+    /// Addresses whose first bits are those of this one.
+    Network(IpAddr, u8),
+}
+
+impl DirectPeer {
+    fn covers(&self, host: &Host) -> bool {
+        match (self, host) {
+            (Self::Name(allowed), Host::Name(name)) => allowed.eq_ignore_ascii_case(name),
+            (Self::Network(network, bits), Host::Address(address)) => {
+                let differ = match (network, address.to_canonical()) {
+                    (IpAddr::V4(network), IpAddr::V4(address)) => u128::from(network.to_bits() ^ address.to_bits()) << 96,
+                    (IpAddr::V6(network), IpAddr::V6(address)) => network.to_bits() ^ address.to_bits(),
+                    _ => return false,
+                };
+                differ.leading_zeros() >= u32::from(*bits)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What is neither a host nor a network.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{0:?} is not a host name, an address or a network (192.0.2.0/24)")]
+pub struct NoPeer(String);
+
+impl FromStr for DirectPeer {
+    type Err = NoPeer;
+
+    fn from_str(text: &str) -> Result<Self, NoPeer> {
+        let wrong = || NoPeer(text.to_owned());
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits.parse::<u8>().map_err(|_| wrong())?)),
+            None => (text, None),
+        };
+        match (address.parse::<IpAddr>(), bits) {
+            (Ok(address), bits) => {
+                let all = if address.is_ipv4() { 32 } else { 128 };
+                let bits = bits.unwrap_or(all);
+                if bits <= all { Ok(Self::Network(address, bits)) } else { Err(wrong()) }
+            }
+            (Err(_), None) => match text.parse() {
+                Ok(Host::Name(name)) => Ok(Self::Name(name)),
+                _ => Err(wrong()),
+            },
+            (Err(_), Some(_)) => Err(wrong()),
+        }
+    }
+}
+
+impl fmt::Display for DirectPeer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Network(address, bits) => write!(f, "{address}/{bits}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,57 @@
+//! SIPp as a callee: what it does is a scenario, and whether we did our part it says by its exit code.
+#![allow(dead_code, clippy::unwrap_used, missing_docs)]
+
+use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use media::codec::Codec;
+
+use super::{Folder, Process, free_address, speech, wait_for};
+
+/// SIPp as a callee, for one call.
+pub struct Callee {
+    process: Process,
+    folder: Folder,
+    pub address: SocketAddr,
+}
+
+impl Callee {
+    /// Plays this scenario of `load-tests/sipp`, with these arguments more.
+    pub fn start(scenario: &str, more: &[&str]) -> Self {
+        let (folder, address) = (Folder::new(), free_address());
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("load-tests/sipp/{scenario}.xml"));
+        std::fs::write(folder.path().join("speech.ul"), speech_in_g711()).unwrap();
+        let child = Command::new("sipp")
+            .arg("-sf")
+            .arg(script)
+            .args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", &address.port().to_string(), "-m", "1"])
+            .args(["-timeout", "60", "-timeout_error", "-nostdin", "-trace_err", "-error_file", "errors"])
+            .args(["-trace_msg", "-message_file", "messages"])
+            .args(more)
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("sipp is installed (Debian: sip-tester)");
+        wait_for(Duration::from_secs(10), "SIPp", || UdpSocket::bind(address).is_err().then_some(()));
+        Self { process: Process(child), folder, address }
+    }
+
+    /// Everything went as scripted; all messages of the call. `log` is shown if it did not.
+    pub fn went_well(mut self, log: &str) -> String {
+        let status = self.process.wait(Duration::from_secs(60));
+        let read = |name: &str| std::fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
+        assert_eq!(status.code(), Some(0), "{}\n{}\n{log}", read("errors"), read("messages"));
+        read("messages")
+    }
+}
+
+fn speech_in_g711() -> Vec<u8> {
+    let wav = std::fs::read(speech()).unwrap();
+    let samples: Vec<i16> = wav[44..].chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
+    let mut octets = Vec::new();
+    Codec::Pcmu.encode(&samples, &mut octets);
+    octets
+}
