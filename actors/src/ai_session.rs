@@ -87,6 +87,8 @@ pub enum AiMsg {
     DigitsDue,
     /// By the alarm: a deadline of the engine, or of the agent's manners, is due.
     TimerDue,
+    /// By the call: the caller talked with somebody else, who is gone.
+    Back,
     /// By the call: its longest time is nearly over.
     TimeShort,
     /// By the call: its longest time is over.
@@ -292,6 +294,8 @@ impl Worker for AiSession {
                 self.alarm.rang();
                 self.engine.handle_timeout(now);
             }
+            AiMsg::Back if self.held.is_some() => self.hold(now, Held::Remark(Occasion::Back), me),
+            AiMsg::Back => self.remark(now, Occasion::Back),
             AiMsg::TimeShort => self.manners.closing(),
             AiMsg::TimeUp => self.manners.time_up(now),
             AiMsg::GoodbyeLate if self.manners.is_ending() => self.tell_call(CallMsg::AgentHungUp(self.manners.cause())),

@@ -11,11 +11,14 @@
 //! ```
 
 mod arrive;
+mod bridge;
 mod children;
 mod draft;
 pub(crate) mod finish;
 mod negotiate;
+mod partner;
 mod place;
+mod ports;
 mod trace;
 
 use std::collections::HashMap;
@@ -27,8 +30,8 @@ use ai::engine::{EngineError, Past, Words};
 use ai::language::Language;
 use media::codec::Codec;
 use media::dtmf::Digit;
-use media::frame::SharedFrame;
 use media::jitter::JitterStats;
+use media::relay::RelayTerms;
 use media::rtp::PayloadTypes;
 use ractor::ActorId;
 use sip::dialog::DialogId;
@@ -39,26 +42,28 @@ use store::{CallId, HangupCause};
 
 use crate::ai_session::{AiMsg, ToolReport};
 use crate::alarm::Owned;
+use crate::bridge::{Place, RoomId, RoomOrder};
+pub use crate::call::bridge::Invitation;
 use crate::call::draft::Draft;
+pub use crate::call::partner::{CallOut, CallOutMode, Partner};
 pub use crate::call::place::Placing;
+pub use crate::call::ports::CallPorts;
 use crate::call::trace::CallTracer;
 use crate::clock::Ticking;
+use crate::conference::{ConferenceMsg, RoomNews};
 use crate::config::Assistant;
-use crate::jitter_buffer::JitterMsg;
 use crate::kind::ActorKind;
-use crate::leg::LegMsg;
 use crate::leg::ports::RtpSockets;
 use crate::leg::twilio::{StreamIo, TwilioCall};
-use crate::mailbox::{Lane, Letter, Mailbox, Port};
+use crate::mailbox::{Lane, Letter, Mailbox};
 use crate::media_threads::Seat;
 use crate::recall::Recall;
-use crate::recorder::{RecorderMsg, RecordingEvent};
+use crate::recorder::RecordingEvent;
 use crate::shared::Shared;
 use crate::sip_endpoint::SipMsg;
 use crate::supervision::Budget;
 use crate::trace::TracedCall;
 use crate::turn::TurnReport;
-use crate::vad::VadMsg;
 use crate::worker::{Ended, Failure, Worker};
 
 /// What a Call is told. Anything that could not be delivered ends the call: a call that cannot be told things is lost.
@@ -123,6 +128,26 @@ pub enum CallMsg {
     TimeShort,
     /// By a timer: `limits.call_duration_s` is over.
     Overdue,
+    /// By Calls: it is to come into a conference.
+    Invited(Box<Invitation>),
+    /// By Calls: somebody is to be called for it.
+    CallOut(Box<CallOut>),
+    /// By Calls: this is the call to whoever is called for it.
+    PartnerCalled(CallId),
+    /// By Calls, or by the call of whoever was called for it: why that one does not come.
+    PartnerFailed(String),
+    /// By Calls: it is to do something else in its conference.
+    Room(RoomOrder),
+    /// By the Conference: it is in, and this is its place there.
+    Joined(RoomId, Box<Place>),
+    /// By the Conference: there is no room.
+    RoomFull(RoomId),
+    /// By the Conference: somebody came or went.
+    RoomNews(RoomNews),
+    /// By Calls: this conference died, and goes on here.
+    RoomMoved(RoomId, Mailbox<ConferenceMsg>),
+    /// By Calls: this conference has ended, or died too often.
+    RoomLost(RoomId),
     /// By itself: the last child has ended, and what it sent has been handled.
     Finished,
     /// By a timer: the children had their time to finish.
@@ -176,58 +201,11 @@ pub struct CallArgs {
     /// The node's.
     pub shared: Arc<Shared>,
     /// Its media thread, on which it is started.
-    pub seat: Seat,
+    pub seat: Arc<Seat>,
     /// How it came.
     pub arrival: Arrival,
     /// When.
     pub arrived: Instant,
-}
-
-/// The longest period of what is not done each tick.
-const SLOW_WORK_TICKS: u64 = 50;
-
-/// Where the actors of one call reach each other, whichever is running today.
-#[derive(Clone, Debug)]
-pub struct CallPorts {
-    /// The call's id, which each line of the log about it carries.
-    pub id: CallId,
-    /// The engine.
-    pub ai: Port<AiMsg>,
-    /// Only RTP legs have one.
-    pub jitter: Port<JitterMsg>,
-    /// The caller's leg.
-    pub leg: Port<LegMsg>,
-    /// Gone when the call is not recorded.
-    pub recorder: Port<RecorderMsg>,
-    /// Turn-taking.
-    pub vad: Port<VadMsg>,
-}
-
-impl CallPorts {
-    /// Of a call whose actors are not started yet.
-    pub fn new(id: CallId) -> Self {
-        Self {
-            id,
-            ai: Port::default(),
-            jitter: Port::default(),
-            leg: Port::default(),
-            recorder: Port::default(),
-            vad: Port::default(),
-        }
-    }
-
-    /// Ticks by which this call's slow work, reports and metrics, is shifted against other calls', so that not all of a thread's is
-    /// due in the same tick.
-    pub(crate) fn stagger(&self) -> u64 {
-        self.id.to_bits() as u64 % SLOW_WORK_TICKS
-    }
-
-    /// Hands one frame of the caller to all who listen: to the engine as `heard`. `due` is when it should have been handed on.
-    pub(crate) fn caller_frame(&self, tick: u64, due: Instant, frame: &SharedFrame, heard: &SharedFrame) {
-        self.vad.tell(VadMsg::Caller(Arc::clone(frame)));
-        self.ai.tell(AiMsg::Caller(due, Arc::clone(heard)));
-        self.recorder.tell(RecorderMsg::Caller(tick, Arc::clone(frame)));
-    }
 }
 
 /// The peer.
@@ -290,7 +268,7 @@ impl Drop for Active {
 pub struct Call {
     id: CallId,
     shared: Arc<Shared>,
-    seat: Seat,
+    seat: Arc<Seat>,
     party: Party,
     phase: Phase,
     arrived: Instant,
@@ -298,7 +276,12 @@ pub struct Call {
     recall: Recall,
     codec: Codec,
     types: PayloadTypes,
+    /// What another leg must have alike to get our packets; `None`: they are no RTP.
+    relay: Option<RelayTerms>,
     ports: CallPorts,
+    bridged: Option<bridge::Bridged>,
+    /// Whoever is being called for it.
+    consulting: Option<partner::Consulting>,
     ticking: Option<Ticking>,
     fell_back: bool,
     /// AiSessions started so far.
@@ -326,8 +309,8 @@ impl Worker for Call {
                 (Party::sip(dialog, Origin::Invited { invite, came_to: flow.local.ip() }), None)
             }
             Arrival::Placed(placing) => {
-                let Placing { assistant, route, placed } = *placing;
-                (Party::sip(place::unnamed(), Origin::Placed(place::Placed::new(route, placed))), Some(assistant))
+                let assistant = Arc::clone(&placing.assistant);
+                (Party::sip(place::unnamed(), Origin::Placed(place::Placed::new(*placing))), Some(assistant))
             }
             Arrival::Twilio(call) => (Party::Twilio { call, account_sid: String::new(), parameters: Vec::new() }, None),
         };
@@ -348,7 +331,10 @@ impl Worker for Call {
             recall: Recall::default(),
             codec: Codec::Pcmu,
             types: PayloadTypes::of(Codec::Pcmu),
+            relay: None,
             ports: CallPorts::new(id),
+            bridged: None,
+            consulting: None,
             ticking: None,
             fell_back: false,
             sessions: 0,
@@ -384,6 +370,7 @@ impl Worker for Call {
             CallMsg::ToolEnded(report) => self.handle_tool_ended(*report),
             CallMsg::RecordingPaused(paused) => self.pause_recording(paused),
             CallMsg::UsageCounted(usage) => self.draft.usage_counted(&usage, &self.shared),
+            CallMsg::AgentHungUp(_) if self.is_in_company() => self.send_agent_away(me).await,
             CallMsg::AgentHungUp(cause) => self.end(cause, None, me),
             CallMsg::LanguageHeard(language) => self.draft.language_heard(language, &self.shared),
             CallMsg::ProviderFailed(provider, error) => self.draft.provider_failed(provider.as_deref(), &error, &self.shared),
@@ -393,6 +380,16 @@ impl Worker for Call {
             CallMsg::HangUp(cause) => self.end(self.cause_before_answer(cause), None, me),
             CallMsg::TimeShort => self.ports.ai.tell(AiMsg::TimeShort),
             CallMsg::Overdue => self.handle_overdue(me),
+            CallMsg::Invited(invitation) => self.handle_invitation(*invitation, me).await,
+            CallMsg::CallOut(wanted) => self.call_out(*wanted, me),
+            CallMsg::PartnerCalled(call) => self.handle_partner_called(call),
+            CallMsg::PartnerFailed(reason) => self.handle_partner_failed(reason, me).await,
+            CallMsg::Room(order) => self.handle_room_order(order, me).await,
+            CallMsg::Joined(room, place) => self.handle_joined(room, *place),
+            CallMsg::RoomFull(room) => self.handle_room_lost(room, "there is no room in the conference", me).await,
+            CallMsg::RoomNews(news) => self.handle_room_news(news, me).await,
+            CallMsg::RoomMoved(room, conference) => self.handle_room_moved(room, conference, me).await,
+            CallMsg::RoomLost(room) => self.handle_room_lost(room, "the conference was lost", me).await,
             CallMsg::Finished => self.check_finished(me),
             CallMsg::FinishLate => self.stop(me),
             #[cfg(feature = "fault-injection")]
@@ -411,6 +408,7 @@ impl Worker for Call {
                 }
             }
             (_, Ended::Failed(reason)) => self.handle_death(kind, reason, me).await,
+            (_, Ended::Stopped) if kind == ActorKind::AiSession => self.handle_agent_gone(child, me).await,
             (_, Ended::Stopped) => {}
         }
         Ok(())
@@ -433,7 +431,7 @@ impl Call {
             Event::Reinvited { invite, .. } => self.handle_reinvite(&invite),
             Event::Info { request, .. } => {
                 if let Some(digit) = dtmf_of_info(&request) {
-                    self.ports.ai.tell(AiMsg::Dtmf(digit));
+                    self.ports.digit(digit);
                 }
             }
             Event::Terminated { .. } => {

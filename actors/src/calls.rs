@@ -1,4 +1,6 @@
-//! Calls: admission, and the parent of every call. Owns the count and the children; nothing else.
+//! Calls: admission, and the parent of every call and conference. Owns the count and the children; nothing else.
+
+mod rooms;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,18 +14,23 @@ use store::{CallId, Direction, HangupCause, LegKind, StoreWrite, WallTime};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use crate::bridge::{RoomId, RoomOrder};
 use crate::call::finish::{count_end, reason_of};
-use crate::call::{Arrival, Call, CallArgs, CallMsg, Placing};
+use crate::call::{Arrival, Call, CallArgs, CallMsg, CallOut, Placing};
+use crate::conference::Roster;
 use crate::config::{Assistant, RecordingMode};
 use crate::kind::ActorKind;
 use crate::leg::twilio::{StreamIo, TwilioCall};
 use crate::mailbox::{Lane, Letter, Mailbox};
+use crate::media_threads::Seat;
 use crate::recovery::close_recording;
 use crate::route::{NoRoute, PlaceCall, Route, route};
 use crate::shared::Shared;
 use crate::sip_endpoint::SipMsg;
 use crate::store::StoreMsg;
 use crate::worker::{Ended, Failure, Worker, spawn};
+use rooms::Rooms;
+pub use rooms::{BridgeRefusal, Guest, PlaceFor};
 
 /// What Calls is told.
 #[derive(Debug)]
@@ -53,6 +60,16 @@ pub enum CallsMsg {
     Drain(oneshot::Sender<()>),
     /// By the node when the drain time is over: end what is left.
     EndAll,
+    /// By the HTTP side and tests: these calls are to talk with each other.
+    Bridge(Vec<Guest>, Option<RoomId>, oneshot::Sender<Result<RoomId, BridgeRefusal>>),
+    /// By the HTTP side and tests: a call is to do something else in its conference. False when no such call is up.
+    Room(CallId, RoomOrder, oneshot::Sender<bool>),
+    /// By the HTTP side: this call is to be joined with somebody who is to be called. Answered when that one has picked up, or not.
+    Consult(CallId, Box<CallOut>),
+    /// By a call: somebody is to be called for it.
+    PlaceFor(Box<PlaceFor>),
+    /// By tests and whoever asks: who is in which conference.
+    Rooms(oneshot::Sender<Vec<(RoomId, Roster)>>),
     /// By tests: make one actor of a call fail.
     #[cfg(feature = "fault-injection")]
     Inject(CallId, ActorKind, crate::fault::Fault),
@@ -138,6 +155,8 @@ struct Child {
     mailbox: Mailbox<CallMsg>,
     leg: LegKind,
     direction: Direction,
+    /// Its place on a media thread, for a conference that it is the first guest of.
+    seat: Arc<Seat>,
     call_sid: Option<String>,
     attached: bool,
 }
@@ -146,6 +165,7 @@ struct Child {
 pub struct Calls {
     shared: Arc<Shared>,
     children: HashMap<ActorId, Child>,
+    rooms: Rooms,
     drained: Option<oneshot::Sender<()>>,
     draining: bool,
 }
@@ -156,7 +176,7 @@ impl Worker for Calls {
 
     async fn start(shared: Arc<Shared>, _: &Mailbox<CallsMsg>) -> Result<Self, Failure> {
         let draining = shared.draining();
-        Ok(Self { shared, children: HashMap::new(), drained: None, draining })
+        Ok(Self { shared, children: HashMap::new(), rooms: Rooms::default(), drained: None, draining })
     }
 
     async fn handle(&mut self, message: CallsMsg, me: &Mailbox<CallsMsg>) -> Result<(), Failure> {
@@ -168,6 +188,21 @@ impl Worker for Calls {
                 let told = child.is_some_and(|child| child.mailbox.send(CallMsg::HangUp(HangupCause::OperatorHangup)).is_ok());
                 let _asker_left = reply.send(told);
             }
+            CallsMsg::Bridge(guests, room, reply) => {
+                let _asker_left = reply.send(self.bridge(guests, room, me).await);
+            }
+            CallsMsg::Room(id, order, reply) => {
+                let child = self.children.values().find(|child| child.id == id);
+                let _asker_left = reply.send(child.is_some_and(|child| child.mailbox.send(CallMsg::Room(order)).is_ok()));
+            }
+            CallsMsg::Consult(id, asked) => {
+                // Without such a call the answer is that the asker is dropped.
+                if let Some(child) = self.children.values().find(|child| child.id == id) {
+                    drop(child.mailbox.send(CallMsg::CallOut(asked)));
+                }
+            }
+            CallsMsg::PlaceFor(asked) => self.place_for(*asked, me).await,
+            CallsMsg::Rooms(reply) => self.rooms.list(reply),
             CallsMsg::TwilioIncoming(call, reply) => {
                 let _asker_left = reply.send(self.handle_twilio(call, me).await);
             }
@@ -190,6 +225,7 @@ impl Worker for Calls {
             CallsMsg::Inject(id, actor, fault) => {
                 if let Some(child) = self.children.values().find(|child| child.id == id) {
                     match actor {
+                        ActorKind::Conference => self.rooms.inject(fault),
                         ActorKind::Call => child.mailbox.inject(fault),
                         other => drop(child.mailbox.send(CallMsg::Inject(other, fault))),
                     }
@@ -202,9 +238,13 @@ impl Worker for Calls {
         Ok(())
     }
 
-    async fn handle_ended(&mut self, child: ActorId, ended: Ended, _: &Mailbox<CallsMsg>) -> Result<(), Failure> {
-        let Some(child) = self.children.remove(&child) else { return Ok(()) };
+    async fn handle_ended(&mut self, child: ActorId, ended: Ended, me: &Mailbox<CallsMsg>) -> Result<(), Failure> {
+        let Some(child) = self.children.remove(&child) else {
+            self.handle_room_ended(child, ended, me).await;
+            return Ok(());
+        };
         if let Ended::Failed(reason) = ended {
+            self.rooms.tell_lost(child.id);
             self.bury(&child, reason);
         }
         self.publish_count();
@@ -237,7 +277,7 @@ impl Calls {
             Ok((assistant, route)) => match self.admit() {
                 // One that cannot be started drops the reply with it, and is counted here.
                 Ok(()) => {
-                    let placing = Placing { assistant, route, placed: reply };
+                    let placing = Placing { assistant, route, placed: reply, partner: None };
                     if let Err(refusal) = self.start_call(Arrival::Placed(Box::new(placing)), me).await {
                         self.count(refusal);
                     }
@@ -308,9 +348,9 @@ impl Calls {
             Arrival::Placed(_) => (LegKind::Sip, Direction::Outbound, None),
             Arrival::Twilio(call) => (LegKind::Twilio, Direction::Inbound, Some(call.call_sid.clone())),
         };
-        let seat = self.shared.media.seat();
+        let seat = Arc::new(self.shared.media.seat());
         let thread = seat.runtime.clone();
-        let args = CallArgs { id, shared: Arc::clone(&self.shared), seat, arrival, arrived: Instant::now() };
+        let args = CallArgs { id, shared: Arc::clone(&self.shared), seat: Arc::clone(&seat), arrival, arrived: Instant::now() };
         // What a call starts, starts where the call was started: its whole tree is on one media thread.
         let started = timeout(START_MAX, thread.spawn(spawn::<Call>(args, me.cell()))).await;
         let started =
@@ -319,7 +359,7 @@ impl Calls {
             tracing::error!(call = %id, reason, "a call could not be started");
             Refusal::Failed
         })?;
-        self.children.insert(mailbox.id(), Child { id, mailbox, leg, direction, call_sid, attached: false });
+        self.children.insert(mailbox.id(), Child { id, mailbox, leg, direction, seat, call_sid, attached: false });
         self.publish_count();
         Ok(id)
     }
@@ -347,7 +387,7 @@ impl Calls {
         self.children.values().find(|child| child.call_sid.as_deref() == Some(call_sid))
     }
 
-    fn tell_all(&self, message: fn() -> CallMsg) {
+    fn tell_all(&self, message: impl Fn() -> CallMsg) {
         for child in self.children.values() {
             drop(child.mailbox.send(message()));
         }

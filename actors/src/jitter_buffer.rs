@@ -27,6 +27,8 @@ pub enum JitterMsg {
     },
     /// By the leg, after the packets that came before it: one frame is due.
     Tick(Tick),
+    /// By the leg, once a second while its packets go to another leg and not here: when the last one came.
+    PassedOn(Instant),
     /// By the leg: a re-INVITE changed the payload types.
     Renegotiated(PayloadTypes),
     /// By the call: what was early media is the call's now, and silence on the wire counts from here.
@@ -39,13 +41,13 @@ impl Letter for JitterMsg {
     const KIND: ActorKind = ActorKind::JitterBuffer;
     /// Half a second of packets and ticks at 20 ms: what came before that is too late for playout anyway.
     const AUDIO_MAX: u32 = 50;
-    /// One answer, one re-INVITE and one `Finish` are all that a sane call brings.
+    /// One answer, one re-INVITE, a second's `PassedOn` and one `Finish` are all that a sane call brings.
     const SIGNALS_MAX: u32 = 4;
 
     fn lane(&self) -> Lane {
         match self {
             Self::Packet { .. } | Self::Tick(_) => Lane::Audio,
-            Self::Renegotiated(_) | Self::Answered | Self::Finish => Lane::Signal,
+            Self::PassedOn(_) | Self::Renegotiated(_) | Self::Answered | Self::Finish => Lane::Signal,
         }
     }
 }
@@ -108,6 +110,11 @@ impl Worker for JitterBuffer {
                 self.core.handle_packet(at, &packet);
             }
             JitterMsg::Tick(tick) => self.handle_tick(tick),
+            JitterMsg::PassedOn(last) => {
+                self.last_packet = last;
+                self.core.set_aside();
+                self.check_timeout(Instant::now());
+            }
             JitterMsg::Renegotiated(types) => {
                 self.hearing.renegotiate(types.codec.row().law);
                 self.core.renegotiate(types);
@@ -137,6 +144,10 @@ impl JitterBuffer {
         if (tick.number + self.stagger).is_multiple_of(TICKS_PER_FLUSH) {
             self.flush(now);
         }
+        self.check_timeout(now);
+    }
+
+    fn check_timeout(&mut self, now: Instant) {
         if !self.timed_out && now.saturating_duration_since(self.last_packet) > self.timeout {
             self.timed_out = self.call.send(CallMsg::MediaTimedOut).is_ok();
         }

@@ -114,6 +114,8 @@ vocabulary! {
         AgentHangup = "agent_hangup",
         /// The caller said nothing, was asked for in vain, and the agent hung up.
         CallerSilent = "caller_silent",
+        /// The other party of a conference hung up, and nobody was left to talk to.
+        BridgeEnded = "bridge_ended",
         /// The longest call was reached, and the agent hung up.
         MaxDuration = "max_duration",
         /// The caller gave up before the answer; of a call of ours, we did.
@@ -159,7 +161,7 @@ impl HangupCause {
     pub const fn outcome(self) -> Outcome {
         match self {
             Self::Completed | Self::CallerHangup | Self::CalleeHangup | Self::OperatorHangup => Outcome::Completed,
-            Self::AgentHangup => Outcome::Completed,
+            Self::AgentHangup | Self::BridgeEnded => Outcome::Completed,
             Self::CallerSilent | Self::MaxDuration | Self::Drained => Outcome::Completed,
             Self::Cancelled => Outcome::Cancelled,
             Self::RejectedBusy | Self::RejectedDraining | Self::UnknownNumber | Self::NoCodec => Outcome::Rejected,
@@ -240,7 +242,7 @@ vocabulary! {
 }
 
 vocabulary! {
-    /// What kind of thing went wrong in a call that went on.
+    /// What kind of thing went wrong, or was out of the ordinary, in a call that went on.
     IncidentKind {
         /// An actor of the call was restarted.
         ActorRestarted = "actor_restarted",
@@ -250,6 +252,10 @@ vocabulary! {
         ProviderFailed = "provider_failed",
         /// Another engine took the call over.
         FellBack = "fell_back",
+        /// A call came into the conference that this call is in, or does something else there now; the source is its id.
+        BridgeJoined = "bridge_joined",
+        /// A call left that conference; the source is its id.
+        BridgeLeft = "bridge_left",
     }
 }
 
@@ -319,7 +325,8 @@ mod tests {
             let causes = HangupCause::ALL.iter().filter(|cause| cause.outcome() == wanted);
             causes.map(|cause| cause.as_str()).collect::<Vec<_>>().join(" ")
         };
-        let ends = "completed caller_hangup callee_hangup operator_hangup agent_hangup caller_silent max_duration drained";
+        let ends =
+            "completed caller_hangup callee_hangup operator_hangup agent_hangup caller_silent bridge_ended max_duration drained";
         assert_eq!(of(Outcome::Completed), ends);
         assert_eq!(of(Outcome::Cancelled), "cancelled");
         let refusals = "busy invalid_number declined unwanted rejected_busy rejected_draining unknown_number no_codec";

@@ -35,6 +35,9 @@ impl Call {
         self.draft.trace.ended(cause);
         self.phase = Phase::Ending;
         self.tell_peer(cause, me);
+        self.stop_consulting();
+        self.tell_partner(cause);
+        self.leave_conference();
         self.ports.jitter.tell(JitterMsg::Finish);
         self.ports.vad.tell(VadMsg::Finish);
         // The leg knows what was cut, and tells the session; without a leg, nothing was.

@@ -12,7 +12,7 @@ use super::arrive::Refused;
 use super::{Call, CallMsg, Origin, Party, Phase};
 use crate::config::MediaAddress;
 use crate::leg::ports::RtpSockets;
-use crate::leg::{LegMsg, RtpWire, Wire, codec_of, payload_types};
+use crate::leg::{LegMsg, RtpWire, Wire, codec_of, payload_types, relay_terms};
 use crate::mailbox::Mailbox;
 use crate::sip_endpoint::SipMsg;
 
@@ -115,6 +115,9 @@ impl Call {
 
     pub(super) fn renegotiate(&mut self, negotiated: Negotiated) {
         self.types = payload_types(&negotiated);
+        self.relay = Some(relay_terms(&negotiated));
+        self.codec = codec_of(negotiated.codec).row().law;
+        self.tell_speech();
         self.ports.leg.tell(LegMsg::Renegotiated(Box::new(negotiated)));
     }
 

@@ -16,6 +16,7 @@ use store::{CallId, Direction, HangupCause, Refused, StoreWrite, WallTime};
 use tokio::sync::oneshot;
 
 use super::negotiate::settle;
+use super::partner::Partner;
 use super::{Call, CallMsg, Origin, Party, Phase};
 use crate::calls::PlaceRefusal;
 use crate::config::Assistant;
@@ -34,6 +35,8 @@ pub struct Placing {
     pub route: Route,
     /// Who is told when its record is safe.
     pub placed: oneshot::Sender<Result<CallId, PlaceRefusal>>,
+    /// For whom it is, if it is for another call: then a person is to answer, and nobody of ours talks.
+    pub partner: Option<Partner>,
 }
 
 /// What a call of ours knows besides what every call knows.
@@ -46,11 +49,15 @@ pub(super) struct Placed {
     rang: bool,
     /// What early media was agreed on.
     early: Option<Negotiated>,
+    /// A person is called for another call.
+    person: bool,
+    partner: Option<Partner>,
 }
 
 impl Placed {
-    pub(super) fn new(route: Route, reply: oneshot::Sender<Result<CallId, PlaceRefusal>>) -> Self {
-        Self { route, reply: Some(reply), dialed: None, rang: false, early: None }
+    pub(super) fn new(placing: Placing) -> Self {
+        let Placing { route, placed, partner, .. } = placing;
+        Self { route, reply: Some(placed), dialed: None, rang: false, early: None, person: partner.is_some(), partner }
     }
 }
 
@@ -198,17 +205,24 @@ impl Call {
         self.draft.trace.reached(|setup| &mut setup.answered);
         tracing::info!(call = %self.id, "it is answered");
         self.go_up();
+        self.come_in(me).await;
     }
 
     async fn begin_to_talk(&mut self, negotiated: Negotiated, me: &Mailbox<CallMsg>) -> Result<(), String> {
         match self.take_offered() {
             Some(sockets) => {
-                let codec = codec_of(negotiated.codec);
-                self.start_children(codec, Wire::Rtp(Box::new(RtpWire { sockets, negotiated })), me).await
+                let (codec, wire) = (codec_of(negotiated.codec), Wire::Rtp(Box::new(RtpWire { sockets, negotiated })));
+                match self.is_person() {
+                    true => self.start_listening(codec, wire, me).await,
+                    false => self.start_children(codec, wire, me).await,
+                }
             }
             None => {
                 self.follow(&negotiated);
                 self.ports.jitter.tell(JitterMsg::Answered);
+                if self.is_person() {
+                    return Ok(());
+                }
                 self.start_agent(me).await
             }
         }
@@ -250,6 +264,15 @@ impl Call {
     pub(super) fn cause_before_answer(&self, cause: HangupCause) -> HangupCause {
         let taken_back = cause == HangupCause::OperatorHangup && matches!(self.phase, Phase::Arriving | Phase::Dialing);
         if taken_back { HangupCause::Cancelled } else { cause }
+    }
+
+    /// Whether a person talks here, for another call, and no agent ever does.
+    pub(super) fn is_person(&self) -> bool {
+        matches!(&self.party, Party::Sip { origin: Origin::Placed(Placed { person: true, .. }), .. })
+    }
+
+    pub(super) fn take_partner(&mut self) -> Option<Partner> {
+        self.placed()?.partner.take()
     }
 
     fn placed(&mut self) -> Option<&mut Placed> {
