@@ -64,16 +64,19 @@ fn outcome(record: &CallRecord) -> (HangupCause, bool, bool) {
 #[test]
 fn a_callee_who_answers_is_greeted_and_recorded() {
     let server = server(&[]);
-    let callee = Callee::start("callee_answers", &[]);
+    let callee = Callee::start("callee_answers");
     let id = place(&server, callee.address);
     wait_status(&server, &id, "answered");
     server.wait_metric("offhook_calls_active", "", 1.0);
     let messages = callee.went_well(&server.log());
     assert!(messages.contains("From: <sip:+15550100@127.0.0.1>;tag="), "{messages}");
+    // What is longer goes by TCP first, which many a peer does not speak (RFC 3261 §18.1.1).
+    let length = messages.split_once("UDP message received [").unwrap().1.split(']').next().unwrap().parse::<usize>().unwrap();
+    assert!(length <= 1_300, "an INVITE of {length} bytes");
     let call = wait_status(&server, &id, "ended");
     assert_eq!((&call["outcome"], &call["cause"], &call["sip"]), (&json!("completed"), &json!("callee_hangup"), &Value::Null));
     let seconds = call["duration_s"].as_f64().unwrap();
-    assert!((2.5..5.0).contains(&seconds), "{seconds} s");
+    assert!((5.5..9.0).contains(&seconds), "{seconds} s");
     let ended = ended(&server);
     assert_eq!(outcome(&ended.call), (HangupCause::CalleeHangup, true, true));
     assert_eq!(ended.recordings[0].state, RecordingState::Complete);
@@ -99,7 +102,7 @@ fn refusals_have_their_cause_and_their_words() {
         ("503 Service Unavailable", "unavailable", "failed"),
     ];
     for (reply, cause, outcome) in refusals {
-        let callee = Callee::start("callee_refuses", &["-key", "reply", reply]);
+        let callee = Callee::refuse(reply);
         let id = place(&server, callee.address);
         let call = wait_status(&server, &id, "ended");
         let (code, words) = reply.split_once(' ').unwrap();
@@ -117,7 +120,7 @@ fn refusals_have_their_cause_and_their_words() {
 #[test]
 fn a_telephone_that_rings_too_long_is_called_back() {
     let server = server(&[("OFFHOOK__SIP__RING_TIMEOUT_S", "2")]);
-    let callee = Callee::start("callee_rings", &[]);
+    let callee = Callee::start("callee_rings");
     let id = place(&server, callee.address);
     wait_status(&server, &id, "ringing");
     let messages = callee.went_well(&server.log());
@@ -131,7 +134,7 @@ fn a_telephone_that_rings_too_long_is_called_back() {
 #[test]
 fn an_answer_that_crosses_the_cancel_is_ended() {
     let server = server(&[("OFFHOOK__SIP__RING_TIMEOUT_S", "2")]);
-    let callee = Callee::start("callee_late", &[]);
+    let callee = Callee::start("callee_late");
     place(&server, callee.address);
     callee.went_well(&server.log());
     assert_eq!(outcome(&ended(&server).call), (HangupCause::NoAnswer, true, false));
@@ -141,14 +144,14 @@ fn an_answer_that_crosses_the_cancel_is_ended() {
 fn a_call_is_taken_back_and_hung_up_by_the_api() {
     let server = server(&[]);
     let hang_up = |id: &str| ask(&server, "POST", &format!("/api/v1/calls/{id}/actions"), &json!({ "action": "hangup" }));
-    let callee = Callee::start("callee_rings", &[]);
+    let callee = Callee::start("callee_rings");
     let id = place(&server, callee.address);
     wait_status(&server, &id, "ringing");
     assert_eq!(hang_up(&id).0, 202);
     callee.went_well(&server.log());
     assert_eq!(wait_status(&server, &id, "ended")["cause"], "cancelled");
 
-    let callee = Callee::start("callee_talks", &[]);
+    let callee = Callee::start("callee_talks");
     let id = place(&server, callee.address);
     wait_status(&server, &id, "answered");
     assert_eq!(hang_up(&id).0, 202);
@@ -161,7 +164,7 @@ fn a_call_is_taken_back_and_hung_up_by_the_api() {
 #[test]
 fn early_media_is_heard_and_recorded_and_the_agent_waits() {
     let server = server(&[]);
-    let callee = Callee::start("callee_early", &[]);
+    let callee = Callee::start("callee_early");
     let id = place(&server, callee.address);
     wait_status(&server, &id, "ringing");
     wait_for(Duration::from_secs(10), "early media", || {
@@ -179,13 +182,13 @@ fn early_media_is_heard_and_recorded_and_the_agent_waits() {
     let voiced = |side: &stereo::Side| stereo::Side(side.0[..before.min(side.0.len())].to_vec()).voiced_seconds();
     assert!(voiced(&callee) > 0.5, "{} s of the announcement", voiced(&callee));
     assert_eq!(voiced(&agent), 0.0, "the agent was silent before the answer");
-    assert!(agent.voiced_seconds() > 0.5, "{} s of greeting after it", agent.voiced_seconds());
+    assert!(agent.voiced_seconds() > GREETING_MIN, "{} s of greeting after it", agent.voiced_seconds());
 }
 
 #[test]
 fn an_answer_that_cannot_be_used_is_acknowledged_and_ended() {
     let server = server(&[]);
-    let callee = Callee::start("callee_no_codec", &[]);
+    let callee = Callee::start("callee_no_codec");
     place(&server, callee.address);
     let messages = callee.went_well(&server.log());
     assert!(messages.contains("Reason: Q.850;cause=88"), "{messages}");
@@ -216,7 +219,7 @@ fn what_may_not_be_called_is_refused_in_words() {
 #[test]
 fn a_node_that_is_full_or_drains_places_no_calls() {
     let server = server(&[("OFFHOOK__NODE__MAX_CALLS", "1")]);
-    let callee = Callee::start("callee_talks", &[]);
+    let callee = Callee::start("callee_talks");
     let id = place(&server, callee.address);
     wait_status(&server, &id, "answered");
     let wish = json!({ "to": "sip:ada@127.0.0.1" });
@@ -286,8 +289,7 @@ fn said(server: &Server) -> String {
 #[test]
 fn the_command_tells_each_step_and_its_exit_code_the_outcome() {
     let server = server(&[]);
-    let check = |scenario: &str, more: &[&str], code: i32, lines: &[&str]| {
-        let callee = Callee::start(scenario, more);
+    let check = |callee: Callee, code: i32, lines: &[&str]| {
         let mut command = command(&server, &format!("sip:ada@{}", callee.address), &["--from", "+15550100"]);
         let status = command.wait(Duration::from_secs(40));
         let said = said(&server);
@@ -296,8 +298,8 @@ fn the_command_tells_each_step_and_its_exit_code_the_outcome() {
         callee.went_well(&server.log());
     };
     let lines = ["dialing sip:ada@127.0.0.1:", "ringing after ", "answered after ", "ended: callee_hangup after "];
-    check("callee_answers", &[], 0, &lines);
-    check("callee_refuses", &["-key", "reply", "486 Busy Here"], 3, &["dialing ", "ended: busy (486 Busy Here)"]);
+    check(Callee::start("callee_answers"), 0, &lines);
+    check(Callee::refuse("486 Busy Here"), 3, &["dialing ", "ended: busy (486 Busy Here)"]);
 
     let mut refused = command(&server, "sip:ada@192.0.2.1", &[]);
     assert_eq!(refused.wait(Duration::from_secs(20)).code(), Some(2));
@@ -307,7 +309,7 @@ fn the_command_tells_each_step_and_its_exit_code_the_outcome() {
 #[test]
 fn ctrl_c_hangs_up() {
     let server = server(&[]);
-    let callee = Callee::start("callee_rings", &[]);
+    let callee = Callee::start("callee_rings");
     let mut command = command(&server, &format!("sip:ada@{}", callee.address), &[]);
     wait_for(Duration::from_secs(20), "the ringing", || said(&server).contains("ringing after ").then_some(()));
     command.signal("-INT");

@@ -31,7 +31,7 @@ fn wait_status(node: &Node, call: CallId, status: CallStatus) {
 fn a_call_that_crashes_leaves_no_telephone_ringing() {
     let node = Node::start(talkback());
     let crashed = metric("offhook_calls_total", "direction=\"outbound\",outcome=\"failed\"");
-    let callee = Callee::start("callee_rings", &[]);
+    let callee = Callee::start("callee_rings");
     let call = place(&node, callee.address);
     wait_status(&node, call, CallStatus::Ringing);
     node.inject(call, ActorKind::Call, Fault::Panic);
@@ -44,7 +44,7 @@ fn a_call_that_crashes_leaves_no_telephone_ringing() {
 #[test]
 fn a_call_that_crashes_leaves_no_callee_on_a_dead_line() {
     let node = Node::start(talkback());
-    let callee = Callee::start("callee_talks", &[]);
+    let callee = Callee::start("callee_talks");
     let call = place(&node, callee.address);
     wait_status(&node, call, CallStatus::Answered);
     node.inject(call, ActorKind::Call, Fault::Panic);
@@ -57,7 +57,7 @@ fn a_call_that_crashes_leaves_no_callee_on_a_dead_line() {
 #[test]
 fn calls_that_die_together_are_called_back() {
     let node = Node::start(talkback());
-    let callee = Callee::start("callee_rings", &[]);
+    let callee = Callee::start("callee_rings");
     let call = place(&node, callee.address);
     wait_status(&node, call, CallStatus::Ringing);
     node.handle.inject(ActorKind::Calls, Fault::Panic);
@@ -70,7 +70,7 @@ fn calls_that_die_together_are_called_back() {
 fn what_a_call_is_made_of_is_started_again() {
     let node = Node::start(talkback());
     for actor in [ActorKind::AiSession, ActorKind::JitterBuffer, ActorKind::Vad, ActorKind::Recorder] {
-        let callee = Callee::start("callee_answers", &[]);
+        let callee = Callee::start("callee_answers");
         let call = place(&node, callee.address);
         wait_status(&node, call, CallStatus::Answered);
         node.inject(call, actor, Fault::Panic);
@@ -84,7 +84,7 @@ fn what_a_call_is_made_of_is_started_again() {
 #[test]
 fn a_jitter_buffer_that_fails_before_the_answer_is_started_again() {
     let node = Node::start(talkback());
-    let callee = Callee::start("callee_early", &[]);
+    let callee = Callee::start("callee_early");
     let call = place(&node, callee.address);
     wait_status(&node, call, CallStatus::Ringing);
     node.inject(call, ActorKind::JitterBuffer, Fault::Panic);
@@ -96,7 +96,7 @@ fn a_jitter_buffer_that_fails_before_the_answer_is_started_again() {
 #[test]
 fn an_answered_call_outlives_the_sip_endpoint() {
     let node = Node::start(talkback());
-    let callee = Callee::start("callee_answers", &[]);
+    let callee = Callee::start("callee_answers");
     let call = place(&node, callee.address);
     wait_status(&node, call, CallStatus::Answered);
     node.handle.inject(ActorKind::SipEndpoint, Fault::Panic);
@@ -109,7 +109,7 @@ fn an_answered_call_outlives_the_sip_endpoint() {
 #[test]
 fn an_invite_that_dies_with_the_sip_endpoint_ends_its_call() {
     let node = Node::start(talkback());
-    let callee = Callee::start("callee_rings", &[]);
+    let callee = Callee::start("callee_rings");
     let call = place(&node, callee.address);
     wait_status(&node, call, CallStatus::Ringing);
     node.handle.inject(ActorKind::SipEndpoint, Fault::Panic);

@@ -429,6 +429,12 @@ impl Call {
             Event::HungUp { reason, .. } => self.end(self.party.hung_up(), reason, me),
             Event::AckTimedOut { .. } => self.end(HangupCause::NotConfirmed, Some("no ACK came".into()), me),
             Event::Reinvited { invite, .. } => self.handle_reinvite(&invite),
+            Event::ReinviteAnswered { sdp, .. } => self.handle_confirmed(sdp, me).await,
+            Event::ReinviteRefused { status, .. } => {
+                tracing::info!(call = %self.id, status = status.code(), "the peer did not take our re-INVITE");
+            }
+            Event::Updated { update, .. } => self.handle_update(&update, me).await,
+            Event::SessionExpired { .. } => self.end(HangupCause::Failed, Some("nobody refreshed the session".into()), me),
             Event::Info { request, .. } => {
                 if let Some(digit) = dtmf_of_info(&request) {
                     self.ports.digit(digit);

@@ -287,10 +287,8 @@ impl Calls {
             },
         };
         match &refusal {
-            PlaceRefusal::Asked(error) => {
-                tracing::info!(%error, "a call cannot be placed as it was asked for");
-                metrics::counter!("offhook_calls_rejected_total", "reason" => "no_route").increment(1);
-            }
+            // Whoever asks is told what to mend.
+            PlaceRefusal::Asked(_) => metrics::counter!("offhook_calls_rejected_total", "reason" => "no_route").increment(1),
             PlaceRefusal::Node(refusal) => self.count(*refusal),
         }
         let _asker_left = reply.send(Err(refusal));

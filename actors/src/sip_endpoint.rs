@@ -77,6 +77,10 @@ pub enum SipMsg {
     Ring(DialogId),
     /// By a call: 200 OK with this SDP.
     Answer(DialogId, String),
+    /// By a call: 200 OK with this SDP to the UPDATE that waits.
+    AnswerUpdate(DialogId, String),
+    /// By a call: a refusal of the UPDATE that waits.
+    RefuseUpdate(DialogId, StatusCode),
     /// By a call or by Calls: a final refusal.
     Refuse {
         /// The INVITE's dialog.
@@ -195,26 +199,20 @@ impl Worker for SipEndpoint {
                 self.endpoint.handle_timeout(now);
             }
             SipMsg::Own(dialog, call) => self.handle_own(dialog, call),
-            SipMsg::Invite(invite, call) => {
-                let dialog = self.endpoint.invite(now, *invite);
-                self.owners.insert(dialog.clone(), Owner::Call(call.clone()));
-                if call.send(CallMsg::Dialing(dialog.clone())).is_err() {
-                    self.endpoint.hang_up(now, &dialog, Some(reason_of(HangupCause::Crashed)));
-                }
-            }
+            SipMsg::Invite(invite, call) => self.place(now, *invite, call),
             SipMsg::Ring(dialog) => self.endpoint.ring(now, &dialog),
             SipMsg::Answer(dialog, sdp) => {
                 self.endpoint.answer(now, &dialog, sdp);
                 self.tell_answered(&dialog);
             }
             SipMsg::Refuse { dialog, status, retry_after } => self.endpoint.refuse(now, &dialog, status, retry_after),
-            SipMsg::HangUp(dialog, reason) => self.endpoint.hang_up(now, &dialog, Some(reason)),
-            SipMsg::HangUpOf(call, reason) => {
-                let owned = |owner: &Owner| matches!(owner, Owner::Call(owner) if owner.id() == call);
-                for (dialog, _) in self.owners.iter().filter(|(_, owner)| owned(owner)) {
-                    self.endpoint.hang_up(now, dialog, Some(reason));
-                }
+            SipMsg::AnswerUpdate(dialog, sdp) => {
+                self.endpoint.answer_update(now, &dialog, sdp);
+                self.tell_answered(&dialog);
             }
+            SipMsg::RefuseUpdate(dialog, status) => self.endpoint.refuse_update(now, &dialog, status),
+            SipMsg::HangUp(dialog, reason) => self.endpoint.hang_up(now, &dialog, Some(reason)),
+            SipMsg::HangUpOf(call, reason) => self.hang_up_of(now, call, reason),
             SipMsg::Restore(snapshot, call) => {
                 let dialog = self.endpoint.restore(*snapshot);
                 self.owners.insert(dialog, Owner::Call(call));
@@ -279,6 +277,22 @@ impl SipEndpoint {
         }
     }
 
+    fn place(&mut self, now: Instant, invite: OutboundInvite, call: Mailbox<CallMsg>) {
+        let dialog = self.endpoint.invite(now, invite);
+        self.owners.insert(dialog.clone(), Owner::Call(call.clone()));
+        if call.send(CallMsg::Dialing(dialog.clone())).is_err() {
+            self.endpoint.hang_up(now, &dialog, Some(reason_of(HangupCause::Crashed)));
+        }
+    }
+
+    /// Looks at every dialog, which is fine for something as rare as this.
+    fn hang_up_of(&mut self, now: Instant, call: ActorId, reason: &'static str) {
+        let owned = |owner: &Owner| matches!(owner, Owner::Call(owner) if owner.id() == call);
+        for (dialog, _) in self.owners.iter().filter(|(_, owner)| owned(owner)) {
+            self.endpoint.hang_up(now, dialog, Some(reason));
+        }
+    }
+
     /// What the call needs to take its dialog to another endpoint, should this one die before the ACK.
     fn tell_answered(&self, dialog: &DialogId) {
         if let (Some(Owner::Call(call)), Some(snapshot)) = (self.owners.get(dialog), self.endpoint.snapshot(dialog)) {
@@ -305,7 +319,7 @@ impl SipEndpoint {
             other => other.dialog().clone(),
         };
         let ended = matches!(event, Event::Terminated { .. });
-        let stands = matches!(event, Event::Confirmed { .. } | Event::Answered { .. });
+        let stands = matches!(event, Event::Confirmed { .. } | Event::Answered { .. } | Event::ReinviteAnswered { .. });
         let snapshot = stands.then(|| self.endpoint.snapshot(&dialog)).flatten().map(Box::new);
         match self.owners.get_mut(&dialog) {
             Some(Owner::Awaited { events, .. }) if events.len() < EVENTS_BEFORE_OWNER_MAX => events.push(event),

@@ -18,18 +18,30 @@ pub struct Callee {
 }
 
 impl Callee {
-    /// Plays this scenario of `load-tests/sipp`, with these arguments more.
-    pub fn start(scenario: &str, more: &[&str]) -> Self {
+    /// Plays this scenario of `load-tests/sipp`.
+    pub fn start(scenario: &str) -> Self {
+        Self::play(&Self::scenario(scenario))
+    }
+
+    /// Refuses the call so: `404 Not Found`.
+    pub fn refuse(reply: &str) -> Self {
+        Self::play(&Self::scenario("callee_refuses").replace("486 Busy Here", reply))
+    }
+
+    fn scenario(name: &str) -> String {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("load-tests/sipp/{name}.xml"));
+        std::fs::read_to_string(path).unwrap()
+    }
+
+    fn play(scenario: &str) -> Self {
         let (folder, address) = (Folder::new(), free_address());
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("load-tests/sipp/{scenario}.xml"));
+        std::fs::write(folder.path().join("scenario.xml"), scenario).unwrap();
         std::fs::write(folder.path().join("speech.ul"), speech_in_g711()).unwrap();
         let child = Command::new("sipp")
-            .arg("-sf")
-            .arg(script)
+            .args(["-sf", "scenario.xml"])
             .args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", &address.port().to_string(), "-m", "1"])
             .args(["-timeout", "60", "-timeout_error", "-nostdin", "-trace_err", "-error_file", "errors"])
             .args(["-trace_msg", "-message_file", "messages"])
-            .args(more)
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -121,17 +121,27 @@ impl Call {
         self.ports.leg.tell(LegMsg::Renegotiated(Box::new(negotiated)));
     }
 
+    /// An UPDATE with an offer: as a re-INVITE, and before the answer too, where it moves early media.
+    pub(super) async fn handle_update(&mut self, update: &Request, me: &Mailbox<CallMsg>) {
+        let Party::Sip { dialog, local: Some(local), .. } = &mut self.party else { return };
+        match answer_to(update, local) {
+            Ok((body, negotiated)) => {
+                local.previous = Some(body.clone());
+                self.shared.sip.tell(SipMsg::AnswerUpdate(dialog.clone(), body));
+                match (&self.phase, negotiated) {
+                    (Phase::Dialing, Some(negotiated)) => self.hear_early(negotiated, me).await,
+                    (_, Some(negotiated)) => self.renegotiate(negotiated),
+                    (_, None) => {}
+                }
+            }
+            Err(error) => self.shared.sip.tell(SipMsg::RefuseUpdate(dialog.clone(), status_of(&error))),
+        }
+    }
+
     /// A re-INVITE: hold, resume, or a new address. The sockets and the codec stay.
     pub(super) fn handle_reinvite(&mut self, invite: &Request) {
         let Party::Sip { dialog, local: Some(local), .. } = &mut self.party else { return };
-        let answered = if invite.body.is_empty() {
-            Ok((sdp::offer(local), None))
-        } else {
-            SessionDescription::parse(&invite.body)
-                .and_then(|offer| sdp::answer(&offer, local))
-                .map(|(body, negotiated)| (body, Some(negotiated)))
-        };
-        match answered {
+        match answer_to(invite, local) {
             Ok((body, negotiated)) => {
                 local.previous = Some(body.clone());
                 self.shared.sip.tell(SipMsg::Answer(dialog.clone(), body));
@@ -145,6 +155,15 @@ impl Call {
             }
         }
     }
+}
+
+/// Our answer to an offer in the middle of a call, and what it agrees on; our offer to a request without one.
+fn answer_to(request: &Request, local: &LocalMedia) -> Result<(String, Option<Negotiated>), SdpError> {
+    if request.body.is_empty() {
+        return Ok((sdp::offer(local), None));
+    }
+    let offer = SessionDescription::parse(&request.body)?;
+    sdp::answer(&offer, local).map(|(body, negotiated)| (body, Some(negotiated)))
 }
 
 /// What was agreed on stays for the rest of the call: the codec, and encryption where the profile demands it.

@@ -133,11 +133,7 @@ impl Call {
         self.note_ringing(answer.is_some());
         let Some(answer) = answer else { return };
         match self.agree(&answer) {
-            Ok(negotiated) => {
-                if let Err(reason) = self.hear(negotiated, me).await {
-                    self.end(HangupCause::Failed, Some(reason), me);
-                }
-            }
+            Ok(negotiated) => self.hear_early(negotiated, me).await,
             // The 200 may bring a better one.
             Err(error) => tracing::info!(call = %self.id, %error, "early media cannot be used"),
         }
@@ -159,6 +155,13 @@ impl Call {
     fn agree(&self, answer: &Bytes) -> Result<Negotiated, SdpError> {
         let Party::Sip { local: Some(local), .. } = &self.party else { return Err(SdpError::NoAudio) };
         sdp::accept(&SessionDescription::parse(answer)?, local)
+    }
+
+    /// Early media is to be heard as this says.
+    pub(super) async fn hear_early(&mut self, negotiated: Negotiated, me: &Mailbox<CallMsg>) {
+        if let Err(reason) = self.hear(negotiated, me).await {
+            self.end(HangupCause::Failed, Some(reason), me);
+        }
     }
 
     /// Early media is heard and recorded from now on, or goes on as another branch wants it.
