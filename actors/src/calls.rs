@@ -64,8 +64,8 @@ pub enum CallsMsg {
     Bridge(Vec<Guest>, Option<RoomId>, oneshot::Sender<Result<RoomId, BridgeRefusal>>),
     /// By the HTTP side and tests: a call is to do something else in its conference. False when no such call is up.
     Room(CallId, RoomOrder, oneshot::Sender<bool>),
-    /// By the HTTP side: this call is to be joined with somebody who is to be called. Answered when that one has picked up, or not.
-    Consult(CallId, Box<CallOut>),
+    /// By the HTTP side and tests: somebody is to be called for this call. False when no such call is up.
+    Consult(CallId, Box<CallOut>, oneshot::Sender<bool>),
     /// By a call: somebody is to be called for it.
     PlaceFor(Box<PlaceFor>),
     /// By tests and whoever asks: who is in which conference.
@@ -195,11 +195,9 @@ impl Worker for Calls {
                 let child = self.children.values().find(|child| child.id == id);
                 let _asker_left = reply.send(child.is_some_and(|child| child.mailbox.send(CallMsg::Room(order)).is_ok()));
             }
-            CallsMsg::Consult(id, asked) => {
-                // Without such a call the answer is that the asker is dropped.
-                if let Some(child) = self.children.values().find(|child| child.id == id) {
-                    drop(child.mailbox.send(CallMsg::CallOut(asked)));
-                }
+            CallsMsg::Consult(id, asked, reply) => {
+                let child = self.children.values().find(|child| child.id == id);
+                let _asker_left = reply.send(child.is_some_and(|child| child.mailbox.send(CallMsg::CallOut(asked)).is_ok()));
             }
             CallsMsg::PlaceFor(asked) => self.place_for(*asked, me).await,
             CallsMsg::Rooms(reply) => self.rooms.list(reply),

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use media::codec::Codec;
 use media::dtmf::Digit;
 use media::frame::SharedFrame;
-use media::mixer::{MemberId, Mixer};
+use media::mixer::{MemberId, Mixer, Role};
 use media::relay::RelayTerms;
 use store::CallId;
 use tokio::sync::oneshot;
@@ -27,7 +27,7 @@ use crate::call::{CallMsg, CallPorts};
 use crate::clock::{Tick, Ticking};
 use crate::kind::ActorKind;
 use crate::leg::{LegMsg, Onward};
-use crate::mailbox::{Lane, Letter, Mailbox};
+use crate::mailbox::{Lane, Letter, Mailbox, Port};
 use crate::media_threads::Seat;
 use crate::vad::VadMsg;
 use crate::worker::{Failure, Worker};
@@ -235,35 +235,41 @@ impl Conference {
 
     fn join(&mut self, joining: Joining, me: &Mailbox<ConferenceMsg>) {
         let Joining { call, mailbox, ports, attendance, speech } = joining;
+        let at = self.guests.place_of(call);
         let known = self.guests.remove(call);
         let (party, agent) = match &known {
             Some(guest) => (Some(guest.party), guest.agent),
-            None => (self.mixer.join(media::mixer::Role::Muted, speech.law), None),
+            None => (self.mixer.join(Role::Muted, speech.law), None),
         };
-        let Some(party) = party else { return refuse(&mailbox, self.room) };
-        let agent = match (agent, attendance.agent) {
-            (Some(agent), AgentPart::Away) => {
-                self.mixer.leave(agent);
-                None
-            }
-            (None, AgentPart::Talks) => match self.mixer.join(media::mixer::Role::Talker, speech.law) {
-                Some(agent) => Some(agent),
-                None => {
-                    self.mixer.leave(party);
-                    return refuse(&mailbox, self.room);
-                }
-            },
-            (agent, _) => agent,
+        let agent = self.seat_agent(agent, attendance.agent, speech.law);
+        let (Some(party), Some(agent)) = (party, agent) else {
+            party.into_iter().for_each(|party| self.mixer.leave(party));
+            let _call_ended_already = mailbox.send(CallMsg::RoomFull(self.room));
+            return self.tell_left(call, RoomEvent::Left);
         };
         let place = Place { conference: me.clone(), party, agent };
         let _call_ended_already = mailbox.send(CallMsg::Joined(self.room, Box::new(place)));
+        if known.is_none() {
+            self.tell_who_is_here(&mailbox);
+        }
         let counted = known.map_or_else(|| Counted::new("offhook_conference_members"), |guest| guest.counted);
-        self.guests.push(Guest { call, mailbox, ports, attendance, speech, party, agent, counted });
-        self.handle_speech(call, speech);
+        self.guests.insert(at, Guest { call, mailbox, ports, attendance, speech, party, agent, counted });
         tracing::info!(room = self.room.0, call = %call, part = attendance.party.as_str(), agent = ?attendance.agent, "in a conference");
         self.assign();
         self.tell_news(call, RoomEvent::Joined(attendance));
-        self.choose_way();
+        self.handle_speech(call, speech);
+    }
+
+    /// The agent's place, or that it has none; `None` when there is no room for it.
+    fn seat_agent(&mut self, agent: Option<MemberId>, part: AgentPart, law: Codec) -> Option<Option<MemberId>> {
+        match (agent, part) {
+            (Some(agent), AgentPart::Away) => {
+                self.mixer.leave(agent);
+                Some(None)
+            }
+            (None, AgentPart::Talks) => self.mixer.join(Role::Talker, law).map(Some),
+            (agent, _) => Some(agent),
+        }
     }
 
     fn leave(&mut self, call: CallId, how: RoomEvent) {
@@ -273,23 +279,27 @@ impl Conference {
         if let Some(agent) = guest.agent {
             self.mixer.leave(agent);
         }
+        self.tell_left(call, how);
+        let _call_ended_already = guest.mailbox.send(CallMsg::RoomNews(RoomNews { call, event: how, others: 0 }));
+    }
+
+    fn tell_left(&mut self, call: CallId, how: RoomEvent) {
         self.assign();
         self.choose_way();
         self.tell_news(call, how);
-        let _call_ended_already = guest.mailbox.send(CallMsg::RoomNews(RoomNews { call, event: how, others: 0 }));
     }
 
     /// Whispers go by calls, which come and go; the mixer knows members.
     fn assign(&mut self) {
         for guest in self.guests.iter() {
             let role = match guest.attendance.party {
-                Part::Talks => media::mixer::Role::Talker,
-                Part::Muted => media::mixer::Role::Muted,
-                Part::OnHold => media::mixer::Role::Held,
-                Part::ListensIn => media::mixer::Role::Listener,
+                Part::Talks => Role::Talker,
+                Part::Muted => Role::Muted,
+                Part::OnHold => Role::Held,
+                Part::ListensIn => Role::Listener,
                 Part::Whispers(to) => {
                     let to = self.guests.find(to).map(|to| to.party);
-                    to.map_or(media::mixer::Role::Listener, media::mixer::Role::Whisperer)
+                    to.map_or(Role::Listener, Role::Whisperer)
                 }
             };
             self.mixer.set_role(guest.party, role);
@@ -300,6 +310,15 @@ impl Conference {
         for guest in self.guests.iter() {
             let others = self.guests.parties().filter(|party| party.call != guest.call).count();
             let _call_ended_already = guest.mailbox.send(CallMsg::RoomNews(RoomNews { call, event, others }));
+        }
+    }
+
+    /// A newcomer's record says whom it met.
+    fn tell_who_is_here(&self, newcomer: &Mailbox<CallMsg>) {
+        let others = self.guests.parties().count();
+        for guest in self.guests.iter() {
+            let news = RoomNews { call: guest.call, event: RoomEvent::Joined(guest.attendance), others };
+            let _call_ended_already = newcomer.send(CallMsg::RoomNews(news));
         }
     }
 
@@ -349,7 +368,7 @@ impl Conference {
     }
 
     /// Tells the legs of two what to do with their packets; one who is alone keeps them.
-    fn order(&self, pair: [CallId; 2], onward: impl Fn(crate::mailbox::Port<LegMsg>) -> Onward) {
+    fn order(&self, pair: [CallId; 2], onward: impl Fn(Port<LegMsg>) -> Onward) {
         let legs = pair.map(|call| self.guests.find(call).map(|guest| &guest.ports.leg));
         match legs {
             [Some(one), Some(other)] => {
@@ -380,10 +399,6 @@ fn tell_heard(guest: &Guest, mixer: &Mixer, tick: Tick) {
         guest.ports.vad.tell(VadMsg::Caller(Arc::clone(frame)));
         guest.ports.ai.tell(AiMsg::Caller(tick.due, Arc::clone(frame)));
     }
-}
-
-fn refuse(mailbox: &Mailbox<CallMsg>, room: RoomId) {
-    let _call_ended_already = mailbox.send(CallMsg::RoomFull(room));
 }
 
 /// Counts something as there for as long as it exists, so that a crash is counted out too.

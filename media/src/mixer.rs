@@ -141,7 +141,7 @@ impl Mixer {
 
     /// Changes what somebody says and hears. What waits of it is forgotten.
     pub fn set_role(&mut self, id: MemberId, role: Role) {
-        if let Some(member) = self.member(id) {
+        if let Some(member) = self.member(id).filter(|member| member.role != role) {
             member.role = role;
             member.queue.clear();
         }

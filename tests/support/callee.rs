@@ -20,12 +20,17 @@ pub struct Callee {
 impl Callee {
     /// Plays this scenario of `load-tests/sipp`.
     pub fn start(scenario: &str) -> Self {
-        Self::play(&Self::scenario(scenario))
+        Self::play(&Self::scenario(scenario), &[])
+    }
+
+    /// As that, and it says what it hears.
+    pub fn echo(scenario: &str) -> Self {
+        Self::play(&Self::scenario(scenario), &["-rtp_echo"])
     }
 
     /// Refuses the call so: `404 Not Found`.
     pub fn refuse(reply: &str) -> Self {
-        Self::play(&Self::scenario("callee_refuses").replace("486 Busy Here", reply))
+        Self::play(&Self::scenario("callee_refuses").replace("486 Busy Here", reply), &[])
     }
 
     fn scenario(name: &str) -> String {
@@ -33,7 +38,7 @@ impl Callee {
         std::fs::read_to_string(path).unwrap()
     }
 
-    fn play(scenario: &str) -> Self {
+    fn play(scenario: &str, more: &[&str]) -> Self {
         let (folder, address) = (Folder::new(), free_address());
         std::fs::write(folder.path().join("scenario.xml"), scenario).unwrap();
         std::fs::write(folder.path().join("speech.ul"), speech_in_g711()).unwrap();
@@ -42,6 +47,7 @@ impl Callee {
             .args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", &address.port().to_string(), "-m", "1"])
             .args(["-timeout", "60", "-timeout_error", "-nostdin", "-trace_err", "-error_file", "errors"])
             .args(["-trace_msg", "-message_file", "messages"])
+            .args(more)
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -23,6 +23,11 @@ pub struct Peer {
 impl Peer {
     /// Sends an INVITE from this user to anybody at `target`.
     pub fn invite(target: SocketAddr, from: &str) -> Self {
+        // Nobody sends or hears anything there: discard.
+        Self::invite_with(target, from, sdp::offer(&LocalMedia::new([127, 0, 0, 1].into(), 9, 1)))
+    }
+
+    fn invite_with(target: SocketAddr, from: &str, sdp: String) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
         let local = socket.local_addr().unwrap();
@@ -30,8 +35,6 @@ impl Peer {
         let mut endpoint = Endpoint::new(EndpointConfig::default(), u64::from(local.port()));
         let callee = Uri::sip(Some("demo"), Host::from(target.ip()), Some(target.port()));
         let from = NameAddr::new(Uri::sip(Some(from), Host::from(local.ip()), None));
-        // Nobody sends or hears anything there: discard.
-        let sdp = sdp::offer(&LocalMedia::new(local.ip(), 9, 1));
         let invite = OutboundInvite { flow: Some(flow), sdp: Some(sdp), ..OutboundInvite::new(callee, from) };
         let dialog = endpoint.invite(Instant::now(), invite);
         Self { socket, endpoint, flow, dialog, received: Vec::new() }
@@ -47,6 +50,20 @@ impl Peer {
         });
         peer.dialog = answered;
         peer
+    }
+
+    /// Calls with this offer, and waits for the answer to it.
+    pub fn call_with(target: SocketAddr, from: &str, offer: String) -> (Self, Vec<u8>) {
+        let mut peer = Self::invite_with(target, from, offer);
+        let (dialog, answer) = peer.wait(|event| match event {
+            Event::Answered { dialog, sdp, .. } => {
+                Some((dialog.clone(), sdp.as_ref().map(|sdp| sdp.to_vec()).unwrap_or_default()))
+            }
+            Event::Refused { status, .. } => panic!("refused: {}", status.code()),
+            _ => None,
+        });
+        peer.dialog = dialog;
+        (peer, answer)
     }
 
     pub fn hang_up(&mut self) {
@@ -83,7 +100,8 @@ impl Peer {
         }
     }
 
-    fn step(&mut self) -> Vec<Event> {
+    /// Takes what has come; waits for it for 10 ms at most.
+    pub fn step(&mut self) -> Vec<Event> {
         let mut buffer = [0; 65_535];
         if let Ok(length) = self.socket.recv(&mut buffer) {
             self.received.push(String::from_utf8_lossy(&buffer[..length]).into_owned());

@@ -6,6 +6,8 @@
 //!                                     +--the conference dies--> it comes in again, or is alone with its agent
 //! ```
 
+use std::time::Duration;
+
 use ractor::ActorId;
 use store::HangupCause;
 
@@ -16,6 +18,9 @@ use crate::conference::{ConferenceMsg, Joining, RoomEvent, RoomNews, Speech};
 use crate::leg::LegMsg;
 use crate::mailbox::Mailbox;
 use crate::vad::VadMsg;
+
+/// How often a call that is invited looks whether it is up: nobody notices a tenth of a second there.
+const UP_LOOKED_FOR: Duration = Duration::from_millis(100);
 
 /// What a call is told to come into a conference.
 #[derive(Debug)]
@@ -38,10 +43,14 @@ pub(super) struct Bridged {
 }
 
 impl Call {
-    /// Comes into a conference. Before it is up, a call has nobody to bring.
+    /// Comes into a conference, as soon as it is up: before, a call has nobody to bring.
     pub(super) async fn handle_invitation(&mut self, invitation: Invitation, me: &Mailbox<CallMsg>) {
-        if !matches!(self.phase, Phase::Up { .. }) {
-            return tracing::info!(call = %self.id, "not answered, so not in a conference");
+        match self.phase {
+            Phase::Up { .. } => {}
+            Phase::Ending => return,
+            Phase::Arriving | Phase::Dialing | Phase::Ringing { .. } => {
+                return self.after(UP_LOOKED_FOR, CallMsg::Invited(Box::new(invitation)), me);
+            }
         }
         let Invitation { room, conference, attendance } = invitation;
         if self.bridged.as_ref().is_some_and(|before| before.room != room) {
@@ -101,10 +110,11 @@ impl Call {
     pub(super) async fn handle_room_news(&mut self, news: RoomNews, me: &Mailbox<CallMsg>) {
         self.draft.room_news(&news, &self.shared);
         let Some(bridged) = self.bridged.as_mut().filter(|_| news.call != self.id) else { return };
-        bridged.others = news.others;
+        let before = std::mem::replace(&mut bridged.others, news.others);
         match news.event {
             RoomEvent::Joined(_) => self.handle_partner_joined(news.call, me).await,
-            RoomEvent::Left | RoomEvent::Lost if news.others > 0 => {}
+            // There is company, or there was none: a supervisor left.
+            RoomEvent::Left | RoomEvent::Lost if news.others > 0 || before == 0 => {}
             RoomEvent::Left if self.hangs_up_alone() => self.end(HangupCause::BridgeEnded, None, me),
             RoomEvent::Left => self.go_on_alone("nobody else is left", me).await,
             RoomEvent::Lost => self.go_on_alone("the other side was lost", me).await,

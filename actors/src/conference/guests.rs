@@ -26,8 +26,13 @@ pub(super) struct Guest {
 pub(super) struct Guests(Vec<Guest>);
 
 impl Guests {
-    pub(super) fn push(&mut self, guest: Guest) {
-        self.0.push(guest);
+    /// Where a guest is, or would come.
+    pub(super) fn place_of(&self, call: CallId) -> usize {
+        self.0.iter().position(|guest| guest.call == call).unwrap_or(self.0.len())
+    }
+
+    pub(super) fn insert(&mut self, at: usize, guest: Guest) {
+        self.0.insert(at, guest);
     }
 
     pub(super) fn remove(&mut self, call: CallId) -> Option<Guest> {
