@@ -23,6 +23,13 @@ use crate::mailbox::Mailbox;
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct RoomId(pub u64);
 
+impl RoomId {
+    /// Logs what went wrong with the conference.
+    pub(crate) fn complain(self, what: &str, reason: &str) {
+        tracing::error!(room = self.0, reason, "{what}");
+    }
+}
+
 /// What the party of a call does in a conference.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Part {

@@ -156,7 +156,7 @@ impl Calls {
         let started = timeout(START_MAX, seat.runtime.spawn(spawn::<Conference>(args, me.cell()))).await;
         let started =
             started.map_or_else(|late| Err(late.to_string()), |ended| ended.unwrap_or_else(|panic| Err(panic.to_string())));
-        let mailbox = started.map_err(|reason| tracing::error!(room = id.0, reason, "a conference could not be started"))?;
+        let mailbox = started.map_err(|reason| id.complain("a conference could not be started", &reason))?;
         self.rooms.up.insert(mailbox.id(), Room { id, mailbox: mailbox.clone(), seat, budget });
         Ok(mailbox)
     }
@@ -165,7 +165,7 @@ impl Calls {
     pub(super) async fn handle_room_ended(&mut self, child: ActorId, ended: Ended, me: &Mailbox<CallsMsg>) {
         let Some(Room { id, seat, mut budget, .. }) = self.rooms.up.remove(&child) else { return };
         if let Ended::Failed(reason) = ended {
-            tracing::error!(room = id.0, reason, "a conference died");
+            id.complain("a conference died", &reason);
             metrics::counter!("offhook_actor_restarts_total", "actor" => ActorKind::Conference.name()).increment(1);
             if let Verdict::RestartAfter(_) = budget.handle_death(Instant::now())
                 && let Ok(mailbox) = self.start_room(id, seat, budget, me).await
