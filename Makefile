@@ -1,7 +1,7 @@
 # Every command a person needs; `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test demo bench bench-turns bench-accept load observe deny check-providers
+.PHONY: help run test demo bench bench-turns bench-accept load observe deny fuzz check-providers
 
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 # espeak-ng is the offline engine's voice; the C compiler builds SQLite and ring, and CMake with it libopus.
@@ -49,6 +49,10 @@ observe: ## a Prometheus that reads the running server and knows its alerts, on 
 check-providers: ## one short live turn with each AI provider whose key is in the environment; says which it skipped
 	cargo build --locked --release --bin offhook
 	$(RELEASE)/offhook providers check
+
+fuzz: ## fuzz each target for FUZZ_SECONDS (30 unless told); installs a nightly compiler and cargo-fuzz once
+	@scripts/packages.sh $(NEEDED)
+	scripts/fuzz.sh
 
 deny: ## check licences and sources of the dependencies; installs cargo-deny once
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny

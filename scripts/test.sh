@@ -12,6 +12,9 @@ readonly PACKAGES=(
     flite:flite
     sipp:sip-tester
     baresip:baresip-core
+    kamailio:kamailio
+    linphonec:linphone-cli
+    tcpdump:tcpdump
     dnsmasq:dnsmasq-base
     openssl:openssl
     sox:sox
@@ -101,6 +104,13 @@ if command -v cargo-deny >/dev/null; then
     stage "licences and sources" 120 cargo deny check bans licenses sources
 else
     printf '\n=== %s\n' "licences and sources: skipped, cargo-deny is not here and is long to build (make deny)" >&3
+fi
+# What the fuzzer runs is run by the tests above too, over the seeds and a fixed number of changes of them. Its own build takes
+# minutes, so it is asked for: FUZZ_SECONDS=30 make test.
+if [[ -n ${FUZZ_SECONDS:-} ]]; then
+    stage "fuzz" $((900 + 20 * FUZZ_SECONDS)) scripts/fuzz.sh
+else
+    printf '\n=== %s\n' "fuzz: the seeds and changes of them were run as tests; FUZZ_SECONDS=30 fuzzes for longer (make fuzz)" >&3
 fi
 if ((${#real[@]} > 0)); then
     stage "real calls" 1500 scripts/side-by-side.sh 3 2 "${real[@]}"

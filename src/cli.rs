@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::call::CallArguments;
 use crate::knowledge::KnowledgeCommand;
+use crate::trunk::TrunkCommand;
 
 /// An actor-based telephony media server for voice AI.
 #[derive(Debug, Parser)]
@@ -49,6 +50,9 @@ pub enum Command {
     /// What to do with AI providers
     #[command(subcommand)]
     Providers(ProvidersCommand),
+    /// What to do with a trunk
+    #[command(subcommand)]
+    Trunk(TrunkCommand),
     /// Read a PDF from standard input and write its pages: what the server runs, so that a bad one harms nothing else
     #[command(hide = true)]
     ReadPdf,

@@ -7,6 +7,8 @@ mod ambience;
 mod assistant;
 mod cascade;
 mod engine;
+mod front_door;
+mod identity;
 mod knowledge;
 mod media;
 mod phrases;
@@ -19,6 +21,8 @@ mod services;
 mod sip;
 mod stream;
 mod tools;
+mod transfer;
+mod trunk;
 mod values;
 
 #[cfg(test)]
@@ -29,20 +33,22 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use actors::config::TrunkConfig;
 use toml::Table;
 
 pub use assistant::{AssistantConfig, DEMO, NumberConfig};
 pub use cascade::PartConfig;
 pub use engine::{EngineKind, MenuAction, OfflineMode};
+pub use identity::{AttestationName, IdentityConfig, IdentityPolicy};
 pub use knowledge::{DocumentPlace, KnowledgeConfig, KnowledgeStoreConfig};
-pub use media::{CodecName, CodecsConfig, EagernessName, JitterConfig, TurnConfig, VadConfig};
+pub use media::{CodecsConfig, EagernessName, JitterConfig, TurnConfig, VadConfig};
 pub use problem::{Problem, Problems};
 pub use reader::Setting;
 pub use secret::Secret;
 pub use security::SecurityConfig;
 pub use server::{
     DatabaseConfig, HttpConfig, LimitsConfig, LogFormat, MetricsConfig, NodeConfig, RecordingConfig, RecordingMode, RtpConfig,
-    SrtpName, TelemetryConfig,
+    TelemetryConfig,
 };
 pub use services::{ProviderConfig, TwilioConfig};
 pub use sip::{SipConfig, SipTls};
@@ -70,8 +76,12 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// Where SIP is spoken.
     pub sip: SipConfig,
+    /// Carriers.
+    pub trunks: Vec<TrunkConfig>,
     /// Who may use the API.
     pub security: SecurityConfig,
+    /// Whether callers' numbers are theirs, and how ours are signed.
+    pub identity: IdentityConfig,
     /// The sockets of the calls' audio.
     pub rtp: RtpConfig,
     /// How long packets are held back.
@@ -154,22 +164,26 @@ impl Config {
         let variable = |name: &str| Some(ai::secret::Secret::from(key(name)?.expose()));
         let tools = tools::read_tools(root, &variable);
         let assistants = assistant::read_assistants(root, &turn, &providers, &tools, &key);
+        let (rtp, codecs) = (server::read_rtp(root.section("rtp")), media::read_codecs(root.section("codecs")));
+        let defaults = trunk::Defaults { codecs: codecs.wire(), srtp: rtp.srtp.wire() };
         Self {
             http: server::read_http(root.section("http")),
             metrics: server::read_metrics(root.section("metrics")),
             sip: sip::read_sip(root.section("sip")),
+            trunks: trunk::read_trunks(root, &defaults, &key),
             security: security::read_security(root.section("security"), key),
-            rtp: server::read_rtp(root.section("rtp")),
+            identity: identity::read_identity(root.section("identity")),
+            rtp,
             jitter: media::read_jitter(root.section("jitter")),
             vad: media::read_vad(root.section("vad")),
-            codecs: media::read_codecs(root.section("codecs")),
+            codecs,
             recording: server::read_recording(root.section("recording")),
             database: server::read_database(root.section("database"), &node.data_dir),
             twilio: services::read_twilio(root.section("twilio")),
             knowledge: knowledge::read_knowledge(root.section("knowledge"), &providers, key),
             default_assistant: read_routing(root.section("routing"), &assistants),
             limits: server::read_limits(root.section("limits")),
-            telemetry: server::read_telemetry(root.section("telemetry"), otlp_headers),
+            telemetry: server::read_telemetry(root.section("telemetry"), otlp_headers, key),
             numbers: assistant::read_numbers(root, &assistants),
             settings: Vec::new(),
             assistants,

@@ -13,7 +13,7 @@ use api::{
     StreamStart, TwilioAnswer, TwilioRefusal, TwilioStatus,
 };
 use futures_util::future::BoxFuture;
-use store::{CallId, CallRecord, Store};
+use store::{CallId, CallRecord, SipLadder, Store};
 use tokio::sync::oneshot;
 
 /// A node that cannot answer within this is not well; Twilio waits 15 s at most for the whole webhook.
@@ -62,7 +62,9 @@ impl CallGate for Gate {
             let call = TwilioCall { call_sid: call.call_sid, from: call.from, to: call.to };
             match self.ask(|reply| CallsMsg::TwilioIncoming(call, reply)).await {
                 Some(Ok(call)) => Ok(TwilioAnswer { call }),
-                Some(Err(Refusal::AtCapacity | Refusal::CpuBusy)) => Err(TwilioRefusal::AtCapacity),
+                Some(Err(Refusal::AtCapacity | Refusal::CpuBusy | Refusal::Trunk(_) | Refusal::TrunkDown)) => {
+                    Err(TwilioRefusal::AtCapacity)
+                }
                 Some(Err(Refusal::Draining)) => Err(TwilioRefusal::Draining),
                 Some(Err(Refusal::UnknownNumber)) => Err(TwilioRefusal::UnknownNumber),
                 Some(Err(Refusal::Failed)) | None => Err(TwilioRefusal::Failed),
@@ -105,6 +107,9 @@ impl CallGate for Gate {
                 Some(Err(NotPlaced::Asked(NoRoute { field, reason }))) => Err(PlaceRefusal::Field { field, reason }),
                 Some(Err(NotPlaced::Node(Refusal::AtCapacity | Refusal::CpuBusy))) => Err(PlaceRefusal::AtCapacity),
                 Some(Err(NotPlaced::Node(Refusal::Draining))) => Err(PlaceRefusal::Draining),
+                Some(Err(NotPlaced::Node(refusal @ (Refusal::Trunk(_) | Refusal::TrunkDown)))) => {
+                    Err(PlaceRefusal::Trunk { reason: refusal.to_string(), retry_after: refusal.status().1.unwrap_or_default() })
+                }
                 Some(Err(NotPlaced::Node(Refusal::Failed | Refusal::UnknownNumber))) | None => Err(PlaceRefusal::Failed),
             }
         })
@@ -117,6 +122,20 @@ impl CallGate for Gate {
                 RecordsAway
             })
         })
+    }
+
+    fn find_ladder(&self, call: &CallRecord) -> BoxFuture<'_, Result<Option<SipLadder>, RecordsAway>> {
+        let (id, external_id, near) = (call.call.id, call.call.external_id.clone(), call.call.created_at);
+        Box::pin(async move {
+            self.database.sip_ladder(&external_id, near).await.map_err(|error| {
+                tracing::warn!(call = %id, %error, "the messages of a call cannot be read");
+                RecordsAway
+            })
+        })
+    }
+
+    fn capture_of(&self, ladder: &SipLadder) -> Vec<u8> {
+        actors::capture::pcap_of(ladder)
     }
 
     fn act(&self, id: CallId, action: CallAction) -> BoxFuture<'_, bool> {

@@ -9,6 +9,7 @@ mod gate;
 mod knowledge;
 mod providers;
 mod telemetry;
+mod trunk;
 mod wire;
 
 use std::path::Path;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Command::Providers(ProvidersCommand::Check) => run(providers::check(&environment())),
         // Without the configuration: it does one thing, for the server that started it.
         Command::ReadPdf => knowledge::read_pdf(),
+        Command::Trunk(command) => configured(file, |config| run(trunk::run(&command, config))),
         Command::Serve => configured(file, |config| run(async { wire::start(config).await?.run(config).await })),
     };
     done.unwrap_or_else(|error| {

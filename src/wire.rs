@@ -4,8 +4,9 @@ mod analysis;
 mod assistants;
 mod bots;
 mod cascade;
+mod identity;
 pub mod knowledge;
-mod node;
+pub mod node;
 mod services;
 mod tools;
 

@@ -190,7 +190,7 @@ fn calls_left_when_the_drain_time_is_over_are_hung_up() {
     let mut peers = [Peer::call(server.sip, "one"), Peer::call(server.sip, "two")];
     server.process.signal("-TERM");
     for peer in &mut peers {
-        assert_eq!(peer.wait_bye(), r#"Q.850;cause=16;text="normal call clearing""#);
+        assert_eq!(peer.wait_bye(), r#"Q.850;cause=41;text="going out of service""#);
     }
     assert_eq!(server.process.wait(Duration::from_secs(10)).code(), Some(0));
     for (record, recordings, wrongs) in records(&server) {

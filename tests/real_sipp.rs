@@ -240,3 +240,42 @@ fn a_bye_for_a_call_that_is_over_belongs_to_nothing() {
         server.wait_metric("offhook_sip_responses_total", "code=\"481\"", 10.0);
     }
 }
+
+#[test]
+fn a_caller_who_requires_it_acknowledges_the_ringing() {
+    for transport in ["u1", "t1"] {
+        let server = Server::start_with("", &[("OFFHOOK__SIP__RING_MS", "1000")]);
+        Sipp { server: &server, user: "demo", transport }.run("reliable", 3);
+        check_causes(&server, 3, HangupCause::CallerHangup);
+        server.wait_metric("offhook_sip_requests_total", "method=\"PRACK\"", 3.0);
+    }
+}
+
+#[test]
+fn a_call_is_changed_and_refreshed_without_an_invite() {
+    for transport in ["u1", "t1"] {
+        let server = Server::start("");
+        Sipp { server: &server, user: "demo", transport }.run("update", 3);
+        check_causes(&server, 3, HangupCause::CallerHangup);
+        server.wait_metric("offhook_sip_requests_total", "method=\"UPDATE\"", 9.0);
+    }
+}
+
+#[test]
+fn sessions_are_agreed_on_and_refreshed() {
+    for transport in ["u1", "t1"] {
+        let server = Server::start("");
+        Sipp { server: &server, user: "demo", transport }.run("session", 3);
+        check_causes(&server, 3, HangupCause::CallerHangup);
+        server.wait_metric("offhook_sip_responses_total", "code=\"422\"", 3.0);
+    }
+}
+
+#[test]
+fn a_reinvite_without_an_offer_gets_ours() {
+    for transport in ["u1", "t1"] {
+        let server = Server::start("");
+        Sipp { server: &server, user: "demo", transport }.run("offerless_reinvite", 3);
+        check_causes(&server, 3, HangupCause::CallerHangup);
+    }
+}

@@ -209,7 +209,7 @@ fn assert_log(log: &str, id: CallId) {
         })
     };
     let lines: Vec<Value> = lines.filter(of_call).collect();
-    for message in ["call arrives", "turn", "call ends"] {
+    for message in ["a call begins", "turn", "call ends"] {
         assert!(lines.iter().any(|line| line["message"] == message), "no line {message:?}: {log}");
     }
     for line in &lines {

@@ -93,7 +93,7 @@ fn two_listeners_of_both_families_carry_whole_calls_at_once() {
         let [caller, agent] = stereo::read(&server.recording(ended));
         assert!(caller.voiced_seconds() > 5.0, "{} s of the caller's voice", caller.voiced_seconds());
         // How much of the agent's is heard depends on who interrupts whom.
-        assert!(agent.voiced_seconds() > 0.5, "{} s of the agent's voice", agent.voiced_seconds());
+        assert!(agent.voiced_seconds() > 0.2, "{} s of the agent's voice", agent.voiced_seconds());
     }
     server.wait_metric("offhook_calls_active", "", 0.0);
     // Eleven seconds a call, 50 packets each; SIPp's clock may begin late and end early.

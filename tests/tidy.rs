@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ai", &["media"]),
     ("api", &["actors", "store"]),
     ("benches", &["actors", "ai", "media", "platform", "sip", "store"]),
+    ("fuzz-harness", &["ai", "media", "sip"]),
     ("load-tests", &["media", "sip"]),
     ("media", &[]),
     ("platform", &["ai", "store"]),

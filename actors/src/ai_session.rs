@@ -1,5 +1,6 @@
 //! AiSession: the AI side of one call. Feeds its engine, carries out what the engine wants, and reports each turn with its times.
 
+mod held;
 mod introduction;
 mod kept;
 pub(crate) mod leave;
@@ -7,6 +8,7 @@ mod links;
 mod made;
 mod manners;
 mod tools;
+mod transfer;
 mod turns;
 
 use std::collections::VecDeque;
@@ -26,7 +28,7 @@ use media::dtmf::Digit;
 use media::frame::SharedFrame;
 use media::sendout::PromptId;
 use media::turn::TurnEvent;
-use store::CallId;
+use store::{CallId, HangupCause};
 use tokio::runtime::Handle;
 
 use crate::alarm::{Alarm, Owned};
@@ -40,6 +42,7 @@ use crate::store::StoreMsg;
 use crate::trace::Generation;
 use crate::vad::VadMsg;
 use crate::worker::{Failure, Worker};
+use held::Held;
 pub use introduction::Introduction;
 pub use links::Opened;
 pub use tools::ToolReport;
@@ -93,6 +96,16 @@ pub enum AiMsg {
     TimeShort,
     /// By the call: its longest time is over.
     TimeUp,
+    /// By the call: the peer holds it, and nobody is there to speak or to listen.
+    Held,
+    /// By the call: the peer is back.
+    Resumed,
+    /// By the call: a new Vad has taken over, which knows of no turn.
+    VadStarted,
+    /// By a timer: what is said before a transfer has taken its time.
+    TransferDue,
+    /// By the call: the caller was put through, or why not.
+    TransferEnded(Result<(), String>),
     /// By a timer: the goodbye should have been heard by now.
     GoodbyeLate,
     /// By the leg or the call at the end: the prompt that was cut.
@@ -149,6 +162,8 @@ pub struct AiArgs {
     pub notes: Vec<Words>,
     /// Which session of the call it is, from 0.
     pub session: u64,
+    /// Why the session before it was taking leave, if it was.
+    pub leaving: Option<HangupCause>,
     /// The node's synthesizer.
     pub espeak: Arc<Espeak>,
     /// The node's client for requests.
@@ -167,18 +182,8 @@ pub struct AiArgs {
     pub call: Mailbox<CallMsg>,
 }
 
-/// Turns and digits held back for the report of a barge-in, which takes milliseconds. More means that it was lost.
-const HELD_MAX: usize = 16;
-
 /// Metrics are written out once a second.
 const FRAMES_PER_FLUSH: u32 = 50;
-
-/// What came between a barge-in and its report.
-enum Held {
-    Digit(Digit),
-    Remark(Occasion),
-    Turn(TurnEvent),
-}
 
 /// The actor.
 pub struct AiSession {
@@ -204,6 +209,8 @@ pub struct AiSession {
     manners: manners::Manners,
     phrases: Phrases,
     finishing: bool,
+    /// What a session before this one was leaving for; taken up once the call is answered.
+    leaving: Option<HangupCause>,
     goodbye: Option<Owned>,
     /// From a frame's due time to its being here, since the last flush.
     added: LocalHistogram,
@@ -219,7 +226,7 @@ impl Worker for AiSession {
         let made = made::make_engine(&args, tools.offer.tools());
         let assistant = args.engine.assistant();
         let (manners, phrases) = (manners::Manners::new(made.voice, &assistant.turn), assistant.phrases.clone());
-        let AiArgs { call_id, session, ports, call, http, speech, .. } = args;
+        let AiArgs { call_id, session, leaving, ports, call, http, speech, .. } = args;
         let mut this = Self {
             call_id,
             session,
@@ -239,6 +246,7 @@ impl Worker for AiSession {
             manners,
             phrases,
             finishing: false,
+            leaving,
             goodbye: None,
             added: LocalHistogram::in_direction("offhook_media_added_delay_seconds", "received"),
             frames: 0,
@@ -256,6 +264,7 @@ impl Worker for AiSession {
             AiMsg::Answered => {
                 self.engine.handle_input(now, Input::Started);
                 self.next.extend(self.tools.answered());
+                self.take_up_leaving(now);
             }
             AiMsg::Turn(event) => self.handle_turn(now, event, me),
             AiMsg::Dtmf(digit) => self.handle_digit(now, digit, me),
@@ -286,7 +295,7 @@ impl Worker for AiSession {
                 self.next.extend(done.filter(|_| !self.manners.is_leaving()));
             }
             AiMsg::ToolLate(number) => {
-                let silent = self.turns.all_heard() && !self.manners.is_ending();
+                let silent = self.turns.all_heard() && !self.manners.is_ending() && !self.manners.is_held();
                 self.next.extend(self.tools.late(number, silent, me));
             }
             AiMsg::DigitsDue => self.tools.digits_due(now, me),
@@ -296,6 +305,11 @@ impl Worker for AiSession {
             }
             AiMsg::Back if self.held.is_some() => self.hold(now, Held::Remark(Occasion::Back), me),
             AiMsg::Back => self.remark(now, Occasion::Back),
+            AiMsg::Held => self.manners.held(),
+            AiMsg::Resumed => self.manners.resumed(now),
+            AiMsg::VadStarted => self.manners.caller_unknown(now),
+            AiMsg::TransferDue => {}
+            AiMsg::TransferEnded(outcome) => self.transfer_ended(outcome),
             AiMsg::TimeShort => self.manners.closing(),
             AiMsg::TimeUp => self.manners.time_up(now),
             AiMsg::GoodbyeLate if self.manners.is_ending() => self.tell_call(CallMsg::AgentHungUp(self.manners.cause())),
@@ -353,58 +367,12 @@ impl AiSession {
                 self.engine.handle_input(now, Input::CallerStarted { at });
             }
             TurnEvent::CallerFinished { last_speech_at, speech } => {
+                self.tools.caller_finished();
                 self.turns.caller_finished(now, last_speech_at);
                 self.engine.handle_input(now, Input::CallerFinished { last_speech_at, speech });
             }
         }
         self.drain(now, me);
-    }
-
-    fn hold(&mut self, now: Instant, news: Held, me: &Mailbox<AiMsg>) {
-        let held = self.held.get_or_insert_default();
-        held.push_back(news);
-        if held.len() == HELD_MAX {
-            self.handle_interrupted(now, None, me);
-        }
-    }
-
-    fn handle_interrupted(&mut self, now: Instant, cut: Option<(PromptId, Duration)>, me: &Mailbox<AiMsg>) {
-        if let Some((prompt, heard)) = cut {
-            self.turns.prompt_ended(prompt, now, Some(heard));
-            self.engine.handle_input(now, Input::BargeInCommitted { prompt, heard });
-            self.drain(now, me);
-        }
-        for held in self.held.take().unwrap_or_default() {
-            match held {
-                Held::Digit(digit) => {
-                    self.engine.handle_input(now, Input::Dtmf(digit.to_char()));
-                    self.drain(now, me);
-                }
-                Held::Remark(occasion) => {
-                    self.remark(now, occasion);
-                    self.drain(now, me);
-                }
-                Held::Turn(event) => self.handle_turn(now, event, me),
-            }
-        }
-    }
-
-    /// A key cuts what a menu is saying: who knows the choice does not wait for the end. A provider's agent is not cut: to it a
-    /// key is one more thing that was said.
-    fn handle_digit(&mut self, now: Instant, digit: Digit, me: &Mailbox<AiMsg>) {
-        self.manners.alive();
-        if self.manners.is_leaving() {
-            // Too late.
-        } else if self.tools.press(now, digit, me) {
-            // Its own: what is collected is no news for the engine.
-        } else if self.held.is_some() {
-            self.hold(now, Held::Digit(digit), me);
-        } else if self.keys_cut && !self.turns.all_heard() {
-            self.ports.leg.tell(LegMsg::BargeIn);
-            self.hold(now, Held::Digit(digit), me);
-        } else {
-            self.engine.handle_input(now, Input::Dtmf(digit.to_char()));
-        }
     }
 
     /// Carries out what the engine wants.

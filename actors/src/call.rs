@@ -15,167 +15,58 @@ mod bridge;
 mod children;
 mod draft;
 pub(crate) mod finish;
+mod identity;
+mod message;
 mod negotiate;
 mod partner;
 mod place;
 mod ports;
 mod trace;
+mod transfer;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use ai::engine::{EngineError, Past, Words};
-use ai::language::Language;
+use ai::engine::Words;
 use media::codec::Codec;
 use media::dtmf::Digit;
-use media::jitter::JitterStats;
 use media::relay::RelayTerms;
 use media::rtp::PayloadTypes;
 use ractor::ActorId;
 use sip::dialog::DialogId;
 use sip::endpoint::{DialogSnapshot, Event, Flow};
-use sip::message::Request;
+use sip::identity::Verdict;
+use sip::message::{Request, StatusCode};
 use sip::sdp::LocalMedia;
 use store::{CallId, HangupCause};
 
-use crate::ai_session::{AiMsg, ToolReport};
+use crate::ai_session::AiMsg;
 use crate::alarm::Owned;
-use crate::bridge::{Place, RoomId, RoomOrder};
 pub use crate::call::bridge::Invitation;
 use crate::call::draft::Draft;
+pub use crate::call::message::{CallMsg, LegClosed};
 pub use crate::call::partner::{CallOut, CallOutMode, Partner};
 pub use crate::call::place::Placing;
 pub use crate::call::ports::CallPorts;
 use crate::call::trace::CallTracer;
+use crate::call::transfer::{Transfer, cause_of_cancel};
 use crate::clock::Ticking;
-use crate::conference::{ConferenceMsg, RoomNews};
 use crate::config::Assistant;
 use crate::kind::ActorKind;
 use crate::leg::ports::RtpSockets;
-use crate::leg::twilio::{StreamIo, TwilioCall};
-use crate::mailbox::{Lane, Letter, Mailbox};
+use crate::leg::twilio::TwilioCall;
+use crate::mailbox::Mailbox;
 use crate::media_threads::Seat;
 use crate::recall::Recall;
-use crate::recorder::RecordingEvent;
 use crate::shared::Shared;
 use crate::sip_endpoint::SipMsg;
 use crate::supervision::Budget;
 use crate::trace::TracedCall;
-use crate::turn::TurnReport;
+use crate::trunk::caller::Numbers;
+use crate::trunk::config::TrunkConfig;
 use crate::worker::{Ended, Failure, Worker};
-
-/// What a Call is told. Anything that could not be delivered ends the call: a call that cannot be told things is lost.
-#[derive(Debug)]
-pub enum CallMsg {
-    /// By itself: set everything up.
-    Begin,
-    /// By the SipEndpoint: something happened in its dialog.
-    Sip {
-        /// What.
-        event: Event,
-        /// The dialog as it is now, when it was just confirmed.
-        snapshot: Option<Box<DialogSnapshot>>,
-    },
-    /// By the SipEndpoint: our 200 is out, and this is the dialog that it made or changed.
-    AnswerSent(Box<DialogSnapshot>),
-    /// By Calls: the SipEndpoint is new and does not know our dialog.
-    SipRestarted,
-    /// By the SipEndpoint: our INVITE is out, and this is the dialog that it is to make.
-    Dialing(DialogId),
-    /// By a timer: the callee should have picked up by now.
-    RingLate,
-    /// By the Store: the record is safe.
-    Recorded,
-    /// By a timer: it has rung long enough.
-    RungOut,
-    /// By Calls: the media stream of this Twilio call is here.
-    TwilioStream(StreamIo),
-    /// By a timer: the media stream of a Twilio call should be here by now.
-    StreamLate,
-    /// By Calls: Twilio says that the call is over.
-    TwilioEnded,
-    /// By the leg: its media cannot go on, or the peer ended it.
-    LegClosed(LegClosed),
-    /// By the JitterBuffer: nothing came for `rtp.timeout_s`.
-    MediaTimedOut,
-    /// By the AiSession: a turn is over.
-    TurnTaken(Box<TurnReport>),
-    /// By the AiSession: the model called a tool.
-    ToolBegan(Past),
-    /// By the AiSession, or by the tool itself when that has ended: what came of it. The AiSession of then is told.
-    ToolEnded(Box<ToolReport>),
-    /// By the AiSession: whether the recording is to be silent, since what the caller does is nobody's business.
-    RecordingPaused(bool),
-    /// By the AiSession: tokens that a response used.
-    UsageCounted(store::Usage),
-    /// By the AiSession: the agent ends the call, and why.
-    AgentHungUp(HangupCause),
-    /// By the AiSession: the caller's language was found out, or has changed.
-    LanguageHeard(Language),
-    /// By the AiSession: a provider is in trouble, by name if it is one of several, and the session goes on or falls back.
-    ProviderFailed(Option<Arc<str>>, EngineError),
-    /// By the AiSession of this number: its engine cannot go on.
-    EngineLost(u64, EngineError),
-    /// By the Recorder.
-    Recording(RecordingEvent),
-    /// By the JitterBuffer at its end.
-    ReceivedTotals(Box<JitterStats>),
-    /// By Calls: while draining, or since somebody asked for it.
-    HangUp(HangupCause),
-    /// By a timer: `limits.call_duration_s` is over in `limits.call_warning_s`.
-    TimeShort,
-    /// By a timer: `limits.call_duration_s` is over.
-    Overdue,
-    /// By Calls: it is to come into a conference.
-    Invited(Box<Invitation>),
-    /// By Calls: somebody is to be called for it.
-    CallOut(Box<CallOut>),
-    /// By Calls: this is the call to whoever is called for it.
-    PartnerCalled(CallId),
-    /// By Calls, or by the call of whoever was called for it: why that one does not come.
-    PartnerFailed(String),
-    /// By Calls: it is to do something else in its conference.
-    Room(RoomOrder),
-    /// By the Conference: it is in, and this is its place there.
-    Joined(RoomId, Box<Place>),
-    /// By the Conference: there is no room.
-    RoomFull(RoomId),
-    /// By the Conference: somebody came or went.
-    RoomNews(RoomNews),
-    /// By Calls: this conference died, and goes on here.
-    RoomMoved(RoomId, Mailbox<ConferenceMsg>),
-    /// By Calls: this conference has ended, or died too often.
-    RoomLost(RoomId),
-    /// By itself: the last child has ended, and what it sent has been handled.
-    Finished,
-    /// By a timer: the children had their time to finish.
-    FinishLate,
-    /// By a test: make a child fail.
-    #[cfg(feature = "fault-injection")]
-    Inject(ActorKind, crate::fault::Fault),
-}
-
-impl Letter for CallMsg {
-    const KIND: ActorKind = ActorKind::Call;
-    const AUDIO_MAX: u32 = 0;
-    /// A busy second brings a handful; 64 is a peer that floods its dialog.
-    const SIGNALS_MAX: u32 = 64;
-
-    fn lane(&self) -> Lane {
-        Lane::Signal
-    }
-}
-
-/// How a leg ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LegClosed {
-    /// The peer ended its stream in good order.
-    ByPeer,
-    /// The connection broke.
-    Lost(String),
-}
 
 /// How a call comes in.
 pub enum Arrival {
@@ -187,6 +78,8 @@ pub enum Arrival {
         invite: Box<Request>,
         /// Where it came from.
         flow: Flow,
+        /// Whose it is, if a trunk's.
+        trunk: Option<Arc<TrunkConfig>>,
     },
     /// Somebody asked us to call.
     Placed(Box<Placing>),
@@ -236,8 +129,12 @@ enum Origin {
         invite: Box<Request>,
         /// Our address that the INVITE came to.
         came_to: IpAddr,
+        /// Whose call it is, if a trunk's.
+        trunk: Option<Arc<TrunkConfig>>,
+        /// Who calls whom, as the trunk's policy has it.
+        numbers: Numbers,
     },
-    Placed(place::Placed),
+    Placed(Box<place::Placed>),
 }
 
 enum Phase {
@@ -274,6 +171,8 @@ pub struct Call {
     arrived: Instant,
     assistant: Option<Arc<Assistant>>,
     recall: Recall,
+    /// What is known of the caller's number, where it is looked at.
+    identity: Option<Box<Verdict>>,
     codec: Codec,
     types: PayloadTypes,
     /// What another leg must have alike to get our packets; `None`: they are no RTP.
@@ -291,6 +190,11 @@ pub struct Call {
     draft: Draft,
     /// The recording is silent for now.
     recording_paused: bool,
+    /// The peer holds the call.
+    held: bool,
+    /// Why the agent takes leave, once it does.
+    leaving: Option<HangupCause>,
+    transfer: Option<Transfer>,
     /// The SipEndpoint was away when the peer was to be told of the end.
     peer_untold: bool,
     timers: Vec<Owned>,
@@ -303,14 +207,15 @@ impl Worker for Call {
     async fn start(args: CallArgs, me: &Mailbox<CallMsg>) -> Result<Self, Failure> {
         let CallArgs { id, shared, seat, arrival, arrived } = args;
         let (party, chosen) = match arrival {
-            Arrival::Sip { dialog, invite, flow } => {
+            Arrival::Sip { dialog, invite, flow, trunk } => {
                 let own = SipMsg::Own(dialog.clone(), me.clone());
                 shared.sip.send(own).map_err(|_| "the SIP endpoint takes no calls")?;
-                (Party::sip(dialog, Origin::Invited { invite, came_to: flow.local.ip() }), None)
+                let numbers = Numbers::of(&invite, trunk.as_deref());
+                (Party::sip(dialog, Origin::Invited { invite, came_to: flow.local.ip(), trunk, numbers }), None)
             }
             Arrival::Placed(placing) => {
                 let assistant = Arc::clone(&placing.assistant);
-                (Party::sip(place::unnamed(), Origin::Placed(place::Placed::new(*placing))), Some(assistant))
+                (Party::sip(place::unnamed(), Origin::Placed(Box::new(place::Placed::new(*placing)))), Some(assistant))
             }
             Arrival::Twilio(call) => (Party::Twilio { call, account_sid: String::new(), parameters: Vec::new() }, None),
         };
@@ -329,6 +234,7 @@ impl Worker for Call {
             arrived,
             assistant,
             recall: Recall::default(),
+            identity: None,
             codec: Codec::Pcmu,
             types: PayloadTypes::of(Codec::Pcmu),
             relay: None,
@@ -342,6 +248,9 @@ impl Worker for Call {
             budgets: HashMap::new(),
             draft,
             recording_paused: false,
+            held: false,
+            leaving: None,
+            transfer: None,
             peer_untold: false,
             timers: Vec::new(),
         })
@@ -356,6 +265,7 @@ impl Worker for Call {
             CallMsg::Dialing(dialog) => self.handle_dialing(dialog),
             CallMsg::RingLate => self.handle_ring_late(me),
             CallMsg::Recorded => self.handle_recorded(me),
+            CallMsg::IdentityJudged(verdict) => self.handle_identity(*verdict, me).await,
             CallMsg::RungOut => self.ring_until(|_, rung| *rung = true),
             CallMsg::TwilioStream(stream) => self.attach(stream, me).await,
             CallMsg::StreamLate => self.handle_stream_late(me),
@@ -371,6 +281,8 @@ impl Worker for Call {
             CallMsg::RecordingPaused(paused) => self.pause_recording(paused),
             CallMsg::UsageCounted(usage) => self.draft.usage_counted(&usage, &self.shared),
             CallMsg::AgentHungUp(_) if self.is_in_company() => self.send_agent_away(me).await,
+            CallMsg::TransferWanted(to) => self.begin_transfer(to),
+            CallMsg::TakingLeave(cause) => self.leaving = Some(cause),
             CallMsg::AgentHungUp(cause) => self.end(cause, None, me),
             CallMsg::LanguageHeard(language) => self.draft.language_heard(language, &self.shared),
             CallMsg::ProviderFailed(provider, error) => self.draft.provider_failed(provider.as_deref(), &error, &self.shared),
@@ -425,16 +337,21 @@ impl Call {
     async fn handle_sip(&mut self, event: Event, snapshot: Option<Box<DialogSnapshot>>, me: &Mailbox<CallMsg>) {
         self.keep(snapshot);
         match event {
-            Event::Cancelled { .. } => self.end(HangupCause::Cancelled, None, me),
-            Event::HungUp { reason, .. } => self.end(self.party.hung_up(), reason, me),
-            Event::AckTimedOut { .. } => self.end(HangupCause::NotConfirmed, Some("no ACK came".into()), me),
+            Event::Cancelled { reason, .. } => self.end(cause_of_cancel(reason.as_deref()), reason, me),
+            Event::HungUp { reason, .. } => self.hung_up(reason, me),
+            // Following it would be a call of ours, on the peer's word and at our cost.
+            Event::Referred { dialog, .. } => self.shared.sip.tell(SipMsg::RefuseRefer(dialog, StatusCode::DECLINE)),
+            Event::ReferProgress { status, .. } => self.transfer_goes_on(status),
+            Event::ReferEnded { outcome, .. } => self.transfer_ended(outcome, me),
+            Event::Replaced { .. } => self.end(HangupCause::Replaced, None, me),
+            Event::AckTimedOut { .. } => self.end(HangupCause::NotConfirmed, Some("no ACK or PRACK came".into()), me),
+            Event::SessionExpired { .. } => self.end(HangupCause::Failed, Some("nobody refreshed the session".into()), me),
             Event::Reinvited { invite, .. } => self.handle_reinvite(&invite),
             Event::ReinviteAnswered { sdp, .. } => self.handle_confirmed(sdp, me).await,
             Event::ReinviteRefused { status, .. } => {
                 tracing::info!(call = %self.id, status = status.code(), "the peer did not take our re-INVITE");
             }
-            Event::Updated { update, .. } => self.handle_update(&update, me).await,
-            Event::SessionExpired { .. } => self.end(HangupCause::Failed, Some("nobody refreshed the session".into()), me),
+            Event::Updated { update, .. } => self.handle_update(&update),
             Event::Info { request, .. } => {
                 if let Some(digit) = dtmf_of_info(&request) {
                     self.ports.digit(digit);
@@ -451,13 +368,14 @@ impl Call {
             Event::Answered { dialog, sdp, .. } => self.handle_callee_answered(dialog, sdp, me).await,
             Event::Refused { status, reason, .. } => self.handle_callee_refused(status, reason, me),
             Event::TimedOut { .. } => {
-                self.end(HangupCause::Unavailable, Some("the callee's side did not answer at all".into()), me)
+                self.end(HangupCause::Unavailable, Some("the callee's side did not answer at all".into()), me);
             }
-            Event::Invited { .. } => {}
+            Event::Invited { .. } | Event::Responded { .. } | Event::Unanswered { .. } => {}
         }
     }
 
     fn restore_dialog(&mut self, me: &Mailbox<CallMsg>) {
+        self.transfer_lost();
         let Party::Sip { snapshot, open, .. } = &self.party else { return };
         match snapshot {
             Some(snapshot) if *open => {

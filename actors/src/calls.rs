@@ -28,6 +28,8 @@ use crate::route::{NoRoute, PlaceCall, Route, route};
 use crate::shared::Shared;
 use crate::sip_endpoint::SipMsg;
 use crate::store::StoreMsg;
+use crate::trunk::config::TrunkConfig;
+use crate::trunk::gate::{Full, Gate};
 use crate::worker::{Ended, Failure, Worker, spawn};
 use rooms::Rooms;
 pub use rooms::{BridgeRefusal, Guest, PlaceFor};
@@ -43,6 +45,8 @@ pub enum CallsMsg {
         invite: Box<Request>,
         /// Where it came from.
         flow: Flow,
+        /// Whose it is, if a trunk's.
+        trunk: Option<Arc<TrunkConfig>>,
     },
     /// By the HTTP side: place a call. Answered by the call itself, when its record is safe. When full whoever asks is told so.
     Place(Box<PlaceCall>, oneshot::Sender<Result<CallId, PlaceRefusal>>),
@@ -91,18 +95,32 @@ impl Letter for CallsMsg {
 /// What the start of a call may take; it is a matter of microseconds, unless its media thread stands still. Other calls wait meanwhile.
 const START_MAX: Duration = Duration::from_secs(1);
 
+/// A target that is down is asked every few seconds whether it is up again.
+const TRUNK_DOWN_RETRY: Duration = Duration::from_secs(30);
+
 /// Why a new call is not taken. It is counted under its label, and explained to the peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// `node.max_calls` are up.
+    #[error("the node has as many calls as it takes")]
     AtCapacity,
     /// The machine's cores are busier than `limits.cpu_percent`: one more call would be at the cost of all.
+    #[error("the node has no CPU time for more calls")]
     CpuBusy,
     /// The node takes no new calls.
+    #[error("the node takes no new calls")]
     Draining,
     /// The call could not be set up.
+    #[error("the call could not be set up")]
     Failed,
+    /// Its trunk has as many calls as it may.
+    #[error("{0}")]
+    Trunk(Full),
+    /// No target of its trunk answers.
+    #[error("all targets of the trunk are down")]
+    TrunkDown,
     /// Nobody answers the called number.
+    #[error("nobody answers the called number")]
     UnknownNumber,
 }
 
@@ -114,27 +132,33 @@ impl Refusal {
             Self::CpuBusy => "cpu_busy",
             Self::Draining => "draining",
             Self::Failed => "failed",
+            Self::Trunk(full) => full.label(),
+            Self::TrunkDown => "trunk_down",
             Self::UnknownNumber => "unknown_number",
         }
     }
 
     /// The SIP answer, and when to try again.
-    fn status(self) -> (StatusCode, Option<Duration>) {
+    pub fn status(self) -> (StatusCode, Option<Duration>) {
         match self {
             Self::AtCapacity | Self::CpuBusy => (StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(5))),
             Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(60))),
             Self::Failed => (StatusCode::SERVER_INTERNAL_ERROR, None),
+            Self::Trunk(full) => (StatusCode::SERVICE_UNAVAILABLE, Some(full.retry_after())),
+            Self::TrunkDown => (StatusCode::SERVICE_UNAVAILABLE, Some(TRUNK_DOWN_RETRY)),
             Self::UnknownNumber => (StatusCode::NOT_FOUND, None),
         }
     }
 }
 
 /// Why a call is not placed.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum PlaceRefusal {
     /// It cannot be placed as it was asked for.
+    #[error("{0}")]
     Asked(NoRoute),
     /// The node takes no call now.
+    #[error("{0}")]
     Node(Refusal),
 }
 
@@ -159,6 +183,7 @@ struct Child {
     seat: Arc<Seat>,
     call_sid: Option<String>,
     attached: bool,
+    trunk: Option<Arc<str>>,
 }
 
 /// The actor.
@@ -166,6 +191,8 @@ pub struct Calls {
     shared: Arc<Shared>,
     children: HashMap<ActorId, Child>,
     rooms: Rooms,
+    /// The calls of each trunk.
+    gates: HashMap<Arc<str>, Gate>,
     drained: Option<oneshot::Sender<()>>,
     draining: bool,
 }
@@ -176,12 +203,15 @@ impl Worker for Calls {
 
     async fn start(shared: Arc<Shared>, _: &Mailbox<CallsMsg>) -> Result<Self, Failure> {
         let draining = shared.draining();
-        Ok(Self { shared, children: HashMap::new(), rooms: Rooms::default(), drained: None, draining })
+        let (children, gates, rooms) = (HashMap::new(), HashMap::new(), Rooms::default());
+        Ok(Self { shared, children, gates, rooms, drained: None, draining })
     }
 
     async fn handle(&mut self, message: CallsMsg, me: &Mailbox<CallsMsg>) -> Result<(), Failure> {
         match message {
-            CallsMsg::SipInvited { dialog, invite, flow } => self.handle_invited(dialog, invite, flow, me).await,
+            CallsMsg::SipInvited { dialog, invite, flow, trunk } => {
+                self.handle_invited(Arrival::Sip { dialog, invite, flow, trunk }, me).await;
+            }
             CallsMsg::Place(asked, reply) => self.handle_place(&asked, reply, me).await,
             CallsMsg::HangUp(id, reply) => {
                 let child = self.children.values().find(|child| child.id == id);
@@ -241,6 +271,9 @@ impl Worker for Calls {
             self.handle_room_ended(child, ended, me).await;
             return Ok(());
         };
+        if let Some(trunk) = &child.trunk {
+            self.leave_trunk(trunk);
+        }
         if let Ended::Failed(reason) = ended {
             self.rooms.tell_lost(child.id);
             self.bury(&child, reason);
@@ -252,13 +285,15 @@ impl Worker for Calls {
 }
 
 impl Calls {
-    async fn handle_invited(&mut self, dialog: DialogId, invite: Box<Request>, flow: Flow, me: &Mailbox<CallsMsg>) {
-        let result = match self.admit() {
-            Ok(()) => self.start_call(Arrival::Sip { dialog: dialog.clone(), invite, flow }, me).await.map(drop),
+    async fn handle_invited(&mut self, arrival: Arrival, me: &Mailbox<CallsMsg>) {
+        let Arrival::Sip { dialog, trunk, .. } = &arrival else { return };
+        let (dialog, trunk) = (dialog.clone(), trunk.clone());
+        let result = match self.admit_by(trunk.as_deref(), Direction::Inbound) {
+            Ok(()) => self.start_call(arrival, me).await.map(drop),
             Err(refusal) => Err(refusal),
         };
         if let Err(refusal) = result {
-            self.count(refusal);
+            self.count_by(trunk.as_deref(), refusal);
             let (status, retry_after) = refusal.status();
             self.shared.sip.tell(SipMsg::Refuse { dialog, status, retry_after });
         }
@@ -270,37 +305,45 @@ impl Calls {
         reply: oneshot::Sender<Result<CallId, PlaceRefusal>>,
         me: &Mailbox<CallsMsg>,
     ) {
-        let refusal = match self.route(asked) {
-            Err(error) => PlaceRefusal::Asked(error),
-            Ok((assistant, route)) => match self.admit() {
+        let refusal = match self.admit_route(asked) {
+            Err(refusal) => refusal,
+            Ok((assistant, route)) => {
+                let trunk = route.trunk.clone();
                 // One that cannot be started drops the reply with it, and is counted here.
-                Ok(()) => {
-                    let placing = Placing { assistant, route, placed: reply, partner: None };
-                    if let Err(refusal) = self.start_call(Arrival::Placed(Box::new(placing)), me).await {
-                        self.count(refusal);
-                    }
-                    return;
+                let placing = Placing { assistant, route, placed: reply, partner: None };
+                if let Err(refusal) = self.start_call(Arrival::Placed(Box::new(placing)), me).await {
+                    self.count_by(trunk.as_deref(), refusal);
                 }
-                Err(refusal) => PlaceRefusal::Node(refusal),
-            },
+                return;
+            }
         };
-        match &refusal {
-            // Whoever asks is told what to mend.
-            PlaceRefusal::Asked(_) => metrics::counter!("offhook_calls_rejected_total", "reason" => "no_route").increment(1),
-            PlaceRefusal::Node(refusal) => self.count(*refusal),
-        }
         let _asker_left = reply.send(Err(refusal));
     }
 
+    /// Who talks, where the call goes, and a place for it here and with its trunk. What stands in the way is counted.
+    fn admit_route(&mut self, asked: &PlaceCall) -> Result<(Arc<Assistant>, Route), PlaceRefusal> {
+        let (assistant, route) = self.route(asked).inspect_err(|refusal| match refusal {
+            // Whoever asks is told what to mend.
+            PlaceRefusal::Asked(_) => metrics::counter!("offhook_calls_rejected_total", "reason" => "no_route").increment(1),
+            PlaceRefusal::Node(refusal) => self.count(*refusal),
+        })?;
+        let trunk = route.trunk.clone();
+        if let Err(refusal) = self.admit_by(trunk.as_deref(), Direction::Outbound) {
+            self.count_by(trunk.as_deref(), refusal);
+            return Err(PlaceRefusal::Node(refusal));
+        }
+        Ok((assistant, route))
+    }
+
     /// Who talks, and where the call goes.
-    fn route(&self, asked: &PlaceCall) -> Result<(Arc<Assistant>, Route), NoRoute> {
+    fn route(&self, asked: &PlaceCall) -> Result<(Arc<Assistant>, Route), PlaceRefusal> {
         let directory = &self.shared.config.directory;
         let assistant = match &asked.assistant {
             Some(name) => directory.named(name).ok_or_else(|| format!("there is no assistant {name:?}")),
             None => directory.default.clone().ok_or_else(|| "must be set: there is no routing.default_assistant".to_owned()),
         };
-        let assistant = assistant.map_err(|reason| NoRoute::new("assistant_id", reason))?;
-        Ok((assistant, route(&self.shared.config.sip, asked)?))
+        let assistant = assistant.map_err(|reason| PlaceRefusal::Asked(NoRoute::new("assistant_id", reason)))?;
+        Ok((assistant, route(&self.shared.config.sip, &self.shared.trunks, asked)?))
     }
 
     async fn handle_twilio(&mut self, call: TwilioCall, me: &Mailbox<CallsMsg>) -> Result<CallId, Refusal> {
@@ -324,6 +367,23 @@ impl Calls {
         child.mailbox.send(CallMsg::TwilioStream(stream)).map_err(|_| StreamRefusal::Failed)
     }
 
+    /// Takes a channel of a trunk, until [`leave_trunk`](Self::leave_trunk).
+    fn enter_trunk(&mut self, trunk: &TrunkConfig, direction: Direction) -> Result<(), Refusal> {
+        let gate = self.gates.entry(Arc::clone(&trunk.name)).or_default();
+        gate.admit(Instant::now(), &trunk.limits, direction).map_err(Refusal::Trunk)?;
+        let labels = [("trunk", trunk.name.to_string()), ("direction", direction.as_str().to_owned())];
+        metrics::counter!("offhook_trunk_calls_total", &labels).increment(1);
+        metrics::gauge!("offhook_trunk_calls_active", "trunk" => trunk.name.to_string()).set(gate.channels());
+        Ok(())
+    }
+
+    fn leave_trunk(&mut self, trunk: &Arc<str>) {
+        if let Some(gate) = self.gates.get_mut(trunk) {
+            gate.release();
+            metrics::gauge!("offhook_trunk_calls_active", "trunk" => trunk.to_string()).set(gate.channels());
+        }
+    }
+
     fn admit(&self) -> Result<(), Refusal> {
         if self.draining {
             return Err(Refusal::Draining);
@@ -337,13 +397,20 @@ impl Calls {
         Ok(())
     }
 
+    /// A call that takes a channel of its trunk if it has one, which whoever starts it gives back when that fails.
+    fn admit_by(&mut self, trunk: Option<&TrunkConfig>, direction: Direction) -> Result<(), Refusal> {
+        self.admit()?;
+        trunk.map_or(Ok(()), |trunk| self.enter_trunk(trunk, direction))
+    }
+
     async fn start_call(&mut self, arrival: Arrival, me: &Mailbox<CallsMsg>) -> Result<CallId, Refusal> {
         let id = CallId::generate();
-        let (leg, direction, call_sid) = match &arrival {
-            Arrival::Sip { .. } => (LegKind::Sip, Direction::Inbound, None),
-            Arrival::Placed(_) => (LegKind::Sip, Direction::Outbound, None),
-            Arrival::Twilio(call) => (LegKind::Twilio, Direction::Inbound, Some(call.call_sid.clone())),
+        let (leg, direction, call_sid, trunk) = match &arrival {
+            Arrival::Sip { trunk, .. } => (LegKind::Sip, Direction::Inbound, None, trunk.as_ref()),
+            Arrival::Placed(placing) => (LegKind::Sip, Direction::Outbound, None, placing.route.trunk.as_ref()),
+            Arrival::Twilio(call) => (LegKind::Twilio, Direction::Inbound, Some(call.call_sid.clone()), None),
         };
+        let trunk = trunk.map(|trunk| Arc::clone(&trunk.name));
         let seat = Arc::new(self.shared.media.seat());
         let thread = seat.runtime.clone();
         let args = CallArgs { id, shared: Arc::clone(&self.shared), seat: Arc::clone(&seat), arrival, arrived: Instant::now() };
@@ -351,11 +418,15 @@ impl Calls {
         let started = timeout(START_MAX, thread.spawn(spawn::<Call>(args, me.cell()))).await;
         let started =
             started.map_or_else(|late| Err(late.to_string()), |ended| ended.unwrap_or_else(|panic| Err(panic.to_string())));
-        let mailbox = started.map_err(|reason| {
-            tracing::error!(call = %id, reason, "a call could not be started");
-            Refusal::Failed
-        })?;
-        self.children.insert(mailbox.id(), Child { id, mailbox, leg, direction, seat, call_sid, attached: false });
+        let mailbox = match started {
+            Ok(mailbox) => mailbox,
+            Err(reason) => {
+                tracing::error!(call = %id, reason, "a call could not be started");
+                trunk.iter().for_each(|trunk| self.leave_trunk(trunk));
+                return Err(Refusal::Failed);
+            }
+        };
+        self.children.insert(mailbox.id(), Child { id, mailbox, leg, direction, seat, call_sid, attached: false, trunk });
         self.publish_count();
         Ok(id)
     }
@@ -391,6 +462,13 @@ impl Calls {
 
     fn count(&self, refusal: Refusal) {
         metrics::counter!("offhook_calls_rejected_total", "reason" => refusal.label()).increment(1);
+    }
+
+    fn count_by(&self, trunk: Option<&TrunkConfig>, refusal: Refusal) {
+        self.count(refusal);
+        if let Some(trunk) = trunk {
+            trunk.count_refused(refusal.label());
+        }
     }
 
     fn publish_count(&self) {

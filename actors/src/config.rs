@@ -1,6 +1,7 @@
 //! What a node is told, as plain values: `src/` fills these from the file, nothing here reads one.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -20,11 +21,15 @@ pub use media::jitter::JitterConfig;
 pub use media::turn::{Eagerness, Interruptions, TurnConfig};
 pub use media::units::{Dbov, SampleRate};
 pub use media::vad::VadConfig;
+pub use sip::guard::{GuardConfig, Network};
 pub use sip::sdp::{Codec, SrtpPolicy};
+pub use sip::uri::Uri;
 
+use crate::identity::IdentityConfig;
 use crate::recall::CallerMemory;
 pub use crate::route::DirectPeer;
 use crate::trace::TraceSink;
+pub use crate::trunk::config::TrunkConfig;
 
 /// One node.
 #[derive(Debug)]
@@ -45,6 +50,10 @@ pub struct NodeConfig {
     pub drain_timeout: Duration,
     /// SIP.
     pub sip: SipConfig,
+    /// Carriers.
+    pub trunks: Vec<TrunkConfig>,
+    /// What is kept and shown of its messages.
+    pub watch: WatchConfig,
     /// RTP.
     pub rtp: RtpConfig,
     /// Jitter buffer tuning, for all RTP legs.
@@ -61,6 +70,35 @@ pub struct NodeConfig {
     pub traces: Option<Arc<dyn TraceSink>>,
     /// Who remembers callers; `None`: nobody.
     pub memories: Option<Arc<dyn CallerMemory>>,
+    /// How callers' numbers are checked.
+    pub identity: IdentityConfig,
+}
+
+/// What is kept of SIP messages, and who is sent them; both without keys, passwords and digits.
+#[derive(Clone, Debug, Default)]
+pub struct WatchConfig {
+    /// Whether the messages of each call are kept with its record.
+    pub ladders: bool,
+    /// A collector of all messages; `None`: none.
+    pub hep: Option<HepCollector>,
+}
+
+/// A collector that speaks HEP3, as Homer does.
+#[derive(Clone)]
+pub struct HepCollector {
+    /// Where it listens, UDP.
+    pub address: SocketAddr,
+    /// Who captured, as it knows us.
+    pub agent: u32,
+    /// What it wants to see of us; empty: nothing.
+    pub key: Arc<str>,
+}
+
+/// Without the key.
+impl fmt::Debug for HepCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} as {}", self.address, self.agent)
+    }
 }
 
 /// SIP sockets and names.
@@ -72,6 +110,8 @@ pub struct SipConfig {
     pub tls: Option<TlsFiles>,
     /// DNS servers; empty: the system's.
     pub dns_servers: Vec<SocketAddr>,
+    /// How long a session may go without a refresh (RFC 4028), as we ask for it; `None`: only peers ask.
+    pub session_expires: Option<Duration>,
     /// How long a call rings before it is answered; zero answers at once.
     pub ring: Duration,
     /// How long a call of ours may ring; then it is given up.
@@ -82,10 +122,16 @@ pub struct SipConfig {
     pub connections_max: usize,
     /// Of them, from one source: an IPv4 address, or 64 bits of an IPv6 one.
     pub connections_per_source_max: usize,
+    /// How long a connection may be quiet that has sent a message: longer than the longest call and its goodbye.
+    pub connection_quiet_max: Duration,
+    /// What strangers and known sources may do.
+    pub guard: GuardConfig,
     /// What we speak, best first.
     pub codecs: Vec<Codec>,
     /// Whether media is encrypted.
     pub srtp: SrtpPolicy,
+    /// Whether calls of nobody known are taken though there are trunks.
+    pub accept_unknown: bool,
 }
 
 /// One address of SIP.

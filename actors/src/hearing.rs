@@ -12,7 +12,10 @@ use media::codec::Codec;
 use media::denoise::Denoiser;
 use media::frame::{FramePool, SharedFrame};
 
+use crate::ai_session::AiMsg;
 use crate::call::CallPorts;
+use crate::recorder::RecorderMsg;
+use crate::vad::VadMsg;
 
 /// Hands the caller's frames on; one for the actor of a call that makes them.
 pub struct Hearing {
@@ -58,11 +61,11 @@ impl Hearing {
         &self.ports
     }
 
-    /// A re-INVITE agreed on this codec.
-    pub(crate) fn renegotiate(&mut self, codec: Codec) {
-        if let Some(cleaner) = &mut self.cleaner {
-            cleaner.codec = codec;
-        }
+    /// Hands on what comes while the peer holds the call: music and announcements are recorded, and are no caller to anybody else.
+    pub(crate) fn held_frame(&mut self, tick: u64, due: Instant, frame: &SharedFrame, silence: &SharedFrame) {
+        self.ports.vad.tell(VadMsg::Caller(SharedFrame::clone(silence)));
+        self.ports.ai.tell(AiMsg::Caller(due, SharedFrame::clone(silence)));
+        self.ports.recorder.tell(RecorderMsg::Caller(tick, SharedFrame::clone(frame)));
     }
 }
 

@@ -23,13 +23,15 @@ pub enum ActorKind {
     SipEndpoint,
     /// The write queue to the database.
     Store,
+    /// A carrier: registration and health.
+    Trunk,
     /// Speech flags and turn-taking of one leg.
     Vad,
 }
 
 impl ActorKind {
     /// Every kind, in the order of its discriminant.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::AiSession,
         Self::Call,
         Self::Calls,
@@ -40,6 +42,7 @@ impl ActorKind {
         Self::Recorder,
         Self::SipEndpoint,
         Self::Store,
+        Self::Trunk,
         Self::Vad,
     ];
 
@@ -56,6 +59,7 @@ impl ActorKind {
             Self::Recorder => "recorder",
             Self::SipEndpoint => "sip_endpoint",
             Self::Store => "store",
+            Self::Trunk => "trunk",
             Self::Vad => "vad",
         }
     }

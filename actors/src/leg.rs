@@ -15,6 +15,7 @@ use media::codec::Codec;
 use media::dtmf::Digit;
 use media::frame::{FrameOrigin, FramePool, SharedFrame};
 use media::line::LineCodec;
+use media::rtcp::xr::VoipMetrics;
 use media::rtp::{PayloadKind, RtpPacket};
 use media::sendout::{Heard, PromptId, Sendout, SendoutEvent, SentFrame};
 use media::turn::AgentAudio;
@@ -83,6 +84,8 @@ pub enum LegMsg {
     DismissAgent,
     /// By the call: a re-INVITE agreed on this.
     Renegotiated(Box<Negotiated>),
+    /// By the JitterBuffer, once it was told of a report: how the caller sounds, for the next one.
+    Quality(Box<VoipMetrics>),
     /// By the wire's reader: Twilio has played everything before this mark.
     Marked(String),
     /// By the wire's reader: the stream is over.
@@ -164,6 +167,7 @@ pub struct Leg {
     ambience: Option<AmbienceMixer>,
     pool: FramePool,
     started: bool,
+    pause: Pause,
     stagger: u64,
     /// What the Vad was last told.
     speaking: bool,
@@ -177,6 +181,15 @@ pub struct Leg {
     call: Mailbox<CallMsg>,
 }
 
+/// Why the agent is silent, though it has something to say.
+#[derive(Clone, Copy, Default)]
+struct Pause {
+    /// The caller speaks over it.
+    for_caller: bool,
+    /// The peer does not listen: it holds the call, and hears the rest when it is back.
+    held: bool,
+}
+
 impl Worker for Leg {
     type Msg = LegMsg;
     type Args = LegArgs;
@@ -185,7 +198,7 @@ impl Worker for Leg {
         let LegArgs { codec, wire, hearing, ambience, call } = args;
         let ports = hearing.ports().clone();
         let line = match wire {
-            Wire::Rtp(wire) => Line::Rtp(Box::new(RtpLine::new(*wire, ports.clone()))),
+            Wire::Rtp(wire) => Line::Rtp(Box::new(RtpLine::new(*wire, codec, ports.clone()))),
             Wire::Twilio(stream) => Line::Twilio(Box::new(TwilioOut::start(*stream, ports.clone(), me))),
         };
         Ok(Self {
@@ -196,6 +209,7 @@ impl Worker for Leg {
             ambience,
             pool: FramePool::new(),
             started: false,
+            pause: Pause::default(),
             stagger: ports.stagger(),
             speaking: false,
             tick: 0,
@@ -235,8 +249,8 @@ impl Worker for Leg {
                 self.ports.ai.tell(AiMsg::Finish(cut));
             }
             LegMsg::SendDtmf(digits) => self.send_dtmf(&digits),
-            LegMsg::Pause => self.sendout.pause(),
-            LegMsg::Resume => self.sendout.resume(),
+            LegMsg::Pause => self.pause(Pause { for_caller: true, ..self.pause }),
+            LegMsg::Resume => self.pause(Pause { for_caller: false, ..self.pause }),
             LegMsg::BargeIn => {
                 let cut = self.cut();
                 self.ports.ai.tell(AiMsg::Interrupted(cut));
@@ -248,9 +262,12 @@ impl Worker for Leg {
             LegMsg::Renegotiated(negotiated) => {
                 if let Line::Rtp(rtp) = &mut self.line {
                     rtp.renegotiate(&negotiated);
-                    self.codec = codec_of(negotiated.codec).row().law;
-                    self.sendout.renegotiate(self.codec);
-                    self.hearing.renegotiate(self.codec);
+                    self.pause(Pause { held: !negotiated.direction.sends(), ..self.pause });
+                }
+            }
+            LegMsg::Quality(metrics) => {
+                if let Line::Rtp(rtp) = &mut self.line {
+                    rtp.handle_quality(*metrics);
                 }
             }
             LegMsg::Marked(name) => self.handle_mark(&name),
@@ -263,6 +280,9 @@ impl Worker for Leg {
             LegMsg::Finish => {
                 let cut = self.cut();
                 self.ports.ai.tell(AiMsg::Finish(cut));
+                if let Line::Rtp(rtp) = &mut self.line {
+                    rtp.finish();
+                }
                 self.flush();
                 me.stop();
             }
@@ -387,11 +407,17 @@ impl Leg {
     /// Throws away what was to be said; what was being said, and how much of it was heard.
     fn cut(&mut self) -> Option<(PromptId, Duration)> {
         let cut = self.sendout.clear().map(|Heard { prompt, heard }| (prompt, heard));
+        self.pause(Pause { for_caller: false, ..self.pause });
         if let Line::Twilio(twilio) = &mut self.line {
             twilio.clear();
         }
         self.announce();
         cut
+    }
+
+    fn pause(&mut self, pause: Pause) {
+        self.pause = pause;
+        if pause.for_caller || pause.held { self.sendout.pause() } else { self.sendout.resume() }
     }
 
     fn handle_mark(&mut self, name: &str) {

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use crate::calls::{Calls, CallsMsg};
 use crate::config::NodeConfig;
 use crate::cpu::CpuMeter;
+use crate::identity::Identity;
 use crate::kind::ActorKind;
 use crate::mailbox::{Lane, Letter, Mailbox, flush_metrics};
 use crate::media_threads::MediaThreads;
@@ -19,6 +20,7 @@ use crate::shared::Shared;
 use crate::sip_endpoint::{SipEndpoint, SipEndpointArgs, SipMsg};
 use crate::store::{Store, StoreMsg};
 use crate::supervision::{Budget, Verdict};
+use crate::trunk::{Trunk, TrunkArgs, TrunkMsg};
 use crate::worker::{Ended, Failure, Worker, spawn, spawn_root};
 
 /// What the Node is told.
@@ -28,6 +30,8 @@ pub enum NodeMsg {
     Flush,
     /// By itself after a wait: start a child again.
     Restart(ActorKind),
+    /// By itself after a wait: start the Trunk at this place again.
+    RestartTrunk(usize),
     /// By the process, on SIGTERM: take no new calls, let the others end, then stop.
     Drain,
     /// By the process, on SIGHUP: read the certificate again.
@@ -54,6 +58,10 @@ impl Letter for NodeMsg {
 
 /// After the drain time, calls are hung up and get this long for their BYE and their record.
 const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// Registrars get this long to hear that we leave: a REGISTER, a challenge and a REGISTER. Looked at so often.
+const GOODBYE_MAX: Duration = Duration::from_secs(1);
+const GOODBYE_LOOK: Duration = Duration::from_millis(10);
 
 /// A running node, seen from outside the tree.
 #[derive(Clone)]
@@ -100,8 +108,9 @@ impl NodeHandle {
 pub async fn start(config: NodeConfig, database: Database) -> Result<(NodeHandle, NodeEnd), String> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let media = MediaThreads::start(cores).map_err(|error| format!("no media threads: {error}"))?;
+    let identity = Identity::load(&config.identity)?;
     recovery::close_lost(&config, &database, HangupCause::NodeLost).await?;
-    let shared = Arc::new(Shared::new(config, media));
+    let shared = Arc::new(Shared::new(config, media, identity));
     let (ended, end) = oneshot::channel();
     let args = NodeArgs { shared: Arc::clone(&shared), database, drained: ended };
     let (mailbox, task) = spawn_root::<Node>(args).await?;
@@ -119,6 +128,9 @@ struct Node {
     database: Database,
     children: HashMap<ActorId, ActorKind>,
     budgets: HashMap<ActorKind, Budget>,
+    /// Trunk actors by their place in the table, and the deaths of each.
+    trunks: HashMap<ActorId, usize>,
+    trunk_budgets: HashMap<usize, Budget>,
     drained: Option<oneshot::Sender<()>>,
     cpu: CpuMeter,
 }
@@ -129,10 +141,15 @@ impl Worker for Node {
 
     async fn start(args: NodeArgs, me: &Mailbox<NodeMsg>) -> Result<Self, Failure> {
         let NodeArgs { shared, database, drained } = args;
-        let (children, budgets) = (HashMap::new(), HashMap::new());
-        let mut node = Self { shared, database, children, budgets, drained: Some(drained), cpu: CpuMeter::default() };
+        let (children, budgets, trunks) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let (trunk_budgets, drained, cpu) = (HashMap::new(), Some(drained), CpuMeter::default());
+        let mut node = Self { shared, database, children, budgets, trunks, trunk_budgets, drained, cpu };
         for child in [ActorKind::Store, ActorKind::Calls, ActorKind::SipEndpoint] {
             node.start_child(child, me).await?;
+        }
+        node.shared.identity.announce();
+        for trunk in 0..node.shared.config.trunks.len() {
+            node.start_trunk(trunk, me).await?;
         }
         every_second(me.clone());
         Ok(node)
@@ -142,6 +159,7 @@ impl Worker for Node {
         match message {
             NodeMsg::Flush => self.flush(),
             NodeMsg::Restart(child) => self.restart(child, me).await?,
+            NodeMsg::RestartTrunk(trunk) => self.start_trunk(trunk, me).await?,
             NodeMsg::Drain => self.drain(me),
             NodeMsg::ReloadCertificate => self.shared.sip.tell(SipMsg::ReloadCertificate),
             NodeMsg::Drained => self.leave(me).await,
@@ -157,6 +175,12 @@ impl Worker for Node {
     }
 
     async fn handle_ended(&mut self, child: ActorId, ended: Ended, me: &Mailbox<NodeMsg>) -> Result<(), Failure> {
+        if let Some(trunk) = self.trunks.remove(&child) {
+            if let Ended::Failed(reason) = ended {
+                self.handle_trunk_death(trunk, &reason, me);
+            }
+            return Ok(());
+        }
         let Some(kind) = self.children.remove(&child) else { return Ok(()) };
         if let Ended::Failed(reason) = ended {
             self.handle_death(kind, &reason, me).await?;
@@ -180,7 +204,13 @@ impl Node {
                 calls.id()
             }
             ActorKind::SipEndpoint => {
-                let args = SipEndpointArgs { config: shared.config.sip.clone(), calls: shared.calls.clone() };
+                let args = SipEndpointArgs {
+                    config: shared.config.sip.clone(),
+                    calls: shared.calls.clone(),
+                    trunks: Arc::clone(&shared.trunks),
+                    watch: shared.config.watch.clone(),
+                    store: shared.store.clone(),
+                };
                 let sip = spawn::<SipEndpoint>(args, me.cell()).await?;
                 self.shared.sip.publish(Some(sip.clone()));
                 sip.id()
@@ -189,6 +219,33 @@ impl Node {
         };
         self.children.insert(id, kind);
         Ok(())
+    }
+
+    async fn start_trunk(&mut self, place: usize, me: &Mailbox<NodeMsg>) -> Result<(), Failure> {
+        let Some(entry) = self.shared.trunks.get(place) else { return Ok(()) };
+        let args = TrunkArgs { entry: Arc::clone(entry), sip: self.shared.sip.clone() };
+        let trunk = spawn::<Trunk>(args, me.cell()).await?;
+        entry.port.publish(Some(trunk.clone()));
+        self.trunks.insert(trunk.id(), place);
+        Ok(())
+    }
+
+    /// A trunk that dies too often stays dead: calls over it go on, and none of the others notices.
+    fn handle_trunk_death(&mut self, place: usize, reason: &str, me: &Mailbox<NodeMsg>) {
+        let name = self.shared.trunks.get(place).map(|entry| entry.config.name.to_string()).unwrap_or_default();
+        tracing::error!(actor = ActorKind::Trunk.name(), trunk = name, reason, "actor died");
+        metrics::counter!("offhook_actor_restarts_total", "actor" => ActorKind::Trunk.name()).increment(1);
+        let budget = self.trunk_budgets.entry(place).or_insert_with(|| Budget::new(ActorKind::Trunk));
+        match budget.handle_death(Instant::now()) {
+            Verdict::RestartAfter(wait) => self.after(wait, NodeMsg::RestartTrunk(place), me),
+            Verdict::Stop(_) => tracing::error!(trunk = name, "a trunk died too often and is not registered any more"),
+        }
+    }
+
+    fn tell_trunks(&self, message: fn() -> TrunkMsg) {
+        for entry in self.shared.trunks.iter() {
+            entry.port.tell(message());
+        }
     }
 
     async fn handle_death(&mut self, kind: ActorKind, reason: &str, me: &Mailbox<NodeMsg>) -> Result<(), Failure> {
@@ -219,6 +276,7 @@ impl Node {
         match kind {
             ActorKind::SipEndpoint => {
                 self.shared.calls.tell(CallsMsg::SipRestarted);
+                self.tell_trunks(|| TrunkMsg::SipRestarted);
                 if self.shared.draining() {
                     self.shared.sip.tell(SipMsg::StopAccepting);
                 }
@@ -241,6 +299,19 @@ impl Node {
         }
     }
 
+    /// Waits until registrars have heard that we leave.
+    async fn wait_for_trunks(&self) {
+        let registered = || self.shared.trunks.iter().any(|entry| entry.state().registered == Some(true));
+        let heard = async {
+            while registered() {
+                tokio::time::sleep(GOODBYE_LOOK).await;
+            }
+        };
+        if tokio::time::timeout(GOODBYE_MAX, heard).await.is_err() {
+            tracing::warn!("a registrar did not hear that we leave, and leads calls here for a while");
+        }
+    }
+
     /// Waits until the Store has written what waits.
     async fn settle(&self) {
         let (settled, done) = oneshot::channel();
@@ -257,6 +328,7 @@ impl Node {
         tracing::info!(calls = self.shared.calls_up(), "draining");
         self.shared.publish_draining();
         self.shared.sip.tell(SipMsg::StopAccepting);
+        self.tell_trunks(|| TrunkMsg::Leave);
         self.ask_for_the_last_call(me);
         self.after(self.shared.config.drain_timeout, NodeMsg::DrainLate, me);
     }
@@ -275,6 +347,7 @@ impl Node {
 
     /// Everything has ended: the last records are written, then the node stops.
     async fn leave(&mut self, me: &Mailbox<NodeMsg>) {
+        self.wait_for_trunks().await;
         self.settle().await;
         if let Some(drained) = self.drained.take() {
             let _process_left = drained.send(());
@@ -306,6 +379,9 @@ impl Node {
             ActorKind::Calls => self.shared.calls.mailbox().map(|mailbox| mailbox.inject(fault)),
             ActorKind::SipEndpoint => self.shared.sip.mailbox().map(|mailbox| mailbox.inject(fault)),
             ActorKind::Store => self.shared.store.mailbox().map(|mailbox| mailbox.inject(fault)),
+            ActorKind::Trunk => {
+                self.shared.trunks.get(0).and_then(|entry| entry.port.mailbox()).map(|mailbox| mailbox.inject(fault))
+            }
             _ => None,
         };
     }

@@ -1,13 +1,19 @@
 //! The route of a call that Offhook places: whom the INVITE is for, who it is from, where its media is. One function decides it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use sip::uri::{Host, NameAddr, Scheme, SipUri, Uri};
 use store::PhoneNumber;
 
+use crate::calls::{PlaceRefusal, Refusal};
 use crate::config::{MediaAddress, SipConfig, Speaks};
+use crate::trunk::config::TrunkConfig;
+use crate::trunk::route::{Asked, Hop, NoRoute as NoWay};
+use crate::trunk::{self, Trunks};
 
 /// A call that somebody asks for.
 #[derive(Clone, Debug)]
@@ -29,10 +35,20 @@ pub struct Route {
     pub request_uri: Uri,
     /// Who calls.
     pub from: NameAddr,
+    /// Who calls, for records and signatures.
+    pub caller: String,
     /// Who is called, as shown.
     pub to: NameAddr,
+    /// Who is called, for records and signatures.
+    pub called: String,
     /// Where our media is.
     pub media: MediaAddress,
+    /// Where the INVITE goes in place of the host that it names.
+    pub next_hop: Option<Uri>,
+    /// What the INVITE says beside.
+    pub headers: Vec<(String, String)>,
+    /// What carries it; `None`: nothing.
+    pub trunk: Option<Arc<TrunkConfig>>,
 }
 
 /// Why a call cannot be placed as it was asked for: whose asks must mend it. Numbers are not repeated.
@@ -58,35 +74,78 @@ const PARAMETERS: [&str; 2] = ["transport", "user"];
 /// The longest user of a `from`: a number with its country has 15 digits, an address 64 before its @.
 const FROM_MAX: usize = 64;
 
+/// Why a number cannot be called.
+const NEEDS_TRUNK: &str = "a number needs a trunk, and there is none; a sip: URI of a host in sip.direct_calls does not";
+
 /// Finds the route.
 ///
 /// # Errors
 /// What is at fault, and why.
-pub fn route(sip: &SipConfig, asked: &PlaceCall) -> Result<Route, NoRoute> {
-    if let Some(trunk) = &asked.trunk {
-        return Err(NoRoute::new("trunk_id", format!("there is no trunk {trunk:?}")));
+pub fn route(sip: &SipConfig, trunks: &Trunks, asked: &PlaceCall) -> Result<Route, PlaceRefusal> {
+    match asked.trunk.is_some() || !has_scheme(asked.to.reveal()) {
+        true => by_trunk(sip, trunks, asked),
+        false => direct(sip, asked).map_err(PlaceRefusal::Asked),
     }
+}
+
+/// Over the trunk that was named, or the first that permits it.
+fn by_trunk(sip: &SipConfig, trunks: &Trunks, asked: &PlaceCall) -> Result<Route, PlaceRefusal> {
+    let call = Asked { to: asked.to.reveal(), from: asked.from.as_ref().map(PhoneNumber::reveal), ..Asked::default() };
+    let found = match &asked.trunk {
+        Some(name) => trunks.route(name, &call).and_then(|route| Ok((trunks.find(name).ok_or(NoWay::UnknownTrunk)?, route))),
+        None => trunks.find_route(&call),
+    };
+    let (entry, way) = found.map_err(|reason| refusal(reason, asked))?;
+    let trunk::route::Route { hops, from, caller, to, called, headers, .. } = way;
+    let Hop { request_uri, next_hop } = hops.into_iter().next().ok_or(PlaceRefusal::Node(Refusal::TrunkDown))?;
+    let literal = next_hop.host().and_then(Host::address);
+    let media = media(sip, literal).map_err(|reason| PlaceRefusal::Asked(NoRoute::new("trunk_id", reason)))?;
+    let trunk = Some(Arc::clone(&entry.config));
+    Ok(Route { request_uri, from, caller, to, called, media, next_hop: Some(next_hop), headers, trunk })
+}
+
+/// Which field is at fault, if whoever asks can mend it.
+fn refusal(reason: NoWay, asked: &PlaceCall) -> PlaceRefusal {
+    let (field, text) = match reason {
+        NoWay::TargetsDown => return PlaceRefusal::Node(Refusal::TrunkDown),
+        NoWay::NotACaller => ("from", reason.to_string()),
+        NoWay::UnknownTrunk => ("trunk_id", format!("there is no trunk {:?}", asked.trunk.as_deref().unwrap_or_default())),
+        NoWay::NoTrunk => ("to", NEEDS_TRUNK.to_owned()),
+        NoWay::Emergency | NoWay::NotANumber | NoWay::PrefixNotAllowed => ("to", reason.to_string()),
+    };
+    PlaceRefusal::Asked(NoRoute::new(field, text))
+}
+
+/// To a URI, without a trunk.
+fn direct(sip: &SipConfig, asked: &PlaceCall) -> Result<Route, NoRoute> {
     let text = asked.to.reveal();
-    if !has_scheme(text) {
-        return Err(NoRoute::new(
-            "to",
-            "a number needs a trunk, and there is none; a sip: URI of a host in sip.direct_calls does not",
-        ));
-    }
     let uri: Uri = text.parse().map_err(|error| NoRoute::new("to", format!("is not a SIP URI: {error}")))?;
     let Uri::Sip(target) = &uri else {
         return Err(NoRoute::new("to", "is neither a sip: nor a sips: URI"));
     };
     check_target(sip, target)?;
     let literal = target.host.address();
-    let near = sip.listeners.first().map(|listener| listener.listen.ip());
-    let near = near.ok_or_else(|| NoRoute::new("to", "no SIP is spoken here: sip.listen is empty"))?;
-    let media = sip.media(near, literal);
-    if literal.is_some_and(|address| address.is_ipv4() != media.local.is_ipv4()) {
-        return Err(NoRoute::new("to", "is of an address family that no listener of sip.listen has"));
-    }
+    let media = media(sip, literal).map_err(|reason| NoRoute::new("to", reason))?;
     let from = from(asked.from.as_ref().map(PhoneNumber::reveal), media.advertised)?;
-    Ok(Route { request_uri: uri.clone(), from, to: NameAddr::new(uri), media })
+    let (caller, called) = (name_of(&from.uri), name_of(&uri));
+    let to = NameAddr::new(uri.clone());
+    Ok(Route { request_uri: uri, from, caller, to, called, media, next_hop: None, headers: Vec::new(), trunk: None })
+}
+
+/// Where our media is for a peer, which may be at this address.
+fn media(sip: &SipConfig, literal: Option<IpAddr>) -> Result<MediaAddress, &'static str> {
+    let near = sip.listeners.first().map(|listener| listener.listen.ip());
+    let media = sip.media(near.ok_or("no SIP is spoken here: sip.listen is empty")?, literal);
+    match literal.is_some_and(|address| address.is_ipv4() != media.local.is_ipv4()) {
+        true => Err("is of an address family that no listener of sip.listen has"),
+        false => Ok(media),
+    }
+}
+
+/// The user of a URI, or the host of one without.
+fn name_of(uri: &Uri) -> String {
+    let host = || uri.host().map_or_else(String::new, |host| host.to_string());
+    uri.user().map_or_else(host, Cow::into_owned)
 }
 
 fn has_scheme(text: &str) -> bool {

@@ -10,11 +10,13 @@ use tokio::runtime::Handle;
 
 use crate::calls::CallsMsg;
 use crate::config::{Assistant, NodeConfig};
+use crate::identity::Identity;
 use crate::leg::ports::RtpPorts;
 use crate::mailbox::Port;
 use crate::media_threads::MediaThreads;
 use crate::sip_endpoint::SipMsg;
 use crate::store::StoreMsg;
+use crate::trunk::Trunks;
 
 /// Published by the node, read by all; what changes in it is swapped whole or is one number.
 pub struct Shared {
@@ -30,8 +32,12 @@ pub struct Shared {
     pub http: HttpClient,
     /// Speech that was made before.
     pub speech: Arc<SpeechCache>,
+    /// Checks callers' numbers, and signs ours.
+    pub identity: Identity,
     /// UDP ports for RTP.
     pub rtp_ports: RtpPorts,
+    /// Carriers, and what is known of them.
+    pub trunks: Arc<Trunks>,
     /// The SipEndpoint of today.
     pub sip: Port<SipMsg>,
     /// The Calls of today.
@@ -46,9 +52,10 @@ pub struct Shared {
 
 impl Shared {
     /// Called on the node's own runtime.
-    pub(crate) fn new(config: NodeConfig, media: MediaThreads) -> Self {
+    pub(crate) fn new(config: NodeConfig, media: MediaThreads, identity: Identity) -> Self {
         let rtp_ports = RtpPorts::new(config.rtp.ports.clone());
         let speech = SpeechCache::new(config.data_dir.join("speech-cache"), config.speech_cache_bytes);
+        let trunks = Trunks::new(config.trunks.clone());
         Self {
             config,
             runtime: Handle::current(),
@@ -56,7 +63,9 @@ impl Shared {
             espeak: Arc::default(),
             http: HttpClient::default(),
             speech: Arc::new(speech),
+            identity,
             rtp_ports,
+            trunks: Arc::new(trunks),
             sip: Port::default(),
             calls: Port::default(),
             store: Port::default(),

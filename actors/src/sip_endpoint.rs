@@ -1,11 +1,16 @@
 //! SipEndpoint: the sockets of SIP, and the pure endpoint over them. Knows which call owns which dialog, and nothing about calls.
 
 mod connection;
-mod dns;
+mod dispatch;
+pub(crate) mod dns;
+mod front;
+mod owners;
 mod places;
 mod streams;
-mod tls;
+pub(crate) mod tls;
 mod udp;
+mod visitors;
+mod watch;
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
@@ -16,9 +21,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use ractor::ActorId;
 use sip::dialog::DialogId;
+use sip::digest::Credentials;
 use sip::endpoint::{
-    DialogSnapshot, Endpoint, EndpointConfig, Event, Flow, Listener, MessageDirection, OutboundInvite, Rejection, Stats,
-    Transmit, Transport,
+    DialogSnapshot, Endpoint, EndpointConfig, Flow, Listener, MessageDirection, OutboundInvite, OutboundRequest, Refer,
+    Rejection, RequestId, Series, Stats, Transmit, Transport,
 };
 use sip::locate::{Question, Records};
 use sip::message::StatusCode;
@@ -29,10 +35,14 @@ use crate::alarm::{Alarm, Owned};
 use crate::call::CallMsg;
 use crate::call::finish::reason_of;
 use crate::calls::CallsMsg;
-use crate::config::{SipConfig, SipListener, Speaks};
+use crate::config::{SipConfig, SipListener, Speaks, WatchConfig};
 use crate::kind::ActorKind;
 use crate::mailbox::{Lane, Letter, Mailbox, Port};
+use crate::store::StoreMsg;
+use crate::trunk::door::Door;
+use crate::trunk::{Errand, TrunkMsg, Trunks};
 use crate::worker::{Failure, Worker};
+use owners::{Owner, Owners};
 
 /// What the SipEndpoint is told.
 #[derive(Debug)]
@@ -40,6 +50,13 @@ pub enum SipMsg {
     /// By a transport: one whole message came. When the mailbox is half full it is dropped over UDP, where the
     /// peer sends it again, and past that a TCP connection is closed.
     Received {
+        /// Where it came from.
+        flow: Flow,
+        /// The message.
+        bytes: Bytes,
+    },
+    /// By a transport: one INVITE came that is to be answered with 503, whatever it says. Lost like the others.
+    Shed {
         /// Where it came from.
         flow: Flow,
         /// The message.
@@ -71,16 +88,15 @@ pub enum SipMsg {
     TimerDue,
     /// By a call: it takes the dialog, and what happened in it so far is delivered. When full the call ends.
     Own(DialogId, Mailbox<CallMsg>),
-    /// By a call of ours: send this INVITE, and tell the call its dialog. When full the call ends.
-    Invite(Box<OutboundInvite>, Mailbox<CallMsg>),
+    /// By a call of ours: send this INVITE, answer challenges with these credentials, and tell the call its dialog. When full the call
+    /// ends.
+    Invite(Box<OutboundInvite>, Option<Box<Credentials>>, Mailbox<CallMsg>),
     /// By a call: 180 Ringing.
     Ring(DialogId),
     /// By a call: 200 OK with this SDP.
     Answer(DialogId, String),
-    /// By a call: 200 OK with this SDP to the UPDATE that waits.
-    AnswerUpdate(DialogId, String),
-    /// By a call: a refusal of the UPDATE that waits.
-    RefuseUpdate(DialogId, StatusCode),
+    /// By a call: its answer to an offer in an UPDATE or PRACK, or the status that refuses it.
+    AnswerUpdate(DialogId, Result<String, StatusCode>),
     /// By a call or by Calls: a final refusal.
     Refuse {
         /// The INVITE's dialog.
@@ -90,12 +106,31 @@ pub enum SipMsg {
         /// For 503: when to try again.
         retry_after: Option<Duration>,
     },
+    /// By a call: a final refusal, in words other than the usual.
+    RefuseSaying(DialogId, StatusCode, &'static str),
     /// By a call: end it as its state demands.
     HangUp(DialogId, &'static str),
     /// By a call of ours that has not been told its dialog yet, or by Calls for one that crashed: end all dialogs of this call.
     HangUpOf(ActorId, &'static str),
+    /// By a call: ask the peer to call somebody else in its place.
+    Refer(DialogId, Box<Refer>),
+    /// By a call: the peer's REFER is not followed.
+    RefuseRefer(DialogId, StatusCode),
     /// By a call after this actor was restarted.
     Restore(Box<DialogSnapshot>, Mailbox<CallMsg>),
+    /// By a Trunk: send a request outside of dialogs, and tell it of the end. When full nothing is sent.
+    Ask {
+        /// What it is for.
+        errand: Errand,
+        /// The request.
+        request: Box<OutboundRequest>,
+        /// What it goes on with.
+        series: Box<Series>,
+        /// Who is told.
+        trunk: Mailbox<TrunkMsg>,
+    },
+    /// By a Trunk: it does not wait any more.
+    Abandon(Errand, ActorId),
     /// By the node while draining: refuse new INVITEs with 503.
     StopAccepting,
     /// By the node when Calls died: no dialog has an owner now.
@@ -124,22 +159,18 @@ const OWNER_WAIT_MAX: Duration = Duration::from_secs(5);
 /// What callers are told while the node drains: by then another one, or this one anew, takes calls.
 const DRAIN_RETRY_AFTER: Duration = Duration::from_secs(60);
 
-/// Who is told of a dialog's events.
-enum Owner {
-    /// Calls has been told; its call has not answered yet.
-    Awaited {
-        since: Instant,
-        events: Vec<Event>,
-    },
-    Call(Mailbox<CallMsg>),
-}
-
 /// What a SipEndpoint is made from.
 pub struct SipEndpointArgs {
     /// Addresses and limits.
     pub config: SipConfig,
     /// Who is told of new calls.
     pub calls: Port<CallsMsg>,
+    /// Who may call.
+    pub trunks: Arc<Trunks>,
+    /// What is kept and shown of the messages.
+    pub watch: WatchConfig,
+    /// Where it is kept.
+    pub store: Port<StoreMsg>,
 }
 
 /// The actor.
@@ -151,7 +182,13 @@ pub struct SipEndpoint {
     tls: Option<(Arc<tls::Tls>, Owned)>,
     dns: dns::Dns,
     traffic: Traffic,
-    owners: HashMap<DialogId, Owner>,
+    watch: watch::Watch,
+    owners: Owners,
+    front: Arc<front::Front>,
+    trunks: Arc<Trunks>,
+    door: Door,
+    /// Who waits for the end of a request outside of dialogs.
+    asked: HashMap<RequestId, (Errand, Mailbox<TrunkMsg>)>,
     alarm: Alarm,
 }
 
@@ -160,19 +197,26 @@ impl Worker for SipEndpoint {
     type Args = SipEndpointArgs;
 
     async fn start(args: SipEndpointArgs, me: &Mailbox<SipMsg>) -> Result<Self, Failure> {
-        let SipEndpointArgs { config, calls } = args;
+        let SipEndpointArgs { config, calls, trunks, watch, store } = args;
         let tls = config.tls.clone().map(tls::Tls::load).transpose()?;
         let places = places::Places::new(config.connections_max, config.connections_per_source_max);
-        let mut streams = streams::Streams::new(places, tls.clone(), me.clone());
-        let mut udp = HashMap::new();
+        let front = front::Front::new(config.guard.clone());
+        let shared = streams::Shared::new(places, tls.clone(), Arc::clone(&front), config.connection_quiet_max, me.clone());
+        let mut sockets = Sockets { udp: HashMap::new(), streams: streams::Streams::new(shared), front: Arc::clone(&front) };
         let mut listeners = Vec::new();
         for listener in &config.listeners {
-            listeners.extend(listen(listener, &mut udp, &mut streams, me)?);
+            listeners.extend(sockets.listen(listener, me)?);
         }
-        let endpoint = Endpoint::new(EndpointConfig { listeners, ..EndpointConfig::default() }, rand::random());
+        let Sockets { udp, streams, .. } = sockets;
+        let session_expires = config.session_expires;
+        let endpoint = Endpoint::new(EndpointConfig { listeners, session_expires, ..EndpointConfig::default() }, rand::random());
         let tls = tls.map(|tls| (Arc::clone(&tls), Owned(tokio::spawn(tls.watch()))));
         let (dns, traffic) = (dns::Dns::new(&config.dns_servers), Traffic::default());
-        Ok(Self { calls, endpoint, udp, streams, tls, dns, traffic, owners: HashMap::new(), alarm: Alarm::default() })
+        let watch = watch::Watch::new(&watch, store).map_err(|error| format!("telemetry.hep_endpoint: {error}"))?;
+        let owners = Owners::new(Arc::clone(&front));
+        let door = Door::new(Instant::now(), rand::random(), config.accept_unknown);
+        let (asked, alarm) = (HashMap::new(), Alarm::default());
+        Ok(Self { calls, endpoint, udp, streams, tls, dns, traffic, watch, owners, front, trunks, door, asked, alarm })
     }
 
     async fn handle(&mut self, message: SipMsg, me: &Mailbox<SipMsg>) -> Result<(), Failure> {
@@ -180,58 +224,62 @@ impl Worker for SipEndpoint {
         match message {
             SipMsg::Received { flow, bytes } => {
                 self.traffic.count(flow.transport, MessageDirection::Received);
+                self.watch.saw(now, false, &flow, &bytes);
                 self.endpoint.handle_receive(now, flow, &bytes);
             }
-            SipMsg::ConnectionOpened(connection) => self.streams.handle_opened(connection),
-            SipMsg::ConnectionClosed { flow, serial } => {
-                if self.streams.handle_closed(&flow, serial) {
-                    self.endpoint.handle_transport_error(now, &flow);
-                }
+            SipMsg::Shed { flow, bytes } => {
+                self.traffic.count(flow.transport, MessageDirection::Received);
+                self.endpoint.shed(flow, &bytes);
             }
+            SipMsg::ConnectionOpened(connection) => self.streams.handle_opened(connection),
+            SipMsg::ConnectionClosed { flow, serial } if self.streams.handle_closed(&flow, serial) => {
+                self.endpoint.handle_transport_error(now, &flow);
+            }
+            SipMsg::ConnectionClosed { .. } => {}
             SipMsg::Resolved { question, records, ttl } => self.endpoint.handle_answer(now, question, records, ttl),
-            SipMsg::ReloadCertificate => match &self.tls {
-                Some((tls, _)) => tls.reload(),
-                None => tracing::info!("there is no certificate to be read again"),
-            },
+            SipMsg::ReloadCertificate => self.reload_certificate(),
             SipMsg::TransportFailed(reason) => return Err(reason.into()),
             SipMsg::TimerDue => {
                 self.alarm.rang();
                 self.endpoint.handle_timeout(now);
             }
             SipMsg::Own(dialog, call) => self.handle_own(dialog, call),
-            SipMsg::Invite(invite, call) => self.place(now, *invite, call),
+            SipMsg::Invite(invite, credentials, call) => self.place(now, *invite, credentials, call),
             SipMsg::Ring(dialog) => self.endpoint.ring(now, &dialog),
             SipMsg::Answer(dialog, sdp) => {
                 self.endpoint.answer(now, &dialog, sdp);
                 self.tell_answered(&dialog);
             }
-            SipMsg::Refuse { dialog, status, retry_after } => self.endpoint.refuse(now, &dialog, status, retry_after),
-            SipMsg::AnswerUpdate(dialog, sdp) => {
+            SipMsg::AnswerUpdate(dialog, Ok(sdp)) => {
                 self.endpoint.answer_update(now, &dialog, sdp);
                 self.tell_answered(&dialog);
             }
-            SipMsg::RefuseUpdate(dialog, status) => self.endpoint.refuse_update(now, &dialog, status),
+            SipMsg::AnswerUpdate(dialog, Err(status)) => self.endpoint.refuse_update(now, &dialog, status),
+            SipMsg::Refuse { dialog, status, retry_after } => self.refuse(now, &dialog, status, retry_after),
+            SipMsg::RefuseSaying(dialog, status, phrase) => self.endpoint.refuse_saying(now, &dialog, status, phrase),
             SipMsg::HangUp(dialog, reason) => self.endpoint.hang_up(now, &dialog, Some(reason)),
             SipMsg::HangUpOf(call, reason) => self.hang_up_of(now, call, reason),
+            SipMsg::Refer(dialog, refer) => {
+                self.endpoint.refer(now, &dialog, *refer);
+                // Its number in the dialog must not come twice.
+                self.tell_answered(&dialog);
+            }
+            SipMsg::RefuseRefer(dialog, status) => self.endpoint.refuse_refer(now, &dialog, status),
             SipMsg::Restore(snapshot, call) => {
                 let dialog = self.endpoint.restore(*snapshot);
                 self.owners.insert(dialog, Owner::Call(call));
             }
-            SipMsg::StopAccepting => self.endpoint.set_accepting(false, Some(DRAIN_RETRY_AFTER)),
-            SipMsg::HangUpAll => {
-                for dialog in self.owners.keys() {
-                    self.endpoint.hang_up(now, dialog, Some(reason_of(HangupCause::Crashed)));
-                }
+            SipMsg::Ask { errand, request, series, trunk } => {
+                let id = self.endpoint.request(now, *request, *series);
+                self.asked.insert(id, (errand, trunk));
             }
-            SipMsg::FlushStats => {
-                self.refuse_unowned(now);
-                flush(&self.endpoint.take_stats());
-                self.traffic.flush();
-                for transport in [Transport::Tcp, Transport::Tls] {
-                    let count = self.streams.count(transport) as f64;
-                    metrics::gauge!("offhook_sip_connections", "transport" => label(transport)).set(count);
-                }
+            SipMsg::Abandon(errand, trunk) => self.abandon(errand, trunk),
+            SipMsg::StopAccepting => {
+                self.endpoint.set_accepting(false, Some(DRAIN_RETRY_AFTER));
+                self.watch.hurry();
             }
+            SipMsg::HangUpAll => self.hang_up_all(now),
+            SipMsg::FlushStats => self.flush_stats(now),
         }
         self.drain(me);
         Ok(())
@@ -239,6 +287,39 @@ impl Worker for SipEndpoint {
 }
 
 impl SipEndpoint {
+    fn reload_certificate(&self) {
+        match &self.tls {
+            Some((tls, _)) => tls.reload(),
+            None => tracing::info!("there is no certificate to be read again"),
+        }
+    }
+
+    /// Who asks for what is not there may be trying what is.
+    fn refuse(&mut self, now: Instant, dialog: &DialogId, status: StatusCode, retry_after: Option<Duration>) {
+        if let Some(Owner::Awaited { from, .. }) = self.owners.get(dialog).filter(|_| status == StatusCode::NOT_FOUND) {
+            self.front.count_probe(*from);
+        }
+        self.endpoint.refuse(now, dialog, status, retry_after);
+    }
+
+    fn hang_up_all(&mut self, now: Instant) {
+        for (dialog, _) in self.owners.iter() {
+            self.endpoint.hang_up(now, dialog, Some(reason_of(HangupCause::Crashed)));
+        }
+    }
+
+    /// By the second: what was counted, and what waited too long.
+    fn flush_stats(&mut self, now: Instant) {
+        self.refuse_unowned(now);
+        self.watch.flush(now);
+        flush(&self.endpoint.take_stats());
+        self.traffic.flush();
+        for transport in [Transport::Tcp, Transport::Tls] {
+            let count = self.streams.count(transport) as f64;
+            metrics::gauge!("offhook_sip_connections", "transport" => label(transport)).set(count);
+        }
+    }
+
     /// Carries out what the endpoint wants: messages first, since peers wait for them. An event that nobody takes makes more, and so does
     /// a message that cannot go.
     fn drain(&mut self, me: &Mailbox<SipMsg>) {
@@ -270,15 +351,23 @@ impl SipEndpoint {
     /// Sends one message, or queues it. False when there is no way for it.
     fn transmit(&mut self, transmit: Transmit) -> bool {
         let flow = transmit.flow;
-        self.traffic.count(flow.transport, MessageDirection::Sent);
-        match flow.transport {
+        self.watch.saw(Instant::now(), true, &flow, &transmit.bytes);
+        let sent = match flow.transport {
             Transport::Udp => self.udp.get(&flow.local).is_some_and(|udp| udp.send(flow.remote, &transmit.bytes)),
             Transport::Tcp | Transport::Tls => self.streams.send(transmit),
+        };
+        if sent {
+            self.traffic.count(flow.transport, MessageDirection::Sent);
         }
+        sent
     }
 
-    fn place(&mut self, now: Instant, invite: OutboundInvite, call: Mailbox<CallMsg>) {
+    fn place(&mut self, now: Instant, invite: OutboundInvite, credentials: Option<Box<Credentials>>, call: Mailbox<CallMsg>) {
         let dialog = self.endpoint.invite(now, invite);
+        if let Some(credentials) = credentials {
+            self.endpoint.authorize(&dialog, *credentials);
+        }
+        self.watch.claim(&dialog.call_id);
         self.owners.insert(dialog.clone(), Owner::Call(call.clone()));
         if call.send(CallMsg::Dialing(dialog.clone())).is_err() {
             self.endpoint.hang_up(now, &dialog, Some(reason_of(HangupCause::Crashed)));
@@ -299,93 +388,34 @@ impl SipEndpoint {
             let _call_ended_already = call.send(CallMsg::AnswerSent(Box::new(snapshot)));
         }
     }
-
-    fn dispatch(&mut self, event: Event) {
-        if let Event::Invited { dialog, invite, flow } = event {
-            self.owners.insert(dialog.clone(), Owner::Awaited { since: Instant::now(), events: Vec::new() });
-            if self.calls.send(CallsMsg::SipInvited { dialog: dialog.clone(), invite, flow }).is_err() {
-                self.endpoint.refuse(Instant::now(), &dialog, StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(1)));
-            }
-            return;
-        }
-        let dialog = match &event {
-            // The answer gives a call of ours its name.
-            Event::Answered { early, dialog, .. } => {
-                if let Some(owner) = self.owners.remove(early) {
-                    self.owners.insert(dialog.clone(), owner);
-                }
-                dialog.clone()
-            }
-            other => other.dialog().clone(),
-        };
-        let ended = matches!(event, Event::Terminated { .. });
-        let stands = matches!(event, Event::Confirmed { .. } | Event::Answered { .. } | Event::ReinviteAnswered { .. });
-        let snapshot = stands.then(|| self.endpoint.snapshot(&dialog)).flatten().map(Box::new);
-        match self.owners.get_mut(&dialog) {
-            Some(Owner::Awaited { events, .. }) if events.len() < EVENTS_BEFORE_OWNER_MAX => events.push(event),
-            Some(Owner::Call(call)) => {
-                let undelivered = call.send(CallMsg::Sip { event, snapshot }).is_err();
-                if undelivered && !ended {
-                    self.endpoint.hang_up(Instant::now(), &dialog, Some(reason_of(HangupCause::Crashed)));
-                }
-            }
-            Some(Owner::Awaited { .. }) | None => tracing::debug!("event of a dialog that no call owns"),
-        }
-        if ended {
-            self.owners.remove(&dialog);
-        }
-    }
-
-    /// Every INVITE gets an answer, also when those who should have given it are gone or were not heard.
-    fn refuse_unowned(&mut self, now: Instant) {
-        for (dialog, owner) in &self.owners {
-            if matches!(owner, Owner::Awaited { since, .. } if now.saturating_duration_since(*since) > OWNER_WAIT_MAX) {
-                tracing::error!("no call took an INVITE; it is refused");
-                metrics::counter!("offhook_calls_rejected_total", "reason" => "failed").increment(1);
-                self.endpoint.refuse(now, dialog, StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(1)));
-            }
-        }
-    }
-
-    fn handle_own(&mut self, dialog: DialogId, call: Mailbox<CallMsg>) {
-        match self.owners.insert(dialog.clone(), Owner::Call(call.clone())) {
-            Some(Owner::Awaited { events, .. }) => {
-                for event in events {
-                    let snapshot = self.endpoint.snapshot(&dialog).map(Box::new);
-                    let _call_ended_already = call.send(CallMsg::Sip { event, snapshot });
-                }
-            }
-            Some(Owner::Call(_)) => tracing::warn!("a dialog was owned twice"),
-            None => {
-                // It ended before its call came for it.
-                self.owners.remove(&dialog);
-                let _call_ended_already = call.send(CallMsg::Sip { event: Event::Terminated { dialog }, snapshot: None });
-            }
-        }
-    }
 }
 
-/// Opens the sockets of one listener, and says what they are to the endpoint.
-fn listen(
-    listener: &SipListener,
-    udp: &mut HashMap<SocketAddr, udp::Udp>,
-    streams: &mut streams::Streams,
-    me: &Mailbox<SipMsg>,
-) -> Result<Vec<Listener>, Failure> {
-    let SipListener { speaks, listen, advertised } = *listener;
-    let told = |transport, local| Listener { transport, local, host: advertised.into() };
-    let wrong = |key: &'static str| move |error: std::io::Error| Failure::from(listen_error(key, listen, &error));
-    match speaks {
-        Speaks::Tls => {
-            let local = streams.listen(Transport::Tls, listen).map_err(wrong("sip.tls_listen"))?;
-            Ok(vec![told(Transport::Tls, local)])
-        }
-        Speaks::UdpAndTcp => {
-            let (socket, local) = udp::Udp::bind(listen, me).map_err(wrong("sip.listen (UDP)"))?;
-            udp.insert(local, socket);
-            // The same port, if the system chose it.
-            let tcp = streams.listen(Transport::Tcp, local).map_err(wrong("sip.listen (TCP)"))?;
-            Ok(vec![told(Transport::Udp, local), told(Transport::Tcp, tcp)])
+/// The sockets as they are opened.
+struct Sockets {
+    udp: HashMap<SocketAddr, udp::Udp>,
+    streams: streams::Streams,
+    front: Arc<front::Front>,
+}
+
+impl Sockets {
+    /// Opens those of one listener, and says what they are to the endpoint.
+    fn listen(&mut self, listener: &SipListener, me: &Mailbox<SipMsg>) -> Result<Vec<Listener>, Failure> {
+        let SipListener { speaks, listen, advertised } = *listener;
+        let told = |transport, local| Listener { transport, local, host: advertised.into() };
+        let wrong = |key: &'static str| move |error: std::io::Error| Failure::from(listen_error(key, listen, &error));
+        match speaks {
+            Speaks::Tls => {
+                let local = self.streams.listen(Transport::Tls, listen).map_err(wrong("sip.tls_listen"))?;
+                Ok(vec![told(Transport::Tls, local)])
+            }
+            Speaks::UdpAndTcp => {
+                let bound = udp::Udp::bind(listen, Arc::clone(&self.front), me);
+                let (socket, local) = bound.map_err(wrong("sip.listen (UDP)"))?;
+                self.udp.insert(local, socket);
+                // The same port, if the system chose it.
+                let tcp = self.streams.listen(Transport::Tcp, local).map_err(wrong("sip.listen (TCP)"))?;
+                Ok(vec![told(Transport::Udp, local), told(Transport::Tcp, tcp)])
+            }
         }
     }
 }

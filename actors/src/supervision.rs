@@ -53,8 +53,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 const AT_ONCE: Duration = Duration::ZERO;
 
 /// The restart table. Media actors restart at once, since each tick without them is heard; so do the Store and Calls, since what they
-/// are told meanwhile is lost. The SipEndpoint waits for its sockets to be free again.
-pub const POLICIES: [Policy; 10] = [
+/// are told meanwhile is lost. The SipEndpoint waits for its sockets to be free again, and a Trunk must not flood its registrar.
+pub const POLICIES: [Policy; 11] = [
     Policy {
         actor: ActorKind::Store,
         restart: Restart::Within { most: 5, window: MINUTE, delay: AT_ONCE },
@@ -69,6 +69,11 @@ pub const POLICIES: [Policy; 10] = [
         actor: ActorKind::Calls,
         restart: Restart::Within { most: 3, window: MINUTE, delay: AT_ONCE },
         otherwise: Otherwise::ExitProcess,
+    },
+    Policy {
+        actor: ActorKind::Trunk,
+        restart: Restart::Within { most: 5, window: MINUTE, delay: Duration::from_secs(1) },
+        otherwise: Otherwise::GoOn,
     },
     Policy { actor: ActorKind::Call, restart: Restart::Never, otherwise: Otherwise::CrashCall },
     Policy {

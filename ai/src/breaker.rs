@@ -99,6 +99,13 @@ impl Breaker {
         may_try
     }
 
+    /// The leave to try that was given at `tried` was not used: another call may have it.
+    pub fn give_back(&mut self, tried: Instant) {
+        if matches!(self.state, State::HalfOpen { tried: given } if given == tried) {
+            self.state = State::Open { until: tried };
+        }
+    }
+
     /// It answered.
     pub fn succeeded(&mut self) {
         self.failures.clear();
@@ -167,6 +174,11 @@ impl SharedBreaker {
         self.with(|breaker| breaker.allow(now))
     }
 
+    /// As [`Breaker::give_back`].
+    pub fn give_back(&self, tried: Instant) {
+        self.with(|breaker| breaker.give_back(tried));
+    }
+
     /// As [`Breaker::succeeded`].
     pub fn succeeded(&self) {
         self.with(Breaker::succeeded);
@@ -202,7 +214,7 @@ impl SharedBreaker {
 mod tests {
     use super::*;
 
-    /// `f` fails, `s` succeeds, `r` asks for 10 s of rest, `R` for an hour, `a` asks; each with its second. What came of the asks, and the
+    /// `f` fails, `s` succeeds, `g` gives the leave of this second back, `r` asks for 10 s of rest, `R` for an hour, `a` asks; each with its second. What came of the asks, and the
     /// last state.
     fn check(script: &str, expected: &str) {
         let start = Instant::now();
@@ -214,6 +226,7 @@ mod tests {
             match &step[..1] {
                 "f" => breaker.failed(now),
                 "s" => breaker.succeeded(),
+                "g" => breaker.give_back(now),
                 "r" => breaker.rest(now, Duration::from_secs(10)),
                 "R" => breaker.rest(now, Duration::from_secs(3_600)),
                 _ => log.push(if breaker.allow(now) { 'y' } else { 'n' }),
@@ -235,6 +248,7 @@ mod tests {
         // At most half of 20 s is added.
         check("f0 f1 f2 a32 a33", "yn HalfOpen");
         check("f0 f1 f2 a32 s33 a33 a33", "yyy Closed");
+        check("f0 f1 f2 a32 g31 a33 g32 a34 a35", "ynyn HalfOpen");
         check("f0 f1 f2 a32 f33 a34 a52", "ynn Open");
         check("f0 f1 f2 a32 f33 a63", "yy HalfOpen");
     }

@@ -76,6 +76,8 @@ pub struct CallFacts<'a> {
     pub placed: bool,
     /// When it began.
     pub began: SystemTime,
+    /// Whether the caller's number is genuine, as a sentence; empty: nothing is known.
+    pub number: &'a str,
     /// What is known of the caller, what matters most first; what is beyond [`NOTES_MAX`] is left out.
     pub notes: &'a [Words],
 }
@@ -86,7 +88,8 @@ pub fn instructions(prompt: &Prompt, call: &CallFacts<'_>) -> String {
     let personality = prompt.personality.map(Personality::fragment).unwrap_or_default();
     let (language, clock, notes) = (language(&prompt.language), clock(&prompt.zone, call.began), notes(call.notes));
     let placed = if call.placed { PLACED } else { "" };
-    let parts = [own, personality, TELEPHONE, placed, &language, &clock, &notes];
+    let number = if call.number.is_empty() { String::new() } else { format!("# The caller's number\n{}", call.number) };
+    let parts = [own, personality, TELEPHONE, placed, &language, &clock, &number, &notes];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
 }
 

@@ -12,6 +12,7 @@ pub mod http;
 pub mod mcp;
 pub mod template;
 pub mod toolbox;
+pub mod transfer;
 pub mod vault;
 
 use std::sync::Arc;

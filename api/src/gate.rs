@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use store::{CallId, CallRecord, PhoneNumber};
+use store::{CallId, CallRecord, PhoneNumber, SipLadder};
 use tokio::sync::mpsc;
 
 /// The node, as the front doors see it. Every answer has a deadline of 5 s on this side.
@@ -25,6 +25,12 @@ pub trait CallGate: Send + Sync + 'static {
 
     /// What the record says of a call.
     fn find_call(&self, id: CallId) -> BoxFuture<'_, Result<Option<CallRecord>, RecordsAway>>;
+
+    /// The SIP messages of a call that is over, and of one that is being written a moment later; `None` when none were kept.
+    fn find_ladder(&self, call: &CallRecord) -> BoxFuture<'_, Result<Option<SipLadder>, RecordsAway>>;
+
+    /// The same as a pcap file.
+    fn capture_of(&self, ladder: &SipLadder) -> Vec<u8>;
 
     /// Somebody wants a call to do something. False when it, or another one that is named, is not up here.
     fn act(&self, id: CallId, action: CallAction) -> BoxFuture<'_, bool>;
@@ -91,6 +97,13 @@ pub enum PlaceRefusal {
         field: &'static str,
         /// What is wrong with it.
         reason: String,
+    },
+    /// What carries it is full, or away.
+    Trunk {
+        /// In words.
+        reason: String,
+        /// When to come again.
+        retry_after: Duration,
     },
 }
 

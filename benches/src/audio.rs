@@ -108,7 +108,7 @@ impl Leg {
         let types = PayloadTypes::of(Codec::Pcmu);
         let mut random = StdRng::seed_from_u64(1);
         Self {
-            pin: SourcePin::new(SourceRule::Any),
+            pin: SourcePin::new(SourceRule::Expect(([127, 0, 0, 1], 4_000).into())),
             jitter: JitterBuffer::new(JitterConfig::default(), types),
             sendout: Sendout::new(Codec::Pcmu),
             peer: RtpSender::new(types, &mut random),
@@ -127,7 +127,7 @@ impl Leg {
         let datagram = self.datagram(payload);
         self.now += FRAME;
         if let Ok(packet) = RtpPacket::parse(datagram) {
-            self.pin.handle_packet(([127, 0, 0, 1], 4_000).into());
+            self.pin.handle_packet(self.now, ([127, 0, 0, 1], 4_000).into(), &packet);
             self.jitter.handle_packet(self.now, &packet);
         }
         self.jitter.playout(self.now)

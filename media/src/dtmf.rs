@@ -99,6 +99,11 @@ impl DtmfSender {
         Self { queue: VecDeque::new(), current: None, step }
     }
 
+    /// Another clock after a re-INVITE; a digit under way ends on it.
+    pub fn renegotiate(&mut self, clock: SampleRate) {
+        self.step = Self::new(clock).step;
+    }
+
     /// Queues a digit; false, and the digit is not sent, when [`Self::CAPACITY`] are waiting.
     #[must_use]
     pub fn push(&mut self, digit: Digit) -> bool {
@@ -195,6 +200,11 @@ impl DtmfReceiver {
     /// A receiver that has heard nothing, of events timed by this clock.
     pub fn new(clock: SampleRate) -> Self {
         Self { clock, current: None, last: None, events: VecDeque::new() }
+    }
+
+    /// Another clock after a re-INVITE.
+    pub fn renegotiate(&mut self, clock: SampleRate) {
+        self.clock = clock;
     }
 
     /// Takes a packet of telephone-event. Short payloads and events that are not keys are ignored.

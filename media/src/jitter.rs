@@ -4,6 +4,7 @@ mod delay;
 mod gap;
 mod ready;
 mod sequence;
+mod stats;
 mod stream;
 mod stretch;
 
@@ -22,6 +23,7 @@ use crate::units::{FRAME_SAMPLES, SampleRate, SeqNo};
 use delay::DelayEstimator;
 use ready::Ready;
 use sequence::Arrival;
+pub use stats::JitterStats;
 use stream::Stream;
 
 /// How long audio may wait for late packets.
@@ -40,39 +42,6 @@ impl Default for JitterConfig {
     fn default() -> Self {
         Self { min: Duration::from_millis(10), initial: Duration::from_millis(25), max: Duration::from_millis(200) }
     }
-}
-
-/// What happened since the buffer was made, and how it stands now.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct JitterStats {
-    /// Packets taken in, whatever became of them.
-    pub received: u64,
-    /// Packets that never came, by their sequence numbers.
-    pub lost: u64,
-    /// Packets that came after their audio had been concealed.
-    pub late: u64,
-    /// Packets that came twice.
-    pub duplicate: u64,
-    /// Packets left out: buffer full, delay above its maximum, or strays.
-    pub dropped: u64,
-    /// Frames with invented audio, pauses of the peer apart.
-    pub concealed: u64,
-    /// Gaps that the packet after them filled (Opus with FEC).
-    pub recovered: u64,
-    /// Times a pitch period was left out to lower the delay.
-    pub shortened: u64,
-    /// Times a pitch period was put in to raise the delay.
-    pub lengthened: u64,
-    /// Times the stream began anew: SSRC, sequence or timestamps jumped.
-    pub restarts: u64,
-    /// Frames allocated outside the pool ([`FramePool::misses`]).
-    pub pool_misses: u64,
-    /// Audio waiting now.
-    pub depth: Duration,
-    /// From the arrival of the fastest packets to their playout, now.
-    pub delay: Duration,
-    /// Delay that 97 % of the packets keep, relative to the fastest.
-    pub jitter: Duration,
 }
 
 /// Orders, decodes, conceals and paces one received stream.
@@ -126,6 +95,9 @@ struct Waiting {
     payload: Bytes,
 }
 
+/// What [`JitterBuffer::reserve`] is before a loss.
+const NO_RESERVE: (i64, i64) = (0, i64::MIN);
+
 /// Ticks until the delay may be changed again, and for which it was too long.
 #[derive(Debug, Default)]
 struct Pace {
@@ -134,6 +106,10 @@ struct Pace {
 }
 
 const RATE: SampleRate = SampleRate::HZ_8000;
+/// Packets that may wait however long they are: a burst at the shortest usual packet time, 10 ms.
+const PACKETS_FEW: usize = 64;
+/// Of more packets than that, audio that may wait: 640 ms, thrice the longest delay.
+const WAITING_MAX: i64 = 5_120;
 const FRAME: i64 = FRAME_SAMPLES as i64;
 /// After this long without a packet the next one starts afresh: 1 s.
 const LONG_GAP: i64 = 8_000;
@@ -145,21 +121,26 @@ const PATIENCE: u32 = 10;
 const REST: u32 = 3;
 
 impl JitterBuffer {
-    /// Packets waiting at most: 640 ms at the shortest ptime of 10 ms, thrice the longest delay.
-    pub const CAPACITY: usize = 64;
+    /// Packets waiting at most: 640 ms of the shortest there are, Opus of 2.5 ms. Of longer ones fewer may wait: 64, or 640 ms.
+    pub const CAPACITY: usize = 256;
 
     /// A buffer for a stream of these payload types.
     pub fn new(config: JitterConfig, types: PayloadTypes) -> Self {
+        Self::of_law(config, types, types.codec.row().law)
+    }
+
+    /// The same in a call that works in `law`, whatever the wire does.
+    pub fn of_law(config: JitterConfig, types: PayloadTypes, law: Codec) -> Self {
         Self {
             config,
             types,
-            law: types.codec.row().law,
-            decoder: types.codec.decoder(),
+            law,
+            decoder: types.codec.decoder(law),
             comfort: None,
-            reserve: (0, i64::MIN),
+            reserve: NO_RESERVE,
             epoch: None,
             stream: None,
-            waiting: VecDeque::with_capacity(Self::CAPACITY + 1),
+            waiting: VecDeque::with_capacity(PACKETS_FEW + 1),
             cursor: None,
             decoded: i64::MIN,
             gap: 0,
@@ -174,11 +155,11 @@ impl JitterBuffer {
 
     /// Takes every valid packet of the leg. Those that are no audio explain the gaps they leave.
     ///
-    /// When [`Self::CAPACITY`] packets wait, the oldest is dropped and counted.
+    /// When as many wait as may, the oldest is dropped and counted: see [`Self::CAPACITY`].
     pub fn handle_packet(&mut self, now: Instant, packet: &RtpPacket) {
         let now = self.ticks(now);
         self.stats.received += 1;
-        let Some(sequence) = self.place(packet) else {
+        let Some(sequence) = self.place(now, packet) else {
             return;
         };
         let Some(stream) = &mut self.stream else {
@@ -190,6 +171,7 @@ impl JitterBuffer {
                 self.comfort = ComfortNoise::of(&packet.payload);
             }
             stream.pause = stream.pause.max(Some(sequence));
+            stream.explained += u64::from(stream.played < Some(sequence));
             return;
         }
         let samples = self.types.codec.samples_in(&packet.payload);
@@ -203,7 +185,7 @@ impl JitterBuffer {
         let mut last = stream.timed(now, (sequence, samples), packet, self.types.codec.scale());
         if !late && stream.clock_jumped(&last, self.network.base()) {
             last.sequence = SeqNo::first(packet.sequence);
-            self.restart(packet);
+            self.restart(now, packet);
         }
         self.network.handle_packet(now, last.transit);
         if late {
@@ -233,13 +215,19 @@ impl JitterBuffer {
         })
     }
 
-    /// New payload types after a re-INVITE; what waits in the old codec is dropped.
+    /// New payload types after a re-INVITE. The call's law stays. What waits in the old codec is decoded by it, up to the first gap; on
+    /// an RTP clock of the same rate the stream then goes on, on another it begins anew.
     pub fn renegotiate(&mut self, types: PayloadTypes) {
         if types.codec != self.types.codec {
-            self.stream = None;
-            self.stop();
-            self.ready.clear();
-            (self.law, self.decoder) = (types.codec.row().law, types.codec.decoder());
+            while self.play_next() {}
+            self.stats.dropped += self.waiting.len() as u64;
+            self.waiting.clear();
+            if self.cursor.is_none() || types.codec.scale() != self.types.codec.scale() {
+                self.stream = None;
+                self.stop();
+            }
+            self.decoder = types.codec.decoder(self.law);
+            (self.comfort, self.reserve) = (None, NO_RESERVE);
         }
         self.types = types;
     }
@@ -247,7 +235,7 @@ impl JitterBuffer {
     /// The stream goes another way for a while: what comes next begins afresh, and nothing was lost between.
     pub fn set_aside(&mut self) {
         self.stream = None;
-        self.stop();
+        self.forget();
         self.ready.clear();
     }
 
@@ -270,12 +258,13 @@ impl JitterBuffer {
     }
 
     /// Finds a packet's place in the stream; `None` for one to be left out.
-    fn place(&mut self, packet: &RtpPacket) -> Option<SeqNo> {
+    fn place(&mut self, now: i64, packet: &RtpPacket) -> Option<SeqNo> {
         let arrival = match &mut self.stream {
-            Some(stream) if stream.ssrc == packet.ssrc => stream.sequence.handle_packet(packet.sequence, &mut self.stats.lost),
+            Some(stream) if stream.ssrc == packet.ssrc => stream.hear(now, packet, &mut self.stats.lost),
+            Some(stream) if stream.overtook(now, packet) => Arrival::Jump,
             Some(_) => Arrival::Restart,
             None => {
-                self.stream = Some(Stream::new(packet));
+                self.stream = Some(Stream::new(now, packet));
                 return Some(SeqNo::first(packet.sequence));
             }
         };
@@ -290,17 +279,23 @@ impl JitterBuffer {
                 None
             }
             Arrival::Restart => {
-                self.restart(packet);
+                self.restart(now, packet);
                 Some(SeqNo::first(packet.sequence))
             }
         }
     }
 
-    fn restart(&mut self, packet: &RtpPacket) {
+    fn restart(&mut self, now: i64, packet: &RtpPacket) {
         self.stats.restarts += 1;
-        self.stream = Some(Stream::new(packet));
-        // Another stream: what the coder remembers is not of it.
-        self.decoder = self.types.codec.decoder();
+        self.stream = self.stream.as_ref().map(|stream| stream.succeed(now, packet));
+        self.forget();
+    }
+
+    /// Another stream begins: its coder has heard nothing, its silence has no sound yet, and nothing of it was lost.
+    fn forget(&mut self) {
+        self.decoder = self.types.codec.decoder(self.law);
+        self.comfort = None;
+        self.reserve = NO_RESERVE;
         self.stop();
     }
 
@@ -320,10 +315,16 @@ impl JitterBuffer {
         }
         let place = self.waiting.partition_point(|waiting| waiting.time <= packet.time);
         self.waiting.insert(place, packet);
-        if self.waiting.len() > Self::CAPACITY {
+        if self.is_too_full() {
             self.waiting.pop_front();
             self.stats.dropped += 1;
         }
+    }
+
+    fn is_too_full(&self) -> bool {
+        let (count, ends) = (self.waiting.len(), self.waiting.front().zip(self.waiting.back()));
+        let span = ends.map_or(0, |(first, last)| last.time + last.samples - first.time);
+        count > Self::CAPACITY || count > PACKETS_FEW && span > WAITING_MAX
     }
 
     /// Makes a frame ready and tells where its audio is from.
@@ -427,7 +428,7 @@ impl JitterBuffer {
         self.decoded = next.time;
         self.gap = 0;
         if let Some(stream) = &mut self.stream {
-            stream.played = stream.played.max(Some(next.sequence));
+            self.stats.bursts.handle_packet(stream.play(next.sequence));
         }
         true
     }

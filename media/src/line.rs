@@ -85,10 +85,10 @@ impl LineCodec {
         self == Self::Opus && opus::is_pause(payload)
     }
 
-    /// What its packets are decoded by; `None` where a table does it.
-    pub(crate) fn decoder(self) -> Option<Decoder> {
+    /// What its packets are decoded by in a call that works in `law`; `None` where their octets are the call's.
+    pub(crate) fn decoder(self, law: Codec) -> Option<Decoder> {
         match self {
-            Self::G711(_) => None,
+            Self::G711(own) => (own != law).then_some(Decoder::G711(own)),
             Self::G722 => Some(Decoder::G722(Box::default())),
             Self::Opus => Some(Decoder::Opus(Box::default())),
         }
@@ -98,6 +98,8 @@ impl LineCodec {
 /// Decodes the packets of one stream, in their order.
 #[derive(Debug)]
 pub(crate) enum Decoder {
+    /// In the law that the call does not work in.
+    G711(Codec),
     G722(Box<g722::Decoder>),
     Opus(Box<opus::Decoder>),
 }
@@ -106,6 +108,7 @@ impl Decoder {
     /// Decodes a packet onto the end of `samples`: as many as [`LineCodec::samples_in`] says, or fewer of one that is broken.
     pub(crate) fn decode(&mut self, payload: &[u8], samples: &mut Vec<i16>) {
         match self {
+            Self::G711(own) => own.decode(payload, samples),
             Self::G722(decoder) => decoder.decode(payload, samples),
             Self::Opus(decoder) => decoder.decode(payload, samples),
         }
@@ -115,7 +118,7 @@ impl Decoder {
     /// tells them. Nothing where packets tell of themselves only.
     pub(crate) fn recover(&mut self, next: &[u8], count: usize, samples: &mut Vec<i16>) {
         match self {
-            Self::G722(_) => {}
+            Self::G711(_) | Self::G722(_) => {}
             Self::Opus(decoder) => decoder.recover(next, count, samples),
         }
     }

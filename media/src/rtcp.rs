@@ -1,16 +1,22 @@
-//! RTCP: reports in and out, and what they count (RFC 3550 §6, A.3, A.8).
+//! RTCP: reports in and out, and what they count (RFC 3550 §6, A.3, A.8; extended reports of RFC 3611 in `xr`).
 //!
 //! Written here and not taken from the `rtcp` crate: as of 0.17.2 that one ends an SDES chunk with a padding count
 //! where RFC 3550 §6.5 wants zeros, reads padding as a profile extension, counts loss without its sign, and brings
 //! parsers for feedback we never negotiate.
 
-use std::time::{Duration, Instant};
+mod reception;
+pub mod xr;
+
+use std::time::Duration;
 
 use rand::Rng;
 
 use crate::error::Error;
-use crate::rtp::{MAX_DATAGRAM, RtpPacket};
-use crate::units::{RtpTime, SampleRate, SeqNo};
+use crate::rtp::MAX_DATAGRAM;
+use crate::units::RtpTime;
+pub(crate) use reception::MAX_DROPOUT;
+pub use reception::Reception;
+use xr::Extended;
 
 /// Wall-clock time as RTCP carries it: seconds since 1900 in 32.32 fixed point.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -67,17 +73,21 @@ impl ReceptionReport {
     /// Round-trip time when this report arrives at `now`; `None` before our first sender report, or when clocks were
     /// set back.
     pub fn round_trip(&self, now: NtpTime) -> Option<Duration> {
-        if self.last_sender_report == 0 {
-            return None;
-        }
-        let sent = self.last_sender_report.wrapping_add(self.delay);
-        let ticks = now.middle().wrapping_sub(sent) as i32;
-        let ticks = u32::try_from(ticks).ok()?;
-        Some(Duration::from_nanos((u64::from(ticks) * 1_000_000_000) >> 16))
+        round_trip(self.last_sender_report, self.delay, now)
     }
 }
 
-/// A compound packet: one sender or receiver report, CNAME, and perhaps a BYE.
+/// Time since we wrote what the peer read then and answered after `delay`.
+fn round_trip(written: u32, delay: u32, now: NtpTime) -> Option<Duration> {
+    if written == 0 {
+        return None;
+    }
+    let ticks = now.middle().wrapping_sub(written.wrapping_add(delay)) as i32;
+    let ticks = u32::try_from(ticks).ok()?;
+    Some(Duration::from_nanos((u64::from(ticks) * 1_000_000_000) >> 16))
+}
+
+/// A compound packet: one sender or receiver report, CNAME, perhaps an extended report and a BYE.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Report {
     /// Who reports.
@@ -86,14 +96,17 @@ pub struct Report {
     pub sender: Option<SenderInfo>,
     /// Streams the reporter receives; 31 at most are written.
     pub receptions: Vec<ReceptionReport>,
-    /// Whether the reporter leaves (RFC 3550 §6.6).
-    pub bye: bool,
+    /// What the reporter tells besides (RFC 3611).
+    pub extended: Extended,
+    /// The stream that is over (RFC 3550 §6.6); of several the first.
+    pub bye: Option<u32>,
 }
 
 const SENDER_REPORT: u8 = 200;
 const RECEIVER_REPORT: u8 = 201;
 const SOURCE_DESCRIPTION: u8 = 202;
 const BYE: u8 = 203;
+const EXTENDED: u8 = 207;
 const CNAME: u8 = 1;
 const SENDER_INFO: usize = 20;
 const BLOCK: usize = 24;
@@ -147,9 +160,10 @@ impl Report {
         out.extend([CNAME, cname.len() as u8]);
         out.extend(cname);
         out.resize(end, 0);
-        if self.bye {
+        self.extended.write(self.ssrc, out);
+        if let Some(ssrc) = self.bye {
             write_header(out, 1, BYE, 4);
-            out.extend(self.ssrc.to_be_bytes());
+            out.extend(ssrc.to_be_bytes());
         }
     }
 
@@ -180,8 +194,9 @@ impl Report {
                 if needed > body.len() {
                     return Err(Error::Truncated { needed, length: body.len() });
                 }
-                self.bye = true;
+                self.bye = body.first_chunk().filter(|_| count > 0).map(|ssrc| u32::from_be_bytes(*ssrc));
             }
+            EXTENDED => self.extended.take(body)?,
             _ => {}
         }
         Ok(())
@@ -258,135 +273,45 @@ fn word(bytes: &[u8], at: usize) -> u32 {
     bytes[at..at + 4].iter().fold(0, |word, &octet| word << 8 | u32::from(octet))
 }
 
-/// Pause until the next report: 5 s, spread from 2.5 to 7.5 so that calls do not report in step (RFC 3550 §6.2).
-pub fn report_interval(random: &mut impl Rng) -> Duration {
-    Duration::from_millis(2_500 + u64::from(random.next_u32() % 5_001))
-}
-
-/// Counts how a stream arrives. Feed it every valid packet of the stream, whatever its payload type.
+/// When reports are due (RFC 3550 §6.2, A.7): both parties send, and 5 % of what they may send is for reports, but none is sooner than 5 s
+/// after the last on the mean, the first 2.5 s. Spread from half to one and a half times that, so that calls do not report in step.
 #[derive(Debug)]
-pub struct Reception {
-    rate: SampleRate,
-    stream: Option<Stream>,
-    sender_report: Option<(u32, Instant)>,
+pub struct Schedule {
+    /// Octets of a report, with the headers below it, on the mean.
+    size: f64,
+    first: bool,
 }
 
-#[derive(Debug)]
-struct Stream {
-    ssrc: u32,
-    first: SeqNo,
-    highest: SeqNo,
-    received: u64,
-    reported: (u64, u64), // expected and received at the last report
-    start: Instant,
-    last: (RtpTime, u32), // timestamp and arrival of the last packet, in ticks
-    jitter: u32,          // in 1/16 tick, as in A.8
-}
+/// Octets a second for reports: 5 % of what G.711 takes. Codecs that take less leave the shortest interval to be longer than this asks for.
+const REPORTS: f64 = 400.0;
+/// Octets of IP and UDP headers.
+const BELOW: usize = 28;
+/// Both parties.
+const MEMBERS: f64 = 2.0;
+/// The shortest mean interval in seconds.
+const INTERVAL: f64 = 5.0;
+/// What makes up for members who wait again when others came: e - 3/2.
+const COMPENSATION: f64 = std::f64::consts::E - 1.5;
 
-/// Steps of the sequence beyond this are a restarted stream, not loss (RFC 3550 A.1).
-pub(crate) const MAX_DROPOUT: u64 = 3_000;
-
-impl Reception {
-    /// Counts nothing yet; `rate` is that of the RTP clock.
-    pub fn new(rate: SampleRate) -> Self {
-        Self { rate, stream: None, sender_report: None }
-    }
-
-    /// Counts one packet. A new SSRC or a jump of the sequence starts the count afresh.
-    pub fn handle_packet(&mut self, now: Instant, packet: &RtpPacket) {
-        let rate = self.rate;
-        let stream = match &mut self.stream {
-            Some(stream) if stream.follows(packet) => stream,
-            other => {
-                self.sender_report = None;
-                other.insert(Stream::start(now, packet))
-            }
-        };
-        let sequence = stream.highest.extend(packet.sequence);
-        stream.highest = stream.highest.max(sequence);
-        stream.received += 1;
-        let since = now.saturating_duration_since(stream.start);
-        let arrival = rate.samples_in(since) as u32;
-        let (last_time, last_arrival) = stream.last;
-        // Packets of one DTMF event share a timestamp and say nothing of jitter.
-        if packet.timestamp != last_time {
-            let spacing = packet.timestamp.since(last_time);
-            let drift = (arrival.wrapping_sub(last_arrival) as i32).wrapping_sub(spacing);
-            let jitter = stream.jitter - ((stream.jitter + 8) >> 4);
-            stream.jitter = jitter.saturating_add(drift.unsigned_abs().min(1 << 20));
-            stream.last = (packet.timestamp, arrival);
-        }
-    }
-
-    /// Remembers the peer's sender report for LSR and DLSR.
-    pub fn handle_report(&mut self, now: Instant, report: &Report) {
-        let known = self.stream.as_ref().is_some_and(|stream| stream.ssrc == report.ssrc);
-        if let Some(sender) = report.sender.filter(|_| known) {
-            self.sender_report = Some((sender.ntp.middle(), now));
-        }
-    }
-
-    /// The block for our next report, `None` before the first packet. `fraction_lost` counts from the last call.
-    pub fn report(&mut self, now: Instant) -> Option<ReceptionReport> {
-        let stream = self.stream.as_mut()?;
-        let (expected, received) = (stream.expected(), stream.received);
-        let expected_since = expected - stream.reported.0;
-        let lost_since = expected_since.saturating_sub(received - stream.reported.1);
-        stream.reported = (expected, received);
-        let (last_sender_report, delay) = self.sender_report.map_or((0, 0), |(middle, at)| {
-            let since = now.saturating_duration_since(at).as_micros();
-            (middle, (since * 65_536 / 1_000_000) as u32)
-        });
-        Some(ReceptionReport {
-            ssrc: stream.ssrc,
-            fraction_lost: (lost_since * 256).checked_div(expected_since).unwrap_or(0).min(255) as u8,
-            lost: (expected as i64 - received as i64).clamp(-0x80_0000, 0x7F_FFFF) as i32,
-            highest: (stream.highest.0 - 0x1_0000) as u32,
-            jitter: stream.jitter >> 4,
-            last_sender_report,
-            delay,
-        })
-    }
-
-    /// Packets counted of the present stream.
-    pub fn received(&self) -> u64 {
-        self.stream.as_ref().map_or(0, |stream| stream.received)
-    }
-
-    /// Packets of the present stream that never came, so far.
-    pub fn lost(&self) -> u64 {
-        self.stream.as_ref().map_or(0, |stream| stream.expected().saturating_sub(stream.received))
-    }
-
-    /// Interarrival jitter.
-    pub fn jitter(&self) -> Duration {
-        let ticks = self.stream.as_ref().map_or(0, |stream| stream.jitter >> 4);
-        self.rate.duration_of(ticks.into())
+impl Default for Schedule {
+    fn default() -> Self {
+        Self { size: 128.0, first: true }
     }
 }
 
-impl Stream {
-    fn start(now: Instant, packet: &RtpPacket) -> Self {
-        let first = SeqNo::first(packet.sequence);
-        Self {
-            ssrc: packet.ssrc,
-            first,
-            highest: first,
-            received: 0,
-            reported: (0, 0),
-            start: now,
-            last: (packet.timestamp, 0),
-            jitter: 0,
-        }
+impl Schedule {
+    /// A report of so many octets was sent or came.
+    pub fn handle_report(&mut self, octets: usize) {
+        self.size += ((octets + BELOW) as f64 - self.size) / 16.0;
+        self.first = false;
     }
 
-    fn follows(&self, packet: &RtpPacket) -> bool {
-        let sequence = self.highest.extend(packet.sequence);
-        packet.ssrc == self.ssrc && sequence.0.abs_diff(self.highest.0) <= MAX_DROPOUT
-    }
-
-    fn expected(&self) -> u64 {
-        self.highest.0 - self.first.0 + 1
+    /// Pause until the next report of ours: 2 to 6.2 s, the first 1 to 3.1.
+    pub fn interval(&self, random: &mut impl Rng) -> Duration {
+        let shortest = if self.first { INTERVAL / 2.0 } else { INTERVAL };
+        let mean = (self.size * MEMBERS / REPORTS).max(shortest);
+        let spread = 0.5 + f64::from(random.next_u32()) / f64::from(u32::MAX);
+        Duration::from_secs_f64(mean * spread / COMPENSATION)
     }
 }
 

@@ -16,7 +16,8 @@ pub const MAX_DATAGRAM: usize = 1_500;
 /// Payload type of comfort noise (RFC 3389) at 8 kHz, sent by many who never negotiated it.
 pub const COMFORT_NOISE: u8 = 13;
 
-const FIXED_HEADER: usize = 12;
+/// Octets of a header without CSRC list and extension.
+pub(crate) const FIXED_HEADER: usize = 12;
 const MAX_HEADER: usize = FIXED_HEADER + 15 * 4;
 
 /// One packet as it came from the wire; `payload` shares the datagram's memory.

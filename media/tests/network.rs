@@ -99,7 +99,8 @@ fn a_stall_delays_and_loses_nothing() {
 
 #[test]
 fn a_bad_network_is_survived() {
-    let network = Network { seed: 6, loss_percent: 10, duplicate_percent: 5, jitter_ms: 80, stall_ms: Some((5_000, 5_400)) };
+    let network =
+        Network { seed: 6, loss_percent: 10, duplicate_percent: 5, jitter_ms: 80, stall_ms: Some((5_000, 5_400)), burst: None };
     check(network, "received 513 lost 60 late 1 duplicate 23 dropped 8 concealed 80 shortened 16 lengthened 0 restarts 0");
 }
 

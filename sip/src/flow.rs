@@ -25,7 +25,7 @@ impl Transport {
     }
 
     /// The name in a Via: `UDP`.
-    pub(crate) fn via_name(self) -> &'static str {
+    pub fn via_name(self) -> &'static str {
         match self {
             Self::Tcp => "TCP",
             Self::Tls => "TLS",

@@ -8,10 +8,19 @@
 //! whoever has sockets does it.
 
 pub mod dialog;
+pub mod digest;
 pub mod endpoint;
 pub mod flow;
+pub mod guard;
+pub mod identity;
+pub mod keepalive;
 pub mod locate;
 pub mod message;
+pub mod reason;
+pub mod registration;
+pub mod replaces;
 pub mod sdp;
+pub mod sipfrag;
+pub mod trace;
 pub mod transaction;
 pub mod uri;

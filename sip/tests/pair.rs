@@ -56,6 +56,7 @@ enum Deed {
     Answer,
     HangUp,
     Refuse,
+    Reinvite,
     Ring,
 }
 
@@ -166,6 +167,7 @@ impl Pair {
                     Deed::Refuse => {
                         endpoint.refuse(now, &dialog, sip::message::StatusCode::BUSY_HERE, None);
                     }
+                    Deed::Reinvite => endpoint.reinvite(now, &dialog, Some("v=1\r\n".into())),
                     Deed::Ring => endpoint.ring(now, &dialog),
                 }
             }
@@ -239,7 +241,7 @@ fn flow(side: Side) -> Flow {
 fn describe(event: &Event) -> (&'static str, &DialogId) {
     match event {
         Event::Answered { dialog, .. } => (event.name(), dialog),
-        _ => (event.name(), event.dialog()),
+        _ => (event.name(), event.dialog().expect("no requests outside of dialogs")),
     }
 }
 
@@ -359,4 +361,65 @@ fn answer_into_a_dead_network_times_out() {
     pair.assert_over(1);
     assert_eq!(pair.text(Side::Caller), "Ringing Terminated");
     assert_eq!(pair.text(Side::Callee), "Invited AckTimedOut Terminated");
+}
+
+/// Both sides change the call at once; the caller hangs up when that has long been over.
+fn both_change_the_call(side: Side, event: &Event) -> Vec<(u64, Deed)> {
+    match (side, event) {
+        (Side::Callee, Event::Invited { .. }) => vec![(50, Deed::Answer)],
+        (Side::Callee, Event::Confirmed { sdp: None, .. }) => vec![(1_000, Deed::Reinvite)],
+        (Side::Caller, Event::Answered { .. }) => vec![(1_020, Deed::Reinvite), (60_000, Deed::HangUp)],
+        (_, Event::Reinvited { .. }) => vec![(10, Deed::Answer)],
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn two_changes_that_meet_are_both_made() {
+    for seed in 0..20 {
+        let mut pair = Pair::new(seed, CLEAN, both_change_the_call);
+        pair.call();
+        pair.run();
+        pair.assert_over(seed);
+        // The callee's comes again first; the caller's, which is old by then, is told of.
+        assert!(pair.count(Side::Callee, "ReinviteAnswered") >= 1, "seed {seed}: {:?}", pair.seen);
+        assert!(pair.count(Side::Caller, "ReinviteRefused") <= 1, "seed {seed}: {:?}", pair.seen);
+        assert_eq!(pair.count(Side::Callee, "ReinviteRefused"), 0, "seed {seed}: {:?}", pair.seen);
+    }
+}
+
+#[test]
+fn changes_over_bad_networks_end_every_call_once() {
+    for seed in 0..100 {
+        let mut pair = Pair::new(seed, BAD, both_change_the_call);
+        pair.call();
+        pair.run();
+        pair.assert_over(seed);
+    }
+}
+
+/// Nobody ever hangs up.
+fn answered_for_good(side: Side, event: &Event) -> Vec<(u64, Deed)> {
+    match (side, event) {
+        (Side::Callee, Event::Invited { .. }) => vec![(50, Deed::Answer)],
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn the_session_ends_what_a_dead_network_left() {
+    let mut pair = Pair::new(1, CLEAN, answered_for_good);
+    pair.call();
+    // Three refreshes go well.
+    pair.schedule(3_000_000, Due::Network(DEAD));
+    pair.run();
+    pair.assert_over(1);
+    assert_eq!(pair.text(Side::Caller), "Answered ReinviteRefused Terminated", "its refresh was not answered");
+    assert_eq!(pair.text(Side::Callee), "Invited Confirmed SessionExpired Terminated");
+    let (last, end) = (Duration::from_secs(2_700), pair.now - pair.start);
+    let expected = last + Duration::from_secs(1_800 - 32 + 32);
+    assert!(
+        end > expected && end < expected + Duration::from_secs(1),
+        "{end:?}: the last refresh, its session, and 64*T1 of the BYE"
+    );
 }

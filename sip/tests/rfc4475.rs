@@ -1,23 +1,15 @@
 //! The 49 torture messages of RFC 4475, each by name: what is answered to it, and what is understood of it.
 #![allow(clippy::unwrap_used)]
 
-#[path = "rfc4475/facts.rs"]
-mod facts;
+mod torture;
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 
-use sip::message::{Message, ParseError, Parsed, check, parse};
+use sip::message::{ParseError, parse};
+use torture::{NOT_A_REGISTRAR, Row, Suite};
 
-/// A message, what parsing and the stateless check make of it, and facts of it as [`facts::fact`] names them.
-///
-/// `taken` is a request for the core or a response for its transaction; a number is the status that refuses the
-/// request, with the reason or the header that goes with it; `dropped` gets no answer.
-struct Row(&'static str, &'static str, &'static [(&'static str, &'static str)]);
-
-const NOT_A_REGISTRAR: &str = "405 Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE";
-const NOT_A_METHOD: &str = "501 Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE";
+const SUITE: Suite = Suite("rfc4475");
+const NOT_A_METHOD: &str = "501 Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, NOTIFY, PRACK, REFER, SUBSCRIBE, UPDATE";
 
 /// RFC 4475 §3.1.1: valid, however odd.
 const VALID: &[Row] = &[
@@ -238,97 +230,38 @@ const SEMANTIC: &[Row] = &[
 
 #[test]
 fn valid_messages_are_understood() {
-    assert_eq!(differences(VALID), [""; 0]);
+    assert_eq!(SUITE.differences(VALID), [""; 0]);
 }
 
 #[test]
 fn invalid_messages_are_refused_or_harmless() {
-    assert_eq!(differences(INVALID), [""; 0]);
+    assert_eq!(SUITE.differences(INVALID), [""; 0]);
 }
 
 #[test]
 fn messages_with_odd_meanings_are_decided() {
-    assert_eq!(differences(SEMANTIC), [""; 0]);
+    assert_eq!(SUITE.differences(SEMANTIC), [""; 0]);
 }
 
 #[test]
 fn every_message_of_the_rfc_has_its_row() {
-    let rows: Vec<&str> = rows().map(|row| row.0).collect();
-    let files: BTreeSet<String> = fs::read_dir(folder())
-        .unwrap()
-        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
-        .collect();
+    let rows: Vec<&str> = [VALID, INVALID, SEMANTIC].into_iter().flatten().map(|row| row.0).collect();
     assert_eq!(rows.len(), 49);
-    assert_eq!(rows.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>(), files);
+    assert_eq!(rows.into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), SUITE.names());
 }
 
 #[test]
 fn what_was_taken_is_read_back_the_same_after_writing() {
-    for Row(name, ..) in rows() {
-        if let Ok(Parsed { message, .. }) = parse(&load(name)) {
-            let again = parse(&message.to_bytes()).unwrap();
-            assert_eq!(again.message, message, "{name}");
-            assert!(again.message.to_bytes() == message.to_bytes(), "{name}");
-        }
-    }
+    SUITE.write_and_read_back();
 }
 
 #[test]
 fn a_refused_request_is_answered_with_what_it_had() {
-    let Err(ParseError { status, request, .. }) = parse(&load("insuf")) else { panic!("insuf was taken") };
+    let Err(ParseError { status, request, .. }) = parse(&SUITE.load("insuf")) else { panic!("insuf was taken") };
     let answer = sip::message::Response::to_request(&request.unwrap(), status.unwrap());
     let expected = "SIP/2.0 400 Bad Request\r\n\
         Via: SIP/2.0/UDP 192.0.2.95;branch=z9hG4bKkdj.insuf\r\n\
         CSeq: 193942 INVITE\r\n\
         Content-Length: 0\r\n\r\n";
     assert_eq!(String::from_utf8_lossy(&answer.to_bytes()), expected);
-}
-
-fn rows() -> impl Iterator<Item = &'static Row> {
-    [VALID, INVALID, SEMANTIC].into_iter().flatten()
-}
-
-/// Where the messages are not what their rows say, all of it at once.
-fn differences(rows: &[Row]) -> Vec<String> {
-    let mut found = Vec::new();
-    for Row(name, outcome, facts) in rows {
-        let parsed = parse(&load(name));
-        let mut compare = |what: &str, is: String, should: &str| {
-            if is != should {
-                found.push(format!("{name} {what}: {is:?} is not {should:?}"));
-            }
-        };
-        compare("outcome", decide(&parsed), outcome);
-        for (path, value) in *facts {
-            compare(path, parsed.as_ref().map_or_else(ToString::to_string, |parsed| facts::fact(parsed, path)), value);
-        }
-    }
-    found
-}
-
-/// What parsing and the stateless check decide, in the words of [`Row`].
-fn decide(parsed: &Result<Parsed, ParseError>) -> String {
-    match parsed {
-        Err(ParseError { reason, status: Some(status), .. }) => format!("{status} {reason}"),
-        Err(ParseError { reason, .. }) => format!("dropped: {reason}"),
-        Ok(Parsed { message: Message::Response(response), .. }) if !response.has_one_via() => {
-            "dropped: more than one via".to_owned()
-        }
-        Ok(Parsed { message: Message::Response(_), .. }) => "taken".to_owned(),
-        Ok(Parsed { message: Message::Request(request), .. }) => match check(request) {
-            Ok(()) => "taken".to_owned(),
-            Err(refusal) => {
-                let said = refusal.headers.iter().map(|(name, value)| format!(" {name}: {value}"));
-                format!("{}{}", refusal.status, said.collect::<String>())
-            }
-        },
-    }
-}
-
-fn folder() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/rfc4475"))
-}
-
-fn load(name: &str) -> Vec<u8> {
-    fs::read(folder().join(format!("{name}.dat"))).unwrap()
 }

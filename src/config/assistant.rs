@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use ai::language::Language;
 use ai::prompt::{OWN_MAX, Personality, Zone};
 use ai::remark::Phrases;
+use ai::tools::transfer::Destination;
 use ai::vendor;
 use toml::Table;
 
@@ -21,6 +23,7 @@ use super::secret::Secret;
 use super::server::RecordingMode;
 use super::services::{DEFAULT_PROVIDER, ProviderConfig};
 use super::tools::{ChosenTools, ToolsConfig, read_chosen};
+use super::transfer::read_transfers;
 
 /// The longest text that is spoken at once, in bytes: about two minutes.
 const SPOKEN_BYTES_MAX: usize = 2000;
@@ -64,6 +67,8 @@ pub struct AssistantConfig {
     pub phrases: Phrases,
     /// What its model may do besides talking.
     pub tools: ChosenTools,
+    /// Whom it may put callers through to, each name once; default nobody.
+    pub transfers: Vec<Arc<Destination>>,
     /// What it looks things up in.
     pub knowledge: AssistantKnowledge,
     /// `[turn]` with this assistant's changes.
@@ -189,6 +194,7 @@ fn read_assistant(
         voice,
         phrases: read_phrases(section.section("phrases"), &language),
         tools: read_chosen(&mut section, tools),
+        transfers: read_transfers(&mut section),
         knowledge: read_assistant_knowledge(section.section("knowledge")),
         turn: read_turn(section.section("turn"), turn),
         analysis,

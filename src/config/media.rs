@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use actors::config::Codec;
+
 use super::reader::Section;
 
 const JITTER_MIN: Duration = Duration::from_millis(10);
@@ -115,6 +117,19 @@ pub enum CodecName {
 pub struct CodecsConfig {
     /// Best first; default pcmu, pcma, opus, g722.
     pub order: Vec<CodecName>,
+}
+
+impl CodecsConfig {
+    /// As SDP is told.
+    pub fn wire(&self) -> Vec<Codec> {
+        let one = |name: &CodecName| match name {
+            CodecName::G722 => Codec::G722,
+            CodecName::Opus => Codec::Opus,
+            CodecName::Pcma => Codec::Pcma,
+            CodecName::Pcmu => Codec::Pcmu,
+        };
+        self.order.iter().map(one).collect()
+    }
 }
 
 pub(super) fn read_jitter(mut section: Section<'_>) -> JitterConfig {

@@ -5,6 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use actors::config::{GuardConfig, SrtpPolicy};
+
+use super::front_door::read_front_door;
 use super::reader::Section;
 use super::secret::Secret;
 use super::services::HttpUrl;
@@ -23,6 +26,8 @@ const RTP_TIMEOUT: Duration = Duration::from_secs(30);
 const DATABASE_URL: &str = "sqlite://data/offhook.db";
 const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 const LOG_LEVEL: &str = "info";
+/// What Homer's own agents call themselves by default.
+const HEP_AGENT: u32 = 2001;
 const TRACES_PATH: &str = "/v1/traces";
 const CALL_DURATION: Duration = Duration::from_secs(7200);
 const CALL_WARNING: Duration = Duration::from_secs(60);
@@ -79,6 +84,17 @@ pub enum SrtpName {
     Optional,
     /// Always.
     Required,
+}
+
+impl SrtpName {
+    /// As SDP is told.
+    pub fn wire(self) -> SrtpPolicy {
+        match self {
+            Self::Off => SrtpPolicy::Off,
+            Self::Optional => SrtpPolicy::Optional,
+            Self::Required => SrtpPolicy::Required,
+        }
+    }
 }
 
 /// UDP ports from `first` to `last`, both included.
@@ -167,6 +183,8 @@ pub struct LimitsConfig {
     pub sip_tcp_connections: usize,
     /// Of them, from one IPv4 address or 64 bits of an IPv6 one, 1-65535, default 250; the next one is closed.
     pub sip_tcp_connections_per_source: usize,
+    /// Who may send how much SIP: `sip_known_sources`, `sip_calls_per_source` and those beside them.
+    pub front_door: GuardConfig,
 }
 
 /// `[telemetry]`: what is logged and how.
@@ -180,6 +198,14 @@ pub struct TelemetryConfig {
     pub otlp_endpoint: Option<HttpUrl>,
     /// The share of calls that are traced, 0-1, default 1.
     pub trace_ratio: f64,
+    /// Whether the SIP messages of a call are kept with its record, default true.
+    pub sip_ladders: bool,
+    /// The collector that SIP messages go to by HEP3 over UDP; unset: none.
+    pub hep_endpoint: Option<SocketAddr>,
+    /// Our number there, default 2001.
+    pub hep_agent: u32,
+    /// What the collector wants to see, from the variable that `hep_key_env` names; unset: nothing.
+    pub hep_key: Option<Secret>,
 }
 
 /// The shape of a log line.
@@ -272,13 +298,18 @@ pub(super) fn read_limits(mut section: Section<'_>) -> LimitsConfig {
         sip_tcp_connections: section.integer("sip_tcp_connections", TCP_CONNECTIONS, 1..=65_535) as usize,
         sip_tcp_connections_per_source: section.integer("sip_tcp_connections_per_source", TCP_CONNECTIONS_PER_SOURCE, 1..=65_535)
             as usize,
+        front_door: read_front_door(&mut section),
     };
     section.finish();
     limits
 }
 
-/// `headers` is what the collector's variable of that name holds, when it is set.
-pub(super) fn read_telemetry(mut section: Section<'_>, headers: Option<(&str, Secret)>) -> TelemetryConfig {
+/// `headers` is what the collector's variable of that name holds, when it is set; `variable` looks a name up in the environment.
+pub(super) fn read_telemetry(
+    mut section: Section<'_>,
+    headers: Option<(&str, Secret)>,
+    variable: impl Fn(&str) -> Option<Secret>,
+) -> TelemetryConfig {
     let formats = [("pretty", LogFormat::Pretty), ("json", LogFormat::Json)];
     let telemetry = TelemetryConfig {
         log_format: section.choice("log_format", LogFormat::Pretty, &formats),
@@ -295,6 +326,11 @@ pub(super) fn read_telemetry(mut section: Section<'_>, headers: Option<(&str, Se
             url => Ok(url),
         }),
         trace_ratio: section.number("trace_ratio", 1.0, 0.0..=1.0),
+        sip_ladders: section.flag("sip_ladders", true),
+        hep_endpoint: section
+            .optional("hep_endpoint", |text| text.parse().map_err(|_| format!("{text:?} is not an address (ip:port)"))),
+        hep_agent: section.integer("hep_agent", HEP_AGENT, 0..=u32::MAX),
+        hep_key: section.optional("hep_key_env", |name| Ok::<_, String>(name.to_owned())).and_then(|name| variable(&name)),
     };
     if let Some((variable, headers)) = headers
         && !are_headers(headers.expose())

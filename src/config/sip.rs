@@ -14,6 +14,9 @@ const TLS_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 
 const RING_TIMEOUT: Duration = Duration::from_secs(60);
 /// DNS servers that are asked; more would never be reached within a search's time.
 const DNS_SERVERS_MAX: usize = 3;
+const SESSION_EXPIRES: Duration = Duration::from_secs(1_800);
+/// Nobody may ask for less (RFC 4028 §4).
+const SESSION_EXPIRES_MIN: Duration = Duration::from_secs(90);
 
 /// `[sip]`: where SIP is spoken.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,8 +31,12 @@ pub struct SipConfig {
     pub advertised: Vec<IpAddr>,
     /// DNS servers that names of peers are looked up at; default those of the system.
     pub dns_servers: Vec<SocketAddr>,
+    /// How long a session may go without a refresh, as we ask for it, 90-86400 s, default 1800; `None`: only peers ask.
+    pub session_expires: Option<Duration>,
     /// How long a call rings before it is answered, 0-60000 ms, default 0.
     pub ring: Duration,
+    /// Whether calls of nobody known are taken though there are trunks, default false.
+    pub accept_unknown: bool,
     /// How long a call of ours may ring, 1-600 s, default 60 s; then it is given up.
     pub ring_timeout: Duration,
     /// Whom calls of ours may go to without a trunk, default nobody.
@@ -74,7 +81,9 @@ pub(super) fn read_sip(mut section: Section<'_>) -> SipConfig {
         advertised: section
             .one_or_more("advertised_address", &[], |text| text.parse().map_err(|_| format!("{text:?} is not an IP address"))),
         dns_servers: section.one_or_more("dns_servers", &[], address),
+        session_expires: Some(section.seconds("session_expires_s", SESSION_EXPIRES, 0..=86_400)).filter(|wait| !wait.is_zero()),
         ring: section.millis("ring_ms", Duration::ZERO, 0..=60_000),
+        accept_unknown: section.flag("accept_unknown", false),
         ring_timeout: section.seconds("ring_timeout_s", RING_TIMEOUT, 1..=600),
         direct_calls: section
             .one_or_more("direct_calls", &[], |text| text.parse::<DirectPeer>().map_err(|error| error.to_string())),
@@ -90,7 +99,12 @@ fn read_tls(section: &mut Section<'_>) -> Option<SipTls> {
     let certificate = section.optional("tls_cert", path);
     let key = section.optional("tls_key", path);
     let client_roots = section.optional("tls_client_roots", path);
+    let asks = section.has("tls_client_auth");
     let client_required = section.choice("tls_client_auth", true, &auth);
+    if asks && client_roots.is_none() {
+        // Else who believes to be protected lets everybody in.
+        section.refuse("tls_client_auth", "needs tls_client_roots, by which certificates are judged");
+    }
     let server_roots = section.optional("tls_server_roots", path);
     match (certificate, key) {
         (Some(certificate), Some(key)) => Some(SipTls {
@@ -138,6 +152,10 @@ fn check(sip: &SipConfig, section: &mut Section<'_>) {
         if sip.advertised[..index].iter().any(|other| other.is_ipv4() == address.is_ipv4()) {
             section.refuse("advertised_address", format!("{address} is the second of its family"));
         }
+    }
+    if let Some(wait) = sip.session_expires.filter(|wait| *wait < SESSION_EXPIRES_MIN) {
+        let reason = format!("{} s is below {} s; 0 does not ask", wait.as_secs(), SESSION_EXPIRES_MIN.as_secs());
+        section.refuse("session_expires_s", reason);
     }
     if sip.dns_servers.len() > DNS_SERVERS_MAX {
         section.refuse("dns_servers", format!("{} are above {DNS_SERVERS_MAX}", sip.dns_servers.len()));

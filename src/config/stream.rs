@@ -57,7 +57,12 @@ pub(super) fn read_stream(section: &mut Section<'_>, asked: bool, key: &dyn Fn(&
 }
 
 /// A secret by the name of its variable, which must hold something if the bot is to be used.
-fn from_environment(section: &mut Section<'_>, name: &str, asked: bool, key: &dyn Fn(&str) -> Option<Secret>) -> Option<Secret> {
+pub(super) fn from_environment(
+    section: &mut Section<'_>,
+    name: &str,
+    asked: bool,
+    key: &dyn Fn(&str) -> Option<Secret>,
+) -> Option<Secret> {
     let given = section.has(name);
     let variable = section.value(name, String::new(), Given::text);
     let secret = key(&variable);

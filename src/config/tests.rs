@@ -3,9 +3,12 @@
 
 mod ambience;
 mod cascade;
+mod identity;
 mod phrases;
 mod security;
 mod sip;
+mod transfer;
+mod trunk;
 
 use std::io::{Error, ErrorKind};
 use std::path::Path;
@@ -393,7 +396,7 @@ fn the_environment_overrides_the_file() {
     assert_eq!(config.database.url.expose(), "sqlite://other/offhook.db");
     assert_eq!(config.node.max_calls, 7);
     assert_eq!(config.turn.speech_probability, 0.7);
-    assert_eq!(config.codecs.order[0], super::CodecName::Pcma);
+    assert_eq!(config.codecs.order[0], super::media::CodecName::Pcma);
     assert_eq!(config.providers["openai"].base_url.as_str(), "http://127.0.0.1:9911/v1");
     assert_eq!(config.providers["my_ai"].connect_timeout, Duration::from_millis(900));
     assert!(!config.twilio.validate_signature);

@@ -29,7 +29,20 @@ const OPEN: &[&str] = &[];
 /// Kinds of actors.
 const ACTOR: Labels = &[(
     "actor",
-    &["ai_session", "call", "calls", "conference", "jitter_buffer", "leg", "node", "recorder", "sip_endpoint", "store", "vad"],
+    &[
+        "ai_session",
+        "call",
+        "calls",
+        "conference",
+        "jitter_buffer",
+        "leg",
+        "node",
+        "recorder",
+        "sip_endpoint",
+        "store",
+        "trunk",
+        "vad",
+    ],
 )];
 /// Which way media goes, seen from here.
 const DIRECTION: Labels = &[("direction", &["received", "sent"])];
@@ -37,6 +50,8 @@ const DIRECTION: Labels = &[("direction", &["received", "sent"])];
 const ENGINE: Labels = &[("engine", &["cascade", "offline", "realtime", "stream"])];
 /// What a caller's leg speaks.
 const LEG: (&str, &[&str]) = ("leg", &["sip", "twilio"]);
+/// A carrier, by its name.
+const TRUNK: Labels = &[("trunk", OPEN)];
 /// What carries SIP.
 const TRANSPORT: (&str, &[&str]) = ("transport", &["tcp", "tls", "udp"]);
 /// How a TLS handshake ends; `refused_by_peer`: it did not like our certificate, or anything else of ours.
@@ -73,6 +88,7 @@ const REFUSAL: Labels = &[(
         "cpu_busy",
         "draining",
         "failed",
+        "identity_refused",
         "no_codec",
         "no_route",
         "rejected_busy",
@@ -84,7 +100,11 @@ const REFUSAL: Labels = &[(
         "stream_refused",
         "tcp_connections",
         "tcp_connections_of_source",
+        "trunk_channels",
+        "trunk_minute",
+        "trunk_second",
         "unknown_number",
+        "unknown_peer",
     ],
 )];
 /// How a provider fails. The provider is whatever the configuration names; those it names are preset.
@@ -206,11 +226,26 @@ pub(super) const METRICS: &[Metric] = &[
         &[("until", &["answered", "ringing"])],
         "Calls of ours: INVITE to the callee's ringing, and to the answer",
     ),
+    counter(
+        "offhook_hep_packets_total",
+        &[("outcome", &["failed", "sent"])],
+        "SIP messages for the HEP collector: handed to the system, or not",
+    ),
     histogram(
         "offhook_http_request_seconds",
         REQUEST,
         &[("route", OPEN), ("method", OPEN), ("status", OPEN)],
         "Time of an HTTP request",
+    ),
+    counter(
+        "offhook_identity_fetch_errors_total",
+        &[("reason", &["busy", "network", "refused", "status", "timeout", "too_long"])],
+        "Calls whose signer's certificate could not be fetched (STIR/SHAKEN)",
+    ),
+    counter(
+        "offhook_identity_total",
+        &[("verdict", &["failed", "none", "passed", "unverifiable"])],
+        "Calls by what a check of their caller's number found (STIR/SHAKEN)",
     ),
     histogram("offhook_jitter_buffer_depth_seconds", DEPTH, NONE, "Playout delay of the jitter buffer, once a second and leg"),
     counter(
@@ -285,6 +320,7 @@ pub(super) const METRICS: &[Metric] = &[
     counter("offhook_rtp_rejected_total", NOT_MEDIA, "Datagrams on RTP ports and messages of media streams that were not taken"),
     histogram("offhook_sendout_lateness_seconds", FRAME, NONE, "How late an agent frame left after its due time"),
     counter("offhook_sendout_refused_bytes_total", NONE, "Agent audio that was not taken: more than 120 s waited"),
+    counter("offhook_sip_challenges_total", NONE, "INVITEs that were answered with 401: their callers must show a password"),
     gauge("offhook_sip_connections", &[("transport", &["tcp", "tls"])], "SIP connections that are open"),
     counter(
         "offhook_sip_dns_total",
@@ -292,9 +328,19 @@ pub(super) const METRICS: &[Metric] = &[
         "Questions to the DNS about SIP peers: answered, answered with nothing, not answered",
     ),
     counter(
+        "offhook_sip_ladder_left_out_total",
+        NONE,
+        "SIP messages that were not kept with their call: it had too many, or all had",
+    ),
+    counter(
         "offhook_sip_messages_total",
         &[TRANSPORT, ("direction", &["received", "sent"])],
         "SIP messages by transport, repeated ones included",
+    ),
+    counter(
+        "offhook_sip_rejected_total",
+        &[("reason", &["call_flood", "message_flood", "scanner", "shed", "silenced"])],
+        "SIP messages not read: shed ones were answered with 503, the others with nothing",
     ),
     counter("offhook_sip_requests_total", &[("method", OPEN), ("direction", OPEN)], "SIP requests, repeated ones included"),
     counter("offhook_sip_responses_total", &[("code", OPEN), ("direction", OPEN)], "SIP responses, repeated ones included"),
@@ -325,6 +371,20 @@ pub(super) const METRICS: &[Metric] = &[
         "offhook_trace_spans_total",
         &[("outcome", &["sent", "queue_full", "failed"])],
         "Spans of traced calls: sent, queue_full (too many waited) or failed (the collector did not take them)",
+    ),
+    gauge("offhook_trunk_calls_active", TRUNK, "Calls of a trunk that are up or ring"),
+    counter(
+        "offhook_trunk_calls_total",
+        &[("trunk", OPEN), ("direction", &["inbound", "outbound"])],
+        "Calls let in by a trunk's limits",
+    ),
+    histogram("offhook_trunk_options_seconds", REQUEST, TRUNK, "OPTIONS to a target of a trunk, to its answer"),
+    gauge("offhook_trunk_registered", TRUNK, "1 while the registrar of a trunk leads calls here; only with registration"),
+    counter("offhook_trunk_rejected_total", &[("trunk", OPEN), ("reason", OPEN)], "Calls of a trunk that were refused"),
+    gauge(
+        "offhook_trunk_target_up",
+        &[("trunk", OPEN), ("target", OPEN)],
+        "1 while a target of a trunk answers OPTIONS; only once that is known",
     ),
     counter("offhook_turns_total", NONE, "Turns that ended, of either side"),
 ];

@@ -139,7 +139,16 @@ mod tests {
     fn log(log_format: LogFormat, log_level: &str) -> String {
         let page = Page::default();
         let writer = page.clone();
-        let config = TelemetryConfig { log_format, log_level: log_level.to_owned(), otlp_endpoint: None, trace_ratio: 1.0 };
+        let config = TelemetryConfig {
+            log_format,
+            log_level: log_level.to_owned(),
+            otlp_endpoint: None,
+            trace_ratio: 1.0,
+            sip_ladders: true,
+            hep_endpoint: None,
+            hep_agent: 0,
+            hep_key: None,
+        };
         let subscriber = subscriber(&config, move || writer.clone()).unwrap();
         let call: CallId = "018f6b1e-0000-7000-8000-0000000000ab".parse().unwrap();
         tracing::subscriber::with_default(subscriber, || {

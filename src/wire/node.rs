@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actors::config::{
-    Codec, Dbov, Directory, JitterConfig, NodeConfig, RecordingMode, RtpConfig, SipConfig, SipListener, Speaks, SrtpPolicy,
-    TlsFiles, VadConfig,
+    Dbov, Directory, GuardConfig, HepCollector, JitterConfig, NodeConfig, RecordingMode, RtpConfig, SipConfig, SipListener,
+    Speaks, TlsFiles, VadConfig, WatchConfig,
 };
 use actors::recall::CallerMemory;
 use actors::trace::TraceSink;
@@ -14,8 +15,9 @@ use api::{ApiConfig, ApiKey, AuthToken, PublicUrl, SignatureCheck, TwilioConfig}
 
 use super::assistants;
 use super::cascade::Breakers;
+use super::identity;
 use super::tools::Tools;
-use crate::config::{self, Config, SipTls};
+use crate::config::{self, Config, Secret, SipTls};
 
 /// The node's part of the file.
 pub(super) fn node_config(
@@ -34,6 +36,8 @@ pub(super) fn node_config(
         cpu_max: f64::from(config.limits.cpu_percent) / 100.0,
         drain_timeout: config.node.drain_timeout,
         sip: sip_config(config),
+        trunks: config.trunks.clone(),
+        watch: watch(config),
         rtp: RtpConfig { ports: config.rtp.ports.first..=config.rtp.ports.last, timeout: config.rtp.timeout },
         jitter: JitterConfig { min: config.jitter.min, initial: config.jitter.initial, max: config.jitter.max },
         vad: VadConfig { noise_floor_min: Dbov(config.vad.noise_floor_min_dbov as f32), noise_window: config.vad.noise_window },
@@ -42,10 +46,16 @@ pub(super) fn node_config(
         directory: directory(config, tools, breakers)?,
         traces,
         memories,
+        identity: identity::identity(&config.identity),
     })
 }
 
-fn sip_config(config: &Config) -> SipConfig {
+/// A caller without keepalives says BYE on the connection of its INVITE; of the longest call that comes after the goodbye, which takes 30 s
+/// and 8 more for a quiet moment.
+const QUIET_BEYOND_CALLS: Duration = Duration::from_secs(300);
+
+/// `[sip]` with its codecs and encryption.
+pub fn sip_config(config: &Config) -> SipConfig {
     let sip = &config.sip;
     let listener =
         |speaks| move |listen: &SocketAddr| SipListener { speaks, listen: *listen, advertised: sip.advertised_for(*listen) };
@@ -61,31 +71,35 @@ fn sip_config(config: &Config) -> SipConfig {
         listeners: sip.listen.iter().map(listener(Speaks::UdpAndTcp)).chain(tls).collect(),
         tls: sip.tls.as_ref().map(files),
         dns_servers: sip.dns_servers.clone(),
+        session_expires: sip.session_expires,
         ring: sip.ring,
         ring_timeout: sip.ring_timeout,
         direct_calls: sip.direct_calls.clone(),
         connections_max: config.limits.sip_tcp_connections,
         connections_per_source_max: config.limits.sip_tcp_connections_per_source,
-        codecs: config.codecs.order.iter().map(codec).collect(),
-        srtp: srtp(config.rtp.srtp),
+        connection_quiet_max: config.limits.call_duration + QUIET_BEYOND_CALLS,
+        guard: guard(config),
+        codecs: config.codecs.wire(),
+        srtp: config.rtp.srtp.wire(),
+        accept_unknown: sip.accept_unknown,
     }
 }
 
-fn srtp(name: config::SrtpName) -> SrtpPolicy {
-    match name {
-        config::SrtpName::Off => SrtpPolicy::Off,
-        config::SrtpName::Optional => SrtpPolicy::Optional,
-        config::SrtpName::Required => SrtpPolicy::Required,
-    }
+/// Trunks are no strangers either, where their addresses are known.
+fn guard(config: &Config) -> GuardConfig {
+    let mut guard = config.limits.front_door.clone();
+    guard.known.extend(config.trunks.iter().flat_map(|trunk| &trunk.inbound.networks));
+    guard
 }
 
-fn codec(name: &config::CodecName) -> Codec {
-    match name {
-        config::CodecName::G722 => Codec::G722,
-        config::CodecName::Opus => Codec::Opus,
-        config::CodecName::Pcma => Codec::Pcma,
-        config::CodecName::Pcmu => Codec::Pcmu,
-    }
+fn watch(config: &Config) -> WatchConfig {
+    let telemetry = &config.telemetry;
+    let hep = telemetry.hep_endpoint.map(|address| HepCollector {
+        address,
+        agent: telemetry.hep_agent,
+        key: telemetry.hep_key.as_ref().map_or("", Secret::expose).into(),
+    });
+    WatchConfig { ladders: telemetry.sip_ladders, hep }
 }
 
 fn directory(config: &Config, tools: &Tools, breakers: &mut Breakers) -> anyhow::Result<Directory> {

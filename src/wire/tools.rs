@@ -59,6 +59,7 @@ impl Tools {
         }
         let mut toolbox = Toolbox::new(&built_in, runners);
         toolbox.filler.clone_from(&assistant.tools.filler);
+        toolbox.transfers.clone_from(&assistant.transfers);
         Ok(toolbox)
     }
 }

@@ -116,6 +116,10 @@ vocabulary! {
         CallerSilent = "caller_silent",
         /// The other party of a conference hung up, and nobody was left to talk to.
         BridgeEnded = "bridge_ended",
+        /// The call goes on with somebody else, to whom the agent put it through; the detail says whom.
+        Transferred = "transferred",
+        /// Another call took its place, as the peer wished.
+        Replaced = "replaced",
         /// The longest call was reached, and the agent hung up.
         MaxDuration = "max_duration",
         /// The caller gave up before the answer; of a call of ours, we did.
@@ -132,6 +136,8 @@ vocabulary! {
         Unwanted = "unwanted",
         /// A call of ours: the way to the callee is down or has no room.
         Unavailable = "unavailable",
+        /// Another phone took the call before we answered.
+        AnsweredElsewhere = "answered_elsewhere",
         /// Refused: the node was at its limit of calls.
         RejectedBusy = "rejected_busy",
         /// Refused: the node was draining.
@@ -140,10 +146,14 @@ vocabulary! {
         UnknownNumber = "unknown_number",
         /// Refused: no codec in common.
         NoCodec = "no_codec",
+        /// Refused: the caller's number is not vouched for as the operator demands.
+        IdentityRefused = "identity_refused",
         /// We answered and the peer never confirmed (no ACK, or no media stream).
         NotConfirmed = "not_confirmed",
         /// No audio came for `rtp.timeout_s`, or the media socket was lost.
         MediaTimeout = "media_timeout",
+        /// The peer's network ended an answered call for a fault of its own; the detail says which.
+        PeerFailed = "peer_failed",
         /// The node ended it because the drain time was over.
         Drained = "drained",
         /// The node stopped without closing it; written at the next start.
@@ -163,12 +173,15 @@ impl HangupCause {
             Self::Completed | Self::CallerHangup | Self::CalleeHangup | Self::OperatorHangup => Outcome::Completed,
             Self::AgentHangup | Self::BridgeEnded => Outcome::Completed,
             Self::CallerSilent | Self::MaxDuration | Self::Drained => Outcome::Completed,
-            Self::Cancelled => Outcome::Cancelled,
+            Self::Replaced | Self::Transferred => Outcome::Completed,
+            Self::AnsweredElsewhere | Self::Cancelled => Outcome::Cancelled,
             Self::RejectedBusy | Self::RejectedDraining | Self::UnknownNumber | Self::NoCodec => Outcome::Rejected,
             Self::Busy | Self::InvalidNumber | Self::Declined | Self::Unwanted => Outcome::Rejected,
             Self::NoAnswer => Outcome::Unanswered,
             Self::Unavailable => Outcome::Failed,
-            Self::NotConfirmed | Self::MediaTimeout | Self::NodeLost | Self::Crashed | Self::Failed => Outcome::Failed,
+            Self::IdentityRefused => Outcome::Rejected,
+            Self::NotConfirmed | Self::MediaTimeout | Self::NodeLost | Self::Crashed => Outcome::Failed,
+            Self::PeerFailed | Self::Failed => Outcome::Failed,
         }
     }
 }
@@ -206,6 +219,20 @@ vocabulary! {
         Analysis = "analysis",
         /// The model, by the tool `remember` while the call went on.
         Tool = "tool",
+    }
+}
+
+vocabulary! {
+    /// What a check of the caller's number found.
+    IdentityVerdict {
+        /// Signed by whom the operator trusts.
+        Passed = "passed",
+        /// There is a signature, and it does not hold.
+        Failed = "failed",
+        /// There is no signature.
+        None = "none",
+        /// There is a signature, and it could not be checked.
+        Unverifiable = "unverifiable",
     }
 }
 
@@ -304,6 +331,7 @@ mod tests {
             DocumentOrigin,
             DocumentStatus,
             HangupCause,
+            IdentityVerdict,
             IncidentKind,
             LegKind,
             Outcome,
@@ -325,13 +353,14 @@ mod tests {
             let causes = HangupCause::ALL.iter().filter(|cause| cause.outcome() == wanted);
             causes.map(|cause| cause.as_str()).collect::<Vec<_>>().join(" ")
         };
-        let ends =
-            "completed caller_hangup callee_hangup operator_hangup agent_hangup caller_silent bridge_ended max_duration drained";
+        let ends = "completed caller_hangup callee_hangup operator_hangup agent_hangup caller_silent bridge_ended transferred replaced \
+                    max_duration drained";
         assert_eq!(of(Outcome::Completed), ends);
-        assert_eq!(of(Outcome::Cancelled), "cancelled");
-        let refusals = "busy invalid_number declined unwanted rejected_busy rejected_draining unknown_number no_codec";
+        assert_eq!(of(Outcome::Cancelled), "cancelled answered_elsewhere");
+        let refusals =
+            "busy invalid_number declined unwanted rejected_busy rejected_draining unknown_number no_codec identity_refused";
         assert_eq!(of(Outcome::Rejected), refusals);
         assert_eq!(of(Outcome::Unanswered), "no_answer");
-        assert_eq!(of(Outcome::Failed), "unavailable not_confirmed media_timeout node_lost crashed failed");
+        assert_eq!(of(Outcome::Failed), "unavailable not_confirmed media_timeout peer_failed node_lost crashed failed");
     }
 }

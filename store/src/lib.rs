@@ -13,6 +13,7 @@ mod error;
 mod id;
 mod kind;
 mod knowledge;
+mod ladder;
 mod memory;
 mod migrations;
 mod open;
@@ -30,17 +31,18 @@ pub use analysis::{
 pub use error::StoreError;
 pub use id::{CallId, DocumentId};
 pub use kind::{
-    AnalysisState, CallStatus, Direction, DocumentOrigin, DocumentStatus, HangupCause, IncidentKind, LegKind, MemorySource,
-    Outcome, RecordingFormat, RecordingState, Role, Sentiment, UnknownText,
+    AnalysisState, CallStatus, Direction, DocumentOrigin, DocumentStatus, HangupCause, IdentityVerdict, IncidentKind, LegKind,
+    MemorySource, Outcome, RecordingFormat, RecordingState, Role, Sentiment, UnknownText,
 };
 pub use knowledge::{
     ChunkName, Claim, DEFAULT_ORGANIZATION, DOCUMENT_LIST_MAX, KnowledgeChunk, KnowledgeDocument, KnowledgeStore, LiveDocument,
     NewChunk, NewDocument, NewVector, NoChunk, Scope, VectorPlace,
 };
+pub use ladder::{SipLadder, SipMessage};
 pub use memory::{Caller, MEMORIES_MAX, MEMORY_BYTES_MAX, Memory, MemoryId, NewMemory};
 pub use open::Store;
 pub use read::LIST_MAX;
-pub use record::{CallRecord, Citation, Incident, LostCall, NewCall, Recording, Refused, ToolUse, Turn, Usage};
+pub use record::{CallIdentity, CallRecord, Citation, Incident, LostCall, NewCall, Recording, Refused, ToolUse, Turn, Usage};
 pub use text::{PhoneNumber, TEXT_BYTES_MAX, Transcript};
 pub use time::WallTime;
 pub use write::StoreWrite;

@@ -10,7 +10,10 @@ const VERSIONS: &[(i64, &str, &str)] = &[
     (3, "tool_calls", include_str!("../migrations/0003_tool_calls.sql")),
     (4, "memories_and_analyses", include_str!("../migrations/0004_memories_and_analyses.sql")),
     (5, "call_language", include_str!("../migrations/0005_call_language.sql")),
+    (6, "call_identity", include_str!("../migrations/0006_call_identity.sql")),
     (7, "calls_out", include_str!("../migrations/0007_calls_out.sql")),
+    (8, "call_trunk", include_str!("../migrations/0008_call_trunk.sql")),
+    (10, "sip_ladders", include_str!("../migrations/0010_sip_ladders.sql")),
 ];
 
 /// What SQLite runs after the text of the same version.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::{
-    CallId, CallStatus, Direction, HangupCause, IncidentKind, LegKind, PhoneNumber, RecordingFormat, RecordingState, Role,
-    Transcript, WallTime,
+    CallId, CallStatus, Direction, HangupCause, IdentityVerdict, IncidentKind, LegKind, PhoneNumber, RecordingFormat,
+    RecordingState, Role, Transcript, WallTime,
 };
 
 /// What is known of a call when it begins.
@@ -57,6 +57,30 @@ pub struct CallRecord {
     pub usage: Usage,
     /// The caller's language, ISO 639-1; `None` where it was not to be found out, or was not.
     pub language: Option<String>,
+    /// Name of its trunk; `None` when it had none.
+    pub trunk: Option<String>,
+    /// Whether the caller's number is the caller's; `None` where it was not looked at.
+    pub identity: Option<CallIdentity>,
+}
+
+/// What a check of the caller's number found (STIR/SHAKEN). None of it is a number.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CallIdentity {
+    /// In one word.
+    pub verdict: IdentityVerdict,
+    /// A, B or C: how far the signer vouches; only of those that passed.
+    pub attestation: Option<String>,
+    /// Why it did not pass, in one word.
+    pub reason: Option<String>,
+    /// The signer's name for where the call came in.
+    pub origid: Option<String>,
+    /// The signer's service provider code.
+    pub provider: Option<String>,
+    /// What else there is to say, in words, separated by commas: kinds of signatures that were not judged, and `asserted` where the
+    /// number that was signed is not the one that is shown.
+    pub noted: Option<String>,
+    /// The carrier's own word, `passed A` say.
+    pub carrier: Option<String>,
 }
 
 impl CallRecord {

@@ -9,8 +9,8 @@ use sqlx::any::{Any, AnyRow};
 use sqlx::{Decode, Row as _, Type};
 
 use crate::{
-    CallRecord, Citation, Incident, NewCall, PhoneNumber, Recording, Refused, StoreError, ToolUse, Transcript, Turn, Usage,
-    WallTime,
+    CallIdentity, CallRecord, Citation, Incident, NewCall, PhoneNumber, Recording, Refused, StoreError, ToolUse, Transcript,
+    Turn, Usage, WallTime,
 };
 
 /// One row and the query it came by, for the error.
@@ -111,6 +111,8 @@ pub(crate) fn call_record(row: &Columns<'_>) -> Result<CallRecord, StoreError> {
             output_audio_tokens: row.count("output_audio_tokens")?,
         },
         language: row.value("language")?,
+        trunk: row.value("trunk")?,
+        identity: call_identity(row)?,
     })
 }
 
@@ -119,6 +121,19 @@ fn refused(row: &Columns<'_>) -> Result<Option<Refused>, StoreError> {
     let code = u16::try_from(code).map_err(|error| row.unreadable("refused_code", error))?;
     let reason: Option<String> = row.value("refused_reason")?;
     Ok(Some(Refused { code, reason: reason.unwrap_or_default() }))
+}
+
+fn call_identity(row: &Columns<'_>) -> Result<Option<CallIdentity>, StoreError> {
+    let Some(verdict) = row.parsed_option("identity")? else { return Ok(None) };
+    Ok(Some(CallIdentity {
+        verdict,
+        attestation: row.value("identity_attestation")?,
+        reason: row.value("identity_reason")?,
+        origid: row.value("identity_origid")?,
+        provider: row.value("identity_provider")?,
+        noted: row.value("identity_noted")?,
+        carrier: row.value("identity_carrier")?,
+    }))
 }
 
 pub(crate) fn tool_use(row: &Columns<'_>) -> Result<ToolUse, StoreError> {

@@ -1,5 +1,6 @@
 //! Everything that is written, one by one or in a batch that is one transaction.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -11,8 +12,8 @@ use crate::analysis::queue_ended;
 use crate::open::{QUERY_TIME_MAX, timed};
 use crate::text::storable;
 use crate::{
-    CallId, Citation, HangupCause, Incident, NewCall, RecordingFormat, RecordingState, Refused, Store, StoreError, ToolUse, Turn,
-    Usage, WallTime,
+    CallId, CallIdentity, Citation, HangupCause, Incident, NewCall, RecordingFormat, RecordingState, Refused, SipLadder, Store,
+    StoreError, ToolUse, Turn, Usage, WallTime,
 };
 
 /// Time a batch may take: a thousand writes take under a second, the rest is for a slow disk.
@@ -105,12 +106,28 @@ pub enum StoreWrite {
         /// The totals.
         usage: Usage,
     },
+    /// A call is one of this trunk's.
+    TrunkKnown {
+        /// The call.
+        call: CallId,
+        /// The trunk's name.
+        trunk: String,
+    },
     /// The caller's language was found out. The last one stays.
     LanguageHeard {
         /// The call.
         call: CallId,
         /// ISO 639-1.
         language: String,
+    },
+    /// The SIP messages of a call that is over. The first of one id and beginning stays.
+    SipSeen(Arc<SipLadder>),
+    /// The caller's number was checked. The last check stays.
+    IdentityJudged {
+        /// The call.
+        call: CallId,
+        /// What was found.
+        identity: CallIdentity,
     },
 }
 
@@ -167,6 +184,9 @@ impl StoreWrite {
             Self::ChunkCited(_) => "chunk_cited",
             Self::UsageCounted { .. } => "usage_counted",
             Self::LanguageHeard { .. } => "language_heard",
+            Self::TrunkKnown { .. } => "trunk_known",
+            Self::SipSeen(_) => "sip_seen",
+            Self::IdentityJudged { .. } => "identity_judged",
         }
     }
 
@@ -191,7 +211,9 @@ impl StoreWrite {
                 | Self::CallPlaced { .. }
                 | Self::CallRang { .. }
                 | Self::CallRefused { .. }
+                | Self::IdentityJudged { .. }
                 | Self::LanguageHeard { .. }
+                | Self::TrunkKnown { .. }
                 | Self::RecordingClosed { .. }
                 | Self::UsageCounted { .. }
         )
@@ -248,23 +270,32 @@ impl StoreWrite {
             .bind(millis(*duration))
             .bind(count(*bytes))
             .bind(note.as_deref().map(text)),
-            Self::IncidentSeen(incident) => sqlx::query(
-                "INSERT INTO incidents (call_id, at_us, kind, source, detail)
-                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-            )
-            .bind(incident.call.to_string())
-            .bind(incident.at.micros())
-            .bind(incident.kind.as_str())
-            .bind(text(&incident.source))
-            .bind(text(&incident.detail)),
+            Self::IncidentSeen(incident) => bind_incident(incident),
             Self::ToolUsed(used) => bind_tool_use(used),
             Self::ChunkCited(citation) => bind_citation(citation),
             Self::UsageCounted { call, usage } => bind_usage(*call, usage),
+            Self::TrunkKnown { call, trunk } => {
+                sqlx::query("UPDATE calls SET trunk = $2 WHERE id = $1").bind(call.to_string()).bind(text(trunk))
+            }
+            Self::SipSeen(ladder) => ladder.bind(),
             Self::LanguageHeard { call, language } => {
                 sqlx::query("UPDATE calls SET language = $2 WHERE id = $1").bind(call.to_string()).bind(text(language))
             }
+            Self::IdentityJudged { call, identity } => bind_identity(*call, identity),
         }
     }
+}
+
+fn bind_incident(incident: &Incident) -> Bound<'_> {
+    sqlx::query(
+        "INSERT INTO incidents (call_id, at_us, kind, source, detail)
+         VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+    )
+    .bind(incident.call.to_string())
+    .bind(incident.at.micros())
+    .bind(incident.kind.as_str())
+    .bind(text(&incident.source))
+    .bind(text(&incident.detail))
 }
 
 fn bind_call(call: &NewCall) -> Bound<'_> {
@@ -352,6 +383,21 @@ fn bind_usage(call: CallId, usage: &Usage) -> Bound<'_> {
     .bind(count(usage.cached_tokens))
     .bind(count(usage.output_text_tokens))
     .bind(count(usage.output_audio_tokens))
+}
+
+fn bind_identity(call: CallId, identity: &CallIdentity) -> Bound<'_> {
+    sqlx::query(
+        "UPDATE calls SET identity = $2, identity_attestation = $3, identity_reason = $4, identity_origid = $5,
+           identity_provider = $6, identity_noted = $7, identity_carrier = $8 WHERE id = $1",
+    )
+    .bind(call.to_string())
+    .bind(identity.verdict.as_str())
+    .bind(identity.attestation.as_deref().map(text))
+    .bind(identity.reason.as_deref().map(text))
+    .bind(identity.origid.as_deref().map(text))
+    .bind(identity.provider.as_deref().map(text))
+    .bind(identity.noted.as_deref().map(text))
+    .bind(identity.carrier.as_deref().map(text))
 }
 
 pub(crate) fn text(text: &str) -> String {

@@ -70,7 +70,7 @@ fn a_stream_that_can_be_cut_is_answered_and_goes_on() {
 
 #[test]
 fn connections_have_a_limit_and_udp_does_not_care() {
-    let server = Server::start(&format!("{NUMBERS}[limits]\nsip_tcp_connections = 20"));
+    let server = Server::start(&format!("{NUMBERS}sip_tcp_connections = 20"));
     let before = server.files();
     let streams: Vec<TcpStream> = (0..100).map(|_| connect(server.sip)).collect();
     server.wait_metric("offhook_calls_rejected_total", "reason=\"tcp_connections\"", 80.0);

@@ -33,6 +33,11 @@ impl Callee {
         Self::play(&Self::scenario("callee_refuses").replace("486 Busy Here", reply), &[])
     }
 
+    /// The same behind a proxy that stays in the way.
+    pub fn behind_proxy(scenario: &str) -> Self {
+        Self::play(&Self::scenario(scenario).replace("[last_CSeq:]\n", "[last_CSeq:]\n      [last_Record-Route:]\n"), &[])
+    }
+
     fn scenario(name: &str) -> String {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("load-tests/sipp/{name}.xml"));
         std::fs::read_to_string(path).unwrap()

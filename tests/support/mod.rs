@@ -2,16 +2,19 @@
 #![allow(dead_code, clippy::unwrap_used, missing_docs)]
 
 pub mod callee;
+pub mod kamailio;
 pub mod media_stream;
 pub mod softphone;
 pub mod stereo;
 pub mod tls;
 pub mod told;
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -70,12 +73,13 @@ impl Drop for Process {
     }
 }
 
-/// A free port for UDP and TCP both.
+/// A free port for UDP and TCP both, and another one each time.
 pub fn free_address() -> SocketAddr {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     loop {
         let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = tcp.local_addr().unwrap();
-        if UdpSocket::bind(address).is_ok() {
+        if UdpSocket::bind(address).is_ok() && GIVEN.lock().unwrap().insert(address.port()) {
             return address;
         }
     }

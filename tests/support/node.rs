@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use actors::calls::CallsMsg;
 use actors::config::{
-    Assistant, Codec, Directory, EngineConfig, JitterConfig, NodeConfig, OfflineVoice, RecordingMode, RtpConfig, SipConfig,
-    SipListener, Speaks, SrtpPolicy, TurnConfig, VadConfig,
+    Assistant, Codec, Directory, EngineConfig, GuardConfig, JitterConfig, NodeConfig, OfflineVoice, RecordingMode, RtpConfig,
+    SipConfig, SipListener, Speaks, SrtpPolicy, TurnConfig, VadConfig, WatchConfig,
 };
 use actors::fault::Fault;
+use actors::identity::IdentityConfig;
 use actors::kind::ActorKind;
 use actors::node::{NodeEnd, NodeHandle};
 use actors::trace::TraceSink;
@@ -174,6 +175,7 @@ fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig, tools: Tool
         data_dir: folder.path().to_owned(),
         speech_cache_bytes: 1 << 20,
         max_calls: 64,
+        identity: IdentityConfig::default(),
         max_call: Duration::from_secs(600),
         call_warning: Duration::ZERO,
         cpu_max: 1.0,
@@ -182,14 +184,20 @@ fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig, tools: Tool
             listeners: vec![SipListener { speaks: Speaks::UdpAndTcp, listen, advertised: listen.ip() }],
             tls: None,
             dns_servers: Vec::new(),
+            session_expires: None,
             ring: Duration::ZERO,
             ring_timeout: Duration::from_secs(60),
             direct_calls: vec!["127.0.0.0/8".parse().unwrap()],
             connections_max: 16,
             connections_per_source_max: 16,
+            connection_quiet_max: Duration::from_secs(900),
+            guard: GuardConfig::default(),
             codecs: vec![Codec::Pcmu, Codec::Pcma],
             srtp: SrtpPolicy::Off,
+            accept_unknown: false,
         },
+        trunks: Vec::new(),
+        watch: WatchConfig::default(),
         rtp: RtpConfig { ports: first.parse().unwrap()..=last.parse().unwrap(), timeout: Duration::from_secs(30) },
         jitter: JitterConfig::default(),
         vad: VadConfig::default(),

@@ -4,8 +4,9 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
+use sip::digest::Credentials;
 use sip::endpoint::{DialogId, Endpoint, EndpointConfig, Event, Flow, OutboundInvite, Transport};
-use sip::sdp::{self, LocalMedia};
+use sip::sdp::{self, LocalMedia, SessionDescription};
 use sip::uri::{Host, NameAddr, Uri};
 
 /// Longer than any answer takes that is not lost.
@@ -23,38 +24,59 @@ pub struct Peer {
 impl Peer {
     /// Sends an INVITE from this user to anybody at `target`.
     pub fn invite(target: SocketAddr, from: &str) -> Self {
-        // Nobody sends or hears anything there: discard.
-        Self::invite_with(target, from, sdp::offer(&LocalMedia::new([127, 0, 0, 1].into(), 9, 1)))
+        Self::invite_with(target, from, true)
     }
 
-    fn invite_with(target: SocketAddr, from: &str, sdp: String) -> Self {
+    /// The same with an offer or without one.
+    pub fn invite_with(target: SocketAddr, from: &str, offers: bool) -> Self {
+        Self::invite_user(target, from, "demo", |local| offers.then(|| sdp::offer(&nowhere(local))))
+    }
+
+    /// `offer` makes the offer, if there is to be one, for the address that it calls from.
+    fn invite_user(target: SocketAddr, from: &str, to: &str, offer: impl FnOnce(SocketAddr) -> Option<String>) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
         let local = socket.local_addr().unwrap();
         let flow = Flow { transport: Transport::Udp, local, remote: target };
         let mut endpoint = Endpoint::new(EndpointConfig::default(), u64::from(local.port()));
-        let callee = Uri::sip(Some("demo"), Host::from(target.ip()), Some(target.port()));
+        let callee = Uri::sip(Some(to), Host::from(target.ip()), Some(target.port()));
         let from = NameAddr::new(Uri::sip(Some(from), Host::from(local.ip()), None));
-        let invite = OutboundInvite { flow: Some(flow), sdp: Some(sdp), ..OutboundInvite::new(callee, from) };
+        let invite = OutboundInvite { flow: Some(flow), sdp: offer(local), ..OutboundInvite::new(callee, from) };
         let dialog = endpoint.invite(Instant::now(), invite);
         Self { socket, endpoint, flow, dialog, received: Vec::new() }
+    }
+
+    /// Sends an INVITE to this user at `target`, and answers challenges of it, and of the BYE, with these credentials.
+    pub fn invite_as(target: SocketAddr, from: &str, to: &str, credentials: Credentials) -> Self {
+        let mut peer = Self::invite_user(target, from, to, |local| Some(sdp::offer(&nowhere(local))));
+        peer.endpoint.authorize(&peer.dialog, credentials);
+        peer
+    }
+
+    /// Where it calls from.
+    pub fn address(&self) -> SocketAddr {
+        self.flow.local
+    }
+
+    /// The call is answered.
+    pub fn wait_answered(&mut self) {
+        self.dialog = self.wait(|event| match event {
+            Event::Answered { dialog, .. } => Some(dialog.clone()),
+            Event::Refused { status, .. } => panic!("refused: {}", status.code()),
+            _ => None,
+        });
     }
 
     /// Calls, and waits for the answer.
     pub fn call(target: SocketAddr, from: &str) -> Self {
         let mut peer = Self::invite(target, from);
-        let answered = peer.wait(|event| match event {
-            Event::Answered { dialog, .. } => Some(dialog.clone()),
-            Event::Refused { status, .. } => panic!("refused: {}", status.code()),
-            _ => None,
-        });
-        peer.dialog = answered;
+        peer.wait_answered();
         peer
     }
 
     /// Calls with this offer, and waits for the answer to it.
     pub fn call_with(target: SocketAddr, from: &str, offer: String) -> (Self, Vec<u8>) {
-        let mut peer = Self::invite_with(target, from, offer);
+        let mut peer = Self::invite_user(target, from, "demo", |_| Some(offer));
         let (dialog, answer) = peer.wait(|event| match event {
             Event::Answered { dialog, sdp, .. } => {
                 Some((dialog.clone(), sdp.as_ref().map(|sdp| sdp.to_vec()).unwrap_or_default()))
@@ -64,6 +86,24 @@ impl Peer {
         });
         peer.dialog = dialog;
         (peer, answer)
+    }
+
+    /// Answers the callee's offer, in the ACK.
+    pub fn answer(&mut self, offer: &[u8]) {
+        let offer = SessionDescription::parse(offer).unwrap();
+        let (answer, _) = sdp::answer(&offer, &nowhere(self.flow.local)).unwrap();
+        self.endpoint.answer(Instant::now(), &self.dialog, answer);
+    }
+
+    /// Changes the call, without changing anything.
+    pub fn reinvite(&mut self) {
+        let offer = sdp::offer(&nowhere(self.flow.local));
+        self.endpoint.reinvite(Instant::now(), &self.dialog, Some(offer));
+    }
+
+    /// What to call the call from its answer on.
+    pub fn answered(&mut self, dialog: DialogId) {
+        self.dialog = dialog;
     }
 
     pub fn hang_up(&mut self) {
@@ -100,7 +140,7 @@ impl Peer {
         }
     }
 
-    /// Takes what has come; waits for it for 10 ms at most.
+    /// What happens in the next 10 ms.
     pub fn step(&mut self) -> Vec<Event> {
         let mut buffer = [0; 65_535];
         if let Ok(length) = self.socket.recv(&mut buffer) {
@@ -122,4 +162,9 @@ impl Peer {
         }
         std::iter::from_fn(|| self.endpoint.poll_event()).collect()
     }
+}
+
+/// Nobody sends or hears anything there: discard.
+fn nowhere(local: SocketAddr) -> LocalMedia {
+    LocalMedia::new(local.ip(), 9, 1)
 }

@@ -35,7 +35,7 @@ impl Rough {
             format!("[[assistants]]\nname = \"{name}\"\nfirst_message = \"Hello.\"\n[assistants.engine]\n{engine}\n")
         };
         let toml = [
-            format!("[rtp]\nport_range = \"{}\"\ntimeout_s = 5\n[node]\nname = \"rough\"\nmax_calls = 1\n", rtp_range(8)),
+            format!("[rtp]\nport_range = \"{}\"\ntimeout_s = 9\n[node]\nname = \"rough\"\nmax_calls = 1\n", rtp_range(8)),
             provider("long", "openai", &long.base_url),
             provider("ears", "deepgram", &root(good)),
             provider("mind", "anthropic", &root(good)),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use media::wav::{WavFormat, header};
 
 use super::stereo::{self, Side};
-use super::{Folder, Process, free_address, speech, wait_for};
+use super::{Folder, Process, free_address, speech};
 
 /// Silence before the speech, in which the greeting is heard, and after it, in which the answer is.
 pub const LISTEN_SECONDS: usize = 7;
@@ -30,11 +30,19 @@ impl Softphone {
     /// Waits for a call in this codec at the address that is given, to the user `softphone`, and picks up at once; then as
     /// [`Self::call`].
     pub fn wait(codec: &str, account: &str) -> (Self, SocketAddr) {
-        let address = free_address();
-        let config = format!("sip_listen {address}\n");
-        let phone = Self::start(codec, &format!(";answermode=auto{account}"), &config, &[]);
-        wait_for(Duration::from_secs(10), "baresip", || UdpSocket::bind(address).is_err().then_some(()));
-        (phone, address)
+        // A port that was free a moment ago may be another program's by now.
+        for _ in 0..3 {
+            let address = free_address();
+            let phone = Self::start(codec, &format!(";answermode=auto{account}"), &format!("sip_listen {address}\n"), &[]);
+            for _ in 0..100 {
+                if UdpSocket::bind(address).is_err() {
+                    return (phone, address);
+                }
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            eprintln!("baresip does not listen at {address}:\n{}", phone.log());
+        }
+        panic!("baresip does not listen");
     }
 
     fn start(codec: &str, account: &str, config: &str, arguments: &[&str]) -> Self {

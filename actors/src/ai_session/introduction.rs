@@ -2,6 +2,7 @@
 
 use ai::engine::Words;
 use ai::stream::StreamConfig;
+use sip::identity::{Subject, Verdict};
 use store::{CallId, Direction, PhoneNumber};
 
 use crate::config::BotConfig;
@@ -21,6 +22,8 @@ pub struct Introduction {
     pub to: PhoneNumber,
     /// What the peer told: headers on the allow-list, or Twilio's own parameters.
     pub parameters: Vec<(String, Words)>,
+    /// What is known of the caller's number, where it was looked at.
+    pub identity: Option<Box<Verdict>>,
 }
 
 impl Introduction {
@@ -38,19 +41,43 @@ impl Introduction {
             ("call_id", self.call_id.to_string()),
             ("direction", self.direction.as_str().to_owned()),
         ];
-        let known = known.into_iter().map(|(name, value)| (name.to_owned(), Words::from(value)));
+        let known = known.into_iter().chain(self.number()).map(|(name, value)| (name.to_owned(), Words::from(value)));
         let parameters = config.parameters.iter().chain(&self.parameters).cloned().chain(known).collect();
         StreamConfig { bot: config.bot.clone(), account_sid, call_sid, parameters, ..StreamConfig::default() }
+    }
+
+    /// What is known of the caller's number, fact by fact; what is not there is told as empty, so that nobody else can say it.
+    fn number(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let facts = self.identity.as_ref().map(|verdict| {
+            let letter = verdict.attestation.map(|attestation| attestation.letter().to_owned());
+            let reason = verdict.reason.map(|reason| reason.as_str().to_owned());
+            let carrier = verdict.carrier.map(|word| word.text());
+            let asserted = (verdict.subject == Subject::Asserted).then(|| "asserted".to_owned());
+            let told = [
+                ("identity_subject", asserted),
+                ("identity_attestation", letter),
+                ("identity_reason", reason),
+                ("identity_carrier", carrier),
+            ];
+            let told = told.map(|(name, value)| (name, value.unwrap_or_default()));
+            [("identity", verdict.outcome.as_str().to_owned())].into_iter().chain(told)
+        });
+        facts.into_iter().flatten()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use ai::stream::Bot;
+    use sip::identity::{Attestation, Outcome};
 
     use super::*;
 
     fn check(twilio: Option<(&str, &str)>, peer: &[(&str, &str)], expected: &str) {
+        check_with(None, twilio, peer, expected);
+    }
+
+    fn check_with(identity: Option<Verdict>, twilio: Option<(&str, &str)>, peer: &[(&str, &str)], expected: &str) {
         let introduction = Introduction {
             call_id: CallId::generate(),
             twilio: twilio.map(|(account, call)| (account.to_owned(), call.to_owned())),
@@ -58,6 +85,7 @@ mod tests {
             from: PhoneNumber::new("+15550100"),
             to: PhoneNumber::new("demo"),
             parameters: peer.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect(),
+            identity: identity.map(Box::new),
         };
         assert!(!format!("{introduction:?}").contains("5550"));
         let config = BotConfig {
@@ -83,5 +111,13 @@ mod tests {
     fn a_twilio_call_keeps_twilios_ids_and_parameters() {
         let expected = "AC9 CA9 tier=gold from=liar from=+15550100 to=demo call_id=ID direction=inbound";
         check(Some(("AC9", "CA9")), &[("from", "liar")], expected);
+    }
+
+    #[test]
+    fn a_bot_is_told_whether_the_number_is_genuine_by_us_last() {
+        let verdict = Verdict { outcome: Outcome::Passed, attestation: Some(Attestation::Full), ..Verdict::default() };
+        let expected = "AC1 CAHEX tier=gold identity_carrier=passed A from=+15550100 to=demo call_id=ID direction=inbound \
+                        identity=passed identity_subject= identity_attestation=A identity_reason= identity_carrier=";
+        check_with(Some(verdict), None, &[("identity_carrier", "passed A")], expected);
     }
 }

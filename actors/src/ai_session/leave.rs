@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use ai::engine::Input;
 use ai::remark::Occasion;
 use media::turn::TurnEvent;
+use store::HangupCause;
 
 use super::manners::{Scene, Step};
 use super::{AiMsg, AiSession, Held};
@@ -21,6 +22,15 @@ impl AiSession {
     pub(super) fn hang_up(&mut self, reason: &'static str, farewell: bool) {
         tracing::info!(call = %self.call_id, reason, "the agent hangs up");
         self.manners.leave(farewell);
+    }
+
+    /// Goes on where the session before this one was taking leave: nobody is to begin anew with a caller who was told goodbye.
+    pub(super) fn take_up_leaving(&mut self, now: Instant) {
+        match self.leaving {
+            Some(HangupCause::MaxDuration) => self.manners.time_up(now),
+            Some(_) => self.manners.leave(true),
+            None => {}
+        }
     }
 
     /// Takes what the event says of the caller's being there.
@@ -49,6 +59,7 @@ impl AiSession {
             tools: self.tools.are_busy(),
             unanswered: self.turns.are_unanswered(),
         };
+        self.step_transfer(now, scene);
         let step = self.manners.step(now, scene);
         match step {
             Some(Step::HangUp(cause)) => self.tell_call(CallMsg::AgentHungUp(cause)),
@@ -80,6 +91,11 @@ impl AiSession {
 
     /// The end does not wait for ever for what is said before it.
     fn mind_the_goodbye(&mut self, me: &Mailbox<AiMsg>) {
+        if self.manners.is_leaving() && self.leaving.is_none() {
+            let cause = self.manners.cause();
+            self.leaving = Some(cause);
+            self.tell_call(CallMsg::TakingLeave(cause));
+        }
         if !self.manners.is_ending() {
             self.goodbye = None;
         } else if self.goodbye.is_none() {

@@ -18,6 +18,7 @@ use store::Direction;
 use super::manners::Voice;
 use super::{AiArgs, AiMsg, EngineChoice};
 use crate::config::{Assistant, EngineConfig, OfflineVoice};
+use crate::identity::in_words;
 use crate::mailbox::Mailbox;
 
 /// An engine and what stands behind it.
@@ -87,10 +88,9 @@ pub(super) fn make_engine(args: &AiArgs, tools: Vec<Tool>) -> Made {
 
 /// What the model of an assistant is told in this call.
 fn instructions(args: &AiArgs, assistant: &Assistant) -> String {
-    prompt::instructions(
-        &assistant.prompt,
-        &CallFacts { placed: args.introduction.direction == Direction::Outbound, began: args.began, notes: &args.notes },
-    )
+    let number = args.introduction.identity.as_deref().map(in_words).unwrap_or_default();
+    let placed = args.introduction.direction == Direction::Outbound;
+    prompt::instructions(&assistant.prompt, &CallFacts { placed, began: args.began, number, notes: &args.notes })
 }
 
 /// A new conversation, or one that goes on after its session died: then nobody is greeted again.

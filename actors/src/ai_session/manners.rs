@@ -31,6 +31,8 @@ pub(super) struct Manners {
     asks_max: u32,
     asked: u32,
     caller_speaks: bool,
+    /// The peer holds the call: nobody is there.
+    held: bool,
     /// The silence has lasted long enough.
     silent: bool,
     /// When it has, if nobody speaks before.
@@ -67,7 +69,7 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    fn is_quiet(self) -> bool {
+    pub(super) fn is_quiet(self) -> bool {
         !self.busy && !self.audible
     }
 }
@@ -100,6 +102,7 @@ impl Manners {
             asks_max: turn.idle_prompts_max,
             asked: 0,
             caller_speaks: false,
+            held: false,
             silent: false,
             look: None,
             closing: false,
@@ -128,6 +131,35 @@ impl Manners {
         self.leaving.take_if(|leaving| leaving.cause == HangupCause::CallerSilent);
     }
 
+    /// The caller pressed a key: that is a sign of life, and what follows may be silence.
+    pub(super) fn key_pressed(&mut self, now: Instant) {
+        self.alive();
+        self.look_later(now);
+    }
+
+    /// The peer holds the call: silence means nothing.
+    pub(super) fn held(&mut self) {
+        self.alive();
+        self.held = true;
+    }
+
+    /// The peer is back.
+    pub(super) fn resumed(&mut self, now: Instant) {
+        self.held = false;
+        self.look_later(now);
+    }
+
+    /// Whether the peer holds the call.
+    pub(super) fn is_held(&self) -> bool {
+        self.held
+    }
+
+    /// Turn-taking has begun anew: whether the caller speaks will be told.
+    pub(super) fn caller_unknown(&mut self, now: Instant) {
+        self.caller_speaks = false;
+        self.look_later(now);
+    }
+
     /// The agent is heard: from its end on, turn-taking counts the silence.
     pub(super) fn agent_began(&mut self) {
         self.silent = false;
@@ -136,7 +168,7 @@ impl Manners {
 
     /// Nobody has spoken for long.
     pub(super) fn silent(&mut self) {
-        self.silent = !self.patience.is_zero();
+        self.silent = !self.patience.is_zero() && !self.held;
     }
 
     /// The longest call is nearly reached.
@@ -186,17 +218,18 @@ impl Manners {
         }
         if self.leaving.is_none()
             && let Some(until) = self.time_up
-            && (now >= until || self.voice == Voice::Mute || (scene.is_quiet() && !self.caller_speaks))
+            && (now >= until || self.voice == Voice::Mute || self.held || (scene.is_quiet() && !self.caller_speaks))
         {
-            let owed = self.voice != Voice::Mute;
+            // Into a held call nothing can be said.
+            let owed = self.voice != Voice::Mute && !self.held;
             self.time_up = None;
             self.leaving = Some(Leaving { cause: HangupCause::MaxDuration, owed, farewell: false, done: !owed });
             return Some(if owed { Step::Say(Occasion::TimeUp) } else { Step::HangUp(HangupCause::MaxDuration) });
         }
         if let Some(leaving) = &mut self.leaving {
-            return leaving.step(scene);
+            return if self.held { leaving.step_unheard() } else { leaving.step(scene) };
         }
-        if self.closing && self.time_up.is_none() && scene.is_quiet() && !self.caller_speaks {
+        if self.closing && self.time_up.is_none() && !self.held && scene.is_quiet() && !self.caller_speaks {
             self.closing = false;
             return Some(Step::Say(Occasion::Closing));
         }
@@ -222,7 +255,7 @@ impl Manners {
     }
 
     fn look_later(&mut self, now: Instant) {
-        if !self.patience.is_zero() {
+        if !self.patience.is_zero() && !self.held {
             self.look = Some(now + self.patience);
         }
     }
@@ -237,6 +270,11 @@ impl Manners {
 }
 
 impl Leaving {
+    /// Nobody listens: there is nothing to wait for.
+    fn step_unheard(&mut self) -> Option<Step> {
+        (!std::mem::replace(&mut self.done, true)).then_some(Step::HangUp(self.cause))
+    }
+
     fn step(&mut self, scene: Scene) -> Option<Step> {
         if self.owed || self.done || !scene.is_quiet() {
             return None;

@@ -18,6 +18,7 @@ use store::{CallId, StoreWrite, ToolUse, Transcript, WallTime};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use super::transfer::Transferring;
 use super::{AiArgs, AiMsg, AiSession};
 use crate::alarm::{Alarm, Owned};
 use crate::call::CallMsg;
@@ -52,6 +53,7 @@ pub(super) struct Tools {
     early: Vec<Input>,
     answered: bool,
     collecting: Option<Collecting>,
+    pub(super) transferring: Option<Transferring>,
     alarm: Alarm,
     email: EmailDesk,
     vault: Vault,
@@ -84,7 +86,7 @@ struct Collecting {
 }
 
 /// One call of a tool, until its end is written down.
-struct Slip {
+pub(super) struct Slip {
     desk: Desk,
     call_id: String,
     name: String,
@@ -120,7 +122,7 @@ impl Tools {
         let toolbox = &args.engine.assistant().tools;
         let desk = Desk { call: args.call_id, mailbox: args.call.clone(), store: args.store.clone(), number: args.session << 32 };
         Self {
-            offer: toolbox.offer(),
+            offer: if args.introduction.twilio.is_some() { toolbox.offer().without_transfer() } else { toolbox.offer() },
             filler: toolbox.filler.as_deref().map(Words::from),
             early: Vec::new(),
             desk,
@@ -130,6 +132,7 @@ impl Tools {
             filled: false,
             answered: false,
             collecting: None,
+            transferring: None,
             alarm: Alarm::default(),
             email: EmailDesk::default(),
             vault: Vault::default(),
@@ -143,7 +146,7 @@ impl Tools {
 
     /// Whether the caller waits for a tool, or types for one.
     pub(super) fn are_busy(&self) -> bool {
-        !self.running.is_empty() || self.collecting.is_some()
+        !self.running.is_empty() || self.collecting.is_some() || self.transferring.is_some()
     }
 
     /// The call is up: what came before that may be told to the engine now.
@@ -182,6 +185,9 @@ impl Tools {
         for running in self.running.extract_if(.., |running| running.rules.cancel_on_barge_in) {
             let _ended_already = running.cancel.send(());
         }
+        if let Some(open) = self.transferring.take_if(|transferring| transferring.is_open()) {
+            open.give_up("the caller spoke: call it again if it is still wanted");
+        }
     }
 
     /// The call ends.
@@ -192,6 +198,9 @@ impl Tools {
 
     /// Digits that are being collected end with the session: the model, if there is one yet, is to ask for them again.
     fn stop_collecting(&mut self) {
+        if let Some(transferring) = self.transferring.take() {
+            transferring.give_up("it was interrupted, and it is not known what became of it");
+        }
         let Some(Collecting { wanted, slip, .. }) = self.collecting.take() else { return };
         if wanted.sensitive {
             self.desk.tell_call(CallMsg::RecordingPaused(false));
@@ -259,8 +268,14 @@ impl Tools {
         self.collecting = Some(Collecting { collector, wanted, slip });
     }
 
+    /// The caller has had a turn.
+    pub(super) fn caller_finished(&mut self) {
+        self.email.caller_answered();
+    }
+
     /// A key for the collection, if there is one; false when the engine is to have it.
     pub(super) fn press(&mut self, now: Instant, digit: Digit, me: &Mailbox<AiMsg>) -> bool {
+        self.email.caller_answered();
         let Some(collecting) = &mut self.collecting else { return false };
         let collected = collecting.collector.press(now, digit.to_char());
         self.collected(collected, me);
@@ -350,11 +365,11 @@ impl Slip {
     }
 
     /// Writes down how it ended, and has the model told.
-    fn end(self, outcome: &ToolOutcome) {
+    pub(super) fn end(self, outcome: &ToolOutcome) {
         self.close(outcome.status, Some(outcome.output.clone()), outcome.sources.clone());
     }
 
-    fn close(self, status: ToolStatus, output: Option<Words>, sources: Vec<Source>) {
+    pub(super) fn close(self, status: ToolStatus, output: Option<Words>, sources: Vec<Source>) {
         let took = self.began.elapsed();
         metrics::counter!("offhook_tool_calls_total", "outcome" => status.as_str()).increment(1);
         metrics::histogram!("offhook_tool_seconds", "kind" => self.kind.as_str()).record(took);
@@ -389,6 +404,7 @@ impl AiSession {
         match called {
             Err(error) => slip.end(&error.into()),
             Ok(Called::BuiltIn(built_in)) => self.run_built_in(now, slip, built_in, me),
+            Ok(Called::Transfer(to)) => self.begin_transfer(now, slip, to, me),
             Ok(Called::Runner { runner, name, arguments }) => {
                 let call = ToolCall { name, arguments, call: Arc::clone(&self.tools.info) };
                 self.tools.start(slip, &runner, call, me);

@@ -6,7 +6,6 @@ use std::time::Duration;
 use ai::engine::Words;
 use sip::dialog::DialogId;
 use sip::message::{Request, StatusCode};
-use sip::uri::Uri;
 use store::{Direction, HangupCause, LegKind, NewCall, PhoneNumber, StoreWrite, WallTime};
 
 use super::{Active, Call, CallMsg, Origin, Party, Phase};
@@ -18,6 +17,7 @@ use crate::mailbox::Mailbox;
 use crate::recall::Recall;
 use crate::sip_endpoint::SipMsg;
 use crate::store::StoreMsg;
+use crate::trunk::config::TrunkConfig;
 
 /// A database that is slower than this does not hold up the answer: the record stays queued.
 const RECORD_WAIT_MAX: Duration = Duration::from_secs(1);
@@ -45,6 +45,15 @@ impl Party {
         }
     }
 
+    /// What carries it.
+    pub(super) fn trunk(&self) -> Option<&TrunkConfig> {
+        match self {
+            Self::Sip { origin: Origin::Placed(placed), .. } => placed.route.trunk.as_deref(),
+            Self::Sip { origin: Origin::Invited { trunk, .. }, .. } => trunk.as_deref(),
+            Self::Twilio { .. } => None,
+        }
+    }
+
     /// Of both numbers the one of the person on the telephone.
     pub(super) fn person(&self) -> String {
         match self.direction() {
@@ -63,20 +72,16 @@ impl Party {
     /// The called number or SIP user.
     pub(super) fn called(&self) -> Cow<'_, str> {
         match self {
-            Self::Sip { origin: Origin::Invited { invite, .. }, .. } => invite.uri.user().unwrap_or_default(),
-            Self::Sip { origin: Origin::Placed(placed), .. } => Cow::Owned(name_of(&placed.route.request_uri)),
+            Self::Sip { origin: Origin::Invited { numbers, .. }, .. } => Cow::Borrowed(&numbers.called),
+            Self::Sip { origin: Origin::Placed(placed), .. } => Cow::Borrowed(&placed.route.called),
             Self::Twilio { call, .. } => Cow::Borrowed(call.to.reveal()),
         }
     }
 
     pub(super) fn caller(&self) -> String {
         match self {
-            Self::Sip { origin: Origin::Placed(placed), .. } => name_of(&placed.route.from.uri),
-            Self::Sip { origin: Origin::Invited { invite, .. }, .. } => {
-                let from = invite.headers.from().ok();
-                let user = from.as_ref().and_then(|from| from.uri.user()).map(Cow::into_owned);
-                user.unwrap_or_else(|| "anonymous".to_owned())
-            }
+            Self::Sip { origin: Origin::Placed(placed), .. } => placed.route.caller.clone(),
+            Self::Sip { origin: Origin::Invited { numbers, .. }, .. } => numbers.caller.clone(),
             Self::Twilio { call, .. } => call.from.reveal().to_owned(),
         }
     }
@@ -97,14 +102,19 @@ impl Call {
             _ => &[],
         };
         let (twilio, parameters) = match &self.party {
-            Party::Sip { origin: Origin::Invited { invite, .. }, .. } => (None, headers_of(invite, allowed)),
+            Party::Sip { origin: Origin::Invited { invite, trunk, .. }, .. } => {
+                let passes = |name: &&String| trunk.as_ref().is_none_or(|trunk| trunk.passes(name));
+                let allowed: Vec<String> = allowed.iter().filter(passes).cloned().collect();
+                (None, headers_of(invite, &allowed))
+            }
             Party::Sip { origin: Origin::Placed(_), .. } => (None, Vec::new()),
             Party::Twilio { call, account_sid, parameters } => {
                 (Some((account_sid.clone(), call.call_sid.clone())), parameters.clone())
             }
         };
         let (from, to) = (PhoneNumber::new(self.party.caller()), PhoneNumber::new(self.party.called()));
-        Introduction { call_id: self.id, twilio, direction: self.party.direction(), from, to, parameters }
+        let (direction, identity) = (self.party.direction(), self.identity.clone());
+        Introduction { call_id: self.id, twilio, direction, from, to, parameters, identity }
     }
 
     pub(super) async fn begin(&mut self, me: &Mailbox<CallMsg>) {
@@ -118,26 +128,30 @@ impl Call {
         match &self.party {
             // The INVITE waits for the record, so that no call goes out that nobody can find.
             Party::Sip { origin: Origin::Placed(_), .. } => self.after(RECORD_WAIT_MAX, CallMsg::Recorded, me),
-            Party::Sip { dialog, .. } => {
-                let dialog = dialog.clone();
-                if let Err(refused) = self.prepare_sip(me).await {
-                    self.refuse(refused, me);
-                    return;
-                }
-                self.phase = Phase::Ringing { recorded: false, rung: false };
-                self.draft.trace.reached(|setup| &mut setup.ringing);
-                self.shared.sip.tell(SipMsg::Ring(dialog));
-                self.after(RECORD_WAIT_MAX, CallMsg::Recorded, me);
-                match self.shared.config.sip.ring {
-                    Duration::ZERO => self.ring_until(|_, rung| *rung = true),
-                    ring => self.after(ring, CallMsg::RungOut, me),
-                }
-            }
+            Party::Sip { .. } => self.check_identity(me).await,
             Party::Twilio { .. } => {
                 self.phase = Phase::Ringing { recorded: true, rung: true };
                 self.draft.trace.reached(|setup| &mut setup.ringing);
                 self.after(STREAM_WAIT_MAX, CallMsg::StreamLate, me);
             }
+        }
+    }
+
+    /// Goes on with a SIP call that may be taken: its media, its ringing.
+    pub(super) async fn take_up(&mut self, me: &Mailbox<CallMsg>) {
+        let Party::Sip { dialog, .. } = &self.party else { return };
+        let dialog = dialog.clone();
+        if let Err(refused) = self.prepare_sip(me).await {
+            self.refuse(refused, me);
+            return;
+        }
+        self.phase = Phase::Ringing { recorded: false, rung: false };
+        self.draft.trace.reached(|setup| &mut setup.ringing);
+        self.shared.sip.tell(SipMsg::Ring(dialog));
+        self.after(RECORD_WAIT_MAX, CallMsg::Recorded, me);
+        match self.shared.config.sip.ring {
+            Duration::ZERO => self.ring_until(|_, rung| *rung = true),
+            ring => self.after(ring, CallMsg::RungOut, me),
         }
     }
 
@@ -157,6 +171,10 @@ impl Call {
         let (leg, direction) = (record.leg.as_str(), record.direction.as_str());
         tracing::info!(call = %self.id, leg, direction, assistant = record.assistant, "a call begins");
         self.shared.store.tell(StoreMsg::WriteAndTell(StoreWrite::CallCreated(record), me.clone()));
+        if let Some(trunk) = self.party.trunk() {
+            let known = StoreWrite::TrunkKnown { call: self.id, trunk: trunk.name.to_string() };
+            self.shared.store.tell(StoreMsg::Write(known));
+        }
     }
 
     /// Asks what is known of the person on the telephone, if the assistant remembers any.
@@ -231,12 +249,6 @@ impl Call {
         self.ports.leg.tell(LegMsg::Start);
         self.ports.ai.tell(AiMsg::Answered);
     }
-}
-
-/// The user of an address, or its host if it has none.
-fn name_of(uri: &Uri) -> String {
-    let host = || uri.host().map_or_else(String::new, |host| host.to_string());
-    uri.user().map_or_else(host, Cow::into_owned)
 }
 
 /// The headers of an INVITE that a bot may see, under the names of the list; of one that is there more than once, all values (RFC 3261

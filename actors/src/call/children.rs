@@ -15,7 +15,7 @@ use crate::ai_session::{AiArgs, AiMsg, AiSession, EngineChoice, ToolReport};
 use crate::clock::Beats;
 use crate::config::{Assistant, RecordingMode};
 use crate::hearing::Hearing;
-use crate::jitter_buffer::{JitterArgs, JitterBuffer};
+use crate::jitter_buffer::{JitterArgs, JitterBuffer, JitterMsg};
 use crate::kind::ActorKind;
 use crate::leg::{Leg, LegArgs, LegMsg, Wire, payload_types, relay_terms};
 #[cfg(feature = "fault-injection")]
@@ -90,7 +90,7 @@ impl Call {
     /// How the caller is heard.
     fn hearing(&self) -> Hearing {
         let denoised = self.assistant.as_ref().is_some_and(|assistant| assistant.background_denoising);
-        Hearing::new(self.ports.clone(), self.types.codec.row().law, denoised)
+        Hearing::new(self.ports.clone(), self.codec, denoised)
     }
 
     /// What is to be heard under the agent.
@@ -141,6 +141,7 @@ impl Call {
         // A new one knows neither that the agent speaks nor that its forerunner paused it.
         self.ports.leg.tell(LegMsg::Resume);
         self.ports.leg.tell(LegMsg::Announce);
+        self.ports.ai.tell(AiMsg::VadStarted);
         Ok(())
     }
 
@@ -148,12 +149,16 @@ impl Call {
         let args = JitterArgs {
             config: self.shared.config.jitter,
             types: self.types,
+            law: self.codec,
             timeout: self.shared.config.rtp.timeout,
             hearing: self.hearing(),
             call: me.clone(),
         };
         let jitter = self.spawn::<JitterBuffer>(args, me).await?;
         self.ports.jitter.publish(Some(jitter));
+        if self.held {
+            self.ports.jitter.tell(JitterMsg::Held);
+        }
         Ok(())
     }
 
@@ -168,6 +173,7 @@ impl Call {
             began: SystemTime::now() - self.arrived.elapsed(),
             notes,
             session: self.sessions,
+            leaving: self.leaving,
             espeak: Arc::clone(&self.shared.espeak),
             http: self.shared.http.clone(),
             speech: Arc::clone(&self.shared.speech),
@@ -180,6 +186,9 @@ impl Call {
         self.sessions += 1;
         let ai = self.spawn::<AiSession>(args, me).await?;
         self.ports.ai.publish(Some(ai));
+        if self.held {
+            self.ports.ai.tell(AiMsg::Held);
+        }
         Ok(())
     }
 

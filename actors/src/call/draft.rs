@@ -3,12 +3,12 @@
 use ai::engine::{EngineError, Past, Words};
 use ai::language::Language;
 use ai::tools::Source;
-use media::jitter::JitterStats;
 use serde_json::json;
 use store::{CallId, Citation, HangupCause, Incident, IncidentKind, RecordingFormat, Role, StoreWrite, Usage, WallTime};
 
 use crate::conference::{RoomEvent, RoomNews};
 use crate::config::Assistant;
+use crate::jitter_buffer::Received;
 use crate::kind::ActorKind;
 use crate::recorder::RecordingEvent;
 use crate::shared::Shared;
@@ -43,7 +43,7 @@ pub(super) struct Draft {
     pub(super) first_tick: Option<u64>,
     /// A recording was opened and not closed.
     recording: bool,
-    pub(super) received: Option<Box<JitterStats>>,
+    pub(super) received: Option<Box<Received>>,
     pub(super) ended: Option<(HangupCause, Option<String>, WallTime)>,
     pub(super) trace: CallTracer,
 }
@@ -206,12 +206,13 @@ impl Draft {
 
     /// Media figures of the whole call, for the record.
     pub(super) fn stats(&self) -> serde_json::Value {
-        let Some(received) = &self.received else { return serde_json::Value::Null };
+        let Some(Received { totals: received, mos }) = self.received.as_deref() else { return serde_json::Value::Null };
         json!({
             "received": received.received,
             "lost": received.lost,
             "late": received.late,
             "concealed": received.concealed,
+            "mos": mos.map(|mos| (mos * 100.0).round() / 100.0),
         })
     }
 }

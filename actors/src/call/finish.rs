@@ -8,7 +8,7 @@ use super::place::is_unnamed;
 use super::{Call, CallMsg, Party, Phase};
 use crate::ai_session::AiMsg;
 use crate::ai_session::leave::GOODBYE_MAX;
-use crate::jitter_buffer::{JitterMsg, mos_of};
+use crate::jitter_buffer::JitterMsg;
 use crate::leg::LegMsg;
 use crate::mailbox::Mailbox;
 use crate::recorder::RecorderMsg;
@@ -51,6 +51,7 @@ impl Call {
 
     /// The longest call is reached: the agent takes leave, and is cut off when that takes too long.
     pub(super) fn handle_overdue(&mut self, me: &Mailbox<CallMsg>) {
+        self.leaving.get_or_insert(HangupCause::MaxDuration);
         let told = matches!(self.phase, Phase::Up { .. }) && self.ports.ai.send(AiMsg::TimeUp).is_ok();
         if told {
             self.after(GOODBYE_MAX, CallMsg::HangUp(HangupCause::MaxDuration), me);
@@ -88,7 +89,7 @@ impl Call {
             close_recording(&self.shared, self.id);
         }
         let stats = self.draft.stats();
-        self.draft.trace.finish(self.draft.received.as_deref().and_then(mos_of));
+        self.draft.trace.finish(self.draft.received.as_ref().and_then(|received| received.mos));
         self.shared.store.tell(StoreMsg::Write(StoreWrite::CallEnded { call: self.id, at, cause, detail, stats }));
         me.stop();
     }
@@ -100,14 +101,61 @@ pub(crate) fn count_end(leg: LegKind, direction: Direction, cause: HangupCause) 
     metrics::counter!("offhook_calls_total", &labels).increment(1);
 }
 
+/// Of calls that were refused, by us or by the peer.
+const REFUSED: &str = r#"Q.850;cause=31;text="refused""#;
+
 /// The Reason header of our BYE or CANCEL (RFC 3326), with the ISDN cause that carriers read (ITU-T Q.850).
 pub(crate) fn reason_of(cause: HangupCause) -> &'static str {
     match cause {
+        HangupCause::AgentHangup | HangupCause::Completed | HangupCause::OperatorHangup => {
+            r#"Q.850;cause=16;text="normal call clearing""#
+        }
+        HangupCause::AnsweredElsewhere | HangupCause::Replaced => r#"SIP;cause=200;text="call completed elsewhere""#,
+        HangupCause::CallerHangup | HangupCause::CalleeHangup | HangupCause::Cancelled | HangupCause::PeerFailed => {
+            r#"Q.850;cause=16;text="cleared by the peer""#
+        }
+        HangupCause::BridgeEnded => r#"Q.850;cause=16;text="the other party hung up""#,
+        HangupCause::CallerSilent => r#"Q.850;cause=16;text="nobody spoke""#,
+        HangupCause::Crashed | HangupCause::Failed | HangupCause::NodeLost => r#"Q.850;cause=41;text="temporary failure""#,
+        HangupCause::Drained => r#"Q.850;cause=41;text="going out of service""#,
+        HangupCause::MaxDuration => r#"Q.850;cause=16;text="longest call reached""#,
         HangupCause::MediaTimeout => r#"Q.850;cause=41;text="media timeout""#,
-        HangupCause::Crashed | HangupCause::Failed => r#"Q.850;cause=41;text="temporary failure""#,
         HangupCause::NoAnswer => r#"Q.850;cause=19;text="no answer""#,
-        HangupCause::NoCodec => r#"Q.850;cause=88;text="incompatible media""#,
+        HangupCause::NoCodec => r#"Q.850;cause=88;text="no common codec""#,
         HangupCause::NotConfirmed => r#"Q.850;cause=102;text="not confirmed""#,
-        _ => r#"Q.850;cause=16;text="normal call clearing""#,
+        HangupCause::RejectedBusy | HangupCause::RejectedDraining => r#"Q.850;cause=34;text="no room for calls""#,
+        // The INVITE had its final answer: there is no dialog to end.
+        HangupCause::Busy | HangupCause::Declined | HangupCause::IdentityRefused | HangupCause::InvalidNumber => REFUSED,
+        HangupCause::Unavailable | HangupCause::Unwanted => REFUSED,
+        HangupCause::Transferred => r#"Q.850;cause=16;text="transferred""#,
+        HangupCause::UnknownNumber => r#"Q.850;cause=1;text="nobody answers this number""#,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sip::reason::{Meaning, Reason};
+
+    use super::*;
+
+    #[test]
+    fn every_cause_has_a_reason_that_peers_can_read() {
+        for cause in HangupCause::ALL {
+            let [reason] = &Reason::read_all(reason_of(*cause))[..] else { panic!("{cause} has one reason") };
+            assert!(reason.cause > 0 && reason.to_string() == reason_of(*cause), "{cause}");
+        }
+    }
+
+    #[test]
+    fn a_reason_tells_the_peer_whether_something_went_wrong() {
+        let of = |wanted: Meaning| {
+            let meant = |cause: &&HangupCause| Reason::read_all(reason_of(**cause))[0].meaning() == wanted;
+            HangupCause::ALL.iter().filter(meant).map(|cause| cause.as_str()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(of(Meaning::Elsewhere), "replaced answered_elsewhere");
+        assert_eq!(of(Meaning::Media), "no_codec");
+        let ours = "rejected_busy rejected_draining not_confirmed media_timeout drained node_lost crashed failed";
+        assert_eq!(of(Meaning::Network), ours);
+        assert_eq!(of(Meaning::NotReached), "no_answer unknown_number");
     }
 }

@@ -5,12 +5,14 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use rand::Rng as _;
 use sip::message::{Request, StatusCode};
-use sip::sdp::{self, LocalKeys, LocalMedia, Negotiated, SdpError, SessionDescription, SrtpPolicy};
+use sip::sdp::{self, Direction, LocalKeys, LocalMedia, Negotiated, SdpError, SessionDescription, SrtpPolicy};
 use store::HangupCause;
 
 use super::arrive::Refused;
 use super::{Call, CallMsg, Origin, Party, Phase};
+use crate::ai_session::AiMsg;
 use crate::config::MediaAddress;
+use crate::jitter_buffer::JitterMsg;
 use crate::leg::ports::RtpSockets;
 use crate::leg::{LegMsg, RtpWire, Wire, codec_of, payload_types, relay_terms};
 use crate::mailbox::Mailbox;
@@ -19,7 +21,7 @@ use crate::sip_endpoint::SipMsg;
 impl Call {
     /// Opens the sockets of a SIP call, and works out our answer to its offer, or our offer when it brought none.
     pub(super) async fn prepare_sip(&mut self, me: &Mailbox<CallMsg>) -> Result<(), Refused> {
-        let Party::Sip { origin: Origin::Invited { invite, came_to }, .. } = &self.party else { return Ok(()) };
+        let Party::Sip { origin: Origin::Invited { invite, came_to, .. }, .. } = &self.party else { return Ok(()) };
         if self.assistant.is_none() {
             return Err(Refused { cause: HangupCause::UnknownNumber, status: StatusCode::NOT_FOUND, detail: None });
         }
@@ -55,11 +57,13 @@ impl Call {
 
     /// Opens the sockets of a call at this address, and what they are to be described as.
     pub(super) fn open_media(&self, media: MediaAddress) -> Result<(RtpSockets, LocalMedia), String> {
+        let sip = &self.shared.config.sip;
+        let (codecs, srtp) = self.party.trunk().map_or((&sip.codecs, sip.srtp), |trunk| (&trunk.codecs, trunk.srtp));
         let sockets = self.shared.rtp_ports.open(media.local).map_err(|error| format!("no free RTP port: {error}"))?;
         let ours = LocalMedia {
-            codecs: self.shared.config.sip.codecs.clone(),
+            codecs: codecs.clone(),
             rtcp_mux: true,
-            srtp: self.shared.config.sip.srtp,
+            srtp,
             keys: LocalKeys::new(|room| rand::rng().fill_bytes(room)),
             ..LocalMedia::new(media.advertised, sockets.port, rand::random::<u32>().into())
         };
@@ -116,59 +120,79 @@ impl Call {
     pub(super) fn renegotiate(&mut self, negotiated: Negotiated) {
         self.types = payload_types(&negotiated);
         self.relay = Some(relay_terms(&negotiated));
-        self.codec = codec_of(negotiated.codec).row().law;
         self.tell_speech();
+        self.hold(negotiated.direction != Direction::SendRecv);
         self.ports.leg.tell(LegMsg::Renegotiated(Box::new(negotiated)));
     }
 
-    /// An UPDATE with an offer: as a re-INVITE, and before the answer too, where it moves early media.
-    pub(super) async fn handle_update(&mut self, update: &Request, me: &Mailbox<CallMsg>) {
-        let Party::Sip { dialog, local: Some(local), .. } = &mut self.party else { return };
-        match answer_to(update, local) {
-            Ok((body, negotiated)) => {
-                local.previous = Some(body.clone());
-                self.shared.sip.tell(SipMsg::AnswerUpdate(dialog.clone(), body));
-                match (&self.phase, negotiated) {
-                    (Phase::Dialing, Some(negotiated)) => self.hear_early(negotiated, me).await,
-                    (_, Some(negotiated)) => self.renegotiate(negotiated),
-                    (_, None) => {}
-                }
-            }
-            Err(error) => self.shared.sip.tell(SipMsg::RefuseUpdate(dialog.clone(), status_of(&error))),
+    /// The peer holds the call, or takes it back: nobody is asked after meanwhile, and what it sends is nobody's voice.
+    fn hold(&mut self, held: bool) {
+        if std::mem::replace(&mut self.held, held) == held {
+            return;
         }
+        tracing::info!(call = %self.id, held, "the peer holds the call, or takes it back");
+        self.ports.jitter.tell(if held { JitterMsg::Held } else { JitterMsg::Resumed });
+        self.ports.ai.tell(if held { AiMsg::Held } else { AiMsg::Resumed });
     }
 
-    /// A re-INVITE: hold, resume, or a new address. The sockets and the codec stay.
+    /// A re-INVITE: hold, resume, a new address or another codec. The sockets stay.
     pub(super) fn handle_reinvite(&mut self, invite: &Request) {
         let Party::Sip { dialog, local: Some(local), .. } = &mut self.party else { return };
-        match answer_to(invite, local) {
+        let dialog = dialog.clone();
+        if invite.body.is_empty() {
+            let body = sdp::offer(local);
+            local.previous = Some(body.clone());
+            return self.shared.sip.tell(SipMsg::Answer(dialog, body));
+        }
+        match self.answer_offer(&invite.body) {
             Ok((body, negotiated)) => {
-                local.previous = Some(body.clone());
-                self.shared.sip.tell(SipMsg::Answer(dialog.clone(), body));
-                if let Some(negotiated) = negotiated {
-                    self.renegotiate(negotiated);
-                }
+                self.shared.sip.tell(SipMsg::Answer(dialog, body));
+                self.renegotiate(negotiated);
             }
-            Err(error) => {
-                let status = status_of(&error);
-                self.shared.sip.tell(SipMsg::Refuse { dialog: dialog.clone(), status, retry_after: None });
-            }
+            Err(status) => self.shared.sip.tell(SipMsg::Refuse { dialog, status, retry_after: None }),
         }
     }
-}
 
-/// Our answer to an offer in the middle of a call, and what it agrees on; our offer to a request without one.
-fn answer_to(request: &Request, local: &LocalMedia) -> Result<(String, Option<Negotiated>), SdpError> {
-    if request.body.is_empty() {
-        return Ok((sdp::offer(local), None));
+    /// An UPDATE with an offer: as a re-INVITE, and before the answer too, where it moves early media.
+    pub(super) fn handle_update(&mut self, update: &Request) {
+        let Party::Sip { dialog, .. } = &self.party else { return };
+        let dialog = dialog.clone();
+        match self.answer_offer(&update.body) {
+            Ok((body, negotiated)) => {
+                self.shared.sip.tell(SipMsg::AnswerUpdate(dialog, Ok(body)));
+                match self.phase {
+                    Phase::Dialing => self.follow_early(negotiated),
+                    _ => self.renegotiate(negotiated),
+                }
+            }
+            Err(status) => self.shared.sip.tell(SipMsg::AnswerUpdate(dialog, Err(status))),
+        }
     }
-    let offer = SessionDescription::parse(&request.body)?;
-    sdp::answer(&offer, local).map(|(body, negotiated)| (body, Some(negotiated)))
+
+    /// Our answer to an offer in a call, and what it agrees on; or the status that refuses it.
+    fn answer_offer(&mut self, offer: &[u8]) -> Result<(String, Negotiated), StatusCode> {
+        let Party::Sip { local: Some(local), .. } = &mut self.party else { return Err(StatusCode::NOT_ACCEPTABLE_HERE) };
+        let offer = SessionDescription::parse(offer).map_err(|error| status_of(&error))?;
+        let (body, negotiated) = answer_again(&offer, local).map_err(|error| status_of(&error))?;
+        local.previous = Some(body.clone());
+        settle(local, &negotiated);
+        Ok((body, negotiated))
+    }
 }
 
-/// What was agreed on stays for the rest of the call: the codec, and encryption where the profile demands it.
+/// Our answer to another offer in the call: in the codec that it has, as long as that is offered, since a change is heard; else in another
+/// one of ours.
+fn answer_again(offer: &SessionDescription, ours: &LocalMedia) -> Result<(String, Negotiated), SdpError> {
+    let same = LocalMedia { codecs: ours.codecs.iter().take(1).copied().collect(), ..ours.clone() };
+    match sdp::answer(offer, &same) {
+        Err(SdpError::NoCommonCodec) => sdp::answer(offer, ours),
+        answered => answered,
+    }
+}
+
+/// What was agreed on: the codec comes first from now on, and encryption stays where the profile demands it.
 pub(super) fn settle(ours: &mut LocalMedia, negotiated: &Negotiated) {
-    ours.codecs = vec![negotiated.codec];
+    ours.codecs.sort_by_key(|codec| *codec != negotiated.codec);
     if negotiated.crypto.as_ref().is_some_and(|crypto| crypto.mandatory) {
         ours.srtp = SrtpPolicy::Required;
     }
@@ -186,4 +210,29 @@ fn unacceptable(error: SdpError) -> Refused {
 
 fn status_of(error: &SdpError) -> StatusCode {
     StatusCode::new(error.status()).unwrap_or(StatusCode::NOT_ACCEPTABLE_HERE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_under_an_encrypted_profile_stays_encrypted() {
+        let key = format!("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{}\r\n", "A".repeat(40));
+        let offer = |profile: &str, key: &str| {
+            let text = format!(
+                "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 6000 {profile} 0\r\n{key}"
+            );
+            SessionDescription::parse(text.as_bytes()).expect("it is SDP")
+        };
+        // Keys under the plain profile are a wish, and may be given up.
+        for (profile, stays) in [("RTP/SAVP", true), ("RTP/AVP", false)] {
+            let mut ours = LocalMedia::new([127, 0, 0, 1].into(), 6_100, 1);
+            ours.srtp = SrtpPolicy::Optional;
+            let (_, negotiated) = sdp::answer(&offer(profile, &key), &ours).expect("we have the suite");
+            settle(&mut ours, &negotiated);
+            assert_eq!(sdp::answer(&offer("RTP/AVP", ""), &ours).is_err(), stays, "{profile}");
+            assert!(sdp::answer(&offer(profile, &key), &ours).is_ok());
+        }
+    }
 }

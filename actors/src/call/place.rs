@@ -105,12 +105,15 @@ impl Call {
         let (sockets, mut ours) = self.open_media(route.media)?;
         let offer = sdp::offer(&ours);
         ours.previous = Some(offer.clone());
-        let invite = outbound_invite(route, offer);
+        let credentials = route.trunk.as_ref().and_then(|trunk| trunk.credentials.clone());
+        let mut invite = outbound_invite(route, offer);
+        let signed = self.shared.identity.header(self.id, &self.party.caller(), &self.party.called());
+        invite.headers.extend(signed.map(|(name, value)| (name.to_owned(), value)));
         if let Party::Sip { local, offered, .. } = &mut self.party {
             *local = Some(Box::new(ours));
             *offered = Some(sockets);
         }
-        let sent = self.shared.sip.send(SipMsg::Invite(Box::new(invite), me.clone()));
+        let sent = self.shared.sip.send(SipMsg::Invite(Box::new(invite), credentials.map(Box::new), me.clone()));
         sent.map_err(|_| "the SIP endpoint takes no calls".to_owned())
     }
 
@@ -158,7 +161,7 @@ impl Call {
     }
 
     /// Early media is to be heard as this says.
-    pub(super) async fn hear_early(&mut self, negotiated: Negotiated, me: &Mailbox<CallMsg>) {
+    async fn hear_early(&mut self, negotiated: Negotiated, me: &Mailbox<CallMsg>) {
         if let Err(reason) = self.hear(negotiated, me).await {
             self.end(HangupCause::Failed, Some(reason), me);
         }
@@ -174,10 +177,20 @@ impl Call {
             }
             None => self.follow(&negotiated),
         }
+        self.keep_early(negotiated);
+        Ok(())
+    }
+
+    /// The peer changed its early media by an offer of its own.
+    pub(super) fn follow_early(&mut self, negotiated: Negotiated) {
+        self.follow(&negotiated);
+        self.keep_early(negotiated);
+    }
+
+    fn keep_early(&mut self, negotiated: Negotiated) {
         if let Some(placed) = self.placed() {
             placed.early = Some(negotiated);
         }
-        Ok(())
     }
 
     /// The callee picked up; the ACK is out. Without an answer of its own the 200 means the one that came before it (RFC 3262 §5).
@@ -271,7 +284,7 @@ impl Call {
 
     /// Whether a person talks here, for another call, and no agent ever does.
     pub(super) fn is_person(&self) -> bool {
-        matches!(&self.party, Party::Sip { origin: Origin::Placed(Placed { person: true, .. }), .. })
+        matches!(&self.party, Party::Sip { origin: Origin::Placed(placed), .. } if placed.person)
     }
 
     pub(super) fn take_partner(&mut self) -> Option<Partner> {
@@ -280,7 +293,7 @@ impl Call {
 
     fn placed(&mut self) -> Option<&mut Placed> {
         match &mut self.party {
-            Party::Sip { origin: Origin::Placed(placed), .. } => Some(placed),
+            Party::Sip { origin: Origin::Placed(placed), .. } => Some(placed.as_mut()),
             _ => None,
         }
     }
@@ -316,8 +329,8 @@ pub(super) fn cause_of(status: StatusCode) -> HangupCause {
 
 /// The INVITE of a call of ours; the one place where one is made.
 fn outbound_invite(route: Route, offer: String) -> OutboundInvite {
-    let Route { request_uri, from, to, .. } = route;
-    OutboundInvite { to, sdp: Some(offer), ..OutboundInvite::new(request_uri, from) }
+    let Route { request_uri, next_hop, from, to, headers, .. } = route;
+    OutboundInvite { to, next_hop, headers, sdp: Some(offer), ..OutboundInvite::new(request_uri, from) }
 }
 
 #[cfg(test)]

@@ -191,21 +191,36 @@ impl Calls {
         (asked, mailbox): (&PlaceCall, &Mailbox<CallMsg>),
         me: &Mailbox<CallsMsg>,
     ) -> Result<(), String> {
-        let (assistant, route) = self.route(asked).map_err(|error| error.to_string())?;
-        self.admit().map_err(|refusal| refusal.label().to_owned())?;
-        let room = match room {
-            Some(room) => room,
-            None => self.bridge(vec![guest], None, me).await.map_err(|refusal| refusal.to_string())?,
-        };
-        let conference = self.rooms.find(room).ok_or("the conference has ended")?.mailbox.clone();
+        let (assistant, route) = self.admit_route(asked).map_err(|refusal| refusal.to_string())?;
+        let trunk = route.trunk.clone();
+        let found = self.room_for(guest, room, me).await;
+        let (room, conference) = found.inspect_err(|_| trunk.iter().for_each(|trunk| self.leave_trunk(&trunk.name)))?;
         let attendance = Attendance { party: Part::Talks, agent: AgentPart::Away, alone: WhenAlone::HangUp };
         let partner = Partner { invitation: Invitation { room, conference, attendance }, call: mailbox.clone() };
         // The call hears of it by the conference, or that it failed.
         let (placed, _) = oneshot::channel();
         let placing = Placing { assistant, route, placed, partner: Some(partner) };
         let started = self.start_call(Arrival::Placed(Box::new(placing)), me).await;
-        let id = started.inspect_err(|refusal| self.count(*refusal)).map_err(|refusal| refusal.label().to_owned())?;
+        let id = started.map_err(|refusal| {
+            self.count_by(trunk.as_deref(), refusal);
+            refusal.to_string()
+        })?;
         drop(mailbox.send(CallMsg::PartnerCalled(id)));
         Ok(())
+    }
+
+    /// The conference that a call is in already, or a new one with this guest.
+    async fn room_for(
+        &mut self,
+        guest: Guest,
+        room: Option<RoomId>,
+        me: &Mailbox<CallsMsg>,
+    ) -> Result<(RoomId, Mailbox<ConferenceMsg>), String> {
+        let room = match room {
+            Some(room) => room,
+            None => self.bridge(vec![guest], None, me).await.map_err(|refusal| refusal.to_string())?,
+        };
+        let found = self.rooms.find(room).ok_or("the conference has ended")?;
+        Ok((room, found.mailbox.clone()))
     }
 }

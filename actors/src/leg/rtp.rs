@@ -4,11 +4,15 @@ mod inbox;
 mod receiving;
 mod sending;
 
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::time::Instant;
 
+use media::codec::Codec;
 use media::dtmf::Digit;
+use media::line::LineCodec;
+use media::quality::Coding;
 use media::relay::RelayTerms;
+use media::rtcp::xr::VoipMetrics;
 use media::rtp::{PayloadKind, PayloadTypes, RtpPacket};
 use media::srtp::{MasterKey, Suite};
 use media::units::{FRAME_SAMPLES, SampleRate};
@@ -63,6 +67,14 @@ fn keys(negotiated: &Negotiated) -> Option<(MasterKey, MasterKey)> {
     Some((key(&crypto.local), key(&crypto.remote)))
 }
 
+/// How what we send bears loss, of which the peer's reports tell before it recovers any.
+fn coding(negotiated: &Negotiated) -> Coding {
+    match codec_of(negotiated.codec) {
+        LineCodec::Opus if negotiated.opus.fec => Coding::OPUS_FEC,
+        codec => Coding::of(codec),
+    }
+}
+
 /// The clock of the events that were agreed.
 fn event_clock(negotiated: &Negotiated) -> SampleRate {
     SampleRate::from_hz(negotiated.event_clock).unwrap_or(SampleRate::HZ_8000)
@@ -83,10 +95,10 @@ pub(super) struct RtpLine {
 
 impl RtpLine {
     /// Nothing is sent before the first [`Self::send`].
-    pub(super) fn new(wire: RtpWire, ports: CallPorts) -> Self {
+    pub(super) fn new(wire: RtpWire, law: Codec, ports: CallPorts) -> Self {
         let RtpWire { sockets: RtpSockets { rtp, rtcp, port: _ }, negotiated } = wire;
         let stagger = ports.stagger();
-        let (receiving, sending) = (Receiving::new(&negotiated, ports), Sending::new(&negotiated));
+        let (receiving, sending) = (Receiving::new(&negotiated, ports), Sending::new(&negotiated, law));
         Self { rtp, rtcp, receiving, sending, stagger }
     }
 
@@ -96,7 +108,8 @@ impl RtpLine {
         self.receiving.read_rtp(now, &self.rtp);
         if (tick + self.stagger).is_multiple_of(TICKS_PER_RTCP) {
             self.receiving.read_rtcp(now, &self.rtcp);
-            self.receiving.report(now, self.sending.report(), if self.receiving.rtcp_mux() { &self.rtp } else { &self.rtcp });
+            let report = self.receiving.report(now, self.sending.report());
+            self.send_report(report);
         }
         // Symmetric RTP (RFC 4961): media goes back to where media comes from.
         if let Some(source) = self.receiving.take_learned() {
@@ -134,10 +147,28 @@ impl RtpLine {
         self.sending.push_dtmf(digit)
     }
 
-    /// A re-INVITE changed hold, address or payload types.
+    /// A re-INVITE changed hold, address, codec or payload types.
     pub(super) fn renegotiate(&mut self, negotiated: &Negotiated) {
-        self.sending.renegotiate(negotiated);
+        self.sending.renegotiate(&self.rtp, negotiated);
         self.receiving.renegotiate(negotiated);
+    }
+
+    /// How the peer sounds, for the next report.
+    pub(super) fn handle_quality(&mut self, metrics: VoipMetrics) {
+        self.receiving.handle_quality(metrics);
+    }
+
+    /// Nothing more is sent: the peer is told, in a last report.
+    pub(super) fn finish(&mut self) {
+        let report = self.receiving.goodbye(Instant::now(), self.sending.report());
+        self.send_report(report);
+    }
+
+    fn send_report(&mut self, report: Option<(Vec<u8>, SocketAddr)>) {
+        let socket = if self.receiving.rtcp_mux() { &self.rtp } else { &self.rtcp };
+        if let Some((report, remote)) = report {
+            self.sending.send_report(socket, &report, remote);
+        }
     }
 
     /// Writes out what was counted.
@@ -145,3 +176,6 @@ impl RtpLine {
         self.receiving.flush();
     }
 }
+
+#[cfg(test)]
+mod tests;

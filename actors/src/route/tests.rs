@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::{Codec, SipListener, SrtpPolicy};
+use crate::config::{Codec, GuardConfig, SipListener, SrtpPolicy};
+use crate::trunk::config::TrunkTarget;
 
 /// With UDP and TCP on two addresses of one family, and these peers.
 fn sip(peers: &[&str]) -> SipConfig {
@@ -17,13 +18,17 @@ fn sip(peers: &[&str]) -> SipConfig {
         listeners: vec![listener("192.0.2.1"), listener("192.0.2.2")],
         tls: None,
         dns_servers: Vec::new(),
+        session_expires: None,
         ring: Duration::ZERO,
         ring_timeout: Duration::from_secs(60),
         direct_calls: peers.iter().map(|peer| peer.parse().unwrap()).collect(),
         connections_max: 1,
         connections_per_source_max: 1,
+        connection_quiet_max: Duration::from_secs(900),
+        guard: GuardConfig::default(),
         codecs: vec![Codec::Pcmu],
         srtp: SrtpPolicy::Off,
+        accept_unknown: false,
     }
 }
 
@@ -33,9 +38,10 @@ fn asked(to: &str, from: Option<&str>) -> PlaceCall {
 
 /// The route as `URI from`, or what is wrong.
 fn check(peers: &[&str], to: &str, from: Option<&str>, expected: &str) {
-    let found = match route(&sip(peers), &asked(to, from)) {
+    let found = match route(&sip(peers), &Trunks::default(), &asked(to, from)) {
         Ok(route) => format!("{} {}", route.request_uri, route.from),
-        Err(error) => error.to_string(),
+        Err(PlaceRefusal::Asked(error)) => error.to_string(),
+        Err(PlaceRefusal::Node(refusal)) => refusal.to_string(),
     };
     assert_eq!(found, expected, "{to}");
 }
@@ -72,7 +78,8 @@ fn numbers_and_trunks_wait_for_trunks() {
         check(&["pbx.example"], number, None, needs);
     }
     let asked = PlaceCall { trunk: Some("carrier".to_owned()), ..asked("+15550100", None) };
-    assert_eq!(route(&sip(&[]), &asked).unwrap_err(), NoRoute::new("trunk_id", "there is no trunk \"carrier\""));
+    let refused = route(&sip(&[]), &Trunks::default(), &asked).unwrap_err();
+    assert_eq!(refused, PlaceRefusal::Asked(NoRoute::new("trunk_id", "there is no trunk \"carrier\"")));
 }
 
 #[test]
@@ -112,4 +119,46 @@ fn peers_are_names_addresses_and_networks() {
     assert!(!everything.covers(&Host::Address("::1".parse().unwrap())));
     let mapped = Host::Address("::ffff:203.0.113.7".parse().unwrap());
     assert!(everything.covers(&mapped), "an IPv4 address in IPv6 clothes is one");
+}
+
+/// The route over one of these trunks, as `URI via next hop from`, or what is wrong.
+fn check_trunks(trunks: &[(&str, &str)], name: Option<&str>, to: &str, expected: &str) {
+    let carrier = |(name, prefix): &(&str, &str)| {
+        let mut carrier = crate::trunk::tests::trunk(name);
+        carrier.allowed_prefixes = vec![(*prefix).to_owned()];
+        let uri = format!("sip:198.51.100.9;transport=tcp;x={name}").parse().unwrap();
+        carrier.targets = vec![TrunkTarget { uri, priority: 1, weight: 1 }];
+        carrier.domain = Some("carrier.example".parse().unwrap());
+        carrier
+    };
+    let trunks = Trunks::new(trunks.iter().map(carrier).collect());
+    let asked = PlaceCall { trunk: name.map(str::to_owned), ..asked(to, Some("+4989 1")) };
+    let found = match route(&sip(&["pbx.example"]), &trunks, &asked) {
+        Ok(route) => {
+            let name = route.trunk.as_ref().map(|trunk| trunk.name.to_string());
+            format!("{} {} {} {} {}", route.request_uri, route.next_hop.unwrap(), route.caller, route.called, name.unwrap())
+        }
+        Err(PlaceRefusal::Asked(error)) => error.to_string(),
+        Err(PlaceRefusal::Node(refusal)) => refusal.to_string(),
+    };
+    assert_eq!(found, expected, "{to} by {name:?}");
+}
+
+#[test]
+fn numbers_go_by_the_trunk_that_permits_them() {
+    let both = [("a", "+1"), ("b", "+49")];
+    let by = |name: &str, called: &str| {
+        format!(
+            "sip:{called}@carrier.example;transport=tcp;x={name} sip:198.51.100.9;transport=tcp;x={name} +49891 {called} {name}"
+        )
+    };
+    check_trunks(&both, None, "+49 30 1", &by("b", "+49301"));
+    check_trunks(&both, None, "+1 555 0100", &by("a", "+15550100"));
+    check_trunks(&both, Some("b"), "+49301", &by("b", "+49301"));
+    let prefix = "to: the trunk's allowed_prefixes do not permit this number";
+    check_trunks(&both, Some("a"), "+49301", prefix);
+    check_trunks(&both, None, "+33", prefix);
+    check_trunks(&[("a", "1"), ("b", "1")], None, "112", "to: emergency numbers are not called");
+    check_trunks(&both, Some("a"), "sip:ada@pbx.example", "to: the number to call is no number");
+    check_trunks(&both, Some("c"), "+1", "trunk_id: there is no trunk \"c\"");
 }

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::SipMsg;
+use super::front::Front;
 use crate::mailbox::{Mailbox, Undelivered};
 
 /// Messages waiting to be written to one connection; past it the peer does not read, and is cut off.
@@ -17,9 +18,6 @@ pub(super) const OUTGOING_MAX: usize = 256;
 
 /// A connection that has sent no message, not even a keepalive, is closed. RFC 5626 §4.4.1 has clients ping every 95-120 s.
 const IDLE_MAX: Duration = Duration::from_secs(180);
-
-/// A connection that has sent a message may carry a call, which is quiet until its BYE: it is kept for as long as calls last.
-const QUIET_MAX: Duration = Duration::from_secs(2 * 3_600);
 
 /// A peer that takes no octet of ours for so long does not read; its connection must not be held for ever.
 const WRITE_MAX: Duration = Duration::from_secs(10);
@@ -53,22 +51,26 @@ pub(super) struct Link {
     pub to_write: mpsc::Receiver<Bytes>,
     /// Who opened it sends the pings.
     pub opened_by_us: bool,
+    /// A connection that has sent a message may carry a call, which is quiet until its BYE: it is kept longer than calls last.
+    pub quiet_max: Duration,
 }
 
 /// Carries messages both ways until either side has enough.
-pub(super) async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, mut link: Link, me: &Mailbox<SipMsg>) {
+pub(super) async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, mut link: Link, front: &Front, me: &Mailbox<SipMsg>) {
     let mut buffer = BytesMut::with_capacity(4096);
-    let mut patience = Patience::new(Instant::now(), link.opened_by_us);
+    let mut patience = Patience::new(Instant::now(), &link);
     let mut pings = Pings::new(Instant::now(), link.opened_by_us);
     loop {
         tokio::select! {
             read = tokio::time::timeout_at(patience.deadline, stream.read_buf(&mut buffer)) => match read {
                 Ok(Ok(length)) if length > 0 => {
                     let before = buffer.len();
-                    let Some(taken) = take_messages(&mut buffer, link.flow, me) else { break };
+                    let Some(taken) = take_messages(&mut buffer, link.flow, front, me) else { break };
                     let fresh = buffer.len() == length || buffer.len() < before;
                     if taken.pongs + usize::from(pings.take_pong(&mut buffer)) > 0 {
                         pings.answered(Instant::now());
+                    } else if taken.pings + taken.messages > 0 {
+                        pings.heard(Instant::now());
                     }
                     patience.advance(Instant::now(), taken.messages, fresh, &buffer);
                     if taken.pings > 0 && !write(&mut stream, &PONG.repeat(taken.pings)).await {
@@ -115,20 +117,22 @@ async fn write(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> bool {
 struct Patience {
     deadline: Instant,
     idle_max: Duration,
+    quiet_max: Duration,
     opened_by_us: bool,
 }
 
 impl Patience {
-    fn new(now: Instant, opened_by_us: bool) -> Self {
-        let idle_max = if opened_by_us { QUIET_MAX } else { IDLE_MAX };
-        Self { deadline: now + idle_max, idle_max, opened_by_us }
+    fn new(now: Instant, link: &Link) -> Self {
+        let Link { opened_by_us, quiet_max, .. } = *link;
+        let idle_max = if opened_by_us { quiet_max } else { IDLE_MAX };
+        Self { deadline: now + idle_max, idle_max, quiet_max, opened_by_us }
     }
 
     /// After a read. `left` waits for its rest; it is `fresh` when no part of it was there before this read, for later parts do not
     /// gain a message time. Line breaks alone are no message, they may be half a ping; and answers to our pings keep nothing open.
     fn advance(&mut self, now: Instant, messages: usize, fresh: bool, left: &[u8]) {
         if messages > 0 {
-            self.idle_max = QUIET_MAX;
+            self.idle_max = self.quiet_max;
         }
         let begun = left.iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
         match begun {
@@ -165,6 +169,15 @@ impl Pings {
         !gone
     }
 
+    /// Something else came while an answer was awaited: the way stands, whatever became of the answer. It may be in there too: a line
+    /// break that came before our ping makes a ping of theirs of it.
+    fn heard(&mut self, now: Instant) {
+        if self.awaited {
+            self.awaited = false;
+            self.at = now + ping_interval();
+        }
+    }
+
     fn answered(&mut self, now: Instant) {
         if self.awaited {
             (self.awaited, self.understood) = (false, true);
@@ -195,7 +208,7 @@ struct Taken {
 }
 
 /// Takes each whole message out of the buffer; `None` when the stream cannot be trusted any more.
-fn take_messages(buffer: &mut BytesMut, flow: Flow, me: &Mailbox<SipMsg>) -> Option<Taken> {
+fn take_messages(buffer: &mut BytesMut, flow: Flow, front: &Front, me: &Mailbox<SipMsg>) -> Option<Taken> {
     let mut taken = Taken::default();
     loop {
         match frame(buffer) {
@@ -207,7 +220,9 @@ fn take_messages(buffer: &mut BytesMut, flow: Flow, me: &Mailbox<SipMsg>) -> Opt
             }
             Framing::Message(length) => {
                 let bytes = buffer.split_to(length).freeze();
-                me.send(SipMsg::Received { flow, bytes }).ok()?;
+                if let Some(letter) = front.letter(flow, &bytes, || bytes.clone()) {
+                    me.send(letter).ok()?;
+                }
                 taken.messages += 1;
             }
             Framing::Invalid(reason) => {
@@ -222,11 +237,19 @@ fn take_messages(buffer: &mut BytesMut, flow: Flow, me: &Mailbox<SipMsg>) -> Opt
 mod tests {
     use super::*;
 
+    const QUIET_MAX: Duration = Duration::from_secs(7_500);
+
+    fn link(opened_by_us: bool) -> Link {
+        let address = std::net::SocketAddr::from(([192, 0, 2, 1], 5060));
+        let flow = Flow { transport: sip::endpoint::Transport::Tcp, local: address, remote: address };
+        Link { flow, serial: 0, to_write: mpsc::channel(1).1, opened_by_us, quiet_max: QUIET_MAX }
+    }
+
     #[test]
     fn a_message_in_many_parts_gains_no_time() {
         let start = Instant::now();
         let later = start + Duration::from_secs(1);
-        let mut patience = Patience::new(start, false);
+        let mut patience = Patience::new(start, &link(false));
         let mut after = |now, messages, fresh, left: &[u8]| {
             patience.advance(now, messages, fresh, left);
             patience.deadline
@@ -242,7 +265,7 @@ mod tests {
     fn answers_to_our_pings_keep_nothing_open() {
         let start = Instant::now();
         let later = start + Duration::from_secs(100);
-        let mut patience = Patience::new(start, true);
+        let mut patience = Patience::new(start, &link(true));
         patience.advance(later, 0, true, b"");
         assert_eq!(patience.deadline, start + QUIET_MAX);
         patience.advance(later, 1, true, b"");
@@ -266,5 +289,24 @@ mod tests {
         assert!(pings.is_next_due(start));
         assert_eq!(pings.at, start + PONG_MAX);
         assert!(!pings.is_next_due(start + PONG_MAX));
+    }
+
+    #[test]
+    fn a_line_break_before_our_ping_does_not_cost_the_connection() {
+        let start = Instant::now();
+        let mut pings = Pings::new(start, true);
+        assert!(pings.is_next_due(start));
+        assert!(pings.take_pong(&mut BytesMut::from(PONG)));
+        pings.answered(start);
+        // Half a ping of theirs, or an answer to nothing: it waits for the rest, and our ping's answer comes behind it.
+        let mut buffer = BytesMut::from(PONG);
+        assert!(!pings.take_pong(&mut buffer));
+        assert!(pings.is_next_due(start));
+        buffer.extend_from_slice(PONG);
+        assert_eq!(frame(&buffer), Framing::Keepalive(PING.len()));
+        pings.heard(start);
+        assert!(pings.at > start + PONG_MAX);
+        assert!(pings.is_next_due(start), "the next one is asked as ever");
+        assert!(!pings.is_next_due(start + PONG_MAX), "and must be answered");
     }
 }

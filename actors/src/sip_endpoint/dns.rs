@@ -43,7 +43,7 @@ impl Dns {
     }
 }
 
-fn resolver(servers: &[SocketAddr]) -> Result<TokioResolver, NetError> {
+pub(crate) fn resolver(servers: &[SocketAddr]) -> Result<TokioResolver, NetError> {
     let mut builder = match servers {
         [] => TokioResolver::builder_tokio()?,
         servers => {
@@ -65,7 +65,7 @@ fn resolver(servers: &[SocketAddr]) -> Result<TokioResolver, NetError> {
     builder.build()
 }
 
-async fn look_up(resolver: &TokioResolver, question: &Question) -> (Records, Duration) {
+pub(crate) async fn look_up(resolver: &TokioResolver, question: &Question) -> (Records, Duration) {
     let (name, kind) = match question {
         // As the system reads names of hosts, its search list included.
         Question::A(name) => (name.clone(), RecordType::A),

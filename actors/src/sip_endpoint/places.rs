@@ -1,8 +1,10 @@
 //! How many connections there may be, in all and from one source.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sip::guard::source_of;
 
 /// The places of all listeners. The lock is held for a look at a table, by tasks of one actor.
 #[derive(Debug)]
@@ -64,14 +66,6 @@ impl Drop for Place {
                 taken.by_source.remove(&self.source);
             }
         }
-    }
-}
-
-/// Whoever has one IPv6 address has its whole network of 64 bits.
-fn source_of(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use super::SipMsg;
 use super::connection::{Link, OUTGOING_MAX, serve, tell_closed};
+use super::front::Front;
 use super::places::{Place, Places};
 use super::tls::Tls;
 use crate::alarm::Owned;
@@ -31,6 +32,8 @@ pub struct Connection {
     flow: Flow,
     serial: u64,
     outgoing: mpsc::Sender<Bytes>,
+    /// Names in the certificate that the peer showed.
+    names: Vec<String>,
 }
 
 /// A connection in the table.
@@ -39,11 +42,14 @@ struct Entry {
     outgoing: mpsc::Sender<Bytes>,
     /// Whom we took the other side for when we opened it.
     peer: Option<Host>,
+    /// Names in the certificate that it showed when it connected.
+    names: Vec<String>,
 }
 
 /// All connections of an endpoint. They end with it.
 pub(super) struct Streams {
-    connections: HashMap<Flow, Entry>,
+    /// Of one flow there are several only over TLS, where hosts of several names may be at one address.
+    connections: HashMap<Flow, Vec<Entry>>,
     shared: Arc<Shared>,
     listeners: Vec<Owned>,
     /// The connections that we opened.
@@ -51,16 +57,23 @@ pub(super) struct Streams {
 }
 
 /// What the tasks of connections have in common.
-struct Shared {
+pub(super) struct Shared {
     places: Arc<Places>,
     tls: Option<Arc<Tls>>,
+    front: Arc<Front>,
+    quiet_max: Duration,
     serials: AtomicU64,
     me: Mailbox<SipMsg>,
 }
 
+impl Shared {
+    pub fn new(places: Arc<Places>, tls: Option<Arc<Tls>>, front: Arc<Front>, quiet_max: Duration, me: Mailbox<SipMsg>) -> Self {
+        Self { places, tls, front, quiet_max, serials: AtomicU64::new(0), me }
+    }
+}
+
 impl Streams {
-    pub fn new(places: Arc<Places>, tls: Option<Arc<Tls>>, me: Mailbox<SipMsg>) -> Self {
-        let shared = Shared { places, tls, serials: AtomicU64::new(0), me };
+    pub fn new(shared: Shared) -> Self {
         Self { connections: HashMap::new(), shared: Arc::new(shared), listeners: Vec::new(), opened: JoinSet::new() }
     }
 
@@ -73,40 +86,54 @@ impl Streams {
     }
 
     pub fn handle_opened(&mut self, connection: Connection) {
-        let Connection { flow, serial, outgoing } = connection;
-        self.connections.insert(flow, Entry { serial, outgoing, peer: None });
+        let Connection { flow, serial, outgoing, names } = connection;
+        // Its peer has this port now, so whatever was there is gone.
+        self.connections.insert(flow, vec![Entry { serial, outgoing, peer: None, names }]);
     }
 
-    /// False for one that another has taken the place of.
+    /// False for one that another has taken the place of, or that stands beside it: the flow goes on.
     pub fn handle_closed(&mut self, flow: &Flow, serial: u64) -> bool {
-        let latest = self.connections.get(flow).is_some_and(|entry| entry.serial == serial);
-        if latest {
+        let Some(entries) = self.connections.get_mut(flow) else { return false };
+        let before = entries.len();
+        entries.retain(|entry| entry.serial != serial);
+        let last = entries.is_empty();
+        if last {
             self.connections.remove(flow);
         }
-        latest
+        last && before > 0
     }
 
     /// Queues a message, for a new connection if it may open one. False when it cannot go; a peer that reads too slowly is cut off.
     pub fn send(&mut self, transmit: Transmit) -> bool {
         let Transmit { flow, bytes, peer } = transmit;
         // Over TLS a connection is as good as whom it was verified to lead to.
-        let fits = |entry: &&Entry| flow.transport != Transport::Tls || peer.is_none() || entry.peer == peer;
-        match (self.connections.get(&flow).filter(fits), peer) {
-            (Some(entry), _) => {
-                let taken = entry.outgoing.try_send(bytes).is_ok();
+        let fits = |entry: &Entry| flow.transport != Transport::Tls || peer.is_none() || entry.peer == peer;
+        let entries = self.connections.entry(flow).or_default();
+        let taken = match (entries.iter().rposition(fits), peer) {
+            (Some(at), _) => {
+                let taken = entries[at].outgoing.try_send(bytes).is_ok();
                 if !taken {
-                    self.connections.remove(&flow);
+                    entries.remove(at);
                 }
                 taken
             }
             (None, Some(peer)) => self.connect(flow, peer, bytes),
             (None, None) => false,
+        };
+        if self.connections.get(&flow).is_some_and(Vec::is_empty) {
+            self.connections.remove(&flow);
         }
+        taken
+    }
+
+    /// Who the peer of a connection is, as its certificate says.
+    pub fn names(&self, flow: &Flow) -> &[String] {
+        self.connections.get(flow).and_then(|entries| entries.last()).map_or(&[], |entry| &entry.names)
     }
 
     /// Connections by transport, for metrics.
     pub fn count(&self, transport: Transport) -> usize {
-        self.connections.keys().filter(|flow| flow.transport == transport).count()
+        self.connections.iter().filter(|(flow, _)| flow.transport == transport).map(|(_, entries)| entries.len()).sum()
     }
 
     fn connect(&mut self, flow: Flow, peer: Host, first: Bytes) -> bool {
@@ -117,8 +144,8 @@ impl Streams {
         let (outgoing, to_write) = mpsc::channel(OUTGOING_MAX);
         let serial = self.shared.serials.fetch_add(1, Relaxed);
         let queued = outgoing.try_send(first).is_ok();
-        self.connections.insert(flow, Entry { serial, outgoing, peer: Some(peer.clone()) });
-        let link = Link { flow, serial, to_write, opened_by_us: true };
+        self.connections.entry(flow).or_default().push(Entry { serial, outgoing, peer: Some(peer.clone()), names: Vec::new() });
+        let link = Link { flow, serial, to_write, opened_by_us: true, quiet_max: self.shared.quiet_max };
         self.opened.spawn(run_opened(link, peer, Arc::clone(&self.shared), place));
         queued
     }
@@ -163,38 +190,40 @@ async fn run_accepted(stream: TcpStream, flow: Flow, shared: Arc<Shared>, _place
     let Ok(()) = stream.set_nodelay(true) else { return };
     let (outgoing, to_write) = mpsc::channel(OUTGOING_MAX);
     let serial = shared.serials.fetch_add(1, Relaxed);
-    let opened = Connection { flow, serial, outgoing };
-    let link = Link { flow, serial, to_write, opened_by_us: false };
+    let mut opened = Connection { flow, serial, outgoing, names: Vec::new() };
+    let link = Link { flow, serial, to_write, opened_by_us: false, quiet_max: shared.quiet_max };
     match (&shared.tls, flow.transport) {
         (Some(tls), Transport::Tls) => {
             // Nobody is told of it before it has shown that it speaks TLS.
             if let Some(stream) = tls.accept(stream).await {
-                carry(stream, opened, link, &shared.me).await;
+                opened.names = super::tls::names_of(&stream);
+                carry(stream, opened, link, &shared).await;
             }
         }
-        _ => carry(stream, opened, link, &shared.me).await,
+        (None, Transport::Tls) => tracing::error!("a connection to a listener of TLS is closed: there is no certificate"),
+        _ => carry(stream, opened, link, &shared).await,
     }
 }
 
-async fn carry(stream: impl AsyncRead + AsyncWrite + Unpin, opened: Connection, link: Link, me: &Mailbox<SipMsg>) {
-    let (flow, serial) = (link.flow, link.serial);
+async fn carry(stream: impl AsyncRead + AsyncWrite + Unpin, opened: Connection, link: Link, shared: &Shared) {
+    let (flow, serial, me) = (link.flow, link.serial, &shared.me);
     if me.send(SipMsg::ConnectionOpened(opened)).is_ok() {
-        serve(stream, link, me).await;
+        serve(stream, link, &shared.front, me).await;
         tell_closed(flow, serial, me).await;
     }
 }
 
 async fn run_opened(link: Link, peer: Host, shared: Arc<Shared>, _place: Place) {
-    let (flow, serial, me) = (link.flow, link.serial, &shared.me);
+    let (flow, serial, me, front) = (link.flow, link.serial, &shared.me, &shared.front);
     match tokio::time::timeout(CONNECT_MAX, connect_from(flow)).await {
         Ok(Ok(stream)) => match (&shared.tls, flow.transport) {
             (Some(tls), Transport::Tls) => {
                 if let Some(stream) = tls.connect(stream, &peer).await {
-                    serve(stream, link, me).await;
+                    serve(stream, link, front, me).await;
                 }
             }
             (None, Transport::Tls) => tracing::debug!("no TLS is configured to connect by"),
-            _ => serve(stream, link, me).await,
+            _ => serve(stream, link, front, me).await,
         },
         Ok(Err(error)) => tracing::debug!(%error, "a SIP connection could not be opened"),
         Err(_) => tracing::debug!("a SIP connection was not taken in time"),

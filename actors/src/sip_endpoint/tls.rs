@@ -26,7 +26,7 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// What TLS of an endpoint is done with, today.
-pub(super) struct Tls {
+pub(crate) struct Tls {
     files: TlsFiles,
     loaded: ArcSwap<Loaded>,
     look: Notify,
@@ -58,12 +58,12 @@ impl Tls {
     /// Goes on for ever: reads the files again when they change, and says how long the certificate lasts. New connections get what is
     /// new; those that are open are not touched. What cannot be read leaves all as it was.
     pub async fn watch(self: Arc<Self>) {
-        let mut seen = self.stamps();
+        let mut seen = self.stamps().await;
         loop {
             let left = self.loaded.load().not_after as f64 - seconds_since_1970();
             metrics::gauge!("offhook_certificate_expires_seconds", "certificate" => "sip").set(left);
             let asked = tokio::time::timeout(LOOK_EVERY, self.look.notified()).await.is_ok();
-            let now = self.stamps();
+            let now = self.stamps().await;
             if !asked && now == seen {
                 continue;
             }
@@ -101,16 +101,52 @@ impl Tls {
         note("sent", tokio::time::timeout(HANDSHAKE_MAX, connector.connect(name, stream)).await)
     }
 
-    /// Tells one state of the files from another.
-    fn stamps(&self) -> Vec<Option<(SystemTime, u64)>> {
-        let TlsFiles { certificate, key, client_roots, client_required: _, server_roots } = &self.files;
-        let files = [Some(certificate), Some(key), client_roots.as_ref(), server_roots.as_ref()];
-        let stamp = |file: &PathBuf| {
-            let metadata = std::fs::metadata(file).ok()?;
-            Some((metadata.modified().ok()?, metadata.len()))
+    /// Connects as [`connect`](Self::connect) does, and says what there is to say of the certificate.
+    ///
+    /// # Errors
+    /// Why it did not come about, for the operator.
+    pub async fn look(&self, stream: TcpStream, peer: &Host) -> Result<String, String> {
+        let name = match peer {
+            Host::Address(address) => ServerName::IpAddress((*address).into()),
+            Host::Name(name) => ServerName::try_from(name.clone()).map_err(|error| error.to_string())?,
         };
-        files.into_iter().flatten().map(stamp).collect()
+        let connector = TlsConnector::from(Arc::clone(&self.loaded.load().client));
+        let shaken = tokio::time::timeout(HANDSHAKE_MAX, connector.connect(name, stream)).await;
+        let stream = shaken.map_err(|_| "the handshake took too long".to_owned())?.map_err(|error| error.to_string())?;
+        let days = stream.get_ref().1.peer_certificates().and_then(end_of_validity);
+        let days = days.map(|end| (end as f64 - seconds_since_1970()) / 86_400.0);
+        Ok(days.map_or("the certificate is good".to_owned(), |days| format!("the certificate is good for {days:.0} days")))
     }
+
+    /// Tells one state of the files from another. Their disk may be slow, so it is asked beside the runtime.
+    async fn stamps(&self) -> Vec<Option<(SystemTime, u64)>> {
+        let files = self.files.clone();
+        tokio::task::spawn_blocking(move || stamps(&files)).await.unwrap_or_default()
+    }
+}
+
+fn stamps(files: &TlsFiles) -> Vec<Option<(SystemTime, u64)>> {
+    let TlsFiles { certificate, key, client_roots, client_required: _, server_roots } = files;
+    let files = [Some(certificate), Some(key), client_roots.as_ref(), server_roots.as_ref()];
+    let stamp = |file: &PathBuf| {
+        let metadata = std::fs::metadata(file).ok()?;
+        Some((metadata.modified().ok()?, metadata.len()))
+    };
+    files.into_iter().flatten().map(stamp).collect()
+}
+
+/// The DNS names in the certificate that a client showed; checked by then.
+pub(super) fn names_of(stream: &server::TlsStream<TcpStream>) -> Vec<String> {
+    let (_, connection) = stream.get_ref();
+    let own = connection.peer_certificates().and_then(|chain| chain.first());
+    let Some((_, own)) = own.and_then(|own| x509_parser::parse_x509_certificate(own).ok()) else { return Vec::new() };
+    let alternatives = own.subject_alternative_name().ok().flatten();
+    let names = alternatives.iter().flat_map(|extension| &extension.value.general_names);
+    let dns = names.filter_map(|name| match name {
+        x509_parser::extensions::GeneralName::DNSName(name) => Some((*name).to_owned()),
+        _ => None,
+    });
+    dns.collect()
 }
 
 /// Counts a handshake and how it ended.

@@ -10,6 +10,7 @@ use sip::endpoint::{Flow, Transport};
 use tokio::net::UdpSocket;
 
 use super::SipMsg;
+use super::front::Front;
 use crate::alarm::Owned;
 use crate::mailbox::{Mailbox, Undelivered};
 
@@ -26,10 +27,10 @@ pub(super) struct Udp {
 
 impl Udp {
     /// Begins to read; and the address as it is bound.
-    pub fn bind(listen: SocketAddr, me: &Mailbox<SipMsg>) -> std::io::Result<(Self, SocketAddr)> {
+    pub fn bind(listen: SocketAddr, front: Arc<Front>, me: &Mailbox<SipMsg>) -> std::io::Result<(Self, SocketAddr)> {
         let socket = Arc::new(open(listen)?);
         let local = socket.local_addr()?;
-        let reader = Owned(tokio::spawn(read(Arc::clone(&socket), local, me.clone())));
+        let reader = Owned(tokio::spawn(read(Arc::clone(&socket), local, front, me.clone())));
         Ok((Self { socket, _reader: reader }, local))
     }
 
@@ -64,7 +65,7 @@ fn open(listen: SocketAddr) -> std::io::Result<UdpSocket> {
     UdpSocket::from_std(socket.into())
 }
 
-async fn read(socket: Arc<UdpSocket>, local: SocketAddr, me: Mailbox<SipMsg>) {
+async fn read(socket: Arc<UdpSocket>, local: SocketAddr, front: Arc<Front>, me: Mailbox<SipMsg>) {
     let mut buffer = vec![0; DATAGRAM_MAX];
     loop {
         match socket.recv_from(&mut buffer).await {
@@ -74,10 +75,10 @@ async fn read(socket: Arc<UdpSocket>, local: SocketAddr, me: Mailbox<SipMsg>) {
                     continue;
                 }
                 let flow = Flow { transport: Transport::Udp, local, remote };
-                let bytes = Bytes::copy_from_slice(octets);
                 // What peers send may fill half of the mailbox; the rest is for the calls' own commands.
-                if me.has_room()
-                    && let Err(Undelivered::Gone(_)) = me.send(SipMsg::Received { flow, bytes })
+                if let Some(letter) = front.letter(flow, octets, || Bytes::copy_from_slice(octets))
+                    && me.has_room()
+                    && let Err(Undelivered::Gone(_)) = me.send(letter)
                 {
                     return;
                 }

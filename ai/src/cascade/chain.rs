@@ -47,6 +47,8 @@ pub(super) struct Chain<T: ?Sized> {
     retries: VecDeque<Instant>,
     /// The breaker of the present one has let it, and it was not asked since.
     leave: bool,
+    /// When the breaker of the present one last let it: what was no use to this call is given back.
+    let_at: Option<Instant>,
     absent: Option<Absent>,
     rng: StdRng,
 }
@@ -64,7 +66,7 @@ impl<T: ?Sized> Chain<T> {
     pub(super) fn new(members: Vec<Member<T>>, stage: &'static str, patience: Duration, seed: u64) -> Self {
         let given_up = vec![None; members.len()];
         let (retries, rng) = (VecDeque::new(), StdRng::seed_from_u64(seed));
-        Self { members, stage, patience, at: 0, given_up, retries, leave: false, absent: None, rng }
+        Self { members, stage, patience, at: 0, given_up, retries, leave: false, let_at: None, absent: None, rng }
     }
 
     pub(super) fn provider(&self) -> &Arc<str> {
@@ -80,7 +82,7 @@ impl<T: ?Sized> Chain<T> {
         let found = (0..self.members.len()).find(|&at| self.is_fresh(at, now) && self.members[at].breaker.allow(now));
         self.absent = None;
         match found {
-            Some(at) => self.take(at),
+            Some(at) => self.take(at, now),
             None => {
                 let until = (0..self.members.len()).map(|at| self.free_at(at, now)).min().unwrap_or(now + WINDOW);
                 self.absent = Some(Absent { until, look: until.min(now + LOOK) });
@@ -120,7 +122,11 @@ impl<T: ?Sized> Chain<T> {
     /// Before it is asked: leaves one that all calls leave alone for another. With nobody else it is asked, since who is on the line has
     /// nothing to lose.
     pub(super) fn avoid(&mut self, now: Instant, ports: &mut Ports) {
-        if std::mem::take(&mut self.leave) || self.members[self.at].breaker.allow(now) {
+        if std::mem::take(&mut self.leave) {
+            return;
+        }
+        if self.members[self.at].breaker.allow(now) {
+            self.let_at = Some(now);
             return;
         }
         let present = self.at;
@@ -156,7 +162,7 @@ impl<T: ?Sized> Chain<T> {
                 self.after(now, wait, again)
             }
             _ if again && breaker.allow(now) => {
-                self.leave = true;
+                (self.leave, self.let_at) = (true, Some(now));
                 let wait = BACKOFF.mul_f64(self.rng.random_range(0.5..=1.0));
                 self.retry(now, wait)
             }
@@ -197,17 +203,25 @@ impl<T: ?Sized> Chain<T> {
         let mut candidates = (1..count).map(|step| (self.at + step) % count);
         let next = candidates.find(|&at| self.is_fresh(at, now) && self.members[at].breaker.allow(now));
         if let Some(at) = next {
-            self.take(at);
+            self.take(at, now);
         }
         next.is_some()
     }
 
-    fn take(&mut self, at: usize) {
+    fn take(&mut self, at: usize, now: Instant) {
         if at != self.at {
             self.retries.clear();
+            self.give_back();
         }
         self.at = at;
-        self.leave = true;
+        (self.leave, self.let_at) = (true, Some(now));
+    }
+
+    /// Lets another call try the present one, if this call was to and nothing came of it.
+    fn give_back(&mut self) {
+        if let Some(let_at) = self.let_at.take() {
+            self.members[self.at].breaker.give_back(let_at);
+        }
     }
 
     /// Whether this call does not hold a failure against it.
@@ -219,5 +233,12 @@ impl<T: ?Sized> Chain<T> {
     fn free_at(&self, at: usize, now: Instant) -> Instant {
         let held = self.given_up[at].map_or(now, |since| since + WINDOW);
         self.members[at].breaker.free_at(now).max(held)
+    }
+}
+
+/// The call is over: a provider that it was to try and did not hear of can be tried by another.
+impl<T: ?Sized> Drop for Chain<T> {
+    fn drop(&mut self) {
+        self.give_back();
     }
 }

@@ -48,6 +48,8 @@ pub(super) struct Mouth {
     speakable: Speakable,
     /// The caller's language, once it was found.
     found: Option<String>,
+    /// The socket speaks the language before; it is changed when nothing is asked of it.
+    outdated: bool,
     pieces: VecDeque<Piece>,
     sound: Option<Sound>,
     play: Option<Play>,
@@ -64,6 +66,7 @@ impl Mouth {
             timeouts: config.timeouts,
             speakable: config.speakable.clone(),
             found: None,
+            outdated: false,
             pieces: VecDeque::new(),
             sound: None,
             play: None,
@@ -83,6 +86,7 @@ impl Mouth {
     /// Begins with the provider that is chosen now.
     fn begin_with(&mut self, now: Instant, ports: &mut Ports) {
         self.post.remake();
+        self.outdated = false;
         if let Some(code) = &self.found {
             self.post.part.set_language(code);
         }
@@ -272,7 +276,8 @@ impl Mouth {
             self.connect(now, ports);
         }
         self.pace = None;
-        while !self.post.chain.is_absent() && self.post.wire.is_ready() {
+        self.follow_language(now, ports);
+        while !self.outdated && !self.post.chain.is_absent() && self.post.wire.is_ready() {
             let under_way = self.pieces.iter().filter(|piece| piece.state == State::Asked).count();
             // What was not given out counts too: it is ahead of the caller.
             let waits = self.pieces.iter().skip(1).filter(|piece| matches!(piece.state, State::Done { .. })).count();

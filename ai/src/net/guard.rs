@@ -42,6 +42,8 @@ pub enum Reach {
 pub enum Redirects {
     /// To any host that may be reached.
     AnyHost,
+    /// None: who asks gets the redirect and decides itself.
+    Nowhere,
     /// Only to the same scheme, host and port: for requests whose headers no one else may see.
     SameOrigin,
 }
@@ -207,6 +209,7 @@ impl Guard {
             return Ok(client.clone());
         }
         let policy = Policy::custom(move |attempt| match follow(reach, redirects, &attempt) {
+            Ok(()) if redirects == Redirects::Nowhere => attempt.stop(),
             Ok(()) => attempt.follow(),
             Err(refused) => attempt.error(refused),
         });

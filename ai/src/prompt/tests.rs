@@ -12,7 +12,7 @@ fn began() -> SystemTime {
 
 fn told(prompt: &Prompt, notes: &[&str]) -> String {
     let notes: Vec<Words> = notes.iter().map(|note| Words::from(*note)).collect();
-    instructions(prompt, &CallFacts { placed: false, began: began(), notes: &notes })
+    instructions(prompt, &CallFacts { placed: false, began: began(), number: "", notes: &notes })
 }
 
 #[test]
@@ -56,6 +56,12 @@ what matters.
 - likes olives
 </notes>";
     assert_eq!(told(&prompt, &["is called Ada", "likes olives"]), expected);
+}
+
+#[test]
+fn what_is_known_of_the_number_is_told() {
+    let call = CallFacts { placed: false, began: began(), number: "It is genuine.", notes: &[] };
+    assert!(instructions(&Prompt::default(), &call).ends_with("\n\n# The caller's number\nIt is genuine."));
 }
 
 #[test]
@@ -103,7 +109,7 @@ fn zones_are_those_of_the_database() {
 
 #[test]
 fn who_calls_says_so_and_only_then() {
-    let placed = instructions(&Prompt::default(), &CallFacts { placed: true, began: began(), notes: &[] });
+    let placed = instructions(&Prompt::default(), &CallFacts { placed: true, began: began(), number: "", notes: &[] });
     assert!(placed.contains("\n\n# You placed this call\nYou have called this person"), "{placed}");
     assert!(!told(&Prompt::default(), &[]).contains("You placed this call"));
 }

@@ -1,6 +1,6 @@
 //! The tools that act on the call itself, and what an assistant can do without anybody's service.
 //!
-//! There is no tool to transfer a call: no leg can do it, and a model is not told of what cannot be done.
+//! `transfer_call` is in [`transfer`](super::transfer): what it can do is the assistant's.
 
 use std::time::Duration;
 

@@ -14,16 +14,25 @@ const MAX_LOCAL: usize = 64;
 #[derive(Debug, Default)]
 pub struct EmailDesk {
     spelled: Option<String>,
+    /// The caller has said something since.
+    answered: bool,
 }
 
 impl EmailDesk {
-    /// The model understood an address, or the caller has confirmed it. Only an address that was spelled back can be confirmed.
+    /// The caller said something, or pressed a key: a yes perhaps.
+    pub fn caller_answered(&mut self) {
+        self.answered = true;
+    }
+
+    /// The model understood an address, or the caller has confirmed it. Only an address that was spelled back can be confirmed, and only
+    /// after the caller had a turn: a model that answers its own question has asked nobody.
     pub fn handle(&mut self, heard: &str, confirmed: bool) -> ToolOutcome {
         let address = match read_address(heard) {
             Ok(address) => address,
             Err(error) => return error.into(),
         };
-        if confirmed && self.spelled.as_deref() == Some(&address) {
+        let answered = std::mem::take(&mut self.answered);
+        if confirmed && answered && self.spelled.as_deref() == Some(&address) {
             self.spelled = None;
             return ToolOutcome::ok(json!({ "ok": true, "email": address, "confirmed": true }).to_string());
         }
@@ -143,6 +152,8 @@ mod tests {
         let other = told(desk.handle("a.n-n@mail-box.example.com", false));
         assert!(other.contains(r#""spell_back":"a, dot, n, dash, n, at, mail dash box, dot, example, dot, com""#), "{other}");
         assert!(told(desk.handle("ann@example.com", true)).contains(r#""confirmed":false"#), "another than was spelled");
+        assert!(told(desk.handle("ann@example.com", true)).contains(r#""confirmed":false"#), "nobody was asked");
+        desk.caller_answered();
         let confirmed = told(desk.handle("Ann at example dot com", true));
         assert_eq!(confirmed, r#"{"confirmed":true,"email":"ann@example.com","ok":true}"#);
     }

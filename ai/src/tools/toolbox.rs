@@ -8,6 +8,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::builtin::BuiltIn;
+use super::transfer::{self, Destination};
 use super::{Tool, ToolError, ToolKind, ToolRules, ToolRunner};
 use crate::json::line;
 
@@ -33,6 +34,8 @@ pub struct Toolbox {
     runners: Vec<Arc<dyn ToolRunner>>,
     /// What is said when a tool takes long; `None`: nothing.
     pub filler: Option<String>,
+    /// Whom callers may be put through to; none: there is no tool for that.
+    pub transfers: Vec<Arc<Destination>>,
 }
 
 impl Default for Toolbox {
@@ -51,7 +54,7 @@ impl fmt::Debug for Toolbox {
 impl Toolbox {
     /// These built-in tools, by name, and what these runners offer.
     pub fn new(built_in: &[&'static str], runners: Vec<Arc<dyn ToolRunner>>) -> Self {
-        Self { built_in: built_in.to_vec(), runners, filler: Some(FILLER.to_owned()) }
+        Self { built_in: built_in.to_vec(), runners, filler: Some(FILLER.to_owned()), transfers: Vec::new() }
     }
 
     /// What a call that begins now is offered. It does not change while the call lasts.
@@ -61,6 +64,10 @@ impl Toolbox {
             if let Some(tool) = BuiltIn::describe(name) {
                 offer.rows.push(Row { tool, runs: Runs::BuiltIn });
             }
+        }
+        if !self.transfers.is_empty() {
+            let tool = transfer::describe(&self.transfers);
+            offer.rows.push(Row { tool, runs: Runs::Transfer(self.transfers.clone()) });
         }
         let mut taken: HashSet<String> = offer.rows.iter().map(|row| row.tool.name.clone()).collect();
         for runner in &self.runners {
@@ -127,6 +134,7 @@ struct Row {
 #[derive(Clone)]
 enum Runs {
     BuiltIn,
+    Transfer(Vec<Arc<Destination>>),
     Runner { runner: Arc<dyn ToolRunner>, name: String },
 }
 
@@ -134,6 +142,8 @@ enum Runs {
 pub enum Called {
     /// For the call's actor.
     BuiltIn(BuiltIn),
+    /// For the call: it is to be put through.
+    Transfer(Arc<Destination>),
     /// For a runner.
     Runner {
         /// Which.
@@ -164,6 +174,7 @@ impl Offer {
     pub fn known(&self, name: &str) -> Option<Known> {
         self.row(name).map(|row| match &row.runs {
             Runs::BuiltIn => Known { kind: ToolKind::BuiltIn, rules: BuiltIn::rules(name) },
+            Runs::Transfer(_) => Known { kind: ToolKind::BuiltIn, rules: ToolRules::default() },
             Runs::Runner { runner, name } => Known { kind: runner.kind(), rules: runner.rules(name) },
         })
     }
@@ -177,8 +188,16 @@ impl Offer {
         let arguments = super::parse_arguments(arguments)?;
         match &row.runs {
             Runs::BuiltIn => BuiltIn::parse(name, &arguments).map(Called::BuiltIn),
+            Runs::Transfer(destinations) => transfer::parse(destinations, &arguments).map(Called::Transfer),
             Runs::Runner { runner, name } => Ok(Called::Runner { runner: Arc::clone(runner), name: name.clone(), arguments }),
         }
+    }
+
+    /// Without the tool to transfer a call, for legs that cannot do it: a model is not told of what cannot be done.
+    #[must_use]
+    pub fn without_transfer(mut self) -> Self {
+        self.rows.retain(|row| !matches!(row.runs, Runs::Transfer(_)));
+        self
     }
 
     fn row(&self, name: &str) -> Option<&Row> {
@@ -244,6 +263,7 @@ mod tests {
         let offer = offer(&[&["look"], &["a.b", "look"]]);
         let told = |name: &str, arguments: &str| match offer.resolve(name, arguments) {
             Ok(Called::BuiltIn(call)) => call.name().to_owned(),
+            Ok(Called::Transfer(to)) => format!("{to:?}"),
             Ok(Called::Runner { name, arguments, .. }) => format!("{name} {arguments}"),
             Err(error) => error.to_string(),
         };
@@ -254,6 +274,19 @@ mod tests {
         assert_eq!(told("look", "5"), "arguments are not a json object: it is another kind of value");
         assert!(offer.known(&alias).is_some_and(|known| known.rules.cancel_on_barge_in && known.kind == ToolKind::Mcp));
         assert_eq!(offer.known("fly"), None);
+    }
+
+    #[test]
+    fn callers_are_put_through_where_there_is_somebody_and_the_leg_can() {
+        let (name, text) = ("sales".to_owned(), String::new);
+        let destination = Destination { name, target: text(), description: text(), say: text() };
+        let toolbox = Toolbox { transfers: vec![Arc::new(destination)], ..Toolbox::new(&["end_call"], Vec::new()) };
+        let told = |offer: &Offer| offer.tools().into_iter().map(|tool| tool.name).collect::<Vec<_>>().join(" ");
+        assert_eq!(told(&toolbox.offer()), "end_call transfer_call");
+        assert_eq!(told(&toolbox.offer().without_transfer()), "end_call");
+        let called = toolbox.offer().resolve("transfer_call", r#"{"to":"sales"}"#);
+        assert!(matches!(called, Ok(Called::Transfer(to)) if to.name == "sales"));
+        assert!(toolbox.offer().without_transfer().resolve("transfer_call", "{}").is_err());
     }
 
     #[test]

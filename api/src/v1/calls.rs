@@ -24,7 +24,7 @@ const ADDRESS_MAX: usize = 384;
 /// The longest name of an assistant or a trunk.
 const NAME_MAX: usize = 128;
 /// Time that the node has for an answer.
-const GATE_TIME_MAX: Duration = Duration::from_secs(5);
+pub(super) const GATE_TIME_MAX: Duration = Duration::from_secs(5);
 /// When to come again to a node that is full.
 const AGAIN_WHEN_FULL: &str = "5";
 /// When to come again to a node that drains: another one has taken over by then.
@@ -76,6 +76,11 @@ fn refused(refusal: PlaceRefusal) -> Response {
             let mut problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the call cannot be placed as it was asked for");
             problem.add(field, reason);
             return problem.into_response();
+        }
+        PlaceRefusal::Trunk { reason, retry_after } => {
+            let mut response = Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason).into_response();
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs()));
+            return response;
         }
         PlaceRefusal::AtCapacity => {
             let detail = "the node has as many calls as it takes, or no CPU time for more";
@@ -161,17 +166,17 @@ fn read_action(fields: &mut Fields) -> Option<CallAction> {
     })
 }
 
-async fn find(api: &V1, id: CallId) -> Result<Option<CallRecord>, Problem> {
+pub(super) async fn find(api: &V1, id: CallId) -> Result<Option<CallRecord>, Problem> {
     let found = tokio::time::timeout(GATE_TIME_MAX, api.gate.find_call(id)).await;
     let away = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the records cannot be read now");
     found.map_err(|_| ()).and_then(|found| found.map_err(|_| ())).map_err(away)
 }
 
 /// The id in a path; what is none names nothing.
-fn known(id: &str) -> Result<CallId, Problem> {
+pub(super) fn known(id: &str) -> Result<CallId, Problem> {
     id.parse().map_err(|_| nowhere())
 }
 
-fn nowhere() -> Problem {
+pub(super) fn nowhere() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "there is no such call")
 }

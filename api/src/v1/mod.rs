@@ -4,6 +4,7 @@ mod auth;
 mod call;
 mod calls;
 mod fields;
+mod ladder;
 mod repeats;
 
 use std::sync::Arc;
@@ -30,6 +31,8 @@ pub(crate) fn routes(key: Option<ApiKey>, gate: Arc<dyn CallGate>) -> Router {
         .route("/api/v1/calls", post(calls::place))
         .route("/api/v1/calls/{id}", get(calls::show))
         .route("/api/v1/calls/{id}/actions", post(calls::act))
+        .route("/api/v1/calls/{id}/sip", get(ladder::show))
+        .route("/api/v1/calls/{id}/pcap", get(ladder::capture))
         .route_layer(from_fn_with_state(key, auth::check))
         .with_state(Arc::new(V1 { gate, repeats: Repeats::default() }))
 }

@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use sha1::Sha1;
-use store::{CallId, CallRecord, PhoneNumber};
+use store::{CallId, CallRecord, PhoneNumber, SipLadder};
 use tower::ServiceExt as _;
 
 pub const TOKEN: &str = "12345";
@@ -34,6 +34,7 @@ pub struct FakeGate {
     pub refuse_place: Mutex<Option<PlaceRefusal>>,
     /// What the records say.
     pub records: Mutex<Vec<CallRecord>>,
+    pub ladders: Mutex<Vec<SipLadder>>,
     /// Calls that are up.
     pub up: Mutex<Vec<CallId>>,
 }
@@ -86,6 +87,15 @@ impl CallGate for FakeGate {
         let found = self.records.lock().unwrap().iter().find(|record| record.call.id == id).cloned();
         let away = self.not_ready.iter().any(|reason| reason.starts_with("database"));
         Box::pin(async move { if away { Err(RecordsAway) } else { Ok(found) } })
+    }
+
+    fn find_ladder(&self, call: &CallRecord) -> BoxFuture<'_, Result<Option<SipLadder>, RecordsAway>> {
+        let ladder = self.ladders.lock().unwrap().iter().find(|ladder| ladder.external_id == call.call.external_id).cloned();
+        Box::pin(async move { Ok(ladder) })
+    }
+
+    fn capture_of(&self, ladder: &SipLadder) -> Vec<u8> {
+        format!("{} messages", ladder.messages.len()).into_bytes()
     }
 
     fn act(&self, id: CallId, action: CallAction) -> BoxFuture<'_, bool> {

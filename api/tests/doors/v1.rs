@@ -65,6 +65,8 @@ fn record(id: CallId) -> CallRecord {
         refused: Some(Refused { code: 486, reason: "Busy Here".to_owned() }),
         stats: Value::Null,
         usage: Usage::default(),
+        identity: None,
+        trunk: None,
         language: None,
     }
 }

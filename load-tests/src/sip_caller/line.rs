@@ -149,7 +149,8 @@ impl Line {
             measures.jitter_ms.record(self.arrivals.jitter());
             let late = self.arrivals.late as f64 / self.arrivals.received as f64;
             // A late frame is heard as a lost one. Loopback adds no delay but the listener's own buffer.
-            measures.mos.record(quality::mos(self.arrivals.loss() + late, LISTENER_BUFFER));
+            let way = quality::Way::random(self.arrivals.loss() + late, LISTENER_BUFFER);
+            measures.mos.record(quality::mos(quality::rating(quality::Coding::G711, way)));
         }
     }
 

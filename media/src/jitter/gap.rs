@@ -25,6 +25,9 @@ impl JitterBuffer {
         self.ready.decode(self.law, |samples| decoder.recover(&next.payload, gap, samples), 0, &mut self.concealer);
         self.cursor = Some(next.time);
         self.stats.recovered += 1;
+        if let Some(stream) = &mut self.stream {
+            stream.explained += 1;
+        }
         true
     }
 

@@ -1,6 +1,6 @@
 //! One received stream: its order, its clock, and what of it was played.
 
-use super::sequence::Sequence;
+use super::sequence::{Arrival, Sequence};
 use crate::rtp::RtpPacket;
 use crate::units::{RtpTime, SeqNo};
 
@@ -8,13 +8,19 @@ use crate::units::{RtpTime, SeqNo};
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) ssrc: u32,
-    pub(super) sequence: Sequence,
+    sequence: Sequence,
+    /// SSRC of the stream before this one.
+    before: Option<u32>,
+    /// When a packet came last.
+    heard: i64,
     /// First arrival since nothing plays.
     pub(super) first_arrival: Option<i64>,
     /// The audio packet that arrived last.
     pub(super) last: Option<LastPacket>,
     /// Newest packet that was played.
     pub(super) played: Option<SeqNo>,
+    /// Packets since then that are no audio, or were recovered: they are not missing.
+    pub(super) explained: u64,
     /// Newest packet that was no audio: it explains a gap.
     pub(super) pause: Option<SeqNo>,
 }
@@ -31,17 +37,46 @@ pub(super) struct LastPacket {
 /// A transit this far from the others is a clock that jumped: 200 ms from the packet before it, 2 s from any.
 const CLOCK_STEP: i64 = 1_600;
 const CLOCK_JUMP: i64 = 16_000;
+/// A stream without a packet for this long has ended, if another one comes: 200 ms, longer than a network holds most packets up.
+const ENDED: i64 = 1_600;
 
 impl Stream {
-    pub(super) fn new(packet: &RtpPacket) -> Self {
+    pub(super) fn new(now: i64, packet: &RtpPacket) -> Self {
         Self {
             ssrc: packet.ssrc,
             sequence: Sequence::new(packet.sequence),
+            before: None,
+            heard: now,
             first_arrival: None,
             last: None,
             played: None,
+            explained: 0,
             pause: None,
         }
+    }
+
+    /// Begins anew with a packet that does not go on with this one.
+    pub(super) fn succeed(&self, now: i64, packet: &RtpPacket) -> Self {
+        let before = if packet.ssrc == self.ssrc { self.before } else { Some(self.ssrc) };
+        Self { before, ..Self::new(now, packet) }
+    }
+
+    /// A packet is played; how many before it are missing.
+    pub(super) fn play(&mut self, sequence: SeqNo) -> u64 {
+        let skipped = self.played.map_or(0, |played| sequence.0.saturating_sub(played.0 + 1));
+        self.played = self.played.max(Some(sequence));
+        skipped.saturating_sub(std::mem::take(&mut self.explained))
+    }
+
+    /// Takes note of a packet of this stream.
+    pub(super) fn hear(&mut self, now: i64, packet: &RtpPacket, lost: &mut u64) -> Arrival {
+        self.heard = now;
+        self.sequence.handle_packet(packet.sequence, lost)
+    }
+
+    /// Whether a packet is one of the stream before that was overtaken by this one. That stream may come back when this one has ended.
+    pub(super) fn overtook(&self, now: i64, packet: &RtpPacket) -> bool {
+        self.before == Some(packet.ssrc) && packet.ssrc != self.ssrc && now - self.heard < ENDED
     }
 
     /// Whether the newest packet that was played is followed by the peer's word that it is silent on purpose.

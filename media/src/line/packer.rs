@@ -41,6 +41,11 @@ pub struct Packer {
 enum Encoder {
     /// The frame's own octets.
     Same,
+    /// The other law's.
+    Law {
+        law: Codec,
+        own: Codec,
+    },
     G722 {
         encoder: Box<g722::Encoder>,
         law: Codec,
@@ -62,20 +67,26 @@ impl Packer {
     /// For packets of `ptime`, rounded down to whole [`Self::STEP`]s between one and [`Self::LONGEST`], in Opus to 10, 20, 40 or 60 ms;
     /// `None` when a frame is a packet as it is.
     pub fn new(codec: LineCodec, ptime: Duration, wishes: OpusWishes) -> Option<Self> {
+        Self::of_law(codec, ptime, wishes, codec.row().law)
+    }
+
+    /// The same in a call that works in `law`, whatever the wire does.
+    pub fn of_law(codec: LineCodec, ptime: Duration, wishes: OpusWishes, law: Codec) -> Option<Self> {
         let ptime = ptime.clamp(Self::STEP, Self::LONGEST);
         let steps = ptime.as_millis() / Self::STEP.as_millis();
         let mut packet = SampleRate::HZ_8000.samples_in(Self::STEP) * steps as usize;
         let encoder = match codec {
+            LineCodec::G711(own) if own != law => Encoder::Law { law, own },
             LineCodec::G711(_) if packet == FRAME_SAMPLES => return None,
             LineCodec::G711(_) => Encoder::Same,
             LineCodec::G722 => {
                 let samples = Vec::with_capacity(FRAME_SAMPLES);
-                Encoder::G722 { encoder: Box::default(), law: codec.row().law, samples }
+                Encoder::G722 { encoder: Box::default(), law, samples }
             }
             LineCodec::Opus => {
                 packet = opus::sent_of(packet);
                 let samples = Vec::with_capacity(packet);
-                Encoder::Opus { encoder: Box::new(opus::Encoder::new(wishes)), law: codec.row().law, samples }
+                Encoder::Opus { encoder: Box::new(opus::Encoder::new(wishes)), law, samples }
             }
         };
         let octets = Vec::with_capacity(packet + FRAME_SAMPLES);
@@ -90,6 +101,7 @@ impl Packer {
         self.octets.extend_from_slice(frame);
         match &mut self.encoder {
             Encoder::Same | Encoder::Opus { .. } => {}
+            Encoder::Law { law, own } => law.recode(&mut self.octets[start..], *own),
             Encoder::G722 { encoder, law, samples } => {
                 samples.clear();
                 law.decode(frame, samples);
@@ -119,7 +131,7 @@ impl Packer {
         self.given += count;
         let ticks = count as u32 * self.codec.scale();
         let payload = match &mut self.encoder {
-            Encoder::Same | Encoder::G722 { .. } => octets,
+            Encoder::Same | Encoder::Law { .. } | Encoder::G722 { .. } => octets,
             Encoder::Opus { encoder, law, samples } => {
                 samples.clear();
                 law.decode(octets, samples);
@@ -155,6 +167,15 @@ mod tests {
             text.push(lengths.join("+"));
         }
         assert_eq!(text.join(" "), expected, "{ptime_ms} ms");
+    }
+
+    #[test]
+    fn a_frame_in_the_other_law_is_recoded() {
+        let (ptime, wishes) = (Duration::from_millis(20), OpusWishes::default());
+        let mut packer = Packer::of_law(LineCodec::G711(Codec::Pcma), ptime, wishes, Codec::Pcmu).unwrap();
+        packer.push(&[0xFF; FRAME_SAMPLES]);
+        assert_eq!(packer.poll_packet(), Some(Packed { payload: &[0xD5; FRAME_SAMPLES], ticks: 160 }));
+        assert_eq!(packer.poll_packet(), None);
     }
 
     #[test]

@@ -5,8 +5,11 @@ use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use super::xr::{Delay, VoipMetrics};
 use super::*;
+use crate::rtp::RtpPacket;
 use crate::testing::epoch;
+use crate::units::SampleRate;
 
 const BLOCK_OF_BEEF: ReceptionReport = ReceptionReport {
     ssrc: 0xBEEF,
@@ -74,7 +77,8 @@ fn a_sender_report_with_bye_is_read_back() {
         ssrc: 0xCAFE,
         sender: Some(SenderInfo { ntp: NtpTime(0x0102_0304_0506_0708), time: RtpTime(9), packets: 10, octets: 1_600 }),
         receptions: Vec::new(),
-        bye: true,
+        extended: Extended::default(),
+        bye: Some(0xCAFE),
     };
     let mut out = Vec::new();
     report.write("a", &mut out);
@@ -100,7 +104,7 @@ fn unknown_types_and_padding_are_skipped() {
     // APP, then a BYE alone with padding; RFC 5506 allows both without a report before.
     let compound = unhex("80cc0001 0000cafe a1cb0002 0000cafe 00000004");
     let report = Report::parse(&compound).unwrap();
-    assert_eq!(report, Report { bye: true, ..Report::default() });
+    assert_eq!(report, Report { bye: Some(0xCAFE), ..Report::default() });
 }
 
 #[test]
@@ -212,16 +216,98 @@ fn ntp_time_counts_from_1900() {
 }
 
 #[test]
-fn reports_are_spread_from_2_5_to_7_5_seconds() {
+fn reports_are_due_as_the_rfc_says() {
     let mut random = StdRng::seed_from_u64(1);
-    let intervals: Vec<_> = (0..1_000).map(|_| report_interval(&mut random).as_millis()).collect();
-    let (shortest, longest) = (intervals.iter().min().unwrap(), intervals.iter().max().unwrap());
-    assert!((2_500..2_600).contains(shortest) && (7_400..=7_500).contains(longest));
+    let range = |schedule: &Schedule, random: &mut StdRng| {
+        let intervals: Vec<_> = (0..4_000).map(|_| schedule.interval(random).as_millis()).collect();
+        let mean = intervals.iter().sum::<u128>() / 4_000;
+        (*intervals.iter().min().unwrap() / 10, mean / 100, *intervals.iter().max().unwrap() / 10)
+    };
+    let mut schedule = Schedule::default();
+    // 2.5 s, spread and divided by 1.22; then 5.
+    assert_eq!(range(&schedule, &mut random), (102, 20, 307));
+    schedule.handle_report(120);
+    assert_eq!(range(&schedule, &mut random), (205, 40, 615));
+    // Only reports as long as a datagram would take more than their share.
+    (0..200).for_each(|_| schedule.handle_report(1_400));
+    assert_eq!(range(&schedule, &mut random).2, 878);
+}
+
+const VOIP: VoipMetrics = VoipMetrics {
+    ssrc: 0xBEEF,
+    loss_rate: 13,
+    discard_rate: 2,
+    burst_density: 128,
+    gap_density: 3,
+    burst_ms: 160,
+    gap_ms: 4_000,
+    round_trip_ms: 80,
+    end_system_ms: 60,
+    rating: 84,
+    listening: 43,
+    conversational: 42,
+    buffer_ms: 40,
+    buffer_max_ms: 200,
+};
+
+#[test]
+fn an_extended_report_is_written_as_the_rfc_draws_it() {
+    let extended = Extended {
+        reference: Some(NtpTime(0x0102_0304_0506_0708)),
+        delay: Some(Delay { ssrc: 0xBEEF, last_reference: 0x0304_0506, delay: 0x8000 }),
+        voip: Some(VOIP),
+    };
+    let report = Report { ssrc: 0xCAFE, extended, ..Report::default() };
+    let mut out = Vec::new();
+    report.write("ab", &mut out);
+    assert_eq!(
+        hex(&out[24..]),
+        "80cf0011 0000cafe 04000002 01020304 05060708 05000003 0000beef 03040506 00008000 \
+         07000008 0000beef 0d028003 00a00fa0 0050003c 7f7f7f10 547f2b2a b0000028 00c800c8"
+    );
+    assert_eq!(Report::parse(&out), Ok(report));
+}
+
+#[test]
+fn blocks_of_other_types_and_lengths_are_skipped_and_broken_ones_refused() {
+    // Loss RLE of two words, a VoIP block that is too short, then a reference time twice.
+    let known =
+        "80cf000d 0000cafe 01000002 0000beef 00010002 07000001 0000beef 04000002 00000001 00000002 04000002 00000003 00000004";
+    let report = Report::parse(&unhex(known)).unwrap_err();
+    assert_eq!(report.to_string(), "header takes 56 octets of 52");
+    let known = known.replace("80cf000d", "80cf000c");
+    let extended = Report::parse(&unhex(&known)).unwrap().extended;
+    assert_eq!(extended, Extended { reference: Some(NtpTime(1 << 32 | 2)), ..Extended::default() });
+    for (broken, expected) in [
+        ("80cf0000", "header takes 4 octets of 0"),
+        ("80cf0002 0000cafe 04000002", "header takes 8 octets of 0"),
+        ("80cf0003 0000cafe 07000008 00000000", "header takes 32 octets of 4"),
+    ] {
+        assert_eq!(Report::parse(&unhex(broken)).unwrap_err().to_string(), expected, "{broken}");
+    }
+}
+
+#[test]
+fn a_receiver_learns_the_round_trip_too() {
+    let delay = Delay { ssrc: 1, last_reference: NtpTime(0x0000_0001_8000_0000).middle(), delay: 0x8000 };
+    assert_eq!(delay.round_trip(NtpTime(0x0000_0002_4000_0000)), Some(Duration::from_millis(250)));
+    assert_eq!(Delay { last_reference: 0, ..delay }.round_trip(NtpTime(1 << 40)), None);
+}
+
+#[test]
+fn a_stream_that_said_bye_is_reported_on_no_more() {
+    let start = epoch();
+    let mut reception = Reception::new(SampleRate::HZ_8000);
+    reception.handle_packet(start, &packet(7, 1, 0));
+    reception.handle_report(start, &Report { ssrc: 8, bye: Some(8), ..Report::default() });
+    assert!(reception.report(start).is_some());
+    reception.handle_report(start, &Report { ssrc: 7, bye: Some(7), ..Report::default() });
+    assert_eq!(reception.report(start), None);
 }
 
 proptest! {
     #[test]
-    fn any_bytes_are_read_or_refused(mut bytes in prop::collection::vec(any::<u8>(), 0..200), kind in 198u8..206) {
+    fn any_bytes_are_read_or_refused(mut bytes in prop::collection::vec(any::<u8>(), 0..200), kind in 198u8..209) {
         let _ = Report::parse(&bytes);
         if let [first, second, high, low, ..] = &mut bytes[..] {
             *first = *first & 0x3F | 0x80;

@@ -124,6 +124,30 @@ fn seeds_make_streams_repeatable_and_different() {
     assert_ne!(ssrc(1), ssrc(2));
 }
 
+#[test]
+fn a_stream_begins_in_the_lower_half_of_its_numbers() {
+    for seed in 0..200 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut sender = RtpSender::new(TYPES, &mut random);
+        assert!(sender.sequence.wire() < 1 << 15);
+        sender.begin_anew(&mut random);
+        assert!(sender.sequence.wire() < 1 << 15);
+    }
+}
+
+#[test]
+fn a_stream_begun_anew_is_another_on_the_same_clock() {
+    let mut random = StdRng::seed_from_u64(1);
+    let mut sender = RtpSender::new(TYPES, &mut random);
+    sender.next_audio(&[0; 160], 160);
+    let (ssrc, sequence, time) = (sender.ssrc(), sender.sequence, sender.time());
+    sender.begin_anew(&mut random);
+    assert_eq!((sender.sent(), sender.time()), ((0, 0), time));
+    assert!(sender.ssrc() != ssrc && sender.sequence != sequence.next());
+    let packet = RtpPacket::parse(Bytes::copy_from_slice(sender.next_audio(&[0; 160], 160))).unwrap();
+    assert_eq!((packet.ssrc, packet.marker, packet.timestamp), (sender.ssrc(), true, time));
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200), first in 0x80u8..=0xBF) {

@@ -12,7 +12,7 @@ fn key(suite: Suite, seed: u8) -> MasterKey {
 }
 
 fn pair(suite: Suite) -> (Sealer, Opener) {
-    (Sealer::new(&key(suite, 1)), Opener::new(key(suite, 1)))
+    (Sealer::new(key(suite, 1)), Opener::new(key(suite, 1)))
 }
 
 /// An RTP packet of 20 ms.
@@ -54,7 +54,7 @@ fn a_packet_of_libsrtp_is_opened() {
     let plain = hex("800f1234decafbadcafebabe abababababababababababababababab");
     let key = MasterKey::new(Suite::AesCm128Sha1_80, &master).unwrap();
     assert_eq!(Opener::new(key.clone()).open(&wire).unwrap(), plain);
-    assert_eq!(Sealer::new(&key).seal(&plain).unwrap(), wire);
+    assert_eq!(Sealer::new(key).seal(&plain).unwrap(), wire);
 }
 
 fn hex(text: &str) -> Vec<u8> {
@@ -116,7 +116,7 @@ fn forged_packets_leave_no_trace() {
             forged.extend([0; 16]);
             assert!(opener.open(&forged.into()).is_err());
         }
-        assert_eq!(opener.streams.len(), 0);
+        assert_eq!((opener.rtp.len(), opener.rtcp.len()), (0, 0));
         assert!(opener.open(&wire).is_ok());
     }
 }
@@ -157,29 +157,104 @@ fn extensions_and_contributors_stay_outside_the_cipher() {
 }
 
 #[test]
-fn a_key_that_comes_back_goes_on_where_it_was() {
-    let (one, other) = (key(Suite::AesCm128Sha1_80, 1), key(Suite::AeadAes128Gcm, 2));
-    let mut opener = Opener::new(one.clone());
-    let mut sealers = Sealers::new();
-    assert!(sealers.current().is_none());
-    for key in [Some(one.clone()), None, Some(other), Some(one)] {
-        let is_one = key.as_ref() == Some(opener.key());
-        sealers.choose(key);
-        let wire = sealers.current().map(|sealer| sealer.seal_rtcp(&report(1)).unwrap().freeze());
-        // Sealed under an index that was there before, it would be refused.
-        assert_eq!(wire.is_some_and(|wire| opener.open_rtcp(&wire).is_ok()), is_one);
+fn a_header_of_any_length_is_told_without_memory() {
+    for (contributors, extension) in [(0, None), (3, None), (15, None), (0, Some(0)), (0, Some(5)), (2, Some(1))] {
+        let mut plain = packet(1, 1);
+        plain[0] = 0x80 | contributors | u8::from(extension.is_some()) << 4;
+        let payload = plain.split_off(12);
+        plain.extend(vec![7; usize::from(contributors) * 4]);
+        if let Some(words) = extension {
+            plain.extend([0xBE, 0xDE, 0, words]);
+            plain.extend(vec![9; usize::from(words) * 4]);
+        }
+        let length = plain.len();
+        plain.extend(payload);
+        let header = header(&plain).unwrap();
+        assert_eq!(told_length(&header), length, "{contributors} {extension:?}");
+        assert_eq!((header.csrc.capacity(), header.extensions.capacity()), (0, 0));
     }
-    assert_eq!(sealers.all.len(), 2);
+}
+
+/// How long the library takes a header to be, seen by where it begins to encrypt.
+fn told_length(header: &Header) -> usize {
+    let zeros = [0; 200];
+    let sealed = key(Suite::AeadAes128Gcm, 1).context().encrypt_rtp_with_header(&zeros, header).unwrap();
+    sealed[..200].iter().position(|octet| *octet != 0).unwrap()
 }
 
 #[test]
-fn a_peer_has_few_streams() {
+fn a_key_that_comes_back_goes_on_where_it_was() {
+    let (one, other) = (key(Suite::AesCm128Sha1_80, 1), key(Suite::AeadAes128Gcm, 2));
+    let mut sealer = Sealer::new(one.clone());
+    // Over a roll-over, which a new state could not know of.
+    let wires: Vec<Bytes> = (0..70_000_u32).map(|index| sealed(&mut sealer, &packet(1, index as u16))).collect();
+    let mut openers = Openers::new();
+    assert!(openers.current().is_none());
+    openers.choose(Some(one.clone()));
+    for wire in wires[..69_000].iter().step_by(50) {
+        openers.current().unwrap().open(wire).unwrap();
+    }
+    for between in [None, Some(other)] {
+        openers.choose(between.clone());
+        assert_eq!(openers.current().is_some(), between.is_some());
+        openers.choose(Some(one.clone()));
+        let opener = openers.current().unwrap();
+        assert_eq!(opener.open(&wires[68_950]), Err(Error::NotAuthentic));
+        assert_eq!(opener.open(&wires[100]), Err(Error::NotAuthentic));
+    }
+    assert!(openers.current().unwrap().open(&wires[69_500]).is_ok());
+}
+
+#[test]
+fn of_many_keys_the_oldest_is_forgotten() {
+    let keys: Vec<MasterKey> = (0..20).map(|seed| key(Suite::AeadAes128Gcm, seed)).collect();
+    let mut openers = Openers::new();
+    for key in &keys {
+        openers.choose(Some(key.clone()));
+        openers.choose(Some(key.clone()));
+    }
+    let before: Vec<&MasterKey> = openers.before.iter().map(Opener::key).collect();
+    assert_eq!(before, keys[19 - KEYS_MAX..19].iter().collect::<Vec<_>>());
+    assert_eq!(openers.current().unwrap().key(), &keys[19]);
+}
+
+#[test]
+fn a_forged_first_packet_does_not_shift_the_window() {
+    for suite in SUITES {
+        let (mut sealer, mut opener) = pair(suite);
+        // The stream is known by its report, but none of its audio came.
+        assert!(opener.open_rtcp(&sealer.seal_rtcp(&report(1)).unwrap().freeze()).is_ok());
+        let mut forged = packet(1, 20_000);
+        forged.extend([0; 16]);
+        assert_eq!(opener.open(&forged.into()), Err(Error::NotAuthentic));
+        assert!(opener.open(&sealed(&mut sealer, &packet(1, 7))).is_ok(), "{suite:?}");
+        // The other way round: an index far ahead.
+        let (mut sealer, mut opener) = pair(suite);
+        assert!(opener.open(&sealed(&mut sealer, &packet(1, 7))).is_ok());
+        let wire = sealer.seal_rtcp(&report(1)).unwrap().freeze();
+        let mut forged = wire.to_vec();
+        let at = wire.len() - INDEX - suite.profile().rtcp_auth_tag_len();
+        forged[at + 1] = 0x70;
+        assert_eq!(opener.open_rtcp(&forged.into()), Err(Error::NotAuthentic));
+        assert!(opener.open_rtcp(&wire).is_ok(), "{suite:?}");
+    }
+}
+
+#[test]
+fn a_peer_has_a_bounded_number_of_streams_and_none_is_forgotten() {
     let (mut sealer, mut opener) = pair(Suite::AeadAes128Gcm);
-    let open = |opener: &mut Opener, wire: &Bytes| opener.open(wire).is_ok();
-    let taken = (0..20).filter(|ssrc| open(&mut opener, &sealed(&mut sealer, &packet(*ssrc, 1)))).count();
+    let of = |stream: u16, sequence| {
+        let mut packet = packet(1, sequence);
+        packet[8..10].copy_from_slice(&stream.to_be_bytes());
+        packet
+    };
+    let first: Vec<Bytes> = (0..300).map(|stream| sealed(&mut sealer, &of(stream, 1))).collect();
+    let taken = first.iter().filter(|wire| opener.open(wire).is_ok()).count();
     assert_eq!(taken, STREAMS_MAX);
-    // One that was there is known again, and so is what it sent.
-    assert!(open(&mut opener, &sealed(&mut sealer, &packet(0, 2))));
+    // One that was there goes on, and nothing of it comes twice.
+    assert!(opener.open(&sealed(&mut sealer, &of(0, 2))).is_ok());
+    assert_eq!(opener.open(&first[0]), Err(Error::NotAuthentic));
+    assert_eq!(opener.open(&sealed(&mut sealer, &of(299, 2))), Err(Error::NotAuthentic));
 }
 
 #[test]

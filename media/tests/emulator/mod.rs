@@ -1,5 +1,8 @@
 //! A seeded network between an RTP sender and a jitter buffer, in virtual time.
 
+// Each test binary uses its part of it.
+#![allow(dead_code)]
+
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -19,6 +22,8 @@ pub struct Network {
     pub seed: u64,
     /// Of 100 packets, this many are lost.
     pub loss_percent: u32,
+    /// Packets that are lost one after the other, on the mean (Gilbert's model); none of it: each by itself.
+    pub burst: Option<f64>,
     /// Of 100 packets, this many come twice.
     pub duplicate_percent: u32,
     /// Delay of each packet beyond the fastest, evenly from 0 to this.
@@ -35,32 +40,42 @@ pub struct Heard {
     pub frames: Vec<SharedFrame>,
     /// Time of the last tick.
     pub end: Instant,
+    /// Which of the packets sent never came.
+    pub lost: Vec<usize>,
 }
 
 /// Sends `audio` one frame each 20 ms over the network, and plays it on ticks 7 ms out of phase with the sender.
 pub fn call(network: Network, types: PayloadTypes, audio: &[u8]) -> Heard {
     let mut random = StdRng::seed_from_u64(network.seed);
     let mut sender = RtpSender::new(types, &mut random);
-    let mut arrivals = Vec::new();
+    let (mut arrivals, mut lost) = (Vec::new(), Vec::new());
+    let mut path = Path::new(network);
     for (index, payload) in audio.chunks_exact(FRAME_SAMPLES).enumerate() {
         let packet = Bytes::copy_from_slice(sender.next_audio(payload, FRAME_SAMPLES as u32));
         let sent = FRAME * index as u32;
-        for _ in 0..network.copies(&mut random) {
+        let copies = path.copies(&mut random);
+        lost.extend((copies == 0).then_some(index));
+        for _ in 0..copies {
             arrivals.push((network.arrival(sent, &mut random), packet.clone()));
         }
     }
     arrivals.sort_by_key(|(at, _)| *at);
-    play(arrivals, types, audio.len() / FRAME_SAMPLES + 15)
+    Heard { lost, ..play(arrivals, types, audio.len() / FRAME_SAMPLES + 15) }
 }
 
-/// Sends `audio`, octets in the call's law, in packets of a codec and a packet time, and plays it.
-#[allow(dead_code)]
+/// Sends `audio`, octets in the call's law, in packets of a codec, Opus with FEC, and of a packet time, and plays it.
 pub fn packed(network: Network, codec: LineCodec, ptime: Duration, audio: &[u8]) -> Heard {
+    wished(network, (codec, OpusWishes { fec: true, ..OpusWishes::default() }), ptime, audio)
+}
+
+/// The same in Opus as the peer wishes it.
+pub fn wished(network: Network, (codec, wishes): (LineCodec, OpusWishes), ptime: Duration, audio: &[u8]) -> Heard {
     let mut random = StdRng::seed_from_u64(network.seed);
     let types = PayloadTypes::of(codec);
     let mut sender = RtpSender::new(types, &mut StdRng::seed_from_u64(1));
-    let mut packer = Packer::new(codec, ptime, OpusWishes { fec: true, ..OpusWishes::default() });
-    let mut arrivals = Vec::new();
+    let mut packer = Packer::new(codec, ptime, wishes);
+    let mut path = Path::new(network);
+    let (mut arrivals, mut lost, mut sent) = (Vec::new(), Vec::new(), 0);
     for (index, frame) in audio.as_chunks::<FRAME_SAMPLES>().0.iter().enumerate() {
         let at = FRAME * index as u32;
         let mut packets = Vec::new();
@@ -74,13 +89,16 @@ pub fn packed(network: Network, codec: LineCodec, ptime: Duration, audio: &[u8])
             }
         }
         for packet in packets {
-            for _ in 0..network.copies(&mut random) {
+            let copies = path.copies(&mut random);
+            lost.extend((copies == 0).then_some(sent));
+            sent += 1;
+            for _ in 0..copies {
                 arrivals.push((network.arrival(at, &mut random), packet.clone()));
             }
         }
     }
     arrivals.sort_by_key(|(at, _)| *at);
-    play(arrivals, types, audio.len() / FRAME_SAMPLES + 15)
+    Heard { lost, ..play(arrivals, types, audio.len() / FRAME_SAMPLES + 15) }
 }
 
 /// Feeds packets at their times and plays `ticks` frames.
@@ -100,17 +118,45 @@ pub fn play(arrivals: Vec<(Duration, Bytes)>, types: PayloadTypes, ticks: usize)
             buffer.playout(end)
         })
         .collect();
-    Heard { buffer, frames, end }
+    Heard { buffer, frames, end, lost: Vec::new() }
 }
 
-impl Network {
-    fn copies(&self, random: &mut StdRng) -> u32 {
-        let lost = random.random_range(0..100) < self.loss_percent;
-        let twice = random.random_range(0..100) < self.duplicate_percent;
+/// The network while packets go over it.
+pub struct Path {
+    network: Network,
+    /// In a burst of loss.
+    bad: bool,
+}
+
+impl Path {
+    /// Nothing lost yet.
+    pub fn new(network: Network) -> Self {
+        Self { network, bad: false }
+    }
+
+    /// How often the next packet arrives.
+    pub fn copies(&mut self, random: &mut StdRng) -> u32 {
+        let lost = self.loses(random);
+        let twice = random.random_range(0..100) < self.network.duplicate_percent;
         u32::from(!lost) * (1 + u32::from(twice))
     }
 
-    fn arrival(&self, sent: Duration, random: &mut StdRng) -> Duration {
+    fn loses(&mut self, random: &mut StdRng) -> bool {
+        let Some(burst) = self.network.burst else {
+            return random.random_range(0..100) < self.network.loss_percent;
+        };
+        // From bad to good once a mean burst; from good to bad as often as makes the share of bad ones right.
+        let loss = f64::from(self.network.loss_percent) / 100.0;
+        let end = 1.0 / burst;
+        let begin = end * loss / (1.0 - loss);
+        self.bad = if self.bad { random.random_range(0.0..1.0) >= end } else { random.random_range(0.0..1.0) < begin };
+        self.bad
+    }
+}
+
+impl Network {
+    /// When a packet that was sent then arrives.
+    pub fn arrival(&self, sent: Duration, random: &mut StdRng) -> Duration {
         let jitter = random.random_range(0..=self.jitter_ms * 1_000);
         let at = sent + Duration::from_micros(jitter.into());
         match self.stall_ms {
@@ -122,6 +168,6 @@ impl Network {
 
 /// Where virtual time starts.
 #[allow(clippy::disallowed_methods)]
-fn epoch() -> Instant {
+pub fn epoch() -> Instant {
     Instant::now()
 }

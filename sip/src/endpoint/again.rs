@@ -4,7 +4,7 @@
 //! 300-302         at the Contacts, the best first, if that is wanted; none twice, and never from sips: to sip:
 //! 422             with the session that is asked for
 //! 491             after 2.1 to 4 s
-//! 500-599         after its Retry-After, if that is short
+//! 500-599         after its Retry-After, if that is short and it is no 503
 //! other, not 6xx  at the next Contact of a 3xx before
 //! ```
 //! It is another transaction of the same call: Call-ID and From tag stay, the CSeq goes up by one (RFC 3261 §8.1.3.4, §8.1.3.5).
@@ -18,7 +18,7 @@ use super::session;
 use super::usages::{Cancel, Phase};
 use super::{Endpoint, OutboundInvite, Redirects};
 use crate::flow::Flow;
-use crate::message::{CSeq, Contacts, Request, Response, name};
+use crate::message::{CSeq, Contacts, Method, Request, Response, name};
 use crate::uri::{NameAddr, Uri};
 
 /// Times that one call's INVITE is sent again; loops of proxies and refusals end there.
@@ -31,8 +31,6 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(10);
 /// What is kept of our INVITE until it is answered.
 #[derive(Debug)]
 pub(super) struct Invitation {
-    /// As it was sent last, without Via and Contact.
-    pub request: Request,
     next_hop: Option<Uri>,
     flow: Option<Flow>,
     redirects: Redirects,
@@ -42,38 +40,42 @@ pub(super) struct Invitation {
     contacts: VecDeque<Uri>,
     /// How often it was sent again.
     again: u8,
-    /// When it is sent again.
-    pub again_at: Option<Instant>,
+    /// When it is sent again, and as what: without Via and CSeq of its own yet.
+    next: Option<(Instant, Box<Request>)>,
 }
 
 impl Invitation {
-    pub fn new(request: Request, invite: &OutboundInvite) -> Self {
+    pub fn new(invite: &OutboundInvite) -> Self {
         Self {
-            been: vec![request.uri.clone()],
-            request,
             next_hop: invite.next_hop.clone(),
             flow: invite.flow,
             redirects: invite.redirects,
+            been: vec![invite.request_uri.clone()],
             contacts: VecDeque::new(),
             again: 0,
-            again_at: None,
+            next: None,
         }
     }
 
-    /// Takes the next Contact that we have not been at.
-    fn redirect(&mut self) -> Option<Uri> {
+    /// When it is sent again.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.next.as_ref().map(|(at, _)| *at)
+    }
+
+    /// Aims the INVITE at the next Contact that it has not been at, if there is one.
+    fn redirect(&mut self, request: &mut Request) -> Option<Duration> {
         let Self { contacts, been, .. } = self;
         let next = std::iter::from_fn(|| contacts.pop_front()).find(|uri| !been.iter().any(|old| old.equivalent(uri)))?;
         been.push(next.clone());
-        self.request.uri = next.clone();
-        Some(next)
+        request.uri = next;
+        Some(Duration::ZERO)
     }
 
-    fn add_contacts(&mut self, response: &Response) {
+    fn add_contacts(&mut self, request: &Request, response: &Response) {
         let Ok(Contacts::These(contacts)) = response.headers.contacts() else {
             return;
         };
-        let secure = is_secure(&self.request.uri);
+        let secure = is_secure(&request.uri);
         let mut uris: Vec<(u16, Uri)> =
             contacts.into_iter().filter_map(|contact| Some((quality(&contact), target(contact.uri)?))).collect();
         uris.retain(|(_, uri)| !secure || is_secure(uri));
@@ -106,8 +108,11 @@ fn target(uri: Uri) -> Option<Uri> {
 
 impl Endpoint {
     /// A final refusal of our first INVITE: true when the INVITE is sent again for it, now or later. Whatever else may lead to another one
-    /// belongs here.
-    pub(super) fn try_again(&mut self, now: Instant, number: u64, response: &Response) -> bool {
+    /// is a row here: it changes the request and says how long it waits.
+    pub(super) fn try_again(&mut self, now: Instant, client: u64, number: u64, response: &Response) -> bool {
+        let Some(mut request) = self.clients.table.get(&client).map(|transaction| Box::new(transaction.request.clone())) else {
+            return false;
+        };
         let Some(usage) = self.usages.table.get_mut(&number) else {
             return false;
         };
@@ -117,31 +122,30 @@ impl Endpoint {
         let follows = invitation.redirects == Redirects::Follow && invitation.flow.is_none();
         let wait = match response.status.code() {
             300..=302 if follows => {
-                invitation.add_contacts(response);
-                invitation.redirect().map(|_| Duration::ZERO)
+                invitation.add_contacts(&request, response);
+                invitation.redirect(&mut request)
             }
-            422 => self.raise_session(number, response).then_some(Duration::ZERO),
+            422 => self.raise_session(number, response, &mut request),
             491 => Some(self.glare_wait(true)),
-            500..=599 => retry_after(response).or_else(|| invitation.redirect().map(|_| Duration::ZERO)),
-            303..=499 => invitation.redirect().map(|_| Duration::ZERO),
+            // Who has no room is not asked again: that is what fills it.
+            503 | 303..=499 => invitation.redirect(&mut request),
+            500..=599 => retry_after(response).or_else(|| invitation.redirect(&mut request)),
             _ => None,
         };
         let Some(wait) = wait else {
             return false;
         };
-        let Some(usage) = self.usages.table.get_mut(&number) else {
-            return false;
-        };
         // The transaction before only repeats its ACK from now on.
-        usage.phase = Phase::Inviting { client: 0, cancel: Cancel::No };
-        if let Some(invitation) = &mut usage.invitation {
-            invitation.again += 1;
-            invitation.again_at = Some(now + wait);
+        self.release(client);
+        if let Some(usage) = self.usages.table.get_mut(&number) {
+            usage.phase = Phase::Inviting { client: 0, cancel: Cancel::No };
+            if let Some(invitation) = &mut usage.invitation {
+                invitation.again += 1;
+                invitation.next = Some((now + wait, request));
+            }
         }
-        match wait.is_zero() {
-            true => self.send_again(now, number),
-            false => self.rearm_usage(number),
-        }
+        self.send_again(now, number);
+        self.rearm_usage(number);
         true
     }
 
@@ -150,31 +154,28 @@ impl Endpoint {
         let Some(usage) = self.usages.table.get_mut(&number) else {
             return;
         };
-        let Some(invitation) = usage.invitation.as_mut().filter(|invitation| invitation.again_at.is_some_and(|at| at <= now))
-        else {
+        let Some(invitation) = &mut usage.invitation else {
             return;
         };
-        invitation.again_at = None;
-        let cseq = CSeq::new(usage.dialog.next_number(), invitation.request.method.clone());
-        invitation.request.headers.set(name::CSEQ, cseq.to_string());
-        usage.dialog.redirect(invitation.request.uri.clone());
-        let request = invitation.request.clone();
+        let Some((_, mut request)) = invitation.next.take_if(|(at, _)| *at <= now) else {
+            return;
+        };
+        request.headers.remove(name::VIA);
+        request.headers.set(name::CSEQ, CSeq::new(usage.dialog.next_number(), Method::INVITE).to_string());
+        usage.dialog.redirect(request.uri.clone());
         let (flow, uri) = (invitation.flow, invitation.next_hop.clone().unwrap_or_else(|| request.uri.clone()));
-        self.send_first(now, flow, &uri, request, ClientUser::Invite(number));
+        self.send_first(now, flow, &uri, *request, ClientUser::Invite(number));
     }
 
-    /// A 422 to our first INVITE: asks for the session that the other side wants at least. False if that is not more than we asked for.
-    fn raise_session(&mut self, number: u64, response: &Response) -> bool {
-        let (Some(least), Some(usage)) = (session::min_se(&response.headers), self.usages.table.get_mut(&number)) else {
-            return false;
-        };
-        let Some(invitation) = usage.invitation.as_mut().filter(|_| self.config.session_expires.is_some()) else {
-            return false;
-        };
-        let raised = least > usage.session_least;
-        usage.session_least = usage.session_least.max(least);
-        session::push_wish(&mut invitation.request.headers, &self.config, None, usage.session_least);
-        raised
+    /// A 422 to our first INVITE: asks for the session that the other side wants at least, unless that is no more than we asked for.
+    fn raise_session(&mut self, number: u64, response: &Response, request: &mut Request) -> Option<Duration> {
+        let (least, usage) = (session::min_se(&response.headers)?, self.usages.table.get_mut(&number)?);
+        if self.config.session_expires.is_none() || least <= usage.session_least {
+            return None;
+        }
+        usage.session_least = least;
+        session::push_wish(&mut request.headers, &self.config, None, least);
+        Some(Duration::ZERO)
     }
 }
 

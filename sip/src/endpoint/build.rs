@@ -65,7 +65,7 @@ impl Endpoint {
         response
     }
 
-    fn finish_response(&self, response: &mut Response, to_tag: &str) {
+    pub(super) fn finish_response(&self, response: &mut Response, to_tag: &str) {
         if response.status != StatusCode::TRYING && !to_tag.is_empty() {
             response.headers.set_to_tag(to_tag);
         }

@@ -13,6 +13,9 @@ use crate::flow::Transmit;
 use crate::message::{CSeq, Method, Request, Response, StatusCode, name};
 use crate::transaction::{Action, Client, InviteClient};
 
+/// What an ACK or CANCEL has of its INVITE beside what names it, since neither can be challenged (RFC 3261 §22.1).
+pub(super) const CREDENTIALS: [&str; 2] = [name::AUTHORIZATION, name::PROXY_AUTHORIZATION];
+
 /// Who waits for the response.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum ClientUser {
@@ -26,6 +29,12 @@ pub(super) enum ClientUser {
     Update(u64),
     /// Nobody: a CANCEL, a PRACK, or the BYE to a fork.
     Nobody,
+    /// Who sent a request outside of dialogs.
+    Outside(u64),
+    /// The dialog in which a transfer is told of.
+    Notify(u64),
+    /// The dialog that is to be transferred.
+    Refer(u64),
 }
 
 /// One request of ours.
@@ -125,6 +134,7 @@ impl Endpoint {
             }
         }
         let Way { flow, peer, .. } = way;
+        self.set_contact(user, &mut request, &flow);
         let branch = request.headers.top_via().ok().and_then(|via| via.branch().map(str::to_owned));
         let key = key(&branch.unwrap_or_default(), &request.method);
         let times = self.config.times;
@@ -203,6 +213,7 @@ impl Endpoint {
                 }
                 (Action::Deliver, Some(response)) if transaction.blames_way(response.status) && self.fail_over(now, id) => {}
                 (Action::TimedOut, _) if self.fail_over(now, id) => {}
+                (Action::Deliver, Some(response)) if self.answer_challenge(now, id, response) => {}
                 (Action::Deliver, Some(response)) => match user {
                     ClientUser::Invite(usage) => {
                         self.handle_invite_response(now, id, usage, response);
@@ -210,14 +221,20 @@ impl Endpoint {
                     ClientUser::Reinvite(usage) => self.handle_reinvite_response(now, id, usage, response),
                     ClientUser::Update(usage) => self.handle_update_response(now, usage, Some(response)),
                     ClientUser::Bye(usage) if response.status.is_final() => self.finish(usage),
-                    ClientUser::Bye(_) | ClientUser::Nobody => {}
+                    ClientUser::Outside(number) if response.status.is_final() => self.finish_outside(number, response),
+                    ClientUser::Bye(_) | ClientUser::Nobody | ClientUser::Outside(_) => {}
+                    ClientUser::Notify(usage) => self.handle_notify_response(now, usage, Some(response.status)),
+                    ClientUser::Refer(usage) => self.handle_refer_response(usage, response),
                 },
                 (Action::TimedOut, _) => match user {
                     ClientUser::Invite(usage) => self.handle_invite_timeout(usage),
                     ClientUser::Reinvite(usage) => self.fail_reinvite(now, usage, StatusCode::REQUEST_TIMEOUT),
                     ClientUser::Update(usage) => self.handle_update_response(now, usage, None),
                     ClientUser::Bye(usage) => self.finish(usage),
+                    ClientUser::Outside(number) => self.lose_outside(number),
                     ClientUser::Nobody => {}
+                    ClientUser::Notify(usage) => self.handle_notify_response(now, usage, None),
+                    ClientUser::Refer(usage) => self.handle_refer_lost(usage, StatusCode::REQUEST_TIMEOUT),
                 },
                 (Action::Terminated, _) => drop(self.remove_client(id)),
                 (Action::Ack | Action::Deliver, None) => {}
@@ -239,6 +256,9 @@ pub(super) fn derived(invite: &Request, method: Method, to: &str) -> Request {
     copy(name::ROUTE, usize::MAX);
     for name in [name::MAX_FORWARDS, name::FROM, name::CALL_ID, name::USER_AGENT] {
         copy(name, 1);
+    }
+    for name in CREDENTIALS {
+        copy(name, usize::MAX);
     }
     headers.push(name::TO, to);
     let number = invite.headers.cseq().map_or(0, |cseq| cseq.number);

@@ -9,6 +9,7 @@ pub(super) enum Owner {
     Client(u64),
     Server(u64),
     Dialog(u64),
+    Transfers(u64),
 }
 
 /// Each owner has at most one deadline and remembers it, so that a change costs two tree operations and no scan.

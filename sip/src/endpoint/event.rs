@@ -4,6 +4,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use super::outside::{RequestId, Series};
+use super::{ReferOutcome, Referral};
 use crate::dialog::DialogId;
 use crate::flow::Flow;
 use crate::message::{Request, Response, StatusCode};
@@ -25,6 +27,8 @@ pub enum Event {
     Cancelled {
         /// Which dialog.
         dialog: DialogId,
+        /// Its Reason header (RFC 3326), if any: all lines of it.
+        reason: Option<String>,
     },
     /// The ACK to our 200 (first or re-INVITE) came.
     Confirmed {
@@ -77,7 +81,7 @@ pub enum Event {
     HungUp {
         /// Which dialog.
         dialog: DialogId,
-        /// Its Reason header (RFC 3326), if any.
+        /// Its Reason header (RFC 3326), if any: all lines of it.
         reason: Option<String>,
     },
     /// An INFO came, `application/dtmf-relay` say; 200 is already sent.
@@ -86,6 +90,35 @@ pub enum Event {
         dialog: DialogId,
         /// The INFO with its body.
         request: Box<Request>,
+    },
+    /// The peer asks us to call somebody else in its place (RFC 3515). Answer with `accept_refer` or `refuse_refer` within
+    /// [`REFER_ANSWER_MAX`](super::REFER_ANSWER_MAX); then it is refused with 603.
+    Referred {
+        /// Which dialog.
+        dialog: DialogId,
+        /// Whom to call.
+        referral: Box<Referral>,
+    },
+    /// Our REFER goes on: 202 is its acceptance, 1xx what the peer's call was answered with.
+    ReferProgress {
+        /// Which dialog.
+        dialog: DialogId,
+        /// 100-299.
+        status: StatusCode,
+    },
+    /// Our REFER is decided: once for each.
+    ReferEnded {
+        /// Which dialog.
+        dialog: DialogId,
+        /// How.
+        outcome: ReferOutcome,
+    },
+    /// Another call took this one's place (RFC 3891); our BYE is on its way.
+    Replaced {
+        /// Which dialog.
+        dialog: DialogId,
+        /// The one that goes on.
+        by: DialogId,
     },
     /// The callee's phone rings, or sends early media (any 101-199). A forked INVITE brings it from several phones: the last with SDP is
     /// the one to be heard.
@@ -123,6 +156,22 @@ pub enum Event {
         /// The dialog as `invite` returned it.
         dialog: DialogId,
     },
+    /// The final answer to a request outside of dialogs. A 401 or 407 is one that our credentials do not answer.
+    Responded {
+        /// Which request.
+        request: RequestId,
+        /// 200-699.
+        response: Box<Response>,
+        /// For the next request.
+        series: Box<Series>,
+    },
+    /// Nobody answered a request outside of dialogs, or it could not be sent.
+    Unanswered {
+        /// Which request.
+        request: RequestId,
+        /// For the next request.
+        series: Box<Series>,
+    },
     /// Nothing more will come: exactly once for each dialog, and last.
     Terminated {
         /// Which dialog; as `invite` returned it if never answered.
@@ -131,11 +180,12 @@ pub enum Event {
 }
 
 impl Event {
-    /// Which dialog it is of; [`Event::Answered`] goes by the name before.
-    pub fn dialog(&self) -> &DialogId {
+    /// Which dialog it is of, if of any; [`Event::Answered`] goes by the name before.
+    pub fn dialog(&self) -> Option<&DialogId> {
         match self {
+            Self::Responded { .. } | Self::Unanswered { .. } => None,
             Self::Invited { dialog, .. }
-            | Self::Cancelled { dialog }
+            | Self::Cancelled { dialog, .. }
             | Self::Confirmed { dialog, .. }
             | Self::AckTimedOut { dialog }
             | Self::Reinvited { dialog, .. }
@@ -145,11 +195,15 @@ impl Event {
             | Self::SessionExpired { dialog }
             | Self::HungUp { dialog, .. }
             | Self::Info { dialog, .. }
+            | Self::Referred { dialog, .. }
+            | Self::ReferProgress { dialog, .. }
+            | Self::ReferEnded { dialog, .. }
+            | Self::Replaced { dialog, .. }
             | Self::Ringing { dialog, .. }
             | Self::Answered { early: dialog, .. }
             | Self::Refused { dialog, .. }
             | Self::TimedOut { dialog }
-            | Self::Terminated { dialog } => dialog,
+            | Self::Terminated { dialog } => Some(dialog),
         }
     }
 
@@ -167,10 +221,16 @@ impl Event {
             Self::SessionExpired { .. } => "SessionExpired",
             Self::HungUp { .. } => "HungUp",
             Self::Info { .. } => "Info",
+            Self::Referred { .. } => "Referred",
+            Self::ReferProgress { .. } => "ReferProgress",
+            Self::ReferEnded { .. } => "ReferEnded",
+            Self::Replaced { .. } => "Replaced",
             Self::Ringing { .. } => "Ringing",
             Self::Answered { .. } => "Answered",
             Self::Refused { .. } => "Refused",
             Self::TimedOut { .. } => "TimedOut",
+            Self::Responded { .. } => "Responded",
+            Self::Unanswered { .. } => "Unanswered",
             Self::Terminated { .. } => "Terminated",
         }
     }
@@ -178,7 +238,10 @@ impl Event {
 
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {}", self.name(), self.dialog())
+        match self.dialog() {
+            Some(dialog) => write!(f, "{} of {dialog}", self.name()),
+            None => f.write_str(self.name()),
+        }
     }
 }
 
@@ -197,7 +260,7 @@ pub struct OutboundInvite {
     /// Who is called, as shown.
     pub to: NameAddr,
     /// Headers beside those that every INVITE has. Default none.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(String, String)>,
     /// Our offer; without one the callee makes it in its 200. Default none.
     pub sdp: Option<String>,
     /// What a 3xx does. Default [`Redirects::Report`].
@@ -232,7 +295,7 @@ impl fmt::Debug for OutboundInvite {
             .field("flow", flow)
             .field("from", from)
             .field("to", to);
-        let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
+        let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
         text.field("headers", &names).field("sdp", &sdp.as_ref().map(String::len)).field("redirects", redirects).finish()
     }
 }

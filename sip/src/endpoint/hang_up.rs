@@ -53,6 +53,7 @@ impl Endpoint {
             return;
         };
         self.send_due_ack(number, None);
+        self.refuse_asked(now, number);
         self.refuse_pending(now, number, StatusCode::REQUEST_TERMINATED, None);
         self.refuse_update(now, &name, StatusCode::REQUEST_TERMINATED);
         let Some(usage) = self.usages.table.get_mut(&number) else {
@@ -85,8 +86,10 @@ impl Endpoint {
         clients.sort_unstable();
         for client in clients {
             self.fail_over(now, client);
-            if let Some(client) = self.remove_client(client) {
-                self.fail_user(now, client.user);
+            if let Some(transaction) = self.remove_client(client)
+                && self.is_waited_for(client, transaction.user)
+            {
+                self.fail_user(now, transaction.user);
             }
         }
         if !flow.transport.is_reliable() {
@@ -102,6 +105,15 @@ impl Endpoint {
         }
     }
 
+    /// Whether a re-INVITE's transaction is the one that its dialog waits for, and not one that was answered.
+    fn is_waited_for(&self, client: u64, user: ClientUser) -> bool {
+        let ClientUser::Reinvite(number) = user else {
+            return true;
+        };
+        let reinvite = self.usages.table.get(&number).and_then(|usage| usage.reinvite.as_ref());
+        reinvite.is_some_and(|reinvite| reinvite.client == client)
+    }
+
     /// A request cannot be sent on any way.
     pub(super) fn fail_user(&mut self, now: Instant, user: ClientUser) {
         match user {
@@ -110,6 +122,9 @@ impl Endpoint {
             ClientUser::Reinvite(number) => self.fail_reinvite(now, number, StatusCode::SERVICE_UNAVAILABLE),
             ClientUser::Update(number) => self.fail_update(now, number),
             ClientUser::Nobody => {}
+            ClientUser::Outside(number) => self.lose_outside(number),
+            ClientUser::Notify(number) => self.handle_notify_response(now, number, None),
+            ClientUser::Refer(number) => self.handle_refer_lost(number, StatusCode::SERVICE_UNAVAILABLE),
         }
     }
 
@@ -134,7 +149,7 @@ impl Endpoint {
         };
         if usage.pending.take_if(|pending| pending.transaction == server).is_some() && matches!(usage.phase, Phase::Invited) {
             let dialog = usage.name.clone();
-            self.events.push_back(Event::Cancelled { dialog });
+            self.events.push_back(Event::Cancelled { dialog, reason: None });
             self.finish(number);
         }
     }

@@ -8,9 +8,9 @@ use super::build::push_retry_after;
 use super::incoming::Incoming;
 use super::reinvite::Reinvite;
 use super::usages::{AfterAck, Phase};
-use super::{Endpoint, Event, Rejection, session};
+use super::{Endpoint, Event, Rejection, info, session};
 use crate::flow::Transport;
-use crate::message::{Method, StatusCode, name};
+use crate::message::{Method, Response, StatusCode};
 
 /// Longest wait asked of a peer whose INVITE overlaps its last one, in seconds (RFC 3261 §14.2).
 const OVERLAP_RETRY_SECONDS: u64 = 10;
@@ -28,7 +28,7 @@ impl Endpoint {
             Phase::Inviting { client, .. } => self.clients.table.get_mut(client),
             _ => None,
         };
-        let fork = fork.and_then(|transaction| transaction.fork_of(incoming.from_tag()));
+        let fork = fork.and_then(|transaction| transaction.fork_of(&incoming.from_tag));
         let dialog = fork.map_or(&mut usage.dialog, |fork| &mut fork.dialog);
         if !dialog.handle_request_cseq(incoming.cseq.number) {
             return self.refuse_statelessly(&incoming, StatusCode::SERVER_INTERNAL_ERROR, None);
@@ -40,10 +40,13 @@ impl Endpoint {
         match incoming.request.method {
             Method::BYE => self.handle_bye(now, number, &incoming),
             Method::INVITE => self.handle_reinvite(now, number, &incoming),
+            Method::NOTIFY => self.handle_notify(now, number, &incoming),
             Method::OPTIONS => {
                 let response = self.options_response(&incoming.request, "");
                 self.respond_statelessly(&incoming, response);
             }
+            Method::REFER => self.handle_refer(now, number, incoming),
+            Method::SUBSCRIBE => self.handle_subscribe(now, number, &incoming),
             Method::PRACK => self.handle_prack(now, number, incoming),
             Method::UPDATE => self.handle_update(now, number, &incoming),
             _ => self.handle_info(now, number, incoming),
@@ -86,8 +89,9 @@ impl Endpoint {
         }
         self.answer_in_dialog(now, incoming, StatusCode::OK, None);
         self.refuse_pending(now, number, StatusCode::REQUEST_TERMINATED, None);
+        self.refuse_asked(now, number);
         if !matches!(phase, Phase::Ending) {
-            let reason = incoming.request.headers.get(name::REASON).map(str::to_owned);
+            let reason = incoming.reason();
             self.events.push_back(Event::HungUp { dialog, reason });
         }
         self.finish(number);
@@ -138,6 +142,9 @@ impl Endpoint {
             return self.answer_in_dialog(now, &incoming, StatusCode::CALL_DOES_NOT_EXIST, None);
         }
         let dialog = usage.name.clone();
+        if let Some(refusal) = info::refuse(&incoming.request) {
+            return self.answer_in_dialog_with(now, &incoming, refusal);
+        }
         self.answer_in_dialog(now, &incoming, StatusCode::OK, None);
         self.events.push_back(Event::Info { dialog, request: incoming.request });
     }
@@ -150,9 +157,15 @@ impl Endpoint {
         status: StatusCode,
         retry_after: Option<Duration>,
     ) {
-        let transaction = self.begin_server(incoming, "");
-        let mut response = self.response(&incoming.request, status, "");
+        let mut response = Response::to_request(&incoming.request, status);
         push_retry_after(&mut response, retry_after);
+        self.answer_in_dialog_with(now, incoming, response);
+    }
+
+    /// The same with headers of its own.
+    pub(super) fn answer_in_dialog_with(&mut self, now: Instant, incoming: &Incoming, mut response: Response) {
+        let transaction = self.begin_server(incoming, "");
+        self.finish_response(&mut response, "");
         self.respond(now, transaction, &response);
     }
 }

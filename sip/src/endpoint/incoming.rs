@@ -2,7 +2,7 @@
 
 use crate::dialog::DialogId;
 use crate::flow::Flow;
-use crate::message::{CSeq, Method, Request, Via};
+use crate::message::{CSeq, Method, Request, Via, name};
 
 /// A request read once: its parts, and where its answer goes.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub(super) struct Incoming {
     pub to_tag: Option<String>,
     via: Via,
     call_id: String,
-    from_tag: String,
+    pub from_tag: String,
 }
 
 impl Incoming {
@@ -50,9 +50,10 @@ impl Incoming {
         format!("{} {} {}", self.call_id, self.from_tag, self.cseq)
     }
 
-    /// The sender's tag.
-    pub fn from_tag(&self) -> &str {
-        &self.from_tag
+    /// Why it was sent, in all lines of its Reason header (RFC 3326).
+    pub fn reason(&self) -> Option<String> {
+        let values: Vec<&str> = self.request.headers.get_all(name::REASON).collect();
+        (!values.is_empty()).then(|| values.join(", "))
     }
 
     /// The dialog that it claims to belong to.

@@ -11,6 +11,7 @@
 
 mod again;
 mod build;
+mod challenge;
 mod clients;
 mod config;
 mod deadlines;
@@ -19,8 +20,14 @@ mod forks;
 mod hang_up;
 mod in_dialog;
 mod incoming;
+mod info;
+mod outside;
 mod provisional;
+mod refer;
+mod referred;
+mod refresh;
 mod reinvite;
+mod replace;
 mod servers;
 mod session;
 mod snapshot;
@@ -42,6 +49,9 @@ use rand::rngs::StdRng;
 
 pub use config::{EndpointConfig, Listener, MAX_DIALOGS, MAX_FORKS, MAX_TRANSACTIONS, RETRY_AFTER};
 pub use event::{Event, OutboundInvite, Redirects};
+pub use outside::{OUTSIDE_MAX, OutboundRequest, RequestId, Series};
+pub use refer::{Notices, REFER_MAX, Refer, ReferOutcome};
+pub use referred::{REFER_ANSWER_MAX, Referral};
 pub use snapshot::DialogSnapshot;
 pub use stats::{MessageDirection, Rejection, Stats};
 
@@ -53,6 +63,7 @@ use crate::message::{self, Message, Method, Request, StatusCode};
 use clients::Clients;
 use deadlines::{Deadlines, Owner};
 use incoming::Incoming;
+use outside::Outside;
 use servers::Servers;
 use stats::method_label;
 use usages::{Usage, Usages};
@@ -68,6 +79,8 @@ pub struct Endpoint {
     clients: Clients,
     servers: Servers,
     usages: Usages,
+    /// Requests of ours outside of dialogs.
+    outsides: HashMap<u64, Outside>,
     locator: Locator,
     /// Requests that wait for the locator, by its search.
     trips: HashMap<u64, Trip>,
@@ -97,6 +110,7 @@ impl Endpoint {
             clients: Clients::default(),
             servers: Servers::default(),
             usages: Usages::default(),
+            outsides: HashMap::new(),
             deadlines: Deadlines::default(),
             last_number: 0,
             transmits: VecDeque::new(),
@@ -121,7 +135,7 @@ impl Endpoint {
     /// The answer to a [`poll_question`](Self::poll_question); `ttl` as the zone has it, zero when nobody could say.
     pub fn handle_answer(&mut self, now: Instant, question: Question, records: Records, ttl: Duration) {
         self.assert_drained();
-        self.locator.handle_answer(now, question, records, ttl, &mut self.random);
+        self.locator.handle_answer(now, question, records, ttl);
         self.take_found(now);
     }
 
@@ -133,6 +147,7 @@ impl Endpoint {
                 Owner::Client(id) => self.handle_client_timeout(now, id),
                 Owner::Server(id) => self.handle_server_timeout(now, id),
                 Owner::Dialog(number) => self.handle_usage_timeout(now, number),
+                Owner::Transfers(number) => self.handle_transfers_timeout(now, number),
             }
         }
         if self.locator.poll_timeout().is_some_and(|due| due <= now) {
@@ -167,6 +182,18 @@ impl Endpoint {
         self.admission = if accepting { Admission::Open } else { Admission::Closed { retry_after } };
     }
 
+    /// An INVITE that is too many came on this flow: it is answered with 503 and forgotten (RFC 3261 §21.5.4).
+    pub fn shed(&mut self, flow: Flow, bytes: &[u8]) {
+        self.assert_drained();
+        let Ok(Message::Request(request)) = message::parse(bytes).map(|parsed| parsed.message) else { return };
+        self.stats.request(method_label(&request.method), MessageDirection::Received);
+        if let Some(incoming) =
+            Incoming::read(Box::new(request), flow).filter(|incoming| incoming.request.method == Method::INVITE)
+        {
+            self.refuse_statelessly(&incoming, StatusCode::SERVICE_UNAVAILABLE, Some(RETRY_AFTER));
+        }
+    }
+
     /// Counters since the last call.
     pub fn take_stats(&mut self) -> Stats {
         std::mem::take(&mut self.stats)
@@ -177,6 +204,7 @@ impl Endpoint {
         self.clients.is_empty()
             && self.servers.is_empty()
             && self.usages.is_empty()
+            && self.outsides.is_empty()
             && self.trips.is_empty()
             && self.locator.is_idle()
             && self.deadlines.next().is_none()

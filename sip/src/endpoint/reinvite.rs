@@ -1,4 +1,4 @@
-//! Our own changes of an answered call: re-INVITE with its glare (RFC 3261 §14), and the refreshes of the session (RFC 4028).
+//! Our own changes of an answered call: re-INVITE, with its glare (RFC 3261 §14).
 
 use std::time::{Duration, Instant};
 
@@ -57,7 +57,7 @@ impl Endpoint {
         self.begin_reinvite(now, number, sdp.map(Bytes::from), false);
     }
 
-    fn begin_reinvite(&mut self, now: Instant, number: u64, sdp: Option<Bytes>, is_refresh: bool) {
+    pub(super) fn begin_reinvite(&mut self, now: Instant, number: u64, sdp: Option<Bytes>, is_refresh: bool) {
         if let Some(usage) = self.usages.table.get_mut(&number) {
             usage.reinvite = Some(Reinvite { client: 0, sdp, is_refresh, again: 0, again_at: None, give_up: now });
             self.send_reinvite(now, number);
@@ -80,7 +80,7 @@ impl Endpoint {
     }
 
     /// A request that makes the session anew.
-    fn session_request(&mut self, number: u64, method: Method, sdp: Option<Bytes>) -> Option<Request> {
+    pub(super) fn session_request(&mut self, number: u64, method: Method, sdp: Option<Bytes>) -> Option<Request> {
         let usage = self.usages.table.get_mut(&number)?;
         let mut request = usage.dialog.request(method);
         let headers = &mut request.headers;
@@ -97,7 +97,7 @@ impl Endpoint {
         Some(request)
     }
 
-    fn send_session_request(&mut self, now: Instant, number: u64, request: Option<Request>, user: ClientUser) {
+    pub(super) fn send_session_request(&mut self, now: Instant, number: u64, request: Option<Request>, user: ClientUser) {
         let usage = self.usages.table.get(&number);
         if let (Some(request), Some(usage)) = (request, usage) {
             let (flow, uri) = (usage.flow, usage.dialog.next_hop().clone());
@@ -178,7 +178,9 @@ impl Endpoint {
         if reinvite.again >= AGAIN_MAX {
             return self.fail_reinvite(now, number, StatusCode::REQUEST_PENDING);
         }
-        (reinvite.client, reinvite.again, reinvite.again_at) = (0, reinvite.again + 1, Some(now + wait));
+        let before = std::mem::take(&mut reinvite.client);
+        (reinvite.again, reinvite.again_at) = (reinvite.again + 1, Some(now + wait));
+        self.release(before);
         self.rearm_usage(number);
     }
 
@@ -248,7 +250,7 @@ impl Endpoint {
     }
 
     /// A 422 to a refresh: asks for more from now on. False if that is no more than before.
-    fn raise_least(&mut self, number: u64, response: &Response) -> bool {
+    pub(super) fn raise_least(&mut self, number: u64, response: &Response) -> bool {
         let (Some(least), Some(usage)) = (session::min_se(&response.headers), self.usages.table.get_mut(&number)) else {
             return false;
         };
@@ -256,91 +258,9 @@ impl Endpoint {
         usage.session_least = usage.session_least.max(least);
         raised
     }
-
-    /// A refresh of the session is due, or one of the peer's is missing.
-    pub(super) fn handle_session_due(&mut self, now: Instant, number: u64) {
-        let Some(usage) = self.usages.table.get_mut(&number).filter(|usage| matches!(usage.phase, Phase::Established)) else {
-            return;
-        };
-        let busy = usage.is_busy();
-        let Some(session) = &mut usage.session else {
-            return;
-        };
-        if session.bye_at <= now {
-            let dialog = usage.name.clone();
-            self.events.push_back(Event::SessionExpired { dialog });
-            return self.send_bye(now, number, Some("SIP;cause=408;text=\"Session expired\""));
-        }
-        if session.refresh_at.is_none_or(|at| at > now) {
-            return;
-        }
-        if busy {
-            // What is open now refreshes the session too, or makes room.
-            return session.refresh_later(now);
-        }
-        session.refresh_at = None;
-        match (usage.peer_updates, usage.local_sdp.clone()) {
-            (true, _) => self.send_update(now, number),
-            (false, Some(sdp)) => self.begin_reinvite(now, number, Some(sdp), true),
-            (false, None) => {}
-        }
-    }
-
-    fn send_update(&mut self, now: Instant, number: u64) {
-        if let Some(usage) = self.usages.table.get_mut(&number) {
-            usage.is_refreshing = true;
-        }
-        let request = self.session_request(number, Method::UPDATE, None);
-        self.send_session_request(now, number, request, ClientUser::Update(number));
-    }
-
-    /// Our UPDATE could not be sent: perhaps later.
-    pub(super) fn fail_update(&mut self, now: Instant, number: u64) {
-        if let Some(usage) = self.usages.table.get_mut(&number) {
-            usage.is_refreshing = false;
-            if let Some(session) = &mut usage.session {
-                session.refresh_later(now);
-            }
-            self.rearm_usage(number);
-        }
-    }
-
-    /// The answer to our UPDATE; `None`: there is none.
-    pub(super) fn handle_update_response(&mut self, now: Instant, number: u64, response: Option<&Response>) {
-        let status = response.map_or(StatusCode::REQUEST_TIMEOUT, |response| response.status);
-        let raised =
-            response.is_some_and(|response| status == StatusCode::INTERVAL_TOO_SMALL && self.raise_least(number, response));
-        let Some(usage) = self.usages.table.get_mut(&number).filter(|_| status.is_final()) else {
-            return;
-        };
-        if !std::mem::take(&mut usage.is_refreshing) || !matches!(usage.phase, Phase::Established) {
-            return;
-        }
-        match (status, response) {
-            (_, Some(response)) if status.is_success() => {
-                usage.dialog.refresh_target(&response.headers);
-                usage.session = session::Session::agreed(now, &response.headers);
-            }
-            _ if raised => return self.send_update(now, number),
-            (StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED, _) => {
-                usage.peer_updates = false;
-                if let Some(session) = &mut usage.session {
-                    session.refresh_at = Some(now);
-                }
-                return self.handle_session_due(now, number);
-            }
-            _ if is_gone(status) => {
-                let dialog = usage.name.clone();
-                self.events.push_back(Event::ReinviteRefused { dialog, status });
-                self.send_bye(now, number, None);
-            }
-            _ => return self.fail_update(now, number),
-        }
-        self.rearm_usage(number);
-    }
 }
 
 /// There is no such dialog at the other end (RFC 3261 §12.2.1.2).
-fn is_gone(status: StatusCode) -> bool {
+pub(super) fn is_gone(status: StatusCode) -> bool {
     matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::CALL_DOES_NOT_EXIST)
 }

@@ -9,6 +9,7 @@ use super::session::Session;
 use super::usages::{Phase, Usage};
 use super::{DialogId, Endpoint};
 use crate::dialog::Dialog;
+use crate::digest::DigestClient;
 use crate::flow::Flow;
 
 /// What an answered dialog is taken up from when its endpoint was lost: plain values.
@@ -16,6 +17,7 @@ use crate::flow::Flow;
 pub struct DialogSnapshot {
     dialog: Dialog,
     flow: Flow,
+    digest: Option<Box<DigestClient>>,
     session: Option<Session>,
     session_least: Duration,
     peer_updates: bool,
@@ -46,9 +48,11 @@ impl Endpoint {
     /// Our CSeq numbers are in it: take a new one after each event of the dialog.
     pub fn snapshot(&self, dialog: &DialogId) -> Option<DialogSnapshot> {
         let usage = self.usage(dialog)?;
+        let digest = usage.digest.clone();
         matches!(usage.phase, Phase::Established).then(|| DialogSnapshot {
             dialog: usage.dialog.clone(),
             flow: usage.flow,
+            digest,
             session: usage.session,
             session_least: usage.session_least,
             peer_updates: usage.peer_updates,
@@ -61,8 +65,9 @@ impl Endpoint {
     pub fn restore(&mut self, snapshot: DialogSnapshot) -> DialogId {
         let id = snapshot.id().clone();
         if self.usages.find(&id).is_none() {
-            let DialogSnapshot { dialog, flow, session, session_least, peer_updates, local_sdp } = snapshot;
+            let DialogSnapshot { dialog, flow, digest, session, session_least, peer_updates, local_sdp } = snapshot;
             let mut usage = Usage::new(dialog, flow, Phase::Established);
+            usage.digest = digest;
             (usage.session, usage.session_least) = (session, session_least);
             (usage.peer_updates, usage.local_sdp) = (peer_updates, local_sdp);
             let number = self.insert_usage(usage);

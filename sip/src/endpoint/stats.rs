@@ -71,6 +71,7 @@ pub(super) fn method_label(method: &Method) -> &'static str {
         Method::PRACK => "PRACK",
         Method::REFER => "REFER",
         Method::REGISTER => "REGISTER",
+        Method::SUBSCRIBE => "SUBSCRIBE",
         Method::UPDATE => "UPDATE",
         _ => "OTHER",
     }

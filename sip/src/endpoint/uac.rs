@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::again::Invitation;
 use super::build::{SDP, push_capabilities, refuse_reliable, to_tag};
-use super::clients::{ClientUser, derived};
+use super::clients::{CREDENTIALS, ClientUser, derived};
 use super::forks::Place;
 use super::usages::{AckDue, Cancel, NOWHERE, Phase, Usage};
 use super::ways::{Rest, Way};
@@ -34,7 +34,7 @@ impl Endpoint {
         let mut usage = Usage::new(dialog, invite.flow.unwrap_or(NOWHERE), phase);
         let request = self.first_invite(&mut usage.dialog, &invite);
         usage.local_sdp = Some(request.body.clone()).filter(|sdp| !sdp.is_empty());
-        usage.invitation = Some(Box::new(Invitation::new(request.clone(), &invite)));
+        usage.invitation = Some(Box::new(Invitation::new(&invite)));
         let number = self.insert_usage(usage);
         let uri = invite.next_hop.unwrap_or(invite.request_uri);
         self.send_first(now, invite.flow, &uri, request, ClientUser::Invite(number));
@@ -92,7 +92,7 @@ impl Endpoint {
             (true, Cancel::No) if response.status != StatusCode::TRYING => self.handle_progress(now, client, dialog, response),
             (true, Cancel::Wanted { reason }) => self.send_cancel(now, number, reason.as_deref()),
             (true, _) => {}
-            (false, Cancel::No) if self.try_again(now, number, response) => {}
+            (false, Cancel::No) if self.try_again(now, client, number, response) => {}
             (false, cancel) => {
                 if let Cancel::No = cancel {
                     let (status, reason) = (response.status, response.reason.clone());
@@ -190,6 +190,13 @@ impl Endpoint {
     pub(super) fn send_ack(&mut self, due: &AckDue, dialog: &Dialog, flow: Flow, sdp: Option<Bytes>) {
         let Way { flow, peer, .. } = self.ack_way(flow, dialog.next_hop());
         let mut ack = dialog.ack(due.cseq);
+        if let Some(transaction) = self.clients.table.get(&due.client) {
+            for name in CREDENTIALS {
+                for value in transaction.request.headers.get_all(name) {
+                    ack.headers.push(name, value);
+                }
+            }
+        }
         ack.headers.push_front(name::VIA, self.new_via(&flow));
         ack.headers.push(name::USER_AGENT, self.config.user_agent.as_str());
         if let Some(sdp) = sdp {

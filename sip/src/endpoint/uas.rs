@@ -18,6 +18,10 @@ impl Endpoint {
     /// A request without a To tag. Its method is one that we serve.
     pub(super) fn handle_outside_dialog(&mut self, now: Instant, incoming: Incoming) {
         let method = incoming.request.method.clone();
+        if matches!(method, Method::NOTIFY | Method::REFER | Method::SUBSCRIBE) {
+            self.stats.rejected(Rejection::Unmatched);
+            return self.refuse_outside(&incoming);
+        }
         if method != Method::INVITE && method != Method::OPTIONS {
             // BYE, INFO and the like live in dialogs only.
             self.stats.rejected(Rejection::Unmatched);
@@ -55,12 +59,18 @@ impl Endpoint {
         if let Err(least) = session::grant(now, &incoming.request, &self.config) {
             return self.refuse_session(now, &incoming, least);
         }
+        let replaces = match self.find_replaced(&incoming) {
+            Ok(replaces) => replaces,
+            Err(status) => return self.refuse_statelessly(&incoming, status, None),
+        };
         let local_tag = self.new_token();
         let Ok(dialog) = Dialog::from_invite(&incoming.request, &local_tag) else {
             return self.refuse_statelessly(&incoming, StatusCode::BAD_REQUEST, None);
         };
         let id = dialog.id().clone();
-        let usage = self.insert_usage(Usage::new(dialog, incoming.flow, Phase::Invited));
+        let mut usage = Usage::new(dialog, incoming.flow, Phase::Invited);
+        usage.replaces = replaces;
+        let usage = self.insert_usage(usage);
         let invite = self.begin_invite(now, usage, &incoming, &local_tag);
         self.events.push_back(Event::Invited { dialog: id, invite, flow: incoming.flow });
     }
@@ -100,13 +110,17 @@ impl Endpoint {
         let (dialog, first) = (usage.name.clone(), matches!(usage.phase, Phase::Invited));
         self.refuse_pending(now, number, StatusCode::REQUEST_TERMINATED, None);
         if first {
-            self.events.push_back(Event::Cancelled { dialog });
+            self.events.push_back(Event::Cancelled { dialog, reason: incoming.reason() });
             self.finish(number);
         }
     }
 
     /// Final refusal of the INVITE that waits, if one does.
     pub(super) fn refuse_pending(&mut self, now: Instant, number: u64, status: StatusCode, retry_after: Option<Duration>) {
+        self.answer_pending(now, number, status, |response| push_retry_after(response, retry_after));
+    }
+
+    fn answer_pending(&mut self, now: Instant, number: u64, status: StatusCode, finish: impl FnOnce(&mut Response)) {
         let Some(usage) = self.usages.table.get_mut(&number) else {
             return;
         };
@@ -115,7 +129,7 @@ impl Endpoint {
         };
         let local_tag = usage.name.local_tag.clone();
         let mut response = self.response(&pending.request, status, &local_tag);
-        push_retry_after(&mut response, retry_after);
+        finish(&mut response);
         self.respond(now, pending.transaction, &response);
     }
 
@@ -166,7 +180,9 @@ impl Endpoint {
             return;
         };
         let times = self.config.times;
+        let mut replaced = None;
         if let Some(usage) = self.usages.table.get_mut(&number) {
+            replaced = usage.replaces.take().map(|replaced| (replaced, usage.name.clone()));
             usage.unacked = Some(Unacked {
                 cseq,
                 offers: request.body.is_empty(),
@@ -177,17 +193,29 @@ impl Endpoint {
             });
         }
         self.rearm_usage(number);
+        if let Some((replaced, name)) = replaced {
+            self.give_way(now, replaced, &name);
+        }
     }
 
     /// Refuses the INVITE that waits with a status of 300-699, which ends the dialog; or the re-INVITE, which does not.
     /// Nothing when none waits. `retry_after` is rounded up to seconds.
     pub fn refuse(&mut self, now: Instant, dialog: &DialogId, status: StatusCode, retry_after: Option<Duration>) {
+        self.refuse_with(now, dialog, status, |response| push_retry_after(response, retry_after));
+    }
+
+    /// The same in words other than the usual for that status (RFC 8224 §6.2.2 has some).
+    pub fn refuse_saying(&mut self, now: Instant, dialog: &DialogId, status: StatusCode, phrase: &str) {
+        self.refuse_with(now, dialog, status, |response| response.reason = phrase.to_owned());
+    }
+
+    fn refuse_with(&mut self, now: Instant, dialog: &DialogId, status: StatusCode, finish: impl FnOnce(&mut Response)) {
         let Some(number) = self.usages.find(dialog) else {
             return;
         };
         let first = self.usages.table.get(&number).is_some_and(|usage| matches!(usage.phase, Phase::Invited));
         let status = if status.code() < 300 { StatusCode::SERVER_INTERNAL_ERROR } else { status };
-        self.refuse_pending(now, number, status, retry_after);
+        self.answer_pending(now, number, status, finish);
         if first {
             self.finish(number);
         }

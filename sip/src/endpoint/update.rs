@@ -68,7 +68,7 @@ impl Endpoint {
         let early = match &usage.phase {
             Phase::Inviting { client, .. } => {
                 let transaction = self.clients.table.get(client);
-                !transaction.is_some_and(|transaction| transaction.is_answered(incoming.from_tag()))
+                !transaction.is_some_and(|transaction| transaction.is_answered(&incoming.from_tag))
             }
             _ => false,
         };

@@ -9,11 +9,13 @@ use bytes::Bytes;
 use super::again::Invitation;
 use super::deadlines::Owner;
 use super::provisional::Reliable;
+use super::refer::Transfers;
 use super::reinvite::Reinvite;
 use super::session::Session;
 use super::update::Offered;
 use super::{Endpoint, Event};
 use crate::dialog::{Dialog, DialogId};
+use crate::digest::DigestClient;
 use crate::flow::{Flow, Transmit, Transport};
 use crate::message::{Headers, Request, name};
 use crate::transaction::Repeat;
@@ -37,8 +39,14 @@ pub(super) struct Usage {
     pub offered: Option<Offered>,
     /// Our 2xx that waits for its ACK.
     pub unacked: Option<Unacked>,
+    /// What our requests answer challenges with.
+    pub digest: Option<Box<DigestClient>>,
     /// The peer's 2xx that waits for our ACK, since its offer waits for our answer.
     pub ack_due: Option<AckDue>,
+    /// The REFERs of both sides.
+    pub transfers: Transfers,
+    /// The dialog whose place this one takes once it is answered.
+    pub replaces: Option<u64>,
     /// A re-INVITE of ours, under way or about to be.
     pub reinvite: Option<Reinvite>,
     /// What was agreed on about refreshes, and whether an UPDATE of ours is one now.
@@ -148,6 +156,9 @@ impl Usage {
             peer_updates: false,
             local_sdp: None,
             last_reliable: None,
+            digest: None,
+            transfers: Transfers::default(),
+            replaces: None,
             armed: None,
         }
     }
@@ -171,7 +182,7 @@ impl Usage {
             _ => None,
         };
         let ack_due = self.ack_due.as_ref().map(|due| due.give_up);
-        let again = self.invitation.as_ref().and_then(|invitation| invitation.again_at);
+        let again = self.invitation.as_ref().and_then(|invitation| invitation.poll_timeout());
         let reliable = self.pending.as_ref().and_then(|pending| pending.reliable.poll_timeout());
         let offered = self.offered.as_ref().map(|offered| offered.give_up);
         let reinvite = self.reinvite.as_ref().and_then(Reinvite::poll_timeout);
@@ -233,6 +244,7 @@ impl Endpoint {
             return;
         };
         self.deadlines.rearm(Owner::Dialog(number), &mut usage.armed, None);
+        self.drop_transfers(number, usage.transfers);
         if let Some(offered) = usage.offered.take() {
             self.refuse_lost(offered);
         }

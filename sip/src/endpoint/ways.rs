@@ -77,7 +77,8 @@ struct Flown {
 
 impl Endpoint {
     /// Sends a request of a dialog whose peer was last seen at `seen`, to its first route or target.
-    pub(super) fn send_in_dialog(&mut self, now: Instant, seen: Flow, uri: Uri, request: Request, user: ClientUser) {
+    pub(super) fn send_in_dialog(&mut self, now: Instant, seen: Flow, uri: Uri, mut request: Request, user: ClientUser) {
+        self.authorize_request(user, &mut request);
         let in_the_clear = seen.transport != Transport::Tls && (is_secure(&request.uri) || is_secure(&uri));
         if seen.transport.is_reliable() && !in_the_clear {
             let id = self.send_request(now, Way::seen(seen), Rest::Unsought(uri), request, user);
@@ -88,7 +89,8 @@ impl Endpoint {
     }
 
     /// Sends an INVITE that begins a dialog, on the flow that it was given or to where its next hop leads.
-    pub(super) fn send_first(&mut self, now: Instant, given: Option<Flow>, uri: &Uri, request: Request, user: ClientUser) {
+    pub(super) fn send_first(&mut self, now: Instant, given: Option<Flow>, uri: &Uri, mut request: Request, user: ClientUser) {
+        self.authorize_request(user, &mut request);
         match given {
             Some(flow) => {
                 let way = Way::to(flow, flow.remote.ip().into());
@@ -97,6 +99,11 @@ impl Endpoint {
             }
             None => self.seek(now, Flown { seen: None, failed: false }, uri, request, user),
         }
+    }
+
+    /// Sends a request to where its URI leads, and to nowhere else.
+    pub(super) fn send_out(&mut self, now: Instant, uri: Uri, request: Request, user: ClientUser) {
+        self.seek(now, Flown { seen: None, failed: false }, &uri, request, user);
     }
 
     /// Where an ACK to a 2xx goes: it is answered by nobody and must not be late, so a name is not looked up for it.
@@ -152,16 +159,16 @@ impl Endpoint {
     }
 
     /// Whoever waits for a request waits for this transaction of it now.
-    fn follow(&mut self, user: ClientUser, client: u64) {
+    pub(super) fn follow(&mut self, user: ClientUser, client: u64) {
         match user {
             ClientUser::Invite(number) => self.follow_invite(number, client),
             ClientUser::Reinvite(number) => self.follow_reinvite(number, client),
-            ClientUser::Bye(_) | ClientUser::Update(_) | ClientUser::Nobody => {}
+            _ => {}
         }
     }
 
     /// The transaction goes on without its user, who waits for another one now.
-    fn release(&mut self, id: u64) {
+    pub(super) fn release(&mut self, id: u64) {
         if let Some(transaction) = self.clients.table.get_mut(&id) {
             transaction.user = ClientUser::Nobody;
         }
@@ -204,9 +211,11 @@ impl Endpoint {
     }
 
     /// Whether anybody still waits for a request's answer.
-    fn is_wanted(&self, user: ClientUser) -> bool {
+    pub(super) fn is_wanted(&self, user: ClientUser) -> bool {
         match user {
-            ClientUser::Bye(number) => self.usages.table.contains_key(&number),
+            ClientUser::Bye(number) | ClientUser::Notify(number) | ClientUser::Refer(number) => {
+                self.usages.table.contains_key(&number)
+            }
             ClientUser::Invite(number) => {
                 let phase = self.usages.table.get(&number).map(|usage| &usage.phase);
                 matches!(phase, Some(Phase::Inviting { cancel: Cancel::No, .. }))
@@ -214,6 +223,7 @@ impl Endpoint {
             ClientUser::Reinvite(number) => self.usages.table.get(&number).is_some_and(|usage| usage.reinvite.is_some()),
             ClientUser::Update(number) => self.usages.table.get(&number).is_some_and(|usage| usage.is_refreshing),
             ClientUser::Nobody => true,
+            ClientUser::Outside(number) => self.outsides.contains_key(&number),
         }
     }
 

@@ -30,7 +30,7 @@ pub const TTL_MAX: Duration = Duration::from_secs(3_600);
 pub const NEGATIVE_TTL_MAX: Duration = Duration::from_secs(60);
 /// Answers kept; past it the one that would be forgotten first goes.
 pub const CACHE_MAX: usize = 1_024;
-/// Searches at once; past it a search finds nothing. Each is of a call that ends just then.
+/// Searches at once; past it a search finds nothing. Each is of a call that begins or ends just then.
 pub const SEARCHES_MAX: usize = 256;
 /// A search that takes longer finds nothing: two tries of two seconds, and a little.
 pub const SEARCH_TIME_MAX: Duration = Duration::from_secs(5);
@@ -77,6 +77,8 @@ struct Entry {
 struct Search {
     place: Place,
     give_up: Instant,
+    /// Of its dice: each question asked must still matter when its answer is there.
+    seed: u64,
 }
 
 impl Locator {
@@ -99,19 +101,19 @@ impl Locator {
             self.found.push_back((id, Vec::new()));
             return;
         }
-        self.searches.insert(id, Search { place, give_up: now + SEARCH_TIME_MAX });
-        self.advance(now, id, random);
+        self.searches.insert(id, Search { place, give_up: now + SEARCH_TIME_MAX, seed: random.next_u64() });
+        self.advance(now, id);
     }
 
     /// The answer to a question; `ttl` as the zone has it, zero when nobody answered.
-    pub fn handle_answer(&mut self, now: Instant, question: Question, records: Records, ttl: Duration, random: &mut impl Rng) {
+    pub fn handle_answer(&mut self, now: Instant, question: Question, records: Records, ttl: Duration) {
         let longest = if records.is_empty() { NEGATIVE_TTL_MAX } else { TTL_MAX };
         self.asked.remove(&question);
         self.make_room(now);
         self.cache.insert(question, Entry { records, until: now + ttl.clamp(TTL_MIN, longest) });
         let waiting: Vec<u64> = self.searches.keys().copied().collect();
         for id in waiting {
-            self.advance(now, id, random);
+            self.advance(now, id);
         }
     }
 
@@ -151,13 +153,13 @@ impl Locator {
         self.searches.is_empty() && self.found.is_empty() && self.questions.is_empty()
     }
 
-    fn advance(&mut self, now: Instant, id: u64, random: &mut impl Rng) {
+    fn advance(&mut self, now: Instant, id: u64) {
         let Some(search) = self.searches.get(&id) else {
             return;
         };
         let cache = &self.cache;
         let known = &|question: &_| cache.get(question).filter(|entry| entry.until > now).map(|entry| &entry.records);
-        match plan(&search.place, &self.reach, known, random) {
+        match plan(&search.place, &self.reach, known, search.seed) {
             Ok(targets) => {
                 let failed = |target: &Target| self.failed.get(target).is_some_and(|until| *until > now);
                 let (worse, mut targets): (Vec<_>, Vec<_>) = targets.into_iter().partition(failed);

@@ -1,16 +1,24 @@
 //! The search of RFC 3263 §4 as a function: a place and what is known, to targets, or to what must be asked first.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 
-use rand::Rng;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 
 use super::records::in_order;
 use super::{Family, Question, Records};
 use crate::flow::Transport;
 use crate::uri::{Host, Scheme, SipUri, Uri};
 
-/// Records of one kind that are looked at: no carrier has more servers in one answer.
+/// Records of one kind that are taken, the best: no carrier has more servers in one answer.
 const RECORDS_MAX: usize = 8;
+/// SRV records that are put in order, those of the best priority.
+const ORDERED_MAX: usize = 64;
+/// Services of a domain that are asked for.
+const SERVICES_MAX: usize = 4;
+/// Hosts whose addresses are asked for: with all before, no search asks more than 23 questions.
+const HOSTS_MAX: usize = 8;
 /// Targets of one place; nobody waits for a seventeenth.
 const TARGETS_MAX: usize = 16;
 
@@ -68,7 +76,7 @@ pub struct Target {
 }
 
 /// Targets of a place in the order to be tried, of what `reach` lists (the preferred first); an address in the place itself is the
-/// target whatever `reach` says. Weights of SRV records draw from `random`.
+/// target whatever `reach` says. Weights of SRV records draw from `seed`: the same one gives the same order however much is known.
 ///
 /// # Errors
 /// The questions whose answers `known` lacks; call again with more known.
@@ -76,7 +84,7 @@ pub fn plan<'a>(
     place: &Place,
     reach: &[(Transport, Family)],
     known: &dyn Fn(&Question) -> Option<&'a Records>,
-    random: &mut impl Rng,
+    seed: u64,
 ) -> Result<Vec<Target>, Vec<Question>> {
     let name = match &place.host {
         Host::Address(address) => {
@@ -87,14 +95,15 @@ pub fn plan<'a>(
         Host::Name(_) if reach.is_empty() => return Ok(Vec::new()),
         Host::Name(name) => name.trim_end_matches('.').to_ascii_lowercase(),
     };
-    let mut search = Search { reach, known, missing: Vec::new() };
+    let mut search = Search { reach, known, seed, missing: Vec::new(), hosts: Vec::new(), is_off: false };
     let mut targets = match (place.port, place.transport) {
         (Some(port), transport) => search.hosts(&name, port, transport.unwrap_or(place.default_transport())),
-        (None, Some(transport)) => search.service(&service_name(transport, &name), transport, random),
-        (None, None) => search.domain(&name, place.secure, random),
+        (None, Some(transport)) => search.service(&service_name(transport, &name), transport),
+        (None, None) => search.domain(&name, place.secure),
     };
-    if targets.is_empty() && search.missing.is_empty() && place.port.is_none() {
+    if targets.is_empty() && search.missing.is_empty() && place.port.is_none() && !search.is_off {
         let transport = place.transport.unwrap_or(place.default_transport());
+        search.hosts.clear();
         targets = search.hosts(&name, transport.default_port(), transport);
     }
     targets.truncate(TARGETS_MAX);
@@ -104,7 +113,12 @@ pub fn plan<'a>(
 struct Search<'a, 'k> {
     reach: &'k [(Transport, Family)],
     known: &'k dyn Fn(&Question) -> Option<&'a Records>,
+    seed: u64,
     missing: Vec<Question>,
+    /// Those that were looked for.
+    hosts: Vec<String>,
+    /// A service says that it is not offered (RFC 2782).
+    is_off: bool,
 }
 
 impl<'a> Search<'a, '_> {
@@ -121,12 +135,12 @@ impl<'a> Search<'a, '_> {
     }
 
     /// Neither port nor transport: NAPTR says which transports there are, else SRV records of each do (§4.1).
-    fn domain(&mut self, name: &str, secure: bool, random: &mut impl Rng) -> Vec<Target> {
+    fn domain(&mut self, name: &str, secure: bool) -> Vec<Target> {
         let Some(records) = self.ask(Question::Naptr(name.to_owned())) else {
             return Vec::new();
         };
         let mut rows: Vec<_> = match records {
-            Records::Naptr(rows) => rows.iter().take(RECORDS_MAX).collect(),
+            Records::Naptr(rows) => rows.iter().collect(),
             _ => Vec::new(),
         };
         rows.sort_by_key(|row| (row.order, row.preference));
@@ -141,24 +155,35 @@ impl<'a> Search<'a, '_> {
             services = allowed.map(|transport| (service_name(transport, name), transport)).collect();
         }
         services.retain(|(_, transport)| self.speaks(*transport));
-        services.into_iter().flat_map(|(service, transport)| self.service(&service, transport, random)).collect()
+        services.truncate(SERVICES_MAX);
+        services.into_iter().flat_map(|(service, transport)| self.service(&service, transport)).collect()
     }
 
     /// The hosts of a service, in the order of its SRV records (§4.2).
-    fn service(&mut self, service: &str, transport: Transport, random: &mut impl Rng) -> Vec<Target> {
+    fn service(&mut self, service: &str, transport: Transport) -> Vec<Target> {
         let Some(Records::Srv(rows)) = self.ask(Question::Srv(service.trim_end_matches('.').to_owned())) else {
             return Vec::new();
         };
-        let hosts = in_order(&rows[..rows.len().min(RECORDS_MAX)], random).into_iter().flat_map(|row| {
-            let host = row.target.trim_end_matches('.').to_ascii_lowercase();
-            if host.is_empty() { Vec::new() } else { self.hosts(&host, row.port, transport) }
-        });
-        hosts.collect()
+        let mut offered: Vec<_> = rows.iter().filter(|row| !row.target.trim_end_matches('.').is_empty()).collect();
+        self.is_off |= offered.is_empty() && !rows.is_empty();
+        offered.sort_by_key(|row| row.priority);
+        offered.truncate(ORDERED_MAX);
+        let mut hasher = DefaultHasher::new();
+        service.hash(&mut hasher);
+        let mut random = StdRng::seed_from_u64(self.seed ^ hasher.finish());
+        let best = in_order(offered, &mut random).into_iter().take(RECORDS_MAX);
+        best.flat_map(|row| self.hosts(&row.target.trim_end_matches('.').to_ascii_lowercase(), row.port, transport)).collect()
     }
 
     /// The addresses of a host, IPv4 first: a way that is there for certain before one that often leads nowhere.
     fn hosts(&mut self, host: &str, port: u16, transport: Transport) -> Vec<Target> {
         let mut targets = Vec::new();
+        if !self.hosts.iter().any(|known| known == host) {
+            if self.hosts.len() >= HOSTS_MAX {
+                return targets;
+            }
+            self.hosts.push(host.to_owned());
+        }
         for family in [Family::V4, Family::V6] {
             if !self.reach.contains(&(transport, family)) {
                 continue;

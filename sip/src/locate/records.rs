@@ -71,8 +71,8 @@ pub struct Srv {
 }
 
 /// The order in which to try SRV records (RFC 2782): by priority, and by chance within one, in proportion to the weights.
-pub(super) fn in_order<'a>(rows: &'a [Srv], random: &mut impl Rng) -> Vec<&'a Srv> {
-    let mut left: Vec<&Srv> = rows.iter().collect();
+pub(super) fn in_order<'a>(rows: Vec<&'a Srv>, random: &mut impl Rng) -> Vec<&'a Srv> {
+    let mut left = rows;
     // Those without weight first, so that they have a small chance and not none.
     left.sort_by_key(|row| (row.priority, row.weight));
     let mut ordered = Vec::with_capacity(left.len());

@@ -80,7 +80,7 @@ fn search(zone: &str, uri: &str, reach: &[(Transport, Family)], seed: u64) -> (S
     let place = Place::of(&uri.parse().unwrap()).unwrap();
     let mut cache: HashMap<Question, Records> = HashMap::new();
     loop {
-        match plan(&place, reach, &|question: &_| cache.get(question), &mut StdRng::seed_from_u64(seed)) {
+        match plan(&place, reach, &|question: &_| cache.get(question), seed) {
             Ok(targets) => return (shown(&targets), cache.len()),
             Err(questions) => {
                 let answered = questions.into_iter().map(|question| (question.clone(), answer(zone, &question)));
@@ -153,7 +153,41 @@ fn without_srv_the_host_itself_is_it() {
 
 #[test]
 fn a_service_that_is_off_has_no_hosts() {
-    check("sip:off.example;transport=udp", "udp 192.0.2.8:5060");
+    check("sip:off.example;transport=udp", "");
+    check("sip:off.example", "");
+    check("sip:off.example:5060", "udp 192.0.2.8:5060");
+    // What is not off is there as ever.
+    check("sip:off.example;transport=tcp", "tcp 192.0.2.8:5060");
+    let other = "x.example A 192.0.2.7\n_sip._udp.y.example SRV 0 0 0 .\n_sip._udp.y.example SRV 1 0 5060 x.example";
+    assert_eq!(search(other, "sip:y.example", &EVERYTHING, 1).0, "udp 192.0.2.7:5060");
+}
+
+#[test]
+fn the_best_of_many_records_are_taken() {
+    let many = |line: &dyn Fn(usize) -> String| (0..100).map(line).collect::<Vec<_>>().join("\n");
+    // The best come last.
+    let srv = many(&|row| format!("_sip._udp.d.example SRV {} 0 {} h.example", 100 - row, 5000 + row));
+    let (targets, _) = search(&format!("{srv}\nh.example A 192.0.2.1"), "sip:d.example;transport=udp", &EVERYTHING, 1);
+    let ports: Vec<String> = (5092..5100).rev().map(|port| format!("udp 192.0.2.1:{port}")).collect();
+    assert_eq!(targets, ports.join(", "));
+    let naptr = many(&|row| format!("d.example NAPTR {} 0 s SIP+D2U s{row}.example", 100 - row));
+    let zone = format!("{naptr}\ns99.example SRV 0 0 5062 h.example\nh.example A 192.0.2.1");
+    assert_eq!(search(&zone, "sip:d.example", &EVERYTHING, 1).0, "udp 192.0.2.1:5062");
+}
+
+#[test]
+fn a_zone_cannot_make_us_ask_without_end() {
+    let mut zone = String::new();
+    for service in 0..20 {
+        zone += &format!("d.example NAPTR 1 {service} s SIP+D2U s{service}.example\n");
+        for host in 0..100 {
+            zone += &format!("s{service}.example SRV 1 10 5060 h{service}-{host}.example\n");
+        }
+    }
+    for seed in 0..20 {
+        let (targets, questions) = search(&zone, "sip:d.example", &EVERYTHING, seed);
+        assert_eq!((targets.as_str(), questions), ("", 1 + 4 + 2 * 8 + 2));
+    }
 }
 
 #[test]
@@ -163,7 +197,7 @@ fn weights_are_shares() {
     let mut first = [0; 4];
     let mut random = StdRng::seed_from_u64(3);
     for _ in 0..10_000 {
-        let ordered = records::in_order(&rows, &mut random);
+        let ordered = records::in_order(rows.iter().collect(), &mut random);
         assert_eq!(ordered.len(), 3);
         first[usize::from(ordered[0].port)] += 1;
     }
@@ -199,7 +233,7 @@ impl Bench {
             let question = self.locator.poll_question().expect("a question or an end");
             asked += 1;
             let records = answer(zone, &question);
-            self.locator.handle_answer(self.now, question, records, Duration::from_secs(ttl), &mut self.random);
+            self.locator.handle_answer(self.now, question, records, Duration::from_secs(ttl));
         }
     }
 }
@@ -276,7 +310,7 @@ fn searches_and_answers_have_a_limit() {
     assert_eq!(bench.locator.poll_found(), Some((SEARCHES_MAX as u64, vec![])));
     for name in 0..2 * CACHE_MAX {
         let question = Question::A(format!("x{name}.example"));
-        bench.locator.handle_answer(bench.now, question, Records::Nothing, Duration::ZERO, &mut bench.random);
+        bench.locator.handle_answer(bench.now, question, Records::Nothing, Duration::ZERO);
     }
     assert_eq!(bench.locator.cache.len(), CACHE_MAX);
 }

@@ -4,10 +4,10 @@ use super::{HeaderError, Method, Request, Response, StatusCode, name};
 use crate::uri::Uri;
 
 /// The methods we serve, for an Allow header. REGISTER is not among them: Offhook is no registrar.
-pub const ALLOWED_METHODS: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE";
+pub const ALLOWED_METHODS: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, NOTIFY, PRACK, REFER, SUBSCRIBE, UPDATE";
 
 /// The option tags we understand, for a Supported header and against a Require.
-pub const SUPPORTED_EXTENSIONS: &[&str] = &["100rel", "timer"];
+pub const SUPPORTED_EXTENSIONS: &[&str] = &["100rel", "norefersub", "replaces", "timer"];
 
 /// The body of an INVITE that we understand, for an Accept header.
 const ACCEPTED_TYPE: &str = "application/sdp";

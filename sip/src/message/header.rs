@@ -23,6 +23,7 @@ pub mod name {
         CSEQ = "CSeq";
         CONTACT = "Contact";
         MAX_FORWARDS = "Max-Forwards";
+        MIN_EXPIRES = "Min-Expires";
         CONTENT_TYPE = "Content-Type";
         CONTENT_LENGTH = "Content-Length";
         ROUTE = "Route";
@@ -47,6 +48,11 @@ pub mod name {
         EVENT = "Event";
         REFER_TO = "Refer-To";
         REFERRED_BY = "Referred-By";
+        REFER_SUB = "Refer-Sub";
+        REPLACES = "Replaces";
+        SUBSCRIPTION_STATE = "Subscription-State";
+        INFO_PACKAGE = "Info-Package";
+        RECV_INFO = "Recv-Info";
         SESSION_EXPIRES = "Session-Expires";
         MIN_SE = "Min-SE";
         RSEQ = "RSeq";

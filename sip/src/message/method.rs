@@ -38,6 +38,8 @@ impl Method {
     pub const REFER: Self = Self(Name::Known(Known::Refer));
     /// `REGISTER` (RFC 3261 §10).
     pub const REGISTER: Self = Self(Name::Known(Known::Register));
+    /// `SUBSCRIBE` (RFC 6665).
+    pub const SUBSCRIBE: Self = Self(Name::Known(Known::Subscribe));
     /// `UPDATE` (RFC 3311).
     pub const UPDATE: Self = Self(Name::Known(Known::Update));
 

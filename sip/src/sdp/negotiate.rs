@@ -1,7 +1,7 @@
 //! Offer and answer for one audio stream (RFC 3264).
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use super::codec::{
@@ -83,6 +83,12 @@ fn negotiate(session: &SessionDescription, media: &Media, local: &LocalMedia) ->
         .find_map(|payload| Some((codec_of(media, payload)?, payload)).filter(|(row, _)| local.codecs.contains(&row.codec)))
         .ok_or(SdpError::NoCommonCodec)?;
     let address = session.address(media).filter(|address| !address.is_multicast()).ok_or(SdpError::NoAddress)?;
+    // An old-style hold says 0.0.0.0 in IPv6 calls too: nowhere is of every family.
+    let address = match address.is_unspecified() {
+        true if local.address.is_ipv6() => IpAddr::from(Ipv6Addr::UNSPECIFIED),
+        true => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+        false => address,
+    };
     if address.is_ipv4() != local.address.is_ipv4() {
         return Err(SdpError::NoAddress);
     }

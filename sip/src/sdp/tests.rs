@@ -250,6 +250,15 @@ fn ipv6_is_spoken() {
 }
 
 #[test]
+fn old_hold_of_an_ipv6_call_may_be_said_in_either_family() {
+    let local = LocalMedia::new("2001:db8::2".parse().unwrap(), 20_000, 77);
+    for nowhere in ["IP4 0.0.0.0", "IP6 ::"] {
+        let offer = format!("v=0\r\no=- 1 1 IN IP6 2001:db8::1\r\ns=-\r\nc=IN {nowhere}\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0\r\n");
+        check(&offer, &local, "Pcmu 0 ptime 20/20 rtp [::]:6000 rtcp [::]:6001 RecvOnly");
+    }
+}
+
+#[test]
 fn version_grows_only_when_the_answer_changes() {
     let plain = audio("m=audio 6000 RTP/AVP 0\r\n");
     let held = audio("m=audio 6000 RTP/AVP 0\r\na=sendonly\r\n");

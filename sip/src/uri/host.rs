@@ -49,7 +49,7 @@ impl FromStr for Host {
 
     fn from_str(text: &str) -> Result<Self, UriError> {
         if let Some(inside) = text.strip_prefix('[') {
-            let address = inside.strip_suffix(']').and_then(|a| a.parse::<Ipv6Addr>().ok());
+            let address = inside.strip_suffix(']').and_then(ipv6);
             return address.map(|a| Self::Address(a.into())).ok_or(UriError::Host);
         }
         if let Ok(address) = text.parse::<IpAddr>() {
@@ -69,6 +69,12 @@ impl fmt::Display for Host {
             Self::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
         }
     }
+}
+
+/// An IPv6 address. The grammar of RFC 3261 made three colons of two before an IPv4 part; what was written by it is taken
+/// (RFC 5118 §4.10, RFC 5954).
+fn ipv6(text: &str) -> Option<Ipv6Addr> {
+    text.parse().ok().or_else(|| if text.contains('.') { text.replacen(":::", "::", 1).parse().ok() } else { None })
 }
 
 /// Splits `host[:port]`, white space allowed around the colon as a Via may have it.

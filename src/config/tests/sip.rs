@@ -47,6 +47,10 @@ fn tls_listens_when_there_is_a_certificate() {
     assert!(load(&tls, &[]).sip.tls.unwrap().client_required);
     let optional = format!("{tls}tls_client_roots = \"r.pem\"\ntls_client_auth = \"optional\"");
     assert!(!load(&optional, &[]).sip.tls.unwrap().client_required);
+    check(
+        &format!("{tls}tls_client_auth = \"required\""),
+        "sip.tls_client_auth: needs tls_client_roots, by which certificates are judged",
+    );
     check("[sip]\ntls_cert = \"c.pem\"", "sip.tls_key: must be set with tls_cert");
     check("[sip]\ntls_key = \"k.pem\"", "sip.tls_cert: must be set with tls_key");
     check("[sip]\ntls_client_roots = \"r.pem\"", "sip.tls_client_roots: needs tls_cert and tls_key");
@@ -54,7 +58,29 @@ fn tls_listens_when_there_is_a_certificate() {
         &format!("{tls}[http]\nlisten = \"127.0.0.1:5061\""),
         "http.listen: 127.0.0.1:5061 is also sip.tls_listen, which takes TCP too",
     );
-    assert!(mistakes("[sip]\ntls_client_auth = \"x\"", &[]).starts_with("sip.tls_client_auth: \"x\" is not one of"));
+    assert!(mistakes("[sip]\ntls_client_auth = \"x\"", &[]).contains("sip.tls_client_auth: \"x\" is not one of"));
+}
+
+#[test]
+fn known_sources_are_addresses_and_networks() {
+    let limits = load("[limits]\nsip_known_sources = [\"192.0.2.0/24\", \"2001:db8::7\"]\nsip_probes = 5", &[]).limits.front_door;
+    let known: Vec<_> = limits.known.iter().map(ToString::to_string).collect();
+    assert_eq!((known.join(" "), limits.probes), ("192.0.2.0/24 2001:db8::7/128".to_owned(), 5));
+    assert_eq!(load("[limits]\nsip_known_sources = \"\"", &[]).limits.front_door.known, []);
+    check(
+        "[limits]\nsip_known_sources = \"carrier.example\"\nsip_calls_per_source = 0",
+        "limits.sip_known_sources: \"carrier.example\" is no address (192.0.2.7) and no network (192.0.2.0/24)\n\
+         limits.sip_calls_per_source: 0 is below 1",
+    );
+}
+
+#[test]
+fn sessions_are_asked_for_unless_told_not_to() {
+    let expires = |toml: &str| load(toml, &[]).sip.session_expires.map(|wait| wait.as_secs());
+    assert_eq!(expires(""), Some(1_800));
+    assert_eq!(expires("[sip]\nsession_expires_s = 90"), Some(90));
+    assert_eq!(expires("[sip]\nsession_expires_s = 0"), None);
+    check("[sip]\nsession_expires_s = 89", "sip.session_expires_s: 89 s is below 90 s; 0 does not ask");
 }
 
 #[test]

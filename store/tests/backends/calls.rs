@@ -139,10 +139,14 @@ pub async fn every_write_may_be_repeated(url: String) {
         StoreWrite::IncidentSeen(incident(id)),
         StoreWrite::UsageCounted { call: id, usage },
         StoreWrite::LanguageHeard { call: id, language: "de".to_owned() },
+        StoreWrite::TrunkKnown { call: id, trunk: "carrier".to_owned() },
+        StoreWrite::IdentityJudged { call: id, identity: identity() },
         closed(id, "a.wav", RecordingState::Complete),
         ended(id, HangupCause::AgentHangup),
     ]);
     store.write_batch(&writes).await.unwrap();
+    assert_eq!(store.call(id).await.unwrap().and_then(|call| call.trunk).as_deref(), Some("carrier"));
+    assert_eq!(store.call(id).await.unwrap().unwrap().identity, Some(identity()));
     let once = everything(&store, id).await;
     store.write_batch(&writes).await.unwrap();
     assert_eq!(everything(&store, id).await, once);
@@ -152,6 +156,12 @@ pub async fn every_write_may_be_repeated(url: String) {
     let turns = store.turns(id).await.unwrap();
     assert_eq!(turns[1].text.reveal(), "corrected");
     assert_eq!(turns.len(), 2);
+}
+
+fn identity() -> CallIdentity {
+    let [attestation, reason, origid, provider] = ["A", "late", "9a2e", "709J"].map(|text| Some(text.to_owned()));
+    let (noted, carrier) = (Some("div".to_owned()), None);
+    CallIdentity { verdict: IdentityVerdict::Passed, attestation, reason, origid, provider, noted, carrier }
 }
 
 /// All that is known of a call, as text.

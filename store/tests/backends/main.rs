@@ -7,6 +7,7 @@ mod calls;
 mod cluster;
 mod faults;
 mod knowledge;
+mod ladders;
 mod memories;
 mod sample;
 
@@ -33,6 +34,7 @@ cases! {
     calls::a_call_is_kept_from_ringing_to_its_end,
     calls::turns_recordings_and_incidents_read_back,
     calls::a_call_of_ours_is_kept_from_dialing_to_its_refusal,
+    ladders::messages_read_back_with_the_call_that_they_are_of,
     calls::a_use_of_a_tool_is_kept_from_its_beginning_to_its_end,
     calls::every_write_may_be_repeated,
     calls::the_first_end_stays,

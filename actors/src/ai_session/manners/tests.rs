@@ -6,7 +6,7 @@ use super::*;
 
 const MS: Duration = Duration::from_millis(1);
 
-/// A script of words: `100` (so many ms pass), `silent`, `starts`, `finishes`, `key`, `closing`, `up`, `leave` (with a farewell), `hangup`
+/// A script of words: `100` (so many ms pass), `silent`, `starts`, `finishes`, `key`, `hold`, `back`, `vad` (a new one), `closing`, `up`, `leave` (with a farewell), `hangup`
 /// (without), and how it is on the line from then on: `busy`, `plays`, `tools`, `asked` (a turn without an answer) and `quiet`. What is
 /// to be said takes a second to be heard, and nothing to be made. What came out, each with its time.
 fn check(voice: Voice, script: &str, expected: &str) {
@@ -41,7 +41,10 @@ impl Play {
             "silent" => self.manners.silent(),
             "starts" => self.manners.caller_started(),
             "finishes" => self.manners.caller_finished(now),
-            "key" => self.manners.alive(),
+            "key" => self.manners.key_pressed(now),
+            "hold" => self.manners.held(),
+            "back" => self.manners.resumed(now),
+            "vad" => self.manners.caller_unknown(now),
             "closing" => self.manners.closing(),
             "up" => self.manners.time_up(now),
             "leave" => self.manners.leave(true),
@@ -180,6 +183,36 @@ fn a_tool_that_ends_the_call_lets_the_goodbye_be_heard_or_says_one() {
     check(Voice::Asks, "busy leave 200 plays 900 quiet", "1100:agent_hangup");
     check(Voice::Asks, "asked leave 3000", "0:farewell 1000:agent_hangup");
     check(Voice::Asks, "asked hangup 3000", "0:agent_hangup");
+}
+
+#[test]
+fn a_held_call_is_not_asked_for_and_not_hung_up() {
+    check(Voice::Asks, "hold silent 60000 silent 60000", "");
+    check(Voice::Asks, "silent 2000 hold silent 60000 back 9999", "0:still_there");
+    check(Voice::Asks, "silent 2000 hold 60000 back 10001", "0:still_there 72000:still_there");
+    let gone = "0:still_there 2000:still_there 4000:gone";
+    check(Voice::Asks, "silent 2000 silent 2000 silent 500 hold 60000", gone);
+    check(Voice::Asks, "hold closing 5000 back 1", "5000:closing");
+}
+
+#[test]
+fn the_longest_call_and_who_takes_leave_do_not_wait_for_a_hold_to_end() {
+    check(Voice::Asks, "hold 5000 up 5000", "5000:max_duration");
+    check(Voice::Asks, "plays leave 1000 hold 5000", "1000:agent_hangup");
+    check(Voice::Asks, "hold asked leave 5000", "0:agent_hangup");
+}
+
+#[test]
+fn silence_after_a_key_is_asked_about_too() {
+    check(Voice::Asks, "key 9999", "");
+    check(Voice::Asks, "silent 2000 key 10001", "0:still_there 12000:still_there");
+}
+
+#[test]
+fn who_spoke_when_turn_taking_began_anew_is_asked_for_again() {
+    check(Voice::Asks, "starts 60000", "");
+    check(Voice::Asks, "starts 5000 vad 9999 silent", "14999:still_there");
+    check(Voice::Asks, "starts 5000 vad 10001", "15000:still_there");
 }
 
 #[test]

@@ -5,16 +5,17 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 use media::dtmf::{DtmfEvent, DtmfReceiver};
-use media::rtcp::{Reception, Report, report_interval};
+use media::rtcp::xr::{Delay, Extended, VoipMetrics};
+use media::rtcp::{Reception, Report, Schedule};
 use media::rtp::{PayloadKind, PayloadTypes, RtpPacket, is_rtcp};
 use media::source::{Source, SourcePin, SourceRule};
-use media::srtp::{Opener, Sealers};
+use media::srtp::Openers;
 use sip::locate::Family;
 use sip::sdp::Negotiated;
 
 use super::inbox::{self, Arrived};
 use super::sending::{Sent, wall_clock};
-use super::{event_clock, keys, payload_types};
+use super::{coding, event_clock, keys, payload_types};
 use crate::call::CallPorts;
 use crate::jitter_buffer::JitterMsg;
 use crate::leg::LegMsg;
@@ -27,10 +28,10 @@ pub(super) struct Receiving {
     family: Family,
     rtcp_remote: SocketAddr,
     rtcp_mux: bool,
-    /// What decrypts, and what encrypts our reports.
-    opener: Option<Opener>,
-    sealers: Sealers,
+    openers: Openers,
     types: PayloadTypes,
+    /// In another codec, once the first packet of it comes: what the peer sent before it heard of the change is still heard.
+    next: Option<PayloadTypes>,
     pin: SourcePin,
     learned: Option<SocketAddr>,
     dtmf: DtmfReceiver,
@@ -38,6 +39,11 @@ pub(super) struct Receiving {
     peer: PeerReports,
     /// What we had sent at the last beat of RTCP.
     sent: Option<Sent>,
+    /// The peer's latest reference time, and when it came.
+    reference: Option<(Delay, Instant)>,
+    /// How the peer sounds, by the JitterBuffer.
+    quality: Option<VoipMetrics>,
+    schedule: Schedule,
     next_report: Instant,
     room: BytesMut,
     /// Datagrams that were not taken, by reason, since the last flush; there are few reasons.
@@ -57,16 +63,19 @@ impl Receiving {
             family: Family::of(negotiated.remote_rtp.ip()),
             rtcp_remote: negotiated.remote_rtcp,
             rtcp_mux: negotiated.rtcp_mux,
-            opener: None,
-            sealers: Sealers::new(),
+            openers: Openers::new(),
             types,
-            pin: SourcePin::new(SourceRule::Any),
+            next: None,
+            pin: SourcePin::new(SourceRule::Expect(negotiated.remote_rtp)),
             learned: None,
             dtmf: DtmfReceiver::new(event_clock(negotiated)),
             reception: Reception::new(types.codec.row().clock),
-            peer: PeerReports::default(),
+            peer: PeerReports::new(coding(negotiated)),
             sent: None,
-            next_report: Instant::now() + report_interval(&mut rand::rng()),
+            reference: None,
+            quality: None,
+            schedule: Schedule::default(),
+            next_report: Instant::now() + Schedule::default().interval(&mut rand::rng()),
             room: BytesMut::new(),
             rejected: Vec::new(),
             onward: Onward::Here,
@@ -74,17 +83,8 @@ impl Receiving {
             passed: 0,
             ports,
         };
-        new.encrypt(negotiated);
+        new.openers.choose(keys(negotiated).map(|(_, remote)| remote));
         new
-    }
-
-    /// Streams go on under keys that stay: what came before is known as such.
-    fn encrypt(&mut self, negotiated: &Negotiated) {
-        let (local, remote) = keys(negotiated).unzip();
-        if self.opener.as_ref().map(Opener::key) != remote.as_ref() {
-            self.opener = remote.map(Opener::new);
-        }
-        self.sealers.choose(local);
     }
 
     /// Where the packets go from now on.
@@ -117,11 +117,28 @@ impl Receiving {
 
     /// A re-INVITE changed the payload types; the source may then be a new one too.
     pub(super) fn renegotiate(&mut self, negotiated: &Negotiated) {
-        self.types = payload_types(negotiated);
-        self.rtcp_remote = negotiated.remote_rtcp;
-        self.encrypt(negotiated);
-        self.ports.jitter.tell(JitterMsg::Renegotiated(self.types));
-        self.pin.relearn(SourceRule::Any);
+        let types = payload_types(negotiated);
+        (self.rtcp_remote, self.rtcp_mux) = (negotiated.remote_rtcp, negotiated.rtcp_mux);
+        self.openers.choose(keys(negotiated).map(|(_, remote)| remote));
+        self.dtmf.renegotiate(event_clock(negotiated));
+        self.next = None;
+        if types.codec != self.types.codec && types.audio != self.types.audio {
+            self.next = Some(types);
+        } else {
+            self.change(types);
+        }
+        self.peer.renegotiate(coding(negotiated));
+        self.pin.relearn(SourceRule::Expect(negotiated.remote_rtp));
+    }
+
+    /// Packets carry this from now on.
+    fn change(&mut self, types: PayloadTypes) {
+        let clock = types.codec.row().clock;
+        if clock != self.types.codec.row().clock {
+            self.reception = Reception::new(clock);
+        }
+        self.types = types;
+        self.ports.jitter.tell(JitterMsg::Renegotiated(types));
     }
 
     /// Hands on the media that has come.
@@ -142,26 +159,64 @@ impl Receiving {
         self.room = room;
     }
 
-    /// Sends a report when one is due.
-    pub(super) fn report(&mut self, now: Instant, sent: Sent, socket: &UdpSocket) {
+    /// Our report, when one is due, and where it goes.
+    pub(super) fn report(&mut self, now: Instant, sent: Sent) -> Option<(Vec<u8>, SocketAddr)> {
         self.sent = Some(sent);
         if now < self.next_report {
-            return;
+            return None;
         }
-        self.next_report = now + report_interval(&mut rand::rng());
-        let receptions = self.reception.report(now).into_iter().collect();
-        let report = Report { ssrc: sent.ssrc, sender: sent.info, receptions, bye: false };
-        let mut bytes = Vec::with_capacity(128);
-        report.write("offhook", &mut bytes);
-        let sent = match self.sealers.current() {
-            None => socket.send_to(&bytes, self.rtcp_remote),
-            Some(sealer) => match sealer.seal_rtcp(&bytes) {
-                Some(sealed) => socket.send_to(&sealed, self.rtcp_remote),
-                None => return,
-            },
+        let report = self.write_report(now, sent, None);
+        self.schedule.handle_report(report.len());
+        self.next_report = now + self.schedule.interval(&mut rand::rng());
+        self.ports.jitter.tell(JitterMsg::Reported(self.peer.round_trip()));
+        Some((report, self.rtcp_remote))
+    }
+
+    /// Our last report, which says that our stream is over; `None` when the peer never heard of it (RFC 3550 §6.3.7).
+    pub(super) fn goodbye(&mut self, now: Instant, sent: Sent) -> Option<(Vec<u8>, SocketAddr)> {
+        sent.info.is_some().then(|| (self.write_report(now, sent, Some(sent.ssrc)), self.rtcp_remote))
+    }
+
+    /// How the peer sounds, for the next report.
+    pub(super) fn handle_quality(&mut self, quality: VoipMetrics) {
+        self.quality = Some(quality);
+    }
+
+    fn write_report(&mut self, now: Instant, sent: Sent, bye: Option<u32>) -> Vec<u8> {
+        let reception = self.reception.report(now);
+        let answer = |(reference, at): (Delay, Instant)| {
+            let since = now.saturating_duration_since(at).as_micros();
+            Delay { delay: (since * 65_536 / 1_000_000) as u32, ..reference }
         };
-        if let Err(error) = sent {
-            tracing::trace!(%error, "an RTCP report was not sent");
+        let extended = Extended {
+            // Who sends learns the round trip from the answers to its sender reports.
+            reference: sent.info.is_none().then(|| wall_clock(now)),
+            delay: self.reference.map(answer),
+            voip: self.quality.zip(reception).map(|(quality, reception)| VoipMetrics { ssrc: reception.ssrc, ..quality }),
+        };
+        let report = Report { ssrc: sent.ssrc, sender: sent.info, receptions: reception.into_iter().collect(), extended, bye };
+        let mut bytes = Vec::with_capacity(192);
+        report.write("offhook", &mut bytes);
+        bytes
+    }
+
+    /// What the peer tells of our stream, and asks.
+    fn handle_report(&mut self, at: Instant, report: &Report) {
+        self.reception.handle_report(at, report);
+        let Extended { reference, delay, voip } = report.extended;
+        if let Some(time) = reference {
+            self.reference = Some((Delay { ssrc: report.ssrc, last_reference: time.middle(), delay: 0 }, at));
+        }
+        let Some(sent) = self.sent else { return };
+        if let Some(delay) = delay.filter(|delay| delay.ssrc == sent.ssrc) {
+            self.peer.handle_round_trip(delay.round_trip(wall_clock(at)));
+        }
+        if let Some(voip) = voip.filter(|voip| voip.ssrc == sent.ssrc) {
+            self.peer.handle_metrics(voip);
+        }
+        let block = report.receptions.iter().find(|block| block.ssrc == sent.ssrc);
+        if let Some((block, info)) = block.zip(sent.info) {
+            self.peer.handle(block, info.packets, wall_clock(at));
         }
     }
 
@@ -179,7 +234,7 @@ impl Receiving {
             return self.handle_rtcp(arrived);
         }
         let Arrived { at, from, mut datagram } = arrived;
-        if let Some(opener) = &mut self.opener {
+        if let Some(opener) = self.openers.current() {
             // Strangers are not worth the arithmetic.
             if self.pin.pinned().is_some_and(|source| source != from) {
                 return self.reject("source");
@@ -193,13 +248,24 @@ impl Receiving {
             Ok(packet) => packet,
             Err(error) => return self.reject(error.reason()),
         };
+        if self.next.is_some_and(|next| next.audio == packet.payload_type)
+            && let Some(next) = self.next.take()
+        {
+            self.change(next);
+        }
         let kind = self.types.kind(packet.payload_type);
         if kind == PayloadKind::Unknown {
             return self.reject("payload_type");
         }
-        match self.pin.handle_packet(from) {
+        match self.pin.handle_packet(at, from, &packet) {
             Source::Stranger => return self.reject("source"),
-            Source::Learned => self.learned = Some(from),
+            Source::Learned => {
+                self.learned = Some(from);
+                // Reports that share the port go the same way (RFC 5761 §5.1.1), whatever SDP says of it.
+                if self.rtcp_mux {
+                    self.rtcp_remote = from;
+                }
+            }
             Source::Known => {}
         }
         self.reception.handle_packet(at, &packet);
@@ -228,7 +294,7 @@ impl Receiving {
         if self.pin.pinned().is_some_and(|source| source.ip() != from.ip()) {
             return self.reject("source");
         }
-        if let Some(opener) = &mut self.opener {
+        if let Some(opener) = self.openers.current() {
             datagram = match opener.open_rtcp(&datagram) {
                 Ok(opened) => opened,
                 Err(error) => return self.reject(error.reason()),
@@ -236,13 +302,12 @@ impl Receiving {
         }
         match Report::parse(&datagram) {
             Ok(report) => {
-                self.rtcp_remote = from;
-                self.reception.handle_report(at, &report);
-                let ours =
-                    |sent: Sent| Some((report.receptions.iter().find(|block| block.ssrc == sent.ssrc)?, sent.info?.packets));
-                if let Some((block, packets)) = self.sent.and_then(ours) {
-                    self.peer.handle(block, packets, wall_clock(at));
+                // From where media comes, or from where it was said to come: a late report of the address before leads nowhere.
+                if self.pin.pinned().is_some() || from.ip() == self.rtcp_remote.ip() {
+                    self.rtcp_remote = from;
                 }
+                self.schedule.handle_report(datagram.len());
+                self.handle_report(at, &report);
             }
             Err(_) => self.reject("rtcp"),
         }
@@ -275,8 +340,12 @@ mod tests {
     use super::*;
 
     fn receiving() -> Receiving {
+        Receiving::new(&negotiated(), CallPorts::new(CallId::generate()))
+    }
+
+    fn negotiated() -> Negotiated {
         let remote = SocketAddr::from(([127, 0, 0, 1], 4_000));
-        let negotiated = Negotiated {
+        Negotiated {
             codec: Codec::Pcmu,
             payload_type: 0,
             crypto: None,
@@ -290,8 +359,14 @@ mod tests {
             remote_rtcp: remote,
             rtcp_mux: false,
             direction: Direction::SendRecv,
-        };
-        Receiving::new(&negotiated, CallPorts::new(CallId::generate()))
+        }
+    }
+
+    /// A packet of audio: payload type and sequence.
+    fn audio(payload_type: u8, sequence: u8) -> Arrived {
+        let mut octets = vec![0x80, payload_type, 0, sequence, 0, 0, sequence, 0, 1, 2, 3, 4];
+        octets.resize(172, 0xFF);
+        Arrived { datagram: octets.into(), ..key(sequence, 1, 5) }
     }
 
     /// An event packet (RFC 4733): sequence, RTP time and key.
@@ -309,6 +384,40 @@ mod tests {
             assert_eq!(receiving.dtmf.poll_event(), None);
         }
         assert!(receiving.dtmf.is_pressed() && receiving.rejected.is_empty());
+    }
+
+    #[test]
+    fn another_codec_begins_with_its_first_packet() {
+        let mut receiving = receiving();
+        receiving.handle_rtp(audio(0, 1));
+        receiving.renegotiate(&Negotiated { codec: Codec::Pcma, payload_type: 8, ..negotiated() });
+        for arrived in [audio(0, 2), audio(0, 3), audio(8, 4), audio(8, 5)] {
+            receiving.handle_rtp(arrived);
+            assert!(receiving.rejected.is_empty(), "the peer did not know yet");
+        }
+        receiving.handle_rtp(audio(0, 6));
+        assert_eq!(receiving.rejected, [("payload_type", 1)]);
+        receiving.renegotiate(&Negotiated { codec: Codec::Opus, payload_type: 111, event_clock: 48_000, ..negotiated() });
+        receiving.renegotiate(&negotiated());
+        receiving.handle_rtp(audio(111, 7));
+        assert_eq!(receiving.rejected, [("payload_type", 2)], "what was offered in between is forgotten");
+    }
+
+    #[test]
+    fn reports_go_where_the_last_offer_says_until_media_comes_from_there() {
+        let report = |from: [u8; 4]| {
+            let mut bytes = Vec::new();
+            Report { ssrc: 9, sender: None, receptions: Vec::new(), extended: Default::default(), bye: None }
+                .write("peer", &mut bytes);
+            Arrived { at: Instant::now(), from: SocketAddr::from((from, 4_001)), datagram: bytes.into() }
+        };
+        let mut receiving = receiving();
+        let moved = SocketAddr::from(([127, 0, 0, 2], 5_000));
+        receiving.renegotiate(&Negotiated { remote_rtp: moved, remote_rtcp: moved, ..negotiated() });
+        receiving.handle_rtcp(report([127, 0, 0, 1]));
+        assert_eq!(receiving.rtcp_remote, moved, "a late report of the address before");
+        receiving.handle_rtcp(report([127, 0, 0, 2]));
+        assert_eq!(receiving.rtcp_remote.port(), 4_001, "the port that it is sent from");
     }
 
     #[test]

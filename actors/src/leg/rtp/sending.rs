@@ -3,13 +3,14 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use media::codec::Codec;
 use media::dtmf::{Digit, DtmfSender, DtmfTick};
 use media::line::packer::{Packed, Packer};
 use media::line::{LineCodec, OpusWishes};
 use media::relay::Relay;
 use media::rtcp::{NtpTime, SenderInfo};
 use media::rtp::{PayloadKind, RtpPacket, RtpSender};
-use media::srtp::Sealers;
+use media::srtp::Sealer;
 use media::units::FRAME_SAMPLES;
 use sip::sdp::Negotiated;
 
@@ -19,13 +20,16 @@ use crate::leg::codec_of;
 /// One stream of ours.
 pub(super) struct Sending {
     sender: RtpSender,
+    /// In which frames come.
+    law: Codec,
     /// `None` where a frame is a packet as it is.
     packer: Option<Packer>,
     /// What it was made for.
     packing: Packing,
     dtmf: DtmfSender,
     relay: Relay,
-    sealers: Sealers,
+    /// `None`: packets go out as they are.
+    sealer: Option<Sealer>,
     remote: SocketAddr,
     /// False while the peer holds the call, or has not said where to send.
     open: bool,
@@ -39,15 +43,15 @@ pub(super) struct Sent {
 }
 
 impl Sending {
-    pub(super) fn new(negotiated: &Negotiated) -> Self {
+    pub(super) fn new(negotiated: &Negotiated, law: Codec) -> Self {
         let sender = RtpSender::new(payload_types(negotiated), &mut rand::rng());
         let dtmf = DtmfSender::new(event_clock(negotiated));
         let packing = Packing::of(negotiated);
-        let packer = packing.packer();
-        let (relay, sealers, remote) = (Relay::new(), Sealers::new(), negotiated.remote_rtp);
-        let mut new = Self { sender, packer, packing, dtmf, relay, sealers, remote, open: false };
+        let packer = packing.packer(law);
+        let sealer = keys(negotiated).map(|(local, _)| Sealer::new(local));
+        let (relay, remote) = (Relay::new(), negotiated.remote_rtp);
+        let mut new = Self { sender, law, packer, packing, dtmf, relay, sealer, remote, open: false };
         new.aim(negotiated);
-        new.sealers.choose(keys(negotiated).map(|(local, _)| local));
         new
     }
 
@@ -58,7 +62,7 @@ impl Sending {
         let rest = if self.dtmf.is_idle() && audio.is_some() { 0 } else { self.end_packet(socket) };
         rest + match (self.dtmf.next_tick(self.sender.time()), audio) {
             (DtmfTick::Idle, Some(audio)) => match &mut self.packer {
-                None => transmit(socket, &mut self.sealers, self.sender.next_audio(audio, FRAME_SAMPLES as u32), self.remote),
+                None => transmit(socket, self.sealer.as_mut(), self.sender.next_audio(audio, FRAME_SAMPLES as u32), self.remote),
                 Some(packer) => {
                     packer.push(audio);
                     self.send_packed(socket)
@@ -66,7 +70,7 @@ impl Sending {
             },
             (DtmfTick::Packet(event), _) => {
                 let bytes = self.sender.next_event(&event).filter(|_| self.open);
-                bytes.map_or(0, |bytes| transmit(socket, &mut self.sealers, bytes, self.remote))
+                bytes.map_or(0, |bytes| transmit(socket, self.sealer.as_mut(), bytes, self.remote))
             }
             (DtmfTick::Idle | DtmfTick::Gap, _) => {
                 self.sender.skip();
@@ -81,7 +85,7 @@ impl Sending {
             return 0;
         }
         let passed = self.relay.pass_on(kind, packet, &mut self.sender);
-        passed.map_or(0, |bytes| transmit(socket, &mut self.sealers, bytes, self.remote))
+        passed.map_or(0, |bytes| transmit(socket, self.sealer.as_mut(), bytes, self.remote))
     }
 
     /// Sends what waits for the rest of its packet, or lets its time pass on a call that is held.
@@ -92,12 +96,12 @@ impl Sending {
     }
 
     fn send_packed(&mut self, socket: &UdpSocket) -> u32 {
-        let Self { packer, sender, sealers, remote, open, .. } = self;
+        let Self { packer, sender, sealer, remote, open, .. } = self;
         let mut sent = 0;
         while let Some(Packed { payload, ticks }) = packer.as_mut().and_then(Packer::poll_packet) {
             // An empty one: the codec sends nothing in silence.
             if *open && !payload.is_empty() {
-                sent += transmit(socket, sealers, sender.next_audio(payload, ticks), *remote);
+                sent += transmit(socket, sealer.as_mut(), sender.next_audio(payload, ticks), *remote);
             } else {
                 sender.pass(ticks);
             }
@@ -115,18 +119,37 @@ impl Sending {
         self.remote = source;
     }
 
-    /// A re-INVITE changed hold, address or payload types.
-    pub(super) fn renegotiate(&mut self, negotiated: &Negotiated) {
-        self.sender.renegotiate(payload_types(negotiated));
+    /// A re-INVITE changed hold, address, codec or payload types.
+    pub(super) fn renegotiate(&mut self, socket: &UdpSocket, negotiated: &Negotiated) {
         // A codec that remembers goes on through a hold.
         let packing = Packing::of(negotiated);
         if packing != self.packing {
-            self.packer = packing.packer();
+            // What waits for the rest of its packet goes out as it was agreed before.
+            self.end_packet(socket);
+            self.packer = packing.packer(self.law);
             self.packing = packing;
         }
+        self.sender.renegotiate(payload_types(negotiated));
+        self.dtmf.renegotiate(event_clock(negotiated));
         self.aim(negotiated);
-        if self.sealers.choose(keys(negotiated).map(|(local, _)| local)) {
+        let key = keys(negotiated).map(|(local, _)| local);
+        if self.sealer.as_ref().map(Sealer::key) != key.as_ref() {
+            self.sealer = key.map(Sealer::new);
             self.sender.begin_anew(&mut rand::rng());
+        }
+    }
+
+    /// Sends a report of ours, which is encrypted as audio is.
+    pub(super) fn send_report(&mut self, socket: &UdpSocket, report: &[u8], remote: SocketAddr) {
+        let sent = match &mut self.sealer {
+            None => socket.send_to(report, remote),
+            Some(sealer) => match sealer.seal_rtcp(report) {
+                Some(sealed) => socket.send_to(&sealed, remote),
+                None => return,
+            },
+        };
+        if let Err(error) = sent {
+            tracing::trace!(%error, "an RTCP report was not sent");
         }
     }
 
@@ -158,8 +181,8 @@ impl Packing {
         Self { codec: codec_of(negotiated.codec), ptime: negotiated.send_ptime, wishes: opus_wishes(negotiated) }
     }
 
-    fn packer(self) -> Option<Packer> {
-        Packer::new(self.codec, self.ptime, self.wishes)
+    fn packer(self, law: Codec) -> Option<Packer> {
+        Packer::of_law(self.codec, self.ptime, self.wishes, law)
     }
 }
 
@@ -176,8 +199,8 @@ pub(super) fn wall_clock(then: Instant) -> NtpTime {
 }
 
 /// Sends at once: one packet, or none. What the kernel cannot take is lost, like anything on the way; waiting would make the next frame late too.
-fn transmit(socket: &UdpSocket, sealers: &mut Sealers, bytes: &[u8], remote: SocketAddr) -> u32 {
-    let sent = match sealers.current() {
+fn transmit(socket: &UdpSocket, sealer: Option<&mut Sealer>, bytes: &[u8], remote: SocketAddr) -> u32 {
+    let sent = match sealer {
         None => socket.send_to(bytes, remote),
         Some(sealer) => match sealer.seal(bytes) {
             Some(sealed) => socket.send_to(&sealed, remote),

@@ -40,6 +40,31 @@ fn a_voice_whose_socket_tells_the_language_gets_another_socket() {
 }
 
 #[test]
+fn a_voice_at_work_gets_another_socket_when_it_is_done() {
+    let mut run = Run::new(auto("ttsbound"));
+    run.play("started\nopen stt1\nopen ttsbound");
+    run.log.clear();
+    run.play(
+        "remark still_there Are you still there?
+         cached Are_you_still_there? 0
+         stt1 final-de guten Tag
+         ttsbound audio 1 20
+         ttsbound done 1",
+    );
+    run.expect(
+        "0 look Are you still there?
+         0 > ttsbound say 1 Are you still there?
+         0 language de
+         0 audio 1 20
+         0 close ttsbound
+         0 connect ttsbound
+         0 keep Are you still there? 20
+         0 turn Completed - - - 0 - 0 0
+         0 end 1",
+    );
+}
+
+#[test]
 fn a_language_that_was_chosen_stays() {
     check(
         single(),

@@ -31,6 +31,8 @@ fn call() -> CallRecord {
         stats: Value::Null,
         usage: Usage::default(),
         language: None,
+        trunk: None,
+        identity: None,
     }
 }
 

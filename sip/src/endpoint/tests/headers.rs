@@ -13,11 +13,11 @@ fn header(script: &str, name: &str, expected: Option<&str>) {
 
 #[test]
 fn responses_say_who_and_what_we_are() {
-    let allow = Some("INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE");
+    let allow = Some("INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, NOTIFY, PRACK, REFER, SUBSCRIBE, UPDATE");
     let contact = Some("<sip:offhook@198.51.100.1:5060;transport=udp>");
     header("OPTIONS", name::ALLOW, allow);
     header("OPTIONS", name::ACCEPT, Some("application/sdp"));
-    header("OPTIONS", name::SUPPORTED, Some("100rel, timer"));
+    header("OPTIONS", name::SUPPORTED, Some("100rel, norefersub, replaces, timer"));
     header("MESSAGE", name::ALLOW, allow);
     header("INVITE ring", name::CONTACT, contact);
     header("INVITE answer", name::CONTACT, contact);

@@ -5,6 +5,7 @@
 //! ACK/same, CANCEL        with the branch and number of the last INVITE
 //! again                   the last request once more
 //! 180, 200/tag=b/to=BYE   a response of the peer to our last INVITE, or to the method named
+//! refer, refer/quiet, accept, decline, report:200   commands of a transfer, of ours or of the peer
 //! PRACK/rack, PRACK/rack=7  with a RAck for our last reliable response, or for another one
 //! ring, progress, answer, refuse:486, hangup, reinvite, answer:update ... closed, gone   commands and faults
 //! invite, invite:empty    our call on the one flow, with an offer or without; invite:follow finds its way and follows Contacts
@@ -14,11 +15,14 @@
 #![allow(clippy::unwrap_used)]
 
 mod again;
+mod challenge;
 mod headers;
 mod random;
 mod reinvite;
 mod reliable;
+mod replace;
 mod session;
+mod transfer;
 mod uac;
 mod uas;
 mod update;
@@ -91,7 +95,7 @@ impl Bench {
         if let Some(milliseconds) = step.strip_prefix('+') {
             return self.pass(Duration::from_millis(milliseconds.parse().unwrap()));
         }
-        if self.place(word) || self.command(word) {
+        if self.place(word) || self.transfer(word, options) || self.command(word) {
         } else if word == "again" {
             self.receive(&self.last_request.clone());
         } else if word.starts_with(|first: char| first.is_ascii_digit()) {
@@ -118,6 +122,29 @@ impl Bench {
         self.call_id = dialog.call_id.to_string();
         self.our_tag = Some(dialog.local_tag.to_string());
         self.dialog = Some(dialog);
+        true
+    }
+
+    /// A command of a transfer.
+    fn transfer(&mut self, word: &str, options: &str) -> bool {
+        let (now, endpoint) = (self.now, &mut self.endpoint);
+        let Some(dialog) = &self.dialog else {
+            return false;
+        };
+        match word {
+            "refer" => {
+                let notices = if options == "quiet" { Notices::Unwanted } else { Notices::Wanted };
+                endpoint.refer(now, dialog, refer(notices));
+            }
+            "accept" => endpoint.accept_refer(now, dialog),
+            "decline" => endpoint.refuse_refer(now, dialog, StatusCode::DECLINE),
+            _ => {
+                let Some(status) = word.strip_prefix("report:") else {
+                    return false;
+                };
+                endpoint.report_refer(now, dialog, StatusCode::new(status.parse().unwrap()).unwrap());
+            }
+        }
         true
     }
 
@@ -201,10 +228,12 @@ impl Bench {
         };
         let to_tag = tag.map(|tag| format!(";tag={tag}")).unwrap_or_default();
         let uri = option("uri=").unwrap_or("sip:bob@198.51.100.1");
-        let more: String = headers(options).map(|header| header + "\r\n").collect();
+        let more: String = headers(options).map(|header| header.replace('|', "/") + "\r\n").collect();
         let rack = option("rack").map(|given| self.rack(given)).unwrap_or_default();
-        let body = if option("sdp").is_some() { "v=0\r\n" } else { "" };
-        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        let sdp = option("sdp").map(|_| ("Content-Type: application/sdp\r\n", "v=0\r\n".to_owned()));
+        let frag = option("frag=").map(|status| ("Content-Type: message/sipfrag\r\n", format!("SIP/2.0 {status} X\r\n")));
+        let text = option("body=").map(|body| ("", body.to_owned()));
+        let (kind, body) = sdp.or(frag).or(text).unwrap_or_default();
         format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 203.0.113.9:5060;branch={branch};rport\r\n\
              From: <sip:alice@203.0.113.9>;tag={}\r\nTo: <sip:bob@198.51.100.1>{to_tag}\r\nCall-ID: {}\r\n\
@@ -287,6 +316,8 @@ impl Bench {
                 self.peer_tag = dialog.remote_tag.to_string();
             }
             Event::Refused { status, .. } => return format!("Refused:{status}"),
+            Event::ReferProgress { status, .. } => return format!("ReferProgress:{status}"),
+            Event::ReferEnded { outcome, .. } => return format!("ReferEnded:{outcome:?}"),
             Event::ReinviteRefused { status, .. } => return format!("ReinviteRefused:{status}"),
             _ => {}
         }
@@ -300,6 +331,10 @@ impl Bench {
         }
         name
     }
+}
+
+fn refer(notices: Notices) -> Refer {
+    Refer { to: "sip:carol@203.0.113.20".parse().unwrap(), referred_by: None, replaces: None, notices }
 }
 
 /// The headers among a step's options, `_` for each space.

@@ -22,6 +22,21 @@ const STEPS: &[&str] = &[
     "OPTIONS",
     "OPTIONS/new",
     "REFER",
+    "REFER/header=Refer-To:_<sip:c@d>",
+    "REFER/header=Refer-To:_<sip:c@d>/header=Refer-Sub:_false",
+    "SUBSCRIBE/header=Event:_refer/header=Expires:_0",
+    "NOTIFY/header=Event:_refer/frag=100",
+    "NOTIFY/header=Event:_refer/frag=200/header=Subscription-State:_terminated",
+    "refer",
+    "refer/quiet",
+    "accept",
+    "decline",
+    "report:180",
+    "report:200",
+    "200/to=NOTIFY",
+    "481/to=NOTIFY",
+    "202/to=REFER",
+    "603/to=REFER",
     "again",
     "100",
     "180",
@@ -101,7 +116,7 @@ fn run(transport: Transport, steps: &[usize]) -> Result<(), TestCaseError> {
 impl Bench {
     /// Whether a step has what it needs: a dialog to command, a request to answer or repeat.
     fn can(&self, step: &str) -> bool {
-        let ours = ["ring", "progress", "hangup", "answer", "refuse", "reinvite"];
+        let ours = ["ring", "progress", "hangup", "answer", "refuse", "reinvite", "accept", "decline", "refer", "report"];
         let commands = ours.iter().any(|command| step.starts_with(command));
         let answers = step.starts_with(|first: char| first.is_ascii_digit());
         let answered = step.rsplit_once("to=").map_or("INVITE", |(_, method)| method);

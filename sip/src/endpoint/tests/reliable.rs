@@ -50,9 +50,9 @@ fn early_dialogs_have_a_limit() {
 #[test]
 fn an_invite_without_an_offer_does_not_ask_for_them() {
     let bench = check("invite:empty 183/rseq=1/sdp", "INVITE | Ringing+sdp");
-    assert_eq!(bench.sent["INVITE"].headers.get(name::SUPPORTED), Some("timer"));
+    assert_eq!(bench.sent["INVITE"].headers.get(name::SUPPORTED), Some("norefersub, replaces, timer"));
     let bench = check("invite", "INVITE");
-    assert_eq!(bench.sent["INVITE"].headers.get(name::SUPPORTED), Some("100rel, timer"));
+    assert_eq!(bench.sent["INVITE"].headers.get(name::SUPPORTED), Some("100rel, norefersub, replaces, timer"));
 }
 
 const REQUIRED: &str = "INVITE/sdp/header=Require:_100rel";

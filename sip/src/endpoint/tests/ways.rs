@@ -378,7 +378,7 @@ fn a_secure_dialog_leaves_a_plain_connection_alone() {
 #[test]
 fn debug_shows_no_keys() {
     let from = NameAddr::new("sip:alice@198.51.100.1".parse().unwrap());
-    let headers = vec![("X-Account", "secret".to_owned())];
+    let headers = vec![("X-Account".to_owned(), "secret".to_owned())];
     let sdp = Some("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:secret".to_owned());
     let invite = OutboundInvite { headers, sdp, ..OutboundInvite::new("sip:+15550123456@b.example".parse().unwrap(), from) };
     let text = format!("{invite:?}");

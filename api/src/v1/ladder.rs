@@ -1,0 +1,55 @@
+//! `/api/v1/calls/{id}/sip` and `/pcap`: the SIP messages of a call that is over, without keys, passwords and digits.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::{Value, json};
+use store::{SipLadder, SipMessage};
+
+use super::V1;
+use super::calls::{GATE_TIME_MAX, find, known, nowhere};
+use crate::problem::Problem;
+
+/// `GET /api/v1/calls/{id}/sip`: the messages in order, each with its first line apart.
+pub(super) async fn show(State(api): State<Arc<V1>>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let ladder = ladder(&api, &id).await?;
+    let data: Vec<Value> = ladder.messages.iter().map(shown).collect();
+    let body = json!({ "call_id": ladder.external_id, "data": data, "left_out": ladder.left_out, "next_cursor": null });
+    Ok(Json(body).into_response())
+}
+
+/// `GET /api/v1/calls/{id}/pcap`: the same for Wireshark.
+pub(super) async fn capture(State(api): State<Arc<V1>>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let ladder = ladder(&api, &id).await?;
+    let name = format!("attachment; filename=\"{}.pcap\"", known(&id)?);
+    let headers = [(header::CONTENT_TYPE, "application/vnd.tcpdump.pcap".to_owned()), (header::CONTENT_DISPOSITION, name)];
+    Ok((headers, api.gate.capture_of(&ladder)).into_response())
+}
+
+async fn ladder(api: &V1, id: &str) -> Result<SipLadder, Problem> {
+    let record = find(api, known(id)?).await?.ok_or_else(nowhere)?;
+    let found = tokio::time::timeout(GATE_TIME_MAX, api.gate.find_ladder(&record)).await;
+    let away = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the records cannot be read now");
+    let kept = found.map_err(|_| away())?.map_err(|_| away())?;
+    kept.ok_or_else(|| {
+        let why = "no SIP messages of this call are kept: it goes on, was not over SIP, or telemetry.sip_ladders is false";
+        Problem::new(StatusCode::NOT_FOUND, why)
+    })
+}
+
+fn shown(message: &SipMessage) -> Value {
+    let SipMessage { at, sent, transport, local, remote, text } = message;
+    let (from, to) = if *sent { (local, remote) } else { (remote, local) };
+    json!({
+        "at": at.to_string(),
+        "direction": if *sent { "sent" } else { "received" },
+        "transport": transport,
+        "from": from,
+        "to": to,
+        "summary": text.lines().next().unwrap_or_default(),
+        "text": text,
+    })
+}
