@@ -207,13 +207,13 @@ impl Conference {
             Way::Passing(_) => {}
             Way::Mixing | Way::Winding(..) => {
                 self.mixer.mix();
-                self.guests.iter().for_each(|guest| tell_heard(guest, &self.mixer, tick));
+                self.guests.iter().for_each(|guest| self.tell_heard(guest, tick));
             }
         }
         if let Way::Winding(pair, left) = self.way {
             self.way = Way::Winding(pair, left.saturating_sub(1));
             if left == 0 {
-                self.order(pair, |_| Onward::Here);
+                self.order(pair, |_, _| Onward::Here);
                 self.way = Way::Mixing;
             }
         }
@@ -333,7 +333,7 @@ impl Conference {
     /// A key is for the other one, where there is one other; else it is for the agents.
     fn pass_digit(&self, member: MemberId, digit: Digit) {
         let from = self.guests.iter().find(|guest| guest.party == member);
-        let Some(from) = from.filter(|guest| guest.attendance.party == Part::Talks) else { return };
+        let Some(from) = from.filter(|guest| guest.talks()) else { return };
         let mut others = self.guests.parties().filter(|guest| guest.call != from.call);
         if let (Some(other), None) = (others.next(), others.next()) {
             other.ports.leg.tell(LegMsg::SendDtmf(vec![digit]));
@@ -348,7 +348,7 @@ impl Conference {
         match (self.way, pair) {
             (Way::Passing(passing), Some(pair)) if passing == pair => {}
             (Way::Passing(passing), _) => {
-                self.order(passing, Onward::AlsoTo);
+                self.order(passing, |guest, other| if guest.talks() { Onward::AlsoTo(other) } else { Onward::Here });
                 self.way = Way::Winding(passing, WINDING_TICKS);
                 self.choose_way_if(pair);
             }
@@ -359,24 +359,42 @@ impl Conference {
     fn choose_way_if(&mut self, pair: Option<[CallId; 2]>) {
         let Some(pair) = pair else { return };
         if let Way::Winding(before, _) = self.way {
-            self.order(before, |_| Onward::Here);
+            self.order(before, |_, _| Onward::Here);
         }
-        self.order(pair, Onward::To);
+        self.order(pair, |_, other| Onward::To(other));
         self.mixer.clear();
         self.way = Way::Passing(pair);
         tracing::debug!(room = self.room.0, "packets are passed on");
     }
 
     /// Tells the legs of two what to do with their packets; one who is alone keeps them.
-    fn order(&self, pair: [CallId; 2], onward: impl Fn(Port<LegMsg>) -> Onward) {
-        let legs = pair.map(|call| self.guests.find(call).map(|guest| &guest.ports.leg));
-        match legs {
+    fn order(&self, pair: [CallId; 2], onward: impl Fn(&Guest, Port<LegMsg>) -> Onward) {
+        match pair.map(|call| self.guests.find(call)) {
             [Some(one), Some(other)] => {
-                one.tell(LegMsg::Onward(onward(other.clone())));
-                other.tell(LegMsg::Onward(onward(one.clone())));
+                one.ports.leg.tell(LegMsg::Onward(onward(one, other.ports.leg.clone())));
+                other.ports.leg.tell(LegMsg::Onward(onward(other, one.ports.leg.clone())));
             }
-            [left, right] => left.or(right).into_iter().for_each(|leg| leg.tell(LegMsg::Onward(Onward::Here))),
+            [left, right] => left.or(right).into_iter().for_each(|guest| guest.ports.leg.tell(LegMsg::Onward(Onward::Here))),
         }
+    }
+
+    /// The frame of this tick to a guest's leg, and to its agent's ears.
+    fn tell_heard(&self, guest: &Guest, tick: Tick) {
+        if let Some(frame) = self.mixer.heard(guest.party) {
+            guest.ports.leg.tell(LegMsg::Heard { frame: Arc::clone(frame), whole: self.is_whole(guest) });
+        }
+        if let Some(frame) = guest.agent.and_then(|agent| self.mixer.heard(agent)) {
+            guest.ports.vad.tell(VadMsg::Caller(Arc::clone(frame)));
+            guest.ports.ai.tell(AiMsg::Caller(tick.due, Arc::clone(frame)));
+        }
+    }
+
+    /// Whether what a guest hears of the mixer is all that it hears by packets too: the other one's jitter buffer begins late.
+    fn is_whole(&self, guest: &Guest) -> bool {
+        let Way::Winding(pair, _) = self.way else { return true };
+        let other = pair.into_iter().find(|call| *call != guest.call).filter(|_| pair.contains(&guest.call));
+        let other = other.and_then(|call| self.guests.find(call)).filter(|other| other.talks());
+        other.is_none_or(|other| self.mixer.has_spoken(other.party))
     }
 
     fn roster(&self) -> Roster {
@@ -387,17 +405,6 @@ impl Conference {
             passing: matches!(self.way, Way::Passing(_)),
             speaker: speaking.map(|guest| guest.call),
         }
-    }
-}
-
-/// The frame of this tick to a guest's leg, and to its agent's ears.
-fn tell_heard(guest: &Guest, mixer: &Mixer, tick: Tick) {
-    if let Some(frame) = mixer.heard(guest.party) {
-        guest.ports.leg.tell(LegMsg::Heard(Arc::clone(frame)));
-    }
-    if let Some(frame) = guest.agent.and_then(|agent| mixer.heard(agent)) {
-        guest.ports.vad.tell(VadMsg::Caller(Arc::clone(frame)));
-        guest.ports.ai.tell(AiMsg::Caller(tick.due, Arc::clone(frame)));
     }
 }
 

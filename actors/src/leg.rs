@@ -51,7 +51,12 @@ pub enum LegMsg {
     /// up.
     Send(Tick),
     /// By the Conference: what the party must hear next. The oldest is dropped when full.
-    Heard(SharedFrame),
+    Heard {
+        /// The frame.
+        frame: SharedFrame,
+        /// False while packets go both ways and what they say has not come by the mixer yet.
+        whole: bool,
+    },
     /// By the other leg of a conference: a packet to be sent on as it is. The oldest is dropped when full.
     Passed(PayloadKind, RtpPacket),
     /// By the wire's reader, on legs without a jitter buffer: octets of the caller. The oldest are dropped when full.
@@ -103,7 +108,7 @@ impl Letter for LegMsg {
 
     fn lane(&self) -> Lane {
         match self {
-            Self::Receive(_) | Self::Send(_) | Self::CallerAudio(_) | Self::Heard(_) | Self::Passed(..) => Lane::Audio,
+            Self::Receive(_) | Self::Send(_) | Self::CallerAudio(_) | Self::Heard { .. } | Self::Passed(..) => Lane::Audio,
             _ => Lane::Signal,
         }
     }
@@ -240,7 +245,7 @@ impl Worker for Leg {
                 self.cut();
             }
             LegMsg::PromptEnd(prompt) => self.sendout.finish(prompt),
-            LegMsg::Heard(frame) => self.bridged.hear(frame),
+            LegMsg::Heard { frame, whole } => self.bridged.hear(frame, whole),
             LegMsg::Passed(kind, packet) => self.pass_on(kind, &packet),
             LegMsg::Onward(onward) => self.handle_onward(onward),
             LegMsg::LeftConference => self.handle_onward(Onward::Here),

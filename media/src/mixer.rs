@@ -84,6 +84,8 @@ struct Member {
     queue: FrameQueue,
     /// What it says in this tick, if anything.
     now: Option<SharedFrame>,
+    /// It has said something since its queue was empty for good.
+    spoken: bool,
     heard: SharedFrame,
     /// Mean square of what it says, smoothed.
     level: f32,
@@ -127,7 +129,7 @@ impl Mixer {
         self.turn += 1;
         let id = MemberId { slot: slot as u8, turn: self.turn };
         let (queue, heard) = (FrameQueue::new(), Arc::clone(&self.silence[row(law)]));
-        self.members[slot] = Some(Member { id, role, law, queue, now: None, heard, level: 0.0 });
+        self.members[slot] = Some(Member { id, role, law, queue, now: None, spoken: false, heard, level: 0.0 });
         Some(id)
     }
 
@@ -143,7 +145,7 @@ impl Mixer {
     pub fn set_role(&mut self, id: MemberId, role: Role) {
         if let Some(member) = self.member(id).filter(|member| member.role != role) {
             member.role = role;
-            member.queue.clear();
+            member.forget();
         }
     }
 
@@ -151,7 +153,7 @@ impl Mixer {
     pub fn set_law(&mut self, id: MemberId, law: Codec) {
         if let Some(member) = self.member(id).filter(|member| member.law != law) {
             member.law = law;
-            member.queue.clear();
+            member.forget();
         }
     }
 
@@ -164,7 +166,7 @@ impl Mixer {
 
     /// Forgets what waits of all: from now on nothing is late until somebody says something.
     pub fn clear(&mut self) {
-        self.members.iter_mut().flatten().for_each(|member| member.queue.clear());
+        self.members.iter_mut().flatten().for_each(Member::forget);
     }
 
     /// One tick: takes a frame of each who speaks, and makes what each hears.
@@ -172,6 +174,7 @@ impl Mixer {
         for member in self.members.iter_mut().flatten() {
             // Silence that was made by us is nothing to add.
             member.now = member.queue.pop().filter(|frame| frame.origin != FrameOrigin::Silence);
+            member.spoken |= member.now.is_some();
             let square = member.now.as_ref().map_or(0.0, |frame| mean_square(frame));
             member.level += NEWEST * (square - member.level);
         }
@@ -192,6 +195,11 @@ impl Mixer {
     pub fn heard(&self, id: MemberId) -> Option<&SharedFrame> {
         let member = self.members[usize::from(id.slot)].as_ref().filter(|member| member.id == id)?;
         Some(&member.heard)
+    }
+
+    /// Whether somebody has been in what the others hear, since it came in or [`Self::clear`].
+    pub fn has_spoken(&self, id: MemberId) -> bool {
+        self.members[usize::from(id.slot)].as_ref().is_some_and(|member| member.id == id && member.spoken)
     }
 
     /// Who leads the talk: the loudest, once it was twice as loud as the one before for 200 ms. A hint, by level only.
@@ -331,6 +339,13 @@ impl Mixer {
         if challenger.is_some() && ticks >= CHALLENGE {
             self.speaker = challenger;
         }
+    }
+}
+
+impl Member {
+    fn forget(&mut self) {
+        self.queue.clear();
+        self.spoken = false;
     }
 }
 

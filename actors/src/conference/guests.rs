@@ -21,6 +21,13 @@ pub(super) struct Guest {
     pub(super) counted: Counted,
 }
 
+impl Guest {
+    /// Whether its party is heard by all.
+    pub(super) fn talks(&self) -> bool {
+        self.attendance.party == Part::Talks
+    }
+}
+
 /// The guests in the order in which they came; the mixer bounds them.
 #[derive(Debug, Default)]
 pub(super) struct Guests(Vec<Guest>);
@@ -64,7 +71,7 @@ impl Guests {
     /// The two whose packets may go from leg to leg: they are alone, both talk, no agent is there, and their legs speak alike.
     pub(super) fn pair(&self) -> Option<[CallId; 2]> {
         let [one, other] = self.0.as_slice() else { return None };
-        let talks = |guest: &Guest| guest.attendance.party == Part::Talks && guest.attendance.agent == AgentPart::Away;
+        let talks = |guest: &Guest| guest.talks() && guest.attendance.agent == AgentPart::Away;
         let alike = one.speech.relay.is_some() && one.speech.relay == other.speech.relay;
         (talks(one) && talks(other) && alike).then_some([one.call, other.call])
     }

@@ -1,6 +1,6 @@
 //! A leg in a conference: it sends what the mixer says, or packets of the other leg as they came.
 
-use media::frame::{FrameOrigin, SharedFrame};
+use media::frame::SharedFrame;
 use media::mixer::FrameQueue;
 use media::rtp::{PayloadKind, RtpPacket};
 use media::sendout::SentFrame;
@@ -38,7 +38,7 @@ pub(super) struct Bridged {
 enum From {
     #[default]
     Mixer,
-    /// The other leg, until the mixer has something to say.
+    /// The other leg, until all that it says comes by the mixer.
     Leg,
 }
 
@@ -46,19 +46,27 @@ enum From {
 const QUIET_TICKS: u32 = 3;
 
 impl Bridged {
-    pub(super) fn hear(&mut self, frame: SharedFrame) {
-        self.queue.push(frame);
+    /// Takes what the mixer says. As long as the other leg speaks, and not all of what it says is in it, packets are what the party
+    /// hears: a third one who is mixed already must not cost it the words of the other.
+    pub(super) fn hear(&mut self, frame: SharedFrame, whole: bool) {
+        if whole || self.quiet > QUIET_TICKS {
+            self.from = From::Mixer;
+        }
+        if self.from == From::Mixer {
+            self.queue.push(frame);
+        }
     }
 
     /// What the mixer says in this tick; `None` while the other leg's packets are what the party hears.
     fn next(&mut self) -> Option<Option<SharedFrame>> {
-        let frame = self.queue.pop();
         self.quiet = self.quiet.saturating_add(1);
-        let spoken = frame.as_ref().is_some_and(|frame| frame.origin != FrameOrigin::Silence);
-        if spoken || (frame.is_some() && self.quiet > QUIET_TICKS) {
-            self.from = From::Mixer;
-        }
-        (self.from == From::Mixer).then_some(frame)
+        (self.from == From::Mixer).then(|| self.queue.pop())
+    }
+
+    /// A packet of the other leg has come; whether it is to be sent on.
+    fn passes(&mut self) -> bool {
+        self.quiet = 0;
+        self.from == From::Leg
     }
 }
 
@@ -97,10 +105,9 @@ impl Leg {
 
     pub(super) fn pass_on(&mut self, kind: PayloadKind, packet: &RtpPacket) {
         if let Line::Rtp(rtp) = &mut self.line
-            && self.bridged.from == From::Leg
+            && self.bridged.passes()
             && self.started
         {
-            self.bridged.quiet = 0;
             self.sent += u64::from(rtp.pass_on(kind, packet));
         }
     }
@@ -120,3 +127,6 @@ impl Leg {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
