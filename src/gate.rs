@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use actors::calls::{CallsMsg, PlaceRefusal as NotPlaced, Refusal, StreamRefusal as CallsStreamRefusal};
+use actors::bridge::{AgentPart, Attendance, Part, RoomOrder};
+use actors::call::{CallOut, CallOutMode};
+use actors::calls::{CallsMsg, Guest, PlaceRefusal as NotPlaced, Refusal, StreamRefusal as CallsStreamRefusal};
 use actors::leg::twilio::{StreamIo as LegStream, TwilioCall};
 use actors::node::NodeHandle;
 use actors::route::{NoRoute, PlaceCall};
 use api::{
-    CallGate, CallWish, IncomingTwilio, PlaceRefusal, Readiness, RecordsAway, StreamIo, StreamRefusal, StreamStart, TwilioAnswer,
-    TwilioRefusal, TwilioStatus,
+    CallAction, CallGate, CallWish, IncomingTwilio, JoinPart, PlaceRefusal, Readiness, RecordsAway, StreamIo, StreamRefusal,
+    StreamStart, TwilioAnswer, TwilioRefusal, TwilioStatus,
 };
 use futures_util::future::BoxFuture;
 use store::{CallId, CallRecord, SipLadder, Store};
@@ -31,6 +33,26 @@ impl Gate {
         let (reply, answer) = oneshot::channel();
         self.node.shared.calls.send(question(reply)).ok()?;
         tokio::time::timeout(ANSWER_MAX, answer).await.ok()?.ok()
+    }
+
+    async fn order(&self, id: CallId, order: RoomOrder) -> Option<bool> {
+        self.ask(|reply| CallsMsg::Room(id, order, reply)).await
+    }
+
+    /// Brings a call into the conference of another one; where that is in none, into a new one with it.
+    async fn join(&self, id: CallId, with: CallId, part: JoinPart) -> bool {
+        let rooms = self.ask(CallsMsg::Rooms).await.unwrap_or_default();
+        let room = rooms.iter().find(|(_, roster)| roster.guests.iter().any(|(call, _)| *call == with)).map(|(room, _)| *room);
+        let (party, agent) = match part {
+            JoinPart::Talks => (Part::Talks, AgentPart::Away),
+            JoinPart::ListensIn => (Part::ListensIn, AgentPart::Talks),
+            JoinPart::Whispers => (Part::Whispers(with), AgentPart::Talks),
+        };
+        let guest = |call, party, agent| Guest { call, attendance: Attendance { party, agent, ..Attendance::default() } };
+        // A supervisor comes to what there is, its own agent stays away.
+        let other = room.is_none().then(|| guest(with, Part::Talks, agent));
+        let guests = other.into_iter().chain([guest(id, party, AgentPart::Away)]).collect();
+        self.ask(|reply| CallsMsg::Bridge(guests, room, reply)).await.is_some_and(|joined| joined.is_ok())
     }
 }
 
@@ -116,8 +138,25 @@ impl CallGate for Gate {
         actors::capture::pcap_of(ladder)
     }
 
-    fn hang_up(&self, id: CallId) -> BoxFuture<'_, bool> {
-        Box::pin(async move { self.ask(|reply| CallsMsg::HangUp(id, reply)).await.unwrap_or(false) })
+    fn act(&self, id: CallId, action: CallAction) -> BoxFuture<'_, bool> {
+        Box::pin(async move {
+            let done = match action {
+                CallAction::HangUp => self.ask(|reply| CallsMsg::HangUp(id, reply)).await,
+                CallAction::Join(with, part) => Some(self.join(id, with, part).await),
+                CallAction::Transfer(CallWish { to, from, assistant, trunk }) => {
+                    // What becomes of it is heard on the line and told by the records.
+                    let (reply, _) = oneshot::channel();
+                    let asked = PlaceCall { to, from, assistant, trunk };
+                    let wanted = Box::new(CallOut { asked, mode: CallOutMode::Blind, reply });
+                    self.ask(|reply| CallsMsg::Consult(id, wanted, reply)).await
+                }
+                CallAction::Hold => self.order(id, RoomOrder::Party(Part::OnHold)).await,
+                CallAction::Mute => self.order(id, RoomOrder::Party(Part::Muted)).await,
+                CallAction::Resume => self.order(id, RoomOrder::Party(Part::Talks)).await,
+                CallAction::Leave => self.order(id, RoomOrder::Leave).await,
+            };
+            done.unwrap_or(false)
+        })
     }
 
     fn readiness(&self) -> BoxFuture<'_, Readiness> {

@@ -17,13 +17,13 @@ const SALES: &str = "[[numbers]]\nnumber = \"200\"\nassistant = \"sales\"\n\
                      [[assistants]]\nname = \"sales\"\nfirst_message = \"Sales.\"\n";
 
 fn calls(target: SocketAddr, number: &str) -> Peer {
-    let mut peer = Peer::invite_user(target, "alice", number, true);
+    let mut peer = Peer::invite_number(target, "alice", number);
     peer.wait_answered();
     peer
 }
 
 fn is_unknown(target: SocketAddr, number: &str) {
-    assert_eq!(Peer::invite_user(target, "alice", number, true).wait_refused(), 404, "{number}");
+    assert_eq!(Peer::invite_number(target, "alice", number).wait_refused(), 404, "{number}");
 }
 
 #[test]

@@ -19,7 +19,7 @@ use ai::engine::{CacheKey, Engine as Core, EngineError, Input, Output, Past, Wor
 use ai::espeak::Espeak;
 use ai::link::http::HttpClient;
 use ai::link::{LinkId, LinkInput};
-use ai::remark::Phrases;
+use ai::remark::{Occasion, Phrases};
 use ai::speech_cache::SpeechCache;
 use ai::tools::CallInfo;
 use bytes::Bytes;
@@ -90,6 +90,8 @@ pub enum AiMsg {
     DigitsDue,
     /// By the alarm: a deadline of the engine, or of the agent's manners, is due.
     TimerDue,
+    /// By the call: the caller talked with somebody else, who is gone.
+    Back,
     /// By the call: its longest time is nearly over.
     TimeShort,
     /// By the call: its longest time is over.
@@ -301,6 +303,8 @@ impl Worker for AiSession {
                 self.alarm.rang();
                 self.engine.handle_timeout(now);
             }
+            AiMsg::Back if self.held.is_some() => self.hold(now, Held::Remark(Occasion::Back), me),
+            AiMsg::Back => self.remark(now, Occasion::Back),
             AiMsg::Held => self.manners.held(),
             AiMsg::Resumed => self.manners.resumed(now),
             AiMsg::VadStarted => self.manners.caller_unknown(now),

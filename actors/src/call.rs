@@ -12,11 +12,14 @@
 
 mod arrive;
 mod attempts;
+mod bridge;
 mod children;
 mod draft;
 pub(crate) mod finish;
 mod identity;
+mod message;
 mod negotiate;
+mod partner;
 mod place;
 mod ports;
 mod trace;
@@ -26,11 +29,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use ai::engine::{EngineError, Past, Words};
-use ai::language::Language;
-use ai::tools::transfer::Destination;
+use ai::engine::Words;
 use media::codec::Codec;
 use media::dtmf::Digit;
+use media::relay::RelayTerms;
 use media::rtp::PayloadTypes;
 use ractor::ActorId;
 use sip::dialog::DialogId;
@@ -40,130 +42,31 @@ use sip::message::{Request, StatusCode};
 use sip::sdp::LocalMedia;
 use store::{CallId, HangupCause};
 
-use crate::ai_session::{AiMsg, ToolReport};
+use crate::ai_session::AiMsg;
 use crate::alarm::Owned;
+pub use crate::call::bridge::Invitation;
 use crate::call::draft::Draft;
+pub use crate::call::message::{CallMsg, LegClosed};
+pub use crate::call::partner::{CallOut, CallOutMode, Partner};
 pub use crate::call::place::Placing;
 pub use crate::call::ports::CallPorts;
 use crate::call::trace::CallTracer;
 use crate::call::transfer::{Transfer, cause_of_cancel};
 use crate::clock::Ticking;
 use crate::config::Assistant;
-use crate::jitter_buffer::Received;
 use crate::kind::ActorKind;
 use crate::leg::ports::RtpSockets;
-use crate::leg::twilio::{StreamIo, TwilioCall};
-use crate::mailbox::{Lane, Letter, Mailbox};
+use crate::leg::twilio::TwilioCall;
+use crate::mailbox::Mailbox;
 use crate::media_threads::Seat;
 use crate::recall::Recall;
-use crate::recorder::RecordingEvent;
 use crate::shared::Shared;
 use crate::sip_endpoint::SipMsg;
 use crate::supervision::Budget;
 use crate::trace::TracedCall;
 use crate::trunk::caller::Numbers;
 use crate::trunk::config::TrunkConfig;
-use crate::turn::TurnReport;
 use crate::worker::{Ended, Failure, Worker};
-
-/// What a Call is told. Anything that could not be delivered ends the call: a call that cannot be told things is lost.
-#[derive(Debug)]
-pub enum CallMsg {
-    /// By itself: set everything up.
-    Begin,
-    /// By the SipEndpoint: something happened in its dialog.
-    Sip {
-        /// What.
-        event: Event,
-        /// The dialog as it is now, when it was just confirmed.
-        snapshot: Option<Box<DialogSnapshot>>,
-    },
-    /// By the SipEndpoint: our 200 is out, and this is the dialog that it made or changed.
-    AnswerSent(Box<DialogSnapshot>),
-    /// By Calls: the SipEndpoint is new and does not know our dialog.
-    SipRestarted,
-    /// By the SipEndpoint: our INVITE is out, and this is the dialog that it is to make.
-    Dialing(DialogId),
-    /// By a timer: the callee should have picked up by now.
-    RingLate,
-    /// By itself, or by a timer when it is late: whether the caller's number is the caller's.
-    IdentityJudged(Box<Verdict>),
-    /// By the Store: the record is safe.
-    Recorded,
-    /// By a timer: it has rung long enough.
-    RungOut,
-    /// By Calls: the media stream of this Twilio call is here.
-    TwilioStream(StreamIo),
-    /// By a timer: the media stream of a Twilio call should be here by now.
-    StreamLate,
-    /// By Calls: Twilio says that the call is over.
-    TwilioEnded,
-    /// By the leg: its media cannot go on, or the peer ended it.
-    LegClosed(LegClosed),
-    /// By the JitterBuffer: nothing came for `rtp.timeout_s`.
-    MediaTimedOut,
-    /// By the AiSession: a turn is over.
-    TurnTaken(Box<TurnReport>),
-    /// By the AiSession: the model called a tool.
-    ToolBegan(Past),
-    /// By the AiSession, or by the tool itself when that has ended: what came of it. The AiSession of then is told.
-    ToolEnded(Box<ToolReport>),
-    /// By the AiSession: whether the recording is to be silent, since what the caller does is nobody's business.
-    RecordingPaused(bool),
-    /// By the AiSession: tokens that a response used.
-    UsageCounted(store::Usage),
-    /// By the AiSession: put the caller through. It is told how that ended.
-    TransferWanted(Arc<Destination>),
-    /// By the AiSession: the agent takes leave, and for what; a session that is started now goes on with that.
-    TakingLeave(HangupCause),
-    /// By the AiSession: the agent ends the call, and why.
-    AgentHungUp(HangupCause),
-    /// By the AiSession: the caller's language was found out, or has changed.
-    LanguageHeard(Language),
-    /// By the AiSession: a provider is in trouble, by name if it is one of several, and the session goes on or falls back.
-    ProviderFailed(Option<Arc<str>>, EngineError),
-    /// By the AiSession of this number: its engine cannot go on.
-    EngineLost(u64, EngineError),
-    /// By the Recorder.
-    Recording(RecordingEvent),
-    /// By the JitterBuffer at its end.
-    ReceivedTotals(Box<Received>),
-    /// By Calls: while draining, or since somebody asked for it.
-    HangUp(HangupCause),
-    /// By a timer: `limits.call_duration_s` is over in `limits.call_warning_s`.
-    TimeShort,
-    /// By a timer: `limits.call_duration_s` is over.
-    Overdue,
-    /// By Calls, once: there is no money for another minute of this call.
-    MoneySpent,
-    /// By itself: the last child has ended, and what it sent has been handled.
-    Finished,
-    /// By a timer: the children had their time to finish.
-    FinishLate,
-    /// By a test: make a child fail.
-    #[cfg(feature = "fault-injection")]
-    Inject(ActorKind, crate::fault::Fault),
-}
-
-impl Letter for CallMsg {
-    const KIND: ActorKind = ActorKind::Call;
-    const AUDIO_MAX: u32 = 0;
-    /// A busy second brings a handful; 64 is a peer that floods its dialog.
-    const SIGNALS_MAX: u32 = 64;
-
-    fn lane(&self) -> Lane {
-        Lane::Signal
-    }
-}
-
-/// How a leg ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LegClosed {
-    /// The peer ended its stream in good order.
-    ByPeer,
-    /// The connection broke.
-    Lost(String),
-}
 
 /// How a call comes in.
 pub enum Arrival {
@@ -191,7 +94,7 @@ pub struct CallArgs {
     /// The node's.
     pub shared: Arc<Shared>,
     /// Its media thread, on which it is started.
-    pub seat: Seat,
+    pub seat: Arc<Seat>,
     /// How it came.
     pub arrival: Arrival,
     /// When.
@@ -262,7 +165,7 @@ impl Drop for Active {
 pub struct Call {
     id: CallId,
     shared: Arc<Shared>,
-    seat: Seat,
+    seat: Arc<Seat>,
     party: Party,
     phase: Phase,
     arrived: Instant,
@@ -272,7 +175,12 @@ pub struct Call {
     identity: Option<Box<Verdict>>,
     codec: Codec,
     types: PayloadTypes,
+    /// What another leg must have alike to get our packets; `None`: they are no RTP.
+    relay: Option<RelayTerms>,
     ports: CallPorts,
+    bridged: Option<bridge::Bridged>,
+    /// Whoever is being called for it.
+    consulting: Option<partner::Consulting>,
     ticking: Option<Ticking>,
     fell_back: bool,
     /// AiSessions started so far.
@@ -306,8 +214,8 @@ impl Worker for Call {
                 (Party::sip(dialog, Origin::Invited { invite, flow, trunk, numbers }), None)
             }
             Arrival::Placed(placing) => {
-                let Placing { assistant, route, talk, placed } = *placing;
-                (Party::sip(place::unnamed(), Origin::Placed(Box::new(place::Placed::new(route, talk, placed)))), Some(assistant))
+                let assistant = Arc::clone(&placing.assistant);
+                (Party::sip(place::unnamed(), Origin::Placed(Box::new(place::Placed::new(*placing)))), Some(assistant))
             }
             Arrival::Twilio(call) => (Party::Twilio { call, account_sid: String::new(), parameters: Vec::new() }, None),
         };
@@ -329,7 +237,10 @@ impl Worker for Call {
             identity: None,
             codec: Codec::Pcmu,
             types: PayloadTypes::of(Codec::Pcmu),
+            relay: None,
             ports: CallPorts::new(id),
+            bridged: None,
+            consulting: None,
             ticking: None,
             fell_back: false,
             sessions: 0,
@@ -369,6 +280,7 @@ impl Worker for Call {
             CallMsg::ToolEnded(report) => self.handle_tool_ended(*report),
             CallMsg::RecordingPaused(paused) => self.pause_recording(paused),
             CallMsg::UsageCounted(usage) => self.draft.usage_counted(&usage, &self.shared),
+            CallMsg::AgentHungUp(_) if self.is_in_company() => self.send_agent_away(me).await,
             CallMsg::TransferWanted(to) => self.begin_transfer(to),
             CallMsg::TakingLeave(cause) => self.leaving = Some(cause),
             CallMsg::AgentHungUp(cause) => self.end(cause, None, me),
@@ -381,6 +293,16 @@ impl Worker for Call {
             CallMsg::TimeShort => self.ports.ai.tell(AiMsg::TimeShort),
             CallMsg::Overdue => self.handle_overdue(me),
             CallMsg::MoneySpent => self.handle_money_spent(me),
+            CallMsg::Invited(invitation) => self.handle_invitation(*invitation, me).await,
+            CallMsg::CallOut(wanted) => self.call_out(*wanted, me),
+            CallMsg::PartnerCalled(call) => self.handle_partner_called(call),
+            CallMsg::PartnerFailed(reason) => self.handle_partner_failed(reason, me).await,
+            CallMsg::Room(order) => self.handle_room_order(order, me).await,
+            CallMsg::Joined(room, place) => self.handle_joined(room, *place),
+            CallMsg::RoomFull(room) => self.handle_room_lost(room, "there is no room in the conference", me).await,
+            CallMsg::RoomNews(news) => self.handle_room_news(news, me).await,
+            CallMsg::RoomMoved(room, conference) => self.handle_room_moved(room, conference, me).await,
+            CallMsg::RoomLost(room) => self.handle_room_lost(room, "the conference was lost", me).await,
             CallMsg::Finished => self.check_finished(me),
             CallMsg::FinishLate => self.stop(me),
             #[cfg(feature = "fault-injection")]
@@ -399,6 +321,7 @@ impl Worker for Call {
                 }
             }
             (_, Ended::Failed(reason)) => self.handle_death(kind, reason, me).await,
+            (_, Ended::Stopped) if kind == ActorKind::AiSession => self.handle_agent_gone(child, me).await,
             (_, Ended::Stopped) => {}
         }
         Ok(())
@@ -432,7 +355,7 @@ impl Call {
             Event::Updated { update, .. } => self.handle_update(&update),
             Event::Info { request, .. } => {
                 if let Some(digit) = dtmf_of_info(&request) {
-                    self.ports.ai.tell(AiMsg::Dtmf(digit));
+                    self.ports.digit(digit);
                 }
             }
             Event::Terminated { .. } => {

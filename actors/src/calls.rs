@@ -1,4 +1,6 @@
-//! Calls: admission, and the parent of every call. Owns the count and the children; nothing else.
+//! Calls: admission, and the parent of every call and conference. Owns the count and the children; nothing else.
+
+mod rooms;
 
 mod spending;
 
@@ -15,12 +17,15 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::alarm::Alarm;
+use crate::bridge::{RoomId, RoomOrder};
 use crate::call::finish::{count_end, reason_of};
-use crate::call::{Arrival, Call, CallArgs, CallMsg, Placing};
+use crate::call::{Arrival, Call, CallArgs, CallMsg, CallOut, Partner, Placing};
+use crate::conference::Roster;
 use crate::config::{Assistant, RecordingMode};
 use crate::kind::ActorKind;
 use crate::leg::twilio::{StreamIo, TwilioCall};
 use crate::mailbox::{Lane, Letter, Mailbox};
+use crate::media_threads::Seat;
 use crate::recovery::close_recording;
 use crate::route::{NoRoute, PlaceCall, Route, route};
 use crate::shared::Shared;
@@ -30,6 +35,8 @@ use crate::store::StoreMsg;
 use crate::trunk::config::TrunkConfig;
 use crate::trunk::gate::{Full, Gate};
 use crate::worker::{Ended, Failure, Worker, spawn};
+use rooms::Rooms;
+pub use rooms::{BridgeRefusal, Guest, PlaceFor};
 use spending::Bill;
 
 /// What Calls is told.
@@ -64,6 +71,16 @@ pub enum CallsMsg {
     Drain(oneshot::Sender<()>),
     /// By the node when the drain time is over: end what is left.
     EndAll,
+    /// By the HTTP side and tests: these calls are to talk with each other.
+    Bridge(Vec<Guest>, Option<RoomId>, oneshot::Sender<Result<RoomId, BridgeRefusal>>),
+    /// By the HTTP side and tests: a call is to do something else in its conference. False when no such call is up.
+    Room(CallId, RoomOrder, oneshot::Sender<bool>),
+    /// By the HTTP side and tests: somebody is to be called for this call. False when no such call is up.
+    Consult(CallId, Box<CallOut>, oneshot::Sender<bool>),
+    /// By a call: somebody is to be called for it.
+    PlaceFor(Box<PlaceFor>),
+    /// By tests and whoever asks: who is in which conference.
+    Rooms(oneshot::Sender<Vec<(RoomId, Roster)>>),
     /// By tests: make one actor of a call fail.
     #[cfg(feature = "fault-injection")]
     Inject(CallId, ActorKind, crate::fault::Fault),
@@ -147,11 +164,13 @@ impl Refusal {
 }
 
 /// Why a call is not placed.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum PlaceRefusal {
     /// It cannot be placed as it was asked for.
+    #[error("{0}")]
     Asked(NoRoute),
     /// The node takes no call now.
+    #[error("{0}")]
     Node(Refusal),
 }
 
@@ -172,6 +191,8 @@ struct Child {
     mailbox: Mailbox<CallMsg>,
     leg: LegKind,
     direction: Direction,
+    /// Its place on a media thread, for a conference that it is the first guest of.
+    seat: Arc<Seat>,
     call_sid: Option<String>,
     attached: bool,
     trunk: Option<Arc<str>>,
@@ -191,6 +212,7 @@ pub struct CallsArgs {
 pub struct Calls {
     shared: Arc<Shared>,
     children: HashMap<ActorId, Child>,
+    rooms: Rooms,
     /// The calls of each trunk.
     gates: HashMap<Arc<str>, Gate>,
     purse: Purse,
@@ -200,14 +222,22 @@ pub struct Calls {
     draining: bool,
 }
 
+/// A call of ours that may be made: its money and its places are taken.
+struct Admitted {
+    assistant: Arc<Assistant>,
+    route: Route,
+    /// `None`: it costs nothing here.
+    fare: Option<Fare>,
+}
+
 impl Worker for Calls {
     type Msg = CallsMsg;
     type Args = CallsArgs;
 
     async fn start(CallsArgs { shared, spent }: CallsArgs, _: &Mailbox<CallsMsg>) -> Result<Self, Failure> {
         let (draining, purse) = (shared.draining(), Purse::new(shared.config.spend.clone(), spent));
-        let (children, gates, alarm) = (HashMap::new(), HashMap::new(), Alarm::default());
-        Ok(Self { shared, children, gates, purse, alarm, drained: None, draining })
+        let (children, gates, rooms, alarm) = (HashMap::new(), HashMap::new(), Rooms::default(), Alarm::default());
+        Ok(Self { shared, children, rooms, gates, purse, alarm, drained: None, draining })
     }
 
     async fn handle(&mut self, message: CallsMsg, me: &Mailbox<CallsMsg>) -> Result<(), Failure> {
@@ -221,6 +251,19 @@ impl Worker for Calls {
                 let told = child.is_some_and(|child| child.mailbox.send(CallMsg::HangUp(HangupCause::OperatorHangup)).is_ok());
                 let _asker_left = reply.send(told);
             }
+            CallsMsg::Bridge(guests, room, reply) => {
+                let _asker_left = reply.send(self.bridge(guests, room, me).await);
+            }
+            CallsMsg::Room(id, order, reply) => {
+                let child = self.children.values().find(|child| child.id == id);
+                let _asker_left = reply.send(child.is_some_and(|child| child.mailbox.send(CallMsg::Room(order)).is_ok()));
+            }
+            CallsMsg::Consult(id, asked, reply) => {
+                let child = self.children.values().find(|child| child.id == id);
+                let _asker_left = reply.send(child.is_some_and(|child| child.mailbox.send(CallMsg::CallOut(asked)).is_ok()));
+            }
+            CallsMsg::PlaceFor(asked) => self.place_for(*asked, me).await,
+            CallsMsg::Rooms(reply) => self.rooms.list(reply),
             CallsMsg::TwilioIncoming(call, reply) => {
                 let _asker_left = reply.send(self.handle_twilio(call, me).await);
             }
@@ -244,6 +287,7 @@ impl Worker for Calls {
             CallsMsg::Inject(id, actor, fault) => {
                 if let Some(child) = self.children.values().find(|child| child.id == id) {
                     match actor {
+                        ActorKind::Conference => self.rooms.inject(fault),
                         ActorKind::Call => child.mailbox.inject(fault),
                         other => drop(child.mailbox.send(CallMsg::Inject(other, fault))),
                     }
@@ -256,13 +300,17 @@ impl Worker for Calls {
         Ok(())
     }
 
-    async fn handle_ended(&mut self, child: ActorId, ended: Ended, _: &Mailbox<CallsMsg>) -> Result<(), Failure> {
-        let Some(mut child) = self.children.remove(&child) else { return Ok(()) };
+    async fn handle_ended(&mut self, child: ActorId, ended: Ended, me: &Mailbox<CallsMsg>) -> Result<(), Failure> {
+        let Some(mut child) = self.children.remove(&child) else {
+            self.handle_room_ended(child, ended, me).await;
+            return Ok(());
+        };
         if let Some(trunk) = &child.trunk {
             self.leave_trunk(trunk);
         }
         self.settle(child.bill.take());
         if let Ended::Failed(reason) = ended {
+            self.rooms.tell_lost(child.id);
             self.bury(&child, reason);
         }
         self.publish_count();
@@ -292,51 +340,52 @@ impl Calls {
         reply: oneshot::Sender<Result<CallId, PlaceRefusal>>,
         me: &Mailbox<CallsMsg>,
     ) {
-        let refusal = match self.route(asked) {
+        match self.admit_route(asked) {
+            // One that cannot be started drops the reply with it.
+            Ok(admitted) => drop(self.start_placed(admitted, None, reply, me).await),
             Err(refusal) => {
-                match &refusal {
-                    // Whoever asks is told what to mend.
-                    PlaceRefusal::Asked(_) => {
-                        metrics::counter!("offhook_calls_rejected_total", "reason" => "no_route").increment(1);
-                    }
-                    PlaceRefusal::Node(refusal) => self.count(*refusal),
-                }
-                refusal
-            }
-            Ok((assistant, route)) => {
-                let trunk = route.trunk.clone();
-                match self.admit_outbound(asked, trunk.as_deref()) {
-                    Err(refusal) => refusal,
-                    Ok(fare) => {
-                        // One that cannot be started drops the reply with it, and is counted here.
-                        let talk = Arc::new(Talk::default());
-                        let placing = Placing { assistant, route, talk: Arc::clone(&talk), placed: reply };
-                        match self.start_call(Arrival::Placed(Box::new(placing)), me).await {
-                            Ok(call) => self.bill(call, fare, talk, me),
-                            Err(refusal) => {
-                                self.give_back(fare);
-                                self.count_by(trunk.as_deref(), refusal);
-                            }
-                        }
-                        return;
-                    }
-                }
-            }
-        };
-        let _asker_left = reply.send(Err(refusal));
-    }
-
-    /// What a call of ours takes: money for its first minute, and a channel of its trunk.
-    fn admit_outbound(&mut self, asked: &PlaceCall, trunk: Option<&TrunkConfig>) -> Result<Option<Fare>, PlaceRefusal> {
-        let fare = self.afford(asked, trunk)?;
-        match self.admit_by(trunk, Direction::Outbound) {
-            Ok(()) => Ok(fare),
-            Err(refusal) => {
-                self.give_back(fare);
-                self.count_by(trunk, refusal);
-                Err(PlaceRefusal::Node(refusal))
+                let _asker_left = reply.send(Err(refusal));
             }
         }
+    }
+
+    /// Who talks, where the call goes, money for its first minute, and a place for it here and with its trunk. What stands in the way is
+    /// counted.
+    fn admit_route(&mut self, asked: &PlaceCall) -> Result<Admitted, PlaceRefusal> {
+        let (assistant, route) = self.route(asked).inspect_err(|refusal| match refusal {
+            // Whoever asks is told what to mend.
+            PlaceRefusal::Asked(_) => metrics::counter!("offhook_calls_rejected_total", "reason" => "no_route").increment(1),
+            PlaceRefusal::Node(refusal) => self.count(*refusal),
+        })?;
+        let trunk = route.trunk.clone();
+        let fare = self.afford(asked, trunk.as_deref())?;
+        if let Err(refusal) = self.admit_by(trunk.as_deref(), Direction::Outbound) {
+            self.give_back(fare);
+            self.count_by(trunk.as_deref(), refusal);
+            return Err(PlaceRefusal::Node(refusal));
+        }
+        Ok(Admitted { assistant, route, fare })
+    }
+
+    /// Starts a call of ours, for another call if there is a partner. One that cannot be started is counted, and costs nothing.
+    async fn start_placed(
+        &mut self,
+        Admitted { assistant, route, fare }: Admitted,
+        partner: Option<Partner>,
+        placed: oneshot::Sender<Result<CallId, PlaceRefusal>>,
+        me: &Mailbox<CallsMsg>,
+    ) -> Result<CallId, Refusal> {
+        let (trunk, talk) = (route.trunk.clone(), Arc::new(Talk::default()));
+        let placing = Placing { assistant, route, talk: Arc::clone(&talk), placed, partner };
+        let started = self.start_call(Arrival::Placed(Box::new(placing)), me).await;
+        match started {
+            Ok(call) => self.bill(call, fare, talk, me),
+            Err(refusal) => {
+                self.give_back(fare);
+                self.count_by(trunk.as_deref(), refusal);
+            }
+        }
+        started
     }
 
     /// Who talks, and where the call goes.
@@ -415,9 +464,9 @@ impl Calls {
             Arrival::Twilio(call) => (LegKind::Twilio, Direction::Inbound, Some(call.call_sid.clone()), None),
         };
         let trunk = trunk.map(|trunk| Arc::clone(&trunk.name));
-        let seat = self.shared.media.seat();
+        let seat = Arc::new(self.shared.media.seat());
         let thread = seat.runtime.clone();
-        let args = CallArgs { id, shared: Arc::clone(&self.shared), seat, arrival, arrived: Instant::now() };
+        let args = CallArgs { id, shared: Arc::clone(&self.shared), seat: Arc::clone(&seat), arrival, arrived: Instant::now() };
         // What a call starts, starts where the call was started: its whole tree is on one media thread.
         let started = timeout(START_MAX, thread.spawn(spawn::<Call>(args, me.cell()))).await;
         let started =
@@ -430,7 +479,8 @@ impl Calls {
                 return Err(Refusal::Failed);
             }
         };
-        self.children.insert(mailbox.id(), Child { id, mailbox, leg, direction, call_sid, attached: false, trunk, bill: None });
+        self.children
+            .insert(mailbox.id(), Child { id, mailbox, leg, direction, seat, call_sid, attached: false, trunk, bill: None });
         self.publish_count();
         Ok(id)
     }
@@ -458,7 +508,7 @@ impl Calls {
         self.children.values().find(|child| child.call_sid.as_deref() == Some(call_sid))
     }
 
-    fn tell_all(&self, message: fn() -> CallMsg) {
+    fn tell_all(&self, message: impl Fn() -> CallMsg) {
         for child in self.children.values() {
             drop(child.mailbox.send(message()));
         }

@@ -25,8 +25,9 @@ use tokio::io::unix::AsyncFd;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+use crate::conference::ConferenceMsg;
 use crate::leg::LegMsg;
-use crate::mailbox::Port;
+use crate::mailbox::{Mailbox, Port};
 
 /// Bursts into which a period is cut.
 pub const PHASES: usize = 4;
@@ -53,7 +54,7 @@ pub enum Beats {
     Send,
 }
 
-/// A leg's place on the clock; dropping it ends the ticks.
+/// A place on the clock; dropping it ends the ticks.
 #[derive(Debug)]
 pub struct Ticking(Arc<AtomicBool>);
 
@@ -64,9 +65,31 @@ impl Drop for Ticking {
 }
 
 struct Subscriber {
-    leg: Port<LegMsg>,
-    beats: Beats,
+    who: Who,
     wanted: Arc<AtomicBool>,
+}
+
+/// Who is told.
+enum Who {
+    Conference(Mailbox<ConferenceMsg>),
+    Leg(Port<LegMsg>, Beats),
+}
+
+impl Who {
+    fn tell_receive(&self, tick: Tick) {
+        if let Self::Leg(leg, Beats::ReceiveAndSend) = self {
+            leg.tell(LegMsg::Receive(tick));
+        }
+    }
+
+    fn tell_send(&self, tick: Tick) {
+        match self {
+            Self::Conference(conference) => {
+                let _counted_when_full = conference.send(ConferenceMsg::Tick(tick));
+            }
+            Self::Leg(leg, _) => leg.tell(LegMsg::Send(tick)),
+        }
+    }
 }
 
 /// The handle of a clock, which ends when its handle is dropped.
@@ -102,8 +125,17 @@ impl Clock {
 
     /// Tells a leg every 20 ms from now on. A clock that has ended tells nobody.
     pub fn subscribe(&self, leg: Port<LegMsg>, beats: Beats) -> Ticking {
+        self.admit(Who::Leg(leg, beats))
+    }
+
+    /// Tells a conference every 20 ms, when legs of its phase are told to send.
+    pub fn subscribe_conference(&self, conference: Mailbox<ConferenceMsg>) -> Ticking {
+        self.admit(Who::Conference(conference))
+    }
+
+    fn admit(&self, who: Who) -> Ticking {
         let wanted = Arc::new(AtomicBool::new(true));
-        let _ended_with_its_thread = self.newcomers.send(Subscriber { leg, beats, wanted: Arc::clone(&wanted) });
+        let _ended_with_its_thread = self.newcomers.send(Subscriber { who, wanted: Arc::clone(&wanted) });
         Ticking(wanted)
     }
 
@@ -182,8 +214,8 @@ impl Ticker {
         let tick = Tick { number: slot.tick, due };
         self.phases[slot.phase as usize].retain(|subscriber| {
             let wanted = subscriber.wanted.load(Relaxed);
-            if wanted && subscriber.beats == Beats::ReceiveAndSend {
-                subscriber.leg.tell(LegMsg::Receive(tick));
+            if wanted {
+                subscriber.who.tell_receive(tick);
             }
             wanted
         });
@@ -191,7 +223,7 @@ impl Ticker {
             let tick = Tick { number: before.tick, due };
             let wanted = |subscriber: &&Subscriber| subscriber.wanted.load(Relaxed);
             for subscriber in self.phases[before.phase as usize].iter().filter(wanted) {
-                subscriber.leg.tell(LegMsg::Send(tick));
+                subscriber.who.tell_send(tick);
             }
         }
     }

@@ -31,6 +31,8 @@ pub enum JitterMsg {
     },
     /// By the leg, after the packets that came before it: one frame is due.
     Tick(Tick),
+    /// By the leg, once a second while its packets go to another leg and not here: when the last one came.
+    PassedOn(Instant),
     /// By the leg: a re-INVITE changed the payload types.
     Renegotiated(PayloadTypes),
     /// By the call: what was early media is the call's now, and silence on the wire counts from here.
@@ -49,13 +51,14 @@ impl Letter for JitterMsg {
     const KIND: ActorKind = ActorKind::JitterBuffer;
     /// Half a second of packets and ticks at 20 ms: what came before that is too late for playout anyway.
     const AUDIO_MAX: u32 = 50;
-    /// Two re-INVITEs with a hold each, one answer, one report and a `Finish`: more within a tick is no telephone's.
+    /// Two re-INVITEs with a hold each, one answer, one report, a second's `PassedOn` and a `Finish`: more within a tick is no
+    /// telephone's.
     const SIGNALS_MAX: u32 = 8;
 
     fn lane(&self) -> Lane {
         match self {
             Self::Packet { .. } | Self::Tick(_) => Lane::Audio,
-            Self::Renegotiated(_) | Self::Answered | Self::Held | Self::Resumed => Lane::Signal,
+            Self::PassedOn(_) | Self::Renegotiated(_) | Self::Answered | Self::Held | Self::Resumed => Lane::Signal,
             Self::Reported(_) | Self::Finish => Lane::Signal,
         }
     }
@@ -144,6 +147,11 @@ impl Worker for JitterBuffer {
                 self.core.handle_packet(at, &packet);
             }
             JitterMsg::Tick(tick) => self.handle_tick(tick),
+            JitterMsg::PassedOn(last) => {
+                self.last_packet = last;
+                self.core.set_aside();
+                self.check_timeout(Instant::now());
+            }
             JitterMsg::Renegotiated(types) => {
                 self.core.renegotiate(types);
                 self.coding = Coding::of(types.codec);
@@ -190,6 +198,10 @@ impl JitterBuffer {
         if (tick.number + self.stagger).is_multiple_of(TICKS_PER_FLUSH) {
             self.flush(now);
         }
+        self.check_timeout(now);
+    }
+
+    fn check_timeout(&mut self, now: Instant) {
         let timeout = if self.held { self.timeout.max(HELD_TIMEOUT) } else { self.timeout };
         if !self.timed_out && now.saturating_duration_since(self.last_packet) > timeout {
             self.timed_out = self.call.send(CallMsg::MediaTimedOut).is_ok();

@@ -9,6 +9,8 @@ pub enum ActorKind {
     Call,
     /// Admission, and the parent of every call.
     Calls,
+    /// Who talks with whom in one room.
+    Conference,
     /// Ordering, concealment and playout of one RTP leg.
     JitterBuffer,
     /// One party's side of a call.
@@ -29,10 +31,11 @@ pub enum ActorKind {
 
 impl ActorKind {
     /// Every kind, in the order of its discriminant.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::AiSession,
         Self::Call,
         Self::Calls,
+        Self::Conference,
         Self::JitterBuffer,
         Self::Leg,
         Self::Node,
@@ -49,6 +52,7 @@ impl ActorKind {
             Self::AiSession => "ai_session",
             Self::Call => "call",
             Self::Calls => "calls",
+            Self::Conference => "conference",
             Self::JitterBuffer => "jitter_buffer",
             Self::Leg => "leg",
             Self::Node => "node",

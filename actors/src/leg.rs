@@ -1,5 +1,7 @@
 //! Leg: the caller's side of a call. Owns the wire, and paces the agent's audio onto it, one frame a tick.
 
+mod bridged;
+mod caller;
 mod peer_reports;
 pub mod ports;
 mod rtp;
@@ -14,14 +16,18 @@ use media::dtmf::Digit;
 use media::frame::{FrameOrigin, FramePool, SharedFrame};
 use media::line::LineCodec;
 use media::rtcp::xr::VoipMetrics;
+use media::rtp::{PayloadKind, RtpPacket};
 use media::sendout::{Heard, PromptId, Sendout, SendoutEvent, SentFrame};
 use media::turn::AgentAudio;
 use media::units::{Dbov, FRAME, FRAME_SAMPLES};
 use sip::sdp::Negotiated;
 
+use self::bridged::Bridged;
+pub use self::bridged::Onward;
+use self::caller::CallerFrames;
 use self::rtp::RtpLine;
 pub use self::rtp::RtpWire;
-pub(crate) use self::rtp::payload_types;
+pub(crate) use self::rtp::{payload_types, relay_terms};
 use self::twilio::{Awaited, StreamIo, TwilioOut};
 use crate::ai_session::AiMsg;
 use crate::call::{CallMsg, CallPorts, LegClosed};
@@ -44,6 +50,15 @@ pub enum LegMsg {
     /// By the clock: one frame is due to the caller. The oldest is dropped when full: a leg that missed its tick has nothing to catch
     /// up.
     Send(Tick),
+    /// By the Conference: what the party must hear next. The oldest is dropped when full.
+    Heard {
+        /// The frame.
+        frame: SharedFrame,
+        /// False while packets go both ways and what they say has not come by the mixer yet.
+        whole: bool,
+    },
+    /// By the other leg of a conference: a packet to be sent on as it is. The oldest is dropped when full.
+    Passed(PayloadKind, RtpPacket),
     /// By the wire's reader, on legs without a jitter buffer: octets of the caller. The oldest are dropped when full.
     CallerAudio(Bytes),
     /// By the call: the call is answered, audio may go out.
@@ -66,6 +81,12 @@ pub enum LegMsg {
     BargeIn,
     /// By the call, for a new Vad: say what the agent is doing.
     Announce,
+    /// By the Conference: where the packets of the party go.
+    Onward(Onward),
+    /// By the call: it has left its conference.
+    LeftConference,
+    /// By the call: the agent leaves it, and its session is to end.
+    DismissAgent,
     /// By the call: a re-INVITE agreed on this.
     Renegotiated(Box<Negotiated>),
     /// By the JitterBuffer, once it was told of a report: how the caller sounds, for the next one.
@@ -80,14 +101,14 @@ pub enum LegMsg {
 
 impl Letter for LegMsg {
     const KIND: ActorKind = ActorKind::Leg;
-    /// Half a second of beats or caller frames.
-    const AUDIO_MAX: u32 = 50;
+    /// Half a second of beats and of what a caller or a conference says.
+    const AUDIO_MAX: u32 = 100;
     /// A minute of agent audio that a provider sends within one second, in pieces of 100 ms.
     const SIGNALS_MAX: u32 = 1024;
 
     fn lane(&self) -> Lane {
         match self {
-            Self::Receive(_) | Self::Send(_) | Self::CallerAudio(_) => Lane::Audio,
+            Self::Receive(_) | Self::Send(_) | Self::CallerAudio(_) | Self::Heard { .. } | Self::Passed(..) => Lane::Audio,
             _ => Lane::Signal,
         }
     }
@@ -142,9 +163,6 @@ pub struct LegArgs {
 /// Metrics are written out once a second.
 const TICKS_PER_FLUSH: u64 = 50;
 
-/// A Twilio caller's frames may run ahead of our clock by this many before they count as a new burst (200 ms).
-const CALLER_AHEAD_MAX: u64 = 10;
-
 /// The actor.
 pub struct Leg {
     codec: Codec,
@@ -160,6 +178,7 @@ pub struct Leg {
     speaking: bool,
     tick: u64,
     caller: CallerFrames,
+    bridged: Bridged,
     lateness: LocalHistogram,
     sent: u64,
     hearing: Hearing,
@@ -174,13 +193,6 @@ struct Pause {
     for_caller: bool,
     /// The peer does not listen: it holds the call, and hears the rest when it is back.
     held: bool,
-}
-
-/// Cuts a stream of octets into frames, on legs without a jitter buffer.
-#[derive(Default)]
-struct CallerFrames {
-    rest: Vec<u8>,
-    next_tick: u64,
 }
 
 impl Worker for Leg {
@@ -207,6 +219,7 @@ impl Worker for Leg {
             speaking: false,
             tick: 0,
             caller: CallerFrames::default(),
+            bridged: Bridged::default(),
             lateness: LocalHistogram::new("offhook_sendout_lateness_seconds"),
             sent: 0,
             hearing,
@@ -232,6 +245,14 @@ impl Worker for Leg {
                 self.cut();
             }
             LegMsg::PromptEnd(prompt) => self.sendout.finish(prompt),
+            LegMsg::Heard { frame, whole } => self.bridged.hear(frame, whole),
+            LegMsg::Passed(kind, packet) => self.pass_on(kind, &packet),
+            LegMsg::Onward(onward) => self.handle_onward(onward),
+            LegMsg::LeftConference => self.handle_onward(Onward::Here),
+            LegMsg::DismissAgent => {
+                let cut = self.cut();
+                self.ports.ai.tell(AiMsg::Finish(cut));
+            }
             LegMsg::SendDtmf(digits) => self.send_dtmf(&digits),
             LegMsg::Pause => self.pause(Pause { for_caller: true, ..self.pause }),
             LegMsg::Resume => self.pause(Pause { for_caller: false, ..self.pause }),
@@ -279,7 +300,11 @@ impl Leg {
     fn receive(&mut self, tick: Tick) {
         if let Line::Rtp(rtp) = &mut self.line {
             rtp.receive(tick.number);
-            self.ports.jitter.tell(JitterMsg::Tick(tick));
+            if rtp.keeps_packets() {
+                self.ports.jitter.tell(JitterMsg::Tick(tick));
+            } else if (tick.number + self.stagger).is_multiple_of(TICKS_PER_FLUSH) {
+                self.ports.jitter.tell(JitterMsg::PassedOn(rtp.last_passed()));
+            }
         }
     }
 
@@ -292,8 +317,20 @@ impl Leg {
         self.lateness.record(now.saturating_duration_since(tick.due));
         let sent = self.sendout.next_frame(&mut self.frame);
         let alone = self.mix(sent);
+        match self.ports.place.load().as_ref() {
+            Some(place) => self.send_in_conference(tick, sent, alone, place),
+            None => self.send_own(tick, sent, alone),
+        }
+        self.drain(tick.due, now);
+        if (tick.number + self.stagger).is_multiple_of(TICKS_PER_FLUSH) {
+            self.flush();
+        }
+    }
+
+    /// What the party hears is the agent.
+    fn send_own(&mut self, tick: Tick, sent: SentFrame, alone: Option<Dbov>) {
         match &mut self.line {
-            Line::Rtp(rtp) => self.sent += u64::from(rtp.send(&self.frame)),
+            Line::Rtp(rtp) => self.sent += u64::from(rtp.send(Some(&self.frame))),
             Line::Twilio(twilio) => {
                 if alone.is_some() || matches!(sent, SentFrame::Audio(_)) {
                     twilio.send(&self.frame);
@@ -305,10 +342,6 @@ impl Leg {
             let frame = self.pcm(sent);
             self.tell_level(sent, alone, &frame);
             self.ports.recorder.tell(RecorderMsg::Agent(tick.number, frame));
-        }
-        self.drain(tick.due, now);
-        if (tick.number + self.stagger).is_multiple_of(TICKS_PER_FLUSH) {
-            self.flush();
         }
     }
 
@@ -430,45 +463,12 @@ impl Leg {
         }
     }
 
-    /// Octets of a Twilio caller: cut into frames, each given its tick, and handed on.
-    fn handle_caller(&mut self, octets: &[u8]) {
-        let now = Instant::now();
-        let mut rest = std::mem::take(&mut self.caller.rest);
-        rest.extend_from_slice(octets);
-        let mut frames = rest.chunks_exact(FRAME_SAMPLES);
-        for octets in frames.by_ref() {
-            let tick = self.caller.next_tick(self.tick);
-            let codec = self.codec;
-            let frame = self.pool.take(|frame| {
-                codec.decode(octets, &mut frame.samples);
-                frame.encoded.extend_from_slice(octets);
-                frame.origin = FrameOrigin::Received;
-            });
-            self.hearing.caller_frame(tick, now, &frame);
-        }
-        let kept = frames.remainder().len();
-        rest.drain(..rest.len() - kept);
-        self.caller.rest = rest;
-    }
-
     fn flush(&mut self) {
         if let Line::Rtp(rtp) = &mut self.line {
             rtp.flush();
         }
         self.lateness.flush();
         metrics::counter!("offhook_rtp_packets_total", "direction" => "sent").increment(std::mem::take(&mut self.sent));
-    }
-}
-
-impl CallerFrames {
-    /// The tick of the next caller frame: one after the last, but never far from the clock in either direction.
-    fn next_tick(&mut self, clock: u64) -> u64 {
-        let tick = match self.next_tick {
-            next if next < clock || next > clock + CALLER_AHEAD_MAX => clock,
-            next => next,
-        };
-        self.next_tick = tick + 1;
-        tick
     }
 }
 

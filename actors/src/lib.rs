@@ -6,10 +6,12 @@
 
 pub mod ai_session;
 mod alarm;
+pub mod bridge;
 pub mod call;
 pub mod calls;
 pub mod capture;
 pub mod clock;
+pub mod conference;
 pub mod config;
 mod cpu;
 #[cfg(feature = "fault-injection")]

@@ -34,6 +34,8 @@ pub enum Otherwise {
     FallBack,
     /// The call goes on without it, and the record says so.
     GoOn,
+    /// The calls in it go on alone, each with its agent; who has none is hung up.
+    PartGuests,
 }
 
 /// One row of the restart table.
@@ -52,7 +54,7 @@ const AT_ONCE: Duration = Duration::ZERO;
 
 /// The restart table. Media actors restart at once, since each tick without them is heard; so do the Store and Calls, since what they
 /// are told meanwhile is lost. The SipEndpoint waits for its sockets to be free again, and a Trunk must not flood its registrar.
-pub const POLICIES: [Policy; 10] = [
+pub const POLICIES: [Policy; 11] = [
     Policy {
         actor: ActorKind::Store,
         restart: Restart::Within { most: 5, window: MINUTE, delay: AT_ONCE },
@@ -74,6 +76,11 @@ pub const POLICIES: [Policy; 10] = [
         otherwise: Otherwise::GoOn,
     },
     Policy { actor: ActorKind::Call, restart: Restart::Never, otherwise: Otherwise::CrashCall },
+    Policy {
+        actor: ActorKind::Conference,
+        restart: Restart::Within { most: 2, window: MINUTE, delay: AT_ONCE },
+        otherwise: Otherwise::PartGuests,
+    },
     Policy { actor: ActorKind::Leg, restart: Restart::Never, otherwise: Otherwise::EndCall },
     Policy {
         actor: ActorKind::JitterBuffer,
@@ -166,6 +173,11 @@ mod tests {
     #[test]
     fn an_engine_past_its_budget_falls_back() {
         check(ActorKind::AiSession, &[0, 1, 2], "0:restart+0 1:restart+0 2:FallBack");
+    }
+
+    #[test]
+    fn a_conference_that_dies_again_and_again_parts_its_guests() {
+        check(ActorKind::Conference, &[0, 1, 2], "0:restart+0 1:restart+0 2:PartGuests");
     }
 
     #[test]

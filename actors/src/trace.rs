@@ -157,6 +157,10 @@ pub struct SetupTrace {
 /// Something that happened beside the conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallEvent {
+    /// Somebody came into the conference that the call is in, or does something else there now.
+    BridgeJoined,
+    /// Somebody left it.
+    BridgeLeft,
     /// An actor died and was started again.
     ActorRestarted(ActorKind),
     /// The offline engine took over.

@@ -27,7 +27,7 @@ use media::units::SampleRate;
 
 use crate::engine::{Engine, EngineError, Input, Output, Role, TurnOutcome, TurnTimings, Usage, Words};
 use crate::language::Language;
-use crate::remark::{Phrases, Remark};
+use crate::remark::{BACK, Occasion, Phrases, Remark};
 pub use config::{Choice, Mailbox, Menu, Mode, OfflineConfig};
 use hearing::Hearing;
 use recording::Recording;
@@ -177,7 +177,10 @@ impl OfflineSession {
     /// Says something of its own accord. The last words are said in every mode; the others where the caller is only listened to.
     fn remark(&mut self, now: Instant, remark: Remark) {
         let Remark { occasion, text } = remark;
-        let english = || Phrases::of(&Language::ENGLISH).text(occasion).to_owned();
+        let english = || match occasion {
+            Occasion::Back => BACK.to_owned(),
+            other => Phrases::of(&Language::ENGLISH).text(other).to_owned(),
+        };
         let text = text.map_or_else(english, Words::into_string);
         if occasion.is_last() {
             self.hand_over_recording(now);

@@ -6,6 +6,8 @@ use crate::language::Language;
 /// Why the agent speaks though nobody asked it to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Occasion {
+    /// The caller talked with somebody else, who is gone; the agent is back.
+    Back,
     /// The longest call is nearly reached.
     Closing,
     /// The model ended the call without a word.
@@ -22,6 +24,7 @@ impl Occasion {
     /// Label of metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Back => "back",
             Self::Closing => "closing",
             Self::Farewell => "farewell",
             Self::Gone => "gone",
@@ -39,6 +42,10 @@ impl Occasion {
     /// What a model is told, in the caller's place, when it is to find the words.
     pub const fn situation(self) -> &'static str {
         match self {
+            Self::Back => {
+                "(The other person has left the line, and the caller is alone with you again. Say so in one short sentence, and ask how \
+                 you can help.)"
+            }
             Self::Closing => "(The time for this call is nearly over. Say so in one short sentence, and go on.)",
             Self::Farewell => "(The call ends now. Say goodbye in a few words.)",
             Self::Gone => "(The caller still says nothing. The call ends now: say goodbye in a few words.)",
@@ -86,12 +93,17 @@ impl Phrases {
     /// The words for an occasion; empty: there are none.
     pub fn text(&self, occasion: Occasion) -> &str {
         match occasion {
+            // Left to the model in every language.
+            Occasion::Back => "",
             Occasion::Closing => &self.closing,
             Occasion::StillThere => &self.still_there,
             Occasion::Farewell | Occasion::Gone | Occasion::TimeUp => &self.goodbye,
         }
     }
 }
+
+/// What an agent without a model says when it is back.
+pub(crate) const BACK: &str = "You are back with me. How can I help you?";
 
 /// By ISO 639-1: still there, closing, goodbye.
 const PHRASES: &[(&str, [&str; 3])] = &[
@@ -116,7 +128,8 @@ const PHRASES: &[(&str, [&str; 3])] = &[
 ];
 
 #[cfg(test)]
-const ALL: [Occasion; 5] = [Occasion::Closing, Occasion::Farewell, Occasion::Gone, Occasion::StillThere, Occasion::TimeUp];
+const ALL: [Occasion; 6] =
+    [Occasion::Back, Occasion::Closing, Occasion::Farewell, Occasion::Gone, Occasion::StillThere, Occasion::TimeUp];
 
 /// A remark as scripts of tests have it: the occasion, and the words where there are any.
 #[cfg(test)]
@@ -130,7 +143,7 @@ pub(crate) fn scripted(line: &str) -> Remark {
 mod tests {
     use super::*;
 
-    fn check(language: &str, expected: [&str; 5]) {
+    fn check(language: &str, expected: [&str; 6]) {
         let phrases = Phrases::of(&language.parse().unwrap_or(Language::Auto));
         let said = ALL.map(|occasion| phrases.remark(occasion).text.map_or("the model's".to_owned(), Words::into_string));
         assert_eq!(said, expected, "{language}");
@@ -141,6 +154,7 @@ mod tests {
         check(
             "de",
             [
+                "the model's",
                 "Die Zeit für dieses Gespräch ist fast um.",
                 "Auf Wiederhören.",
                 "Auf Wiederhören.",
@@ -148,8 +162,8 @@ mod tests {
                 "Auf Wiederhören.",
             ],
         );
-        check("cy", ["the model's"; 5]);
-        check("auto", ["the model's"; 5]);
+        check("cy", ["the model's"; 6]);
+        check("auto", ["the model's"; 6]);
     }
 
     #[test]

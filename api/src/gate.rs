@@ -32,8 +32,8 @@ pub trait CallGate: Send + Sync + 'static {
     /// The same as a pcap file.
     fn capture_of(&self, ladder: &SipLadder) -> Vec<u8>;
 
-    /// Somebody asks for the end of a call. False when it is not up here.
-    fn hang_up(&self, id: CallId) -> BoxFuture<'_, bool>;
+    /// Somebody wants a call to do something. False when it, or another one that is named, is not up here.
+    fn act(&self, id: CallId, action: CallAction) -> BoxFuture<'_, bool>;
 
     /// Whether new calls can be taken.
     fn readiness(&self) -> BoxFuture<'_, Readiness>;
@@ -50,6 +50,36 @@ pub struct CallWish {
     pub assistant: Option<String>,
     /// What carries it, by name; `None`: as the node finds.
     pub trunk: Option<String>,
+}
+
+/// What somebody wants a call to do.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum CallAction {
+    /// To end.
+    HangUp,
+    /// To come into a conference with another call.
+    Join(CallId, JoinPart),
+    /// To have somebody called, who talks with the caller then; the agent leaves.
+    Transfer(CallWish),
+    /// In its conference: music for its party.
+    Hold,
+    /// In its conference: its party is heard by nobody.
+    Mute,
+    /// In its conference: its party talks, as at first.
+    Resume,
+    /// To leave its conference; its agent comes back.
+    Leave,
+}
+
+/// What a call does in the conference that it comes into.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum JoinPart {
+    /// Both talk, and their agents leave.
+    Talks,
+    /// It hears the other call, its agent too, and is heard by nobody.
+    ListensIn,
+    /// As that, and the other call's party hears it.
+    Whispers,
 }
 
 /// Why a call is not placed. The gate counts it.

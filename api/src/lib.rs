@@ -19,8 +19,8 @@ use std::sync::Arc;
 use axum::Router;
 
 pub use gate::{
-    CallGate, CallWish, IncomingTwilio, Parameters, PlaceRefusal, Readiness, RecordsAway, StreamIo, StreamRefusal, StreamStart,
-    TwilioAnswer, TwilioCallStatus, TwilioRefusal, TwilioStatus,
+    CallAction, CallGate, CallWish, IncomingTwilio, JoinPart, Parameters, PlaceRefusal, Readiness, RecordsAway, StreamIo,
+    StreamRefusal, StreamStart, TwilioAnswer, TwilioCallStatus, TwilioRefusal, TwilioStatus,
 };
 pub use server::{CONNECTIONS_MAX, serve};
 pub use twilio::{

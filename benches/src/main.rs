@@ -11,6 +11,7 @@
 
 mod audio;
 mod background;
+mod bridging;
 mod gate;
 mod hearing;
 mod mailbox;

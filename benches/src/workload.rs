@@ -25,6 +25,7 @@ pub fn all() -> impl Iterator<Item = &'static Workload> {
         crate::signalling::WORKLOADS,
         crate::audio::WORKLOADS,
         crate::background::WORKLOADS,
+        crate::bridging::WORKLOADS,
         crate::hearing::WORKLOADS,
         crate::wire::WORKLOADS,
         crate::mailbox::WORKLOADS,

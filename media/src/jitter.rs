@@ -232,6 +232,13 @@ impl JitterBuffer {
         self.types = types;
     }
 
+    /// The stream goes another way for a while: what comes next begins afresh, and nothing was lost between.
+    pub fn set_aside(&mut self) {
+        self.stream = None;
+        self.forget();
+        self.ready.clear();
+    }
+
     /// Counters and state; `now` for the present delay.
     pub fn stats(&mut self, now: Instant) -> JitterStats {
         let now = self.ticks(now);

@@ -185,6 +185,8 @@ pub struct RtpSender {
     ssrc: u32,
     sequence: SeqNo,
     time: RtpTime,
+    /// Behind the last packet that was passed on.
+    passed: Option<RtpTime>,
     silent: bool,
     packets: u32,
     octets: u32,
@@ -199,6 +201,7 @@ impl RtpSender {
             ssrc: random.next_u32(),
             sequence: first_sequence(random),
             time: RtpTime(random.next_u32()),
+            passed: None,
             silent: true,
             packets: 0,
             octets: 0,
@@ -209,17 +212,44 @@ impl RtpSender {
     /// One packet of audio in the leg's codec, which lasts `ticks` of the RTP clock; the stream's first packet, and the first after a gap,
     /// has the marker.
     pub fn next_audio(&mut self, payload: &[u8], ticks: u32) -> &[u8] {
-        let time = self.time;
+        let time = self.time();
         let marker = std::mem::take(&mut self.silent);
         self.time = time.after(ticks);
-        self.write(self.types.audio, marker, time, payload)
+        let head = Head { payload_type: self.types.audio, marker, sequence: self.sequence, time };
+        self.write(head, payload)
     }
 
     /// One packet of a DTMF event, at the event's own timestamp; `None` when telephone-event was not agreed.
     pub fn next_event(&mut self, event: &EventPacket) -> Option<&[u8]> {
         self.skip();
         let payload_type = self.types.telephone_event?;
-        Some(self.write(payload_type, event.marker, event.timestamp, &event.payload))
+        let head = Head { payload_type, marker: event.marker, sequence: self.sequence, time: event.timestamp };
+        Some(self.write(head, &event.payload))
+    }
+
+    /// One packet of somebody else's stream, under numbers of this one; what we send ourselves later comes behind it.
+    pub(crate) fn pass_on(&mut self, head: Head, payload: &[u8]) -> &[u8] {
+        let behind = head.time.after(self.rate().samples_in(FRAME) as u32);
+        if behind.since(self.time()) > 0 {
+            self.passed = Some(behind);
+        }
+        self.silent = true;
+        self.write(head, payload)
+    }
+
+    /// Number of the next packet.
+    pub(crate) fn sequence(&self) -> SeqNo {
+        self.sequence
+    }
+
+    /// The payload type under which the peer takes this; `None`: not at all.
+    pub(crate) fn payload_type(&self, kind: PayloadKind) -> Option<u8> {
+        match kind {
+            PayloadKind::Audio => Some(self.types.audio),
+            PayloadKind::TelephoneEvent => self.types.telephone_event,
+            PayloadKind::ComfortNoise => Some(self.types.comfort_noise.unwrap_or(COMFORT_NOISE)),
+            PayloadKind::Unknown => None,
+        }
     }
 
     /// Lets one frame of time pass without a packet.
@@ -248,7 +278,7 @@ impl RtpSender {
 
     /// Timestamp of the next audio packet.
     pub fn time(&self) -> RtpTime {
-        self.time
+        self.passed.filter(|passed| passed.since(self.time) > 0).unwrap_or(self.time)
     }
 
     /// This stream's SSRC.
@@ -266,12 +296,13 @@ impl RtpSender {
         self.types.codec.row().clock
     }
 
-    fn write(&mut self, payload_type: u8, marker: bool, time: RtpTime, payload: &[u8]) -> &[u8] {
+    fn write(&mut self, head: Head, payload: &[u8]) -> &[u8] {
+        let Head { payload_type, marker, sequence, time } = head;
         let header = Header {
             version: 2,
             marker,
             payload_type,
-            sequence_number: self.sequence.wire(),
+            sequence_number: sequence.wire(),
             timestamp: time.0,
             ssrc: self.ssrc,
             ..Header::default()
@@ -280,11 +311,20 @@ impl RtpSender {
         self.buffer.resize(FIXED_HEADER, 0);
         header.marshal_to(&mut self.buffer).expect("a header without CSRC and extension takes 12 octets");
         self.buffer.extend_from_slice(payload);
-        self.sequence = self.sequence.next();
+        self.sequence = self.sequence.max(sequence.next());
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(payload.len() as u32);
         &self.buffer
     }
+}
+
+/// What a packet says of its payload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head {
+    pub(crate) payload_type: u8,
+    pub(crate) marker: bool,
+    pub(crate) sequence: SeqNo,
+    pub(crate) time: RtpTime,
 }
 
 /// In the lower half, so that a peer that misses the first packets does not take one after the wrap for one before it (RFC 3711 §3.3.1).

@@ -29,7 +29,20 @@ const OPEN: &[&str] = &[];
 /// Kinds of actors.
 const ACTOR: Labels = &[(
     "actor",
-    &["ai_session", "call", "calls", "jitter_buffer", "leg", "node", "recorder", "sip_endpoint", "store", "trunk", "vad"],
+    &[
+        "ai_session",
+        "call",
+        "calls",
+        "conference",
+        "jitter_buffer",
+        "leg",
+        "node",
+        "recorder",
+        "sip_endpoint",
+        "store",
+        "trunk",
+        "vad",
+    ],
 )];
 /// Which way media goes, seen from here.
 const DIRECTION: Labels = &[("direction", &["received", "sent"])];
@@ -193,6 +206,18 @@ pub(super) const METRICS: &[Metric] = &[
     ),
     counter("offhook_clock_late_total", NONE, "Bursts of frames that the media clock began more than 2 ms late"),
     counter(
+        "offhook_conference_frames_dropped_total",
+        NONE,
+        "Frames that a conference left out: too many waited, or none was needed in reserve",
+    ),
+    counter(
+        "offhook_conference_frames_late_total",
+        NONE,
+        "Frames of a speaker that were not there when a conference mixed: silence",
+    ),
+    gauge("offhook_conference_members", NONE, "Calls that are in conferences now"),
+    gauge("offhook_conferences_active", NONE, "Conferences up now"),
+    counter(
         "offhook_config_reloads_total",
         &[("outcome", &["refused", "taken"])],
         "Readings of the configuration on SIGHUP; a refused one changed nothing",
@@ -290,7 +315,7 @@ pub(super) const METRICS: &[Metric] = &[
     counter("offhook_recordings_bytes_total", NONE, "Bytes of audio written to recordings"),
     counter(
         "offhook_remarks_total",
-        &[("occasion", &["closing", "farewell", "gone", "still_there", "time_up"])],
+        &[("occasion", &["back", "closing", "farewell", "gone", "still_there", "time_up"])],
         "What agents said though nobody asked: to silent callers, before and at the longest call, at the end",
     ),
     histogram("offhook_response_gap_seconds", GAP, ENGINE, "Caller's last speech to the agent's first sent sample"),
@@ -298,6 +323,7 @@ pub(super) const METRICS: &[Metric] = &[
     counter("offhook_rtp_late_total", NONE, "Packets that arrived after their playout time"),
     counter("offhook_rtp_lost_total", NONE, "Packets that never arrived"),
     counter("offhook_rtp_packets_total", DIRECTION, "RTP packets; of Twilio's streams only what was sent"),
+    counter("offhook_rtp_passed_total", NONE, "RTP packets passed on from leg to leg as they came"),
     counter("offhook_rtp_recovered_total", NONE, "Gaps that the packet after them filled: Opus with FEC"),
     counter("offhook_rtp_rejected_total", NOT_MEDIA, "Datagrams on RTP ports and messages of media streams that were not taken"),
     histogram("offhook_sendout_lateness_seconds", FRAME, NONE, "How late an agent frame left after its due time"),

@@ -253,6 +253,8 @@ fn call_events(call: &TracedCall, trace: &CallTrace) -> Vec<Event> {
 
 fn call_event(call: &TracedCall, at: Instant, event: &CallEvent) -> Event {
     let (name, attributes) = match event {
+        CallEvent::BridgeJoined => ("bridge joined", Vec::new()),
+        CallEvent::BridgeLeft => ("bridge left", Vec::new()),
         CallEvent::ActorRestarted(actor) => ("actor restarted", vec![KeyValue::new("offhook.actor", actor.name())]),
         CallEvent::FellBack => ("fallback", vec![KeyValue::new("offhook.engine", "offline")]),
         CallEvent::ProviderFailed(kind) => ("provider failed", vec![KeyValue::new("error.type", *kind)]),

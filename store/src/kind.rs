@@ -114,6 +114,8 @@ vocabulary! {
         AgentHangup = "agent_hangup",
         /// The caller said nothing, was asked for in vain, and the agent hung up.
         CallerSilent = "caller_silent",
+        /// The other party of a conference hung up, and nobody was left to talk to.
+        BridgeEnded = "bridge_ended",
         /// The call goes on with somebody else, to whom the agent put it through; the detail says whom.
         Transferred = "transferred",
         /// Another call took its place, as the peer wished.
@@ -171,7 +173,7 @@ impl HangupCause {
     pub const fn outcome(self) -> Outcome {
         match self {
             Self::Completed | Self::CallerHangup | Self::CalleeHangup | Self::OperatorHangup => Outcome::Completed,
-            Self::AgentHangup => Outcome::Completed,
+            Self::AgentHangup | Self::BridgeEnded => Outcome::Completed,
             Self::CallerSilent | Self::MaxDuration | Self::SpendCap | Self::Drained => Outcome::Completed,
             Self::Replaced | Self::Transferred => Outcome::Completed,
             Self::AnsweredElsewhere | Self::Cancelled => Outcome::Cancelled,
@@ -269,7 +271,7 @@ vocabulary! {
 }
 
 vocabulary! {
-    /// What kind of thing went wrong in a call that went on.
+    /// What kind of thing went wrong, or was out of the ordinary, in a call that went on.
     IncidentKind {
         /// An actor of the call was restarted.
         ActorRestarted = "actor_restarted",
@@ -279,6 +281,10 @@ vocabulary! {
         ProviderFailed = "provider_failed",
         /// Another engine took the call over.
         FellBack = "fell_back",
+        /// A call came into the conference that this call is in, or does something else there now; the source is its id.
+        BridgeJoined = "bridge_joined",
+        /// A call left that conference; the source is its id.
+        BridgeLeft = "bridge_left",
     }
 }
 
@@ -349,7 +355,8 @@ mod tests {
             let causes = HangupCause::ALL.iter().filter(|cause| cause.outcome() == wanted);
             causes.map(|cause| cause.as_str()).collect::<Vec<_>>().join(" ")
         };
-        let ends = "completed caller_hangup callee_hangup operator_hangup agent_hangup caller_silent transferred replaced max_duration spend_cap drained";
+        let ends = "completed caller_hangup callee_hangup operator_hangup agent_hangup caller_silent bridge_ended transferred replaced \
+                    max_duration spend_cap drained";
         assert_eq!(of(Outcome::Completed), ends);
         assert_eq!(of(Outcome::Cancelled), "cancelled answered_elsewhere");
         let refusals =

@@ -28,6 +28,11 @@ impl Callee {
         Self::play(&Self::scenario(scenario), &["-nr"])
     }
 
+    /// As that, and it says what it hears.
+    pub fn echo(scenario: &str) -> Self {
+        Self::play(&Self::scenario(scenario), &["-rtp_echo"])
+    }
+
     /// Refuses the call so: `404 Not Found`.
     pub fn refuse(reply: &str) -> Self {
         Self::play(&Self::scenario("callee_refuses").replace("486 Busy Here", reply), &[])

@@ -56,7 +56,16 @@ impl Node {
         Self::start_all(engine, Toolbox::default(), traces)
     }
 
+    /// Starts one that records no call.
+    pub fn start_unrecorded(engine: EngineConfig) -> Self {
+        Self::start_as(|config| NodeConfig { recording: RecordingMode::Off, ..config }, engine, Toolbox::default())
+    }
+
     fn start_all(engine: EngineConfig, tools: Toolbox, traces: Option<Arc<dyn TraceSink>>) -> Self {
+        Self::start_as(|config| NodeConfig { traces, ..config }, engine, tools)
+    }
+
+    fn start_as(change: impl FnOnce(NodeConfig) -> NodeConfig, engine: EngineConfig, tools: Toolbox) -> Self {
         static ALONE: Mutex<()> = Mutex::new(());
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         metrics();
@@ -64,7 +73,7 @@ impl Node {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let url = format!("sqlite://{}", folder.path().join("offhook.db").display());
         let database = runtime.block_on(Store::open(&url)).unwrap();
-        let config = NodeConfig { traces, ..config(&folder, sip) };
+        let config = change(config(&folder, sip));
         let directory = directory(engine, tools);
         let (handle, end) = runtime.block_on(actors::node::start(config, directory, database.clone())).unwrap();
         Self { sip, folder, handle, database, end: Some(end), runtime, _alone: alone }

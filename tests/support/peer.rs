@@ -29,11 +29,16 @@ impl Peer {
 
     /// The same with an offer or without one.
     pub fn invite_with(target: SocketAddr, from: &str, offers: bool) -> Self {
-        Self::invite_user(target, from, "demo", offers)
+        Self::invite_user(target, from, "demo", |local| offers.then(|| sdp::offer(&nowhere(local))))
     }
 
     /// The same to this user.
-    pub fn invite_user(target: SocketAddr, from: &str, to: &str, offers: bool) -> Self {
+    pub fn invite_number(target: SocketAddr, from: &str, to: &str) -> Self {
+        Self::invite_user(target, from, to, |local| Some(sdp::offer(&nowhere(local))))
+    }
+
+    /// `offer` makes the offer, if there is to be one, for the address that it calls from.
+    fn invite_user(target: SocketAddr, from: &str, to: &str, offer: impl FnOnce(SocketAddr) -> Option<String>) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
         let local = socket.local_addr().unwrap();
@@ -41,15 +46,14 @@ impl Peer {
         let mut endpoint = Endpoint::new(EndpointConfig::default(), u64::from(local.port()));
         let callee = Uri::sip(Some(to), Host::from(target.ip()), Some(target.port()));
         let from = NameAddr::new(Uri::sip(Some(from), Host::from(local.ip()), None));
-        let sdp = offers.then(|| sdp::offer(&nowhere(local)));
-        let invite = OutboundInvite { flow: Some(flow), sdp, ..OutboundInvite::new(callee, from) };
+        let invite = OutboundInvite { flow: Some(flow), sdp: offer(local), ..OutboundInvite::new(callee, from) };
         let dialog = endpoint.invite(Instant::now(), invite);
         Self { socket, endpoint, flow, dialog, received: Vec::new() }
     }
 
     /// Sends an INVITE to this user at `target`, and answers challenges of it, and of the BYE, with these credentials.
     pub fn invite_as(target: SocketAddr, from: &str, to: &str, credentials: Credentials) -> Self {
-        let mut peer = Self::invite_user(target, from, to, true);
+        let mut peer = Self::invite_number(target, from, to);
         peer.endpoint.authorize(&peer.dialog, credentials);
         peer
     }
@@ -73,6 +77,20 @@ impl Peer {
         let mut peer = Self::invite(target, from);
         peer.wait_answered();
         peer
+    }
+
+    /// Calls with this offer, and waits for the answer to it.
+    pub fn call_with(target: SocketAddr, from: &str, offer: String) -> (Self, Vec<u8>) {
+        let mut peer = Self::invite_user(target, from, "demo", |_| Some(offer));
+        let (dialog, answer) = peer.wait(|event| match event {
+            Event::Answered { dialog, sdp, .. } => {
+                Some((dialog.clone(), sdp.as_ref().map(|sdp| sdp.to_vec()).unwrap_or_default()))
+            }
+            Event::Refused { status, .. } => panic!("refused: {}", status.code()),
+            _ => None,
+        });
+        peer.dialog = dialog;
+        (peer, answer)
     }
 
     /// Answers the callee's offer, in the ACK.

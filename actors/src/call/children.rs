@@ -17,7 +17,7 @@ use crate::config::{Assistant, RecordingMode};
 use crate::hearing::Hearing;
 use crate::jitter_buffer::{JitterArgs, JitterBuffer, JitterMsg};
 use crate::kind::ActorKind;
-use crate::leg::{Leg, LegArgs, LegMsg, Wire, payload_types};
+use crate::leg::{Leg, LegArgs, LegMsg, Wire, payload_types, relay_terms};
 #[cfg(feature = "fault-injection")]
 use crate::mailbox::Port;
 use crate::mailbox::{Letter, Mailbox};
@@ -57,9 +57,9 @@ impl Call {
     fn speak(&mut self, line: LineCodec, wire: &Wire) {
         self.codec = line.row().law;
         self.draft.trace.media(line);
-        self.types = match wire {
-            Wire::Rtp(rtp) => payload_types(&rtp.negotiated),
-            Wire::Twilio(_) => PayloadTypes::of(self.codec),
+        (self.types, self.relay) = match wire {
+            Wire::Rtp(rtp) => (payload_types(&rtp.negotiated), Some(relay_terms(&rtp.negotiated))),
+            Wire::Twilio(_) => (PayloadTypes::of(self.codec), None),
         };
     }
 
@@ -121,6 +121,7 @@ impl Call {
     /// There is no Recorder any more: the record says so, and keeps what there is.
     fn lose_recorder(&mut self, reason: String) {
         self.ports.recorder.publish(None);
+        self.tell_speech();
         self.draft.recording(RecordingEvent::Faulted { reason: reason.clone() }, &self.shared);
         if self.draft.records() {
             close_recording(&self.shared, self.id);
@@ -263,7 +264,7 @@ impl Call {
     }
 
     /// A new engine learns that the call is up, if it is.
-    fn answer_again(&self) {
+    pub(super) fn answer_again(&self) {
         if matches!(self.phase, Phase::Up { .. }) {
             self.ports.ai.tell(AiMsg::Answered);
         }
@@ -279,6 +280,10 @@ impl Call {
 
     /// The engine is lost: the offline one apologises. A second loss ends the call.
     pub(super) async fn fall_back(&mut self, reason: String, me: &Mailbox<CallMsg>) {
+        if self.is_in_company() {
+            tracing::warn!(call = %self.id, reason, "the agent leaves the conference");
+            return self.send_agent_away(me).await;
+        }
         if self.fell_back {
             self.end(HangupCause::Failed, Some(reason), me);
             return;

@@ -6,6 +6,7 @@ use ai::tools::Source;
 use serde_json::json;
 use store::{CallId, Citation, HangupCause, Incident, IncidentKind, RecordingFormat, Role, StoreWrite, Usage, WallTime};
 
+use crate::conference::{RoomEvent, RoomNews};
 use crate::config::Assistant;
 use crate::jitter_buffer::Received;
 use crate::kind::ActorKind;
@@ -173,6 +174,19 @@ impl Draft {
             }
         };
         shared.store.tell(StoreMsg::Write(write));
+    }
+
+    /// Somebody came into the call's conference, or left it.
+    pub(super) fn room_news(&mut self, news: &RoomNews, shared: &Shared) {
+        let (kind, event, detail) = match news.event {
+            RoomEvent::Joined(attendance) => {
+                (IncidentKind::BridgeJoined, CallEvent::BridgeJoined, attendance.party.as_str().to_owned())
+            }
+            RoomEvent::Left => (IncidentKind::BridgeLeft, CallEvent::BridgeLeft, "left".to_owned()),
+            RoomEvent::Lost => (IncidentKind::BridgeLeft, CallEvent::BridgeLeft, "lost".to_owned()),
+        };
+        self.trace.event(event);
+        self.incident(kind, &news.call.to_string(), detail, shared);
     }
 
     fn incident(&self, kind: IncidentKind, source: &str, detail: String, shared: &Shared) {

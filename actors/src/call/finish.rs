@@ -42,6 +42,9 @@ impl Call {
         self.draft.trace.ended(cause);
         self.phase = Phase::Ending;
         self.tell_peer(cause, me);
+        self.stop_consulting();
+        self.tell_partner(cause);
+        self.leave_conference();
         self.ports.jitter.tell(JitterMsg::Finish);
         self.ports.vad.tell(VadMsg::Finish);
         // The leg knows what was cut, and tells the session; without a leg, nothing was.
@@ -126,6 +129,7 @@ pub(crate) fn reason_of(cause: HangupCause) -> &'static str {
         HangupCause::CallerHangup | HangupCause::CalleeHangup | HangupCause::Cancelled | HangupCause::PeerFailed => {
             r#"Q.850;cause=16;text="cleared by the peer""#
         }
+        HangupCause::BridgeEnded => r#"Q.850;cause=16;text="the other party hung up""#,
         HangupCause::CallerSilent => r#"Q.850;cause=16;text="nobody spoke""#,
         HangupCause::Crashed | HangupCause::Failed | HangupCause::NodeLost => r#"Q.850;cause=41;text="temporary failure""#,
         HangupCause::Drained => r#"Q.850;cause=41;text="going out of service""#,

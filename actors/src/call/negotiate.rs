@@ -14,7 +14,7 @@ use crate::ai_session::AiMsg;
 use crate::config::MediaAddress;
 use crate::jitter_buffer::JitterMsg;
 use crate::leg::ports::RtpSockets;
-use crate::leg::{LegMsg, RtpWire, Wire, codec_of, payload_types};
+use crate::leg::{LegMsg, RtpWire, Wire, codec_of, payload_types, relay_terms};
 use crate::mailbox::Mailbox;
 use crate::sip_endpoint::SipMsg;
 
@@ -119,6 +119,8 @@ impl Call {
 
     pub(super) fn renegotiate(&mut self, negotiated: Negotiated) {
         self.types = payload_types(&negotiated);
+        self.relay = Some(relay_terms(&negotiated));
+        self.tell_speech();
         self.hold(negotiated.direction != Direction::SendRecv);
         self.ports.leg.tell(LegMsg::Renegotiated(Box::new(negotiated)));
     }

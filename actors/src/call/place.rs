@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::attempts::{Tries, outbound_invite, words};
 use super::negotiate::settle;
+use super::partner::Partner;
 use super::{Call, CallMsg, Origin, Party, Phase};
 use crate::calls::PlaceRefusal;
 use crate::config::Assistant;
@@ -37,6 +38,8 @@ pub struct Placing {
     pub talk: Arc<Talk>,
     /// Who is told when its record is safe.
     pub placed: oneshot::Sender<Result<CallId, PlaceRefusal>>,
+    /// For whom it is, if it is for another call: then a person is to answer, and nobody of ours talks.
+    pub partner: Option<Partner>,
 }
 
 /// What a call of ours knows besides what every call knows.
@@ -54,19 +57,25 @@ pub(super) struct Placed {
     early: Option<Negotiated>,
     /// What has failed on the way.
     pub(super) tries: Tries,
+    /// A person is called for another call.
+    person: bool,
+    partner: Option<Partner>,
 }
 
 impl Placed {
-    pub(super) fn new(route: Route, talk: Arc<Talk>, reply: oneshot::Sender<Result<CallId, PlaceRefusal>>) -> Self {
+    pub(super) fn new(placing: Placing) -> Self {
+        let Placing { route, talk, placed, partner, .. } = placing;
         Self {
             route,
             talk,
             money_spent: false,
-            reply: Some(reply),
+            reply: Some(placed),
             dialed: None,
             rang: false,
             early: None,
             tries: Tries::default(),
+            person: partner.is_some(),
+            partner,
         }
     }
 }
@@ -235,17 +244,24 @@ impl Call {
         self.draft.trace.reached(|setup| &mut setup.answered);
         tracing::info!(call = %self.id, "it is answered");
         self.go_up();
+        self.come_in(me).await;
     }
 
     async fn begin_to_talk(&mut self, negotiated: Negotiated, me: &Mailbox<CallMsg>) -> Result<(), String> {
         match self.take_offered() {
             Some(sockets) => {
-                let codec = codec_of(negotiated.codec);
-                self.start_children(codec, Wire::Rtp(Box::new(RtpWire { sockets, negotiated })), me).await
+                let (codec, wire) = (codec_of(negotiated.codec), Wire::Rtp(Box::new(RtpWire { sockets, negotiated })));
+                match self.is_person() {
+                    true => self.start_listening(codec, wire, me).await,
+                    false => self.start_children(codec, wire, me).await,
+                }
             }
             None => {
                 self.follow(&negotiated);
                 self.ports.jitter.tell(JitterMsg::Answered);
+                if self.is_person() {
+                    return Ok(());
+                }
                 self.start_agent(me).await
             }
         }
@@ -290,6 +306,15 @@ impl Call {
     pub(super) fn cause_before_answer(&self, cause: HangupCause) -> HangupCause {
         let taken_back = cause == HangupCause::OperatorHangup && matches!(self.phase, Phase::Arriving | Phase::Dialing);
         if taken_back { HangupCause::Cancelled } else { cause }
+    }
+
+    /// Whether a person talks here, for another call, and no agent ever does.
+    pub(super) fn is_person(&self) -> bool {
+        matches!(&self.party, Party::Sip { origin: Origin::Placed(placed), .. } if placed.person)
+    }
+
+    pub(super) fn take_partner(&mut self) -> Option<Partner> {
+        self.placed()?.partner.take()
     }
 
     pub(super) fn placed(&mut self) -> Option<&mut Placed> {

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use media::dtmf::Digit;
 use media::frame::SharedFrame;
 use store::CallId;
 
 use crate::ai_session::AiMsg;
+use crate::bridge::PlacePort;
+use crate::conference::ConferenceMsg;
 use crate::jitter_buffer::JitterMsg;
 use crate::leg::LegMsg;
 use crate::mailbox::Port;
@@ -27,6 +30,8 @@ pub struct CallPorts {
     pub jitter: Port<JitterMsg>,
     /// The caller's leg.
     pub leg: Port<LegMsg>,
+    /// Where it is in a conference, if it is in one.
+    pub place: PlacePort,
     /// Gone when the call is not recorded.
     pub recorder: Port<RecorderMsg>,
     /// Turn-taking.
@@ -41,6 +46,7 @@ impl CallPorts {
             ai: Port::default(),
             jitter: Port::default(),
             leg: Port::default(),
+            place: PlacePort::default(),
             recorder: Port::default(),
             vad: Port::default(),
         }
@@ -52,10 +58,24 @@ impl CallPorts {
         self.id.to_bits() as u64 % SLOW_WORK_TICKS
     }
 
-    /// Hands one frame of the caller to all who listen: to the engine as `heard`. `due` is when it should have been handed on.
+    /// Hands one frame of the caller to all who listen: to the engine as `heard`. `due` is when it should have been handed on. In a
+    /// conference it goes there, and what the agent hears comes from there.
     pub(crate) fn caller_frame(&self, tick: u64, due: Instant, frame: &SharedFrame, heard: &SharedFrame) {
-        self.vad.tell(VadMsg::Caller(Arc::clone(frame)));
-        self.ai.tell(AiMsg::Caller(due, Arc::clone(heard)));
+        match self.place.load().as_ref() {
+            Some(place) => place.say(place.party, frame),
+            None => {
+                self.vad.tell(VadMsg::Caller(Arc::clone(frame)));
+                self.ai.tell(AiMsg::Caller(due, Arc::clone(heard)));
+            }
+        }
         self.recorder.tell(RecorderMsg::Caller(tick, Arc::clone(frame)));
+    }
+
+    /// The caller pressed a key: it is for whoever he talks with.
+    pub(crate) fn digit(&self, digit: Digit) {
+        match self.place.load().as_ref().filter(|place| place.agent.is_none()) {
+            Some(place) => drop(place.conference.send(ConferenceMsg::Digit(place.party, digit))),
+            None => self.ai.tell(AiMsg::Dtmf(digit)),
+        }
     }
 }

@@ -11,14 +11,16 @@ use media::codec::Codec;
 use media::dtmf::Digit;
 use media::line::LineCodec;
 use media::quality::Coding;
+use media::relay::RelayTerms;
 use media::rtcp::xr::VoipMetrics;
-use media::rtp::PayloadTypes;
+use media::rtp::{PayloadKind, PayloadTypes, RtpPacket};
 use media::srtp::{MasterKey, Suite};
 use media::units::{FRAME_SAMPLES, SampleRate};
 use sip::sdp::{CryptoKey, CryptoSuite, Negotiated};
 
 use self::receiving::Receiving;
 use self::sending::Sending;
+use super::bridged::Onward;
 use super::codec_of;
 use crate::call::CallPorts;
 use crate::leg::ports::RtpSockets;
@@ -39,6 +41,16 @@ pub(crate) fn payload_types(negotiated: &Negotiated) -> PayloadTypes {
         audio: negotiated.payload_type,
         telephone_event: negotiated.telephone_event,
         comfort_noise: negotiated.comfort_noise,
+    }
+}
+
+/// What another leg must have alike to get the packets of this one as they are.
+pub(crate) fn relay_terms(negotiated: &Negotiated) -> RelayTerms {
+    RelayTerms {
+        codec: codec_of(negotiated.codec),
+        ptime: negotiated.send_ptime,
+        opus: sending::opus_wishes(negotiated),
+        events: negotiated.telephone_event.map(|_| event_clock(negotiated)),
     }
 }
 
@@ -105,9 +117,29 @@ impl RtpLine {
         }
     }
 
-    /// One tick: a DTMF packet if a digit is being sent, else this audio. How many packets went out.
-    pub(super) fn send(&mut self, audio: &[u8; FRAME_SAMPLES]) -> u32 {
+    /// One tick: a DTMF packet if a digit is being sent, else this audio, or nothing. How many packets went out.
+    pub(super) fn send(&mut self, audio: Option<&[u8; FRAME_SAMPLES]>) -> u32 {
         self.sending.send(&self.rtp, audio)
+    }
+
+    /// A packet of another leg, sent on as it is. How many went out: none when it is not to be sent here.
+    pub(super) fn pass_on(&mut self, kind: PayloadKind, packet: &RtpPacket) -> u32 {
+        self.sending.pass_on(&self.rtp, kind, packet)
+    }
+
+    /// Where the packets that come go from now on.
+    pub(super) fn set_onward(&mut self, onward: Onward) {
+        self.receiving.set_onward(onward);
+    }
+
+    /// Whether packets go to the jitter buffer.
+    pub(super) fn keeps_packets(&self) -> bool {
+        self.receiving.keeps_packets()
+    }
+
+    /// When the last packet came, for a jitter buffer that gets none.
+    pub(super) fn last_passed(&self) -> Instant {
+        self.receiving.last_passed()
     }
 
     /// A digit to be sent after those before it. False when 32 wait already.

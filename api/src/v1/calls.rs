@@ -17,7 +17,7 @@ use super::call::shown;
 use super::fields::Fields;
 use super::repeats::Wish;
 use crate::problem::Problem;
-use crate::{CallWish, PlaceRefusal};
+use crate::{CallAction, CallWish, JoinPart, PlaceRefusal};
 
 /// The longest address: a SIP URI of 64 for the user and a host name of 255 with a port and a parameter.
 const ADDRESS_MAX: usize = 384;
@@ -112,19 +112,58 @@ pub(super) async fn act(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let mut fields = Fields::read(&headers, body)?;
-    let action = fields.required("action", NAME_MAX);
-    if !action.is_empty() && action != "hangup" {
-        fields.refuse("action", format!("{action:?} is not known; there is hangup"));
-    }
+    let action = read_action(&mut fields);
     fields.finish()?;
     let id = known(&id)?;
-    let told = tokio::time::timeout(GATE_TIME_MAX, api.gate.hang_up(id)).await;
+    // Without a mistake there is one.
+    let told = tokio::time::timeout(GATE_TIME_MAX, api.gate.act(id, action.unwrap_or(CallAction::HangUp))).await;
     let record = find(&api, id).await?.ok_or_else(nowhere)?;
     match told {
         Ok(true) => Ok((StatusCode::ACCEPTED, Json(shown(&record))).into_response()),
         Ok(false) => Err(Problem::new(StatusCode::CONFLICT, "the call is over, or is another node's")),
         Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the node did not answer in time")),
     }
+}
+
+/// What is to be done; `None` after a mistake, which is noted.
+fn read_action(fields: &mut Fields) -> Option<CallAction> {
+    let action = fields.required("action", NAME_MAX);
+    Some(match action.as_str() {
+        "" => return None,
+        "hangup" => CallAction::HangUp,
+        "hold" => CallAction::Hold,
+        "mute" => CallAction::Mute,
+        "resume" => CallAction::Resume,
+        "leave" => CallAction::Leave,
+        "transfer" => CallAction::Transfer(CallWish {
+            to: PhoneNumber::new(fields.required("to", ADDRESS_MAX)),
+            from: fields.text("from", ADDRESS_MAX).map(PhoneNumber::new),
+            assistant: None,
+            trunk: fields.text("trunk_id", NAME_MAX),
+        }),
+        "join" => {
+            let (with, part) = (fields.required("call_id", NAME_MAX), fields.text("part", NAME_MAX));
+            let with: Option<CallId> = with.parse().ok();
+            if with.is_none() {
+                fields.refuse("call_id", "is not the id of a call");
+            }
+            let part = match part.as_deref() {
+                None | Some("talks") => Some(JoinPart::Talks),
+                Some("listens_in") => Some(JoinPart::ListensIn),
+                Some("whispers") => Some(JoinPart::Whispers),
+                Some(other) => {
+                    fields.refuse("part", format!("{other:?} is not known; there are talks, listens_in and whispers"));
+                    None
+                }
+            };
+            CallAction::Join(with?, part?)
+        }
+        other => {
+            let known = "hangup, hold, join, leave, mute, resume and transfer";
+            fields.refuse("action", format!("{other:?} is not known; there are {known}"));
+            return None;
+        }
+    })
 }
 
 pub(super) async fn find(api: &V1, id: CallId) -> Result<Option<CallRecord>, Problem> {

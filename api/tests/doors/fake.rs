@@ -98,9 +98,15 @@ impl CallGate for FakeGate {
         format!("{} messages", ladder.messages.len()).into_bytes()
     }
 
-    fn hang_up(&self, id: CallId) -> BoxFuture<'_, bool> {
+    fn act(&self, id: CallId, action: CallAction) -> BoxFuture<'_, bool> {
         let up = self.up.lock().unwrap().contains(&id);
-        self.note(format!("hang up {up}"), up)
+        let action = match action {
+            CallAction::HangUp => "hang up".to_owned(),
+            CallAction::Join(_, part) => format!("join {part:?}"),
+            CallAction::Transfer(wish) => format!("transfer to {}", wish.to.reveal()),
+            other => format!("{other:?}").to_lowercase(),
+        };
+        self.note(format!("{action} {up}"), up)
     }
 
     fn readiness(&self) -> BoxFuture<'_, Readiness> {

@@ -216,3 +216,32 @@ async fn a_call_is_ended_while_it_is_up() {
     assert_eq!(act(up.to_string(), "{}").await, 422);
     assert_eq!(gate.asked(), ["hang up true", "hang up false", "hang up false"]);
 }
+
+#[tokio::test]
+async fn calls_are_joined_held_and_transferred() {
+    let gate = Arc::new(FakeGate::default());
+    let up = CallId::generate();
+    gate.records.lock().unwrap().push(record(up));
+    gate.up.lock().unwrap().push(up);
+    let act = async |body: String| {
+        let path = format!("/api/v1/calls/{up}/actions");
+        send(&keyed_router(&gate), post(&path).body(Body::from(body)).unwrap()).await.0
+    };
+    for action in ["hold", "mute", "resume", "leave"] {
+        assert_eq!(act(format!(r#"{{"action":"{action}"}}"#)).await, 202);
+    }
+    assert_eq!(act(r#"{"action":"transfer","to":"sip:a@b"}"#.to_owned()).await, 202);
+    assert_eq!(act(format!(r#"{{"action":"join","call_id":"{up}"}}"#)).await, 202);
+    assert_eq!(act(format!(r#"{{"action":"join","call_id":"{up}","part":"whispers"}}"#)).await, 202);
+    let wrong = [
+        r#"{"action":"transfer"}"#.to_owned(),
+        r#"{"action":"join","call_id":"x"}"#.to_owned(),
+        format!(r#"{{"action":"join","call_id":"{up}","part":"sings"}}"#),
+        r#"{"action":"hold","to":"sip:a@b"}"#.to_owned(),
+    ];
+    for body in wrong {
+        assert_eq!(act(body.clone()).await, 422, "{body}");
+    }
+    let asked = ["hold true", "mute true", "resume true", "leave true", "transfer to sip:a@b true", "join Talks true"];
+    assert_eq!(gate.asked(), [&asked[..], &["join Whispers true"]].concat());
+}

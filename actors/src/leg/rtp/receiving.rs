@@ -16,9 +16,10 @@ use sip::sdp::Negotiated;
 use super::inbox::{self, Arrived};
 use super::sending::{Sent, wall_clock};
 use super::{coding, event_clock, keys, payload_types};
-use crate::ai_session::AiMsg;
 use crate::call::CallPorts;
 use crate::jitter_buffer::JitterMsg;
+use crate::leg::LegMsg;
+use crate::leg::bridged::Onward;
 use crate::leg::peer_reports::PeerReports;
 
 /// One stream of the peer.
@@ -47,6 +48,11 @@ pub(super) struct Receiving {
     room: BytesMut,
     /// Datagrams that were not taken, by reason, since the last flush; there are few reasons.
     rejected: Vec<(&'static str, u64)>,
+    onward: Onward,
+    /// When the last packet came that went to another leg.
+    last_passed: Instant,
+    /// Packets that went to another leg, since the last flush.
+    passed: u64,
     ports: CallPorts,
 }
 
@@ -72,10 +78,31 @@ impl Receiving {
             next_report: Instant::now() + Schedule::default().interval(&mut rand::rng()),
             room: BytesMut::new(),
             rejected: Vec::new(),
+            onward: Onward::Here,
+            last_passed: Instant::now(),
+            passed: 0,
             ports,
         };
         new.openers.choose(keys(negotiated).map(|(_, remote)| remote));
         new
+    }
+
+    /// Where the packets go from now on.
+    pub(super) fn set_onward(&mut self, onward: Onward) {
+        if matches!(onward, Onward::To(_)) {
+            self.last_passed = Instant::now();
+        }
+        self.onward = onward;
+    }
+
+    /// Whether packets go to the jitter buffer.
+    pub(super) fn keeps_packets(&self) -> bool {
+        !matches!(self.onward, Onward::To(_))
+    }
+
+    /// When the last packet came that went to another leg, or when they began to go there.
+    pub(super) fn last_passed(&self) -> Instant {
+        self.last_passed
     }
 
     /// Whether RTP and RTCP share a port.
@@ -198,6 +225,7 @@ impl Receiving {
         for (reason, count) in self.rejected.drain(..) {
             metrics::counter!("offhook_rtp_rejected_total", "reason" => reason).increment(count);
         }
+        metrics::counter!("offhook_rtp_passed_total").increment(std::mem::take(&mut self.passed));
     }
 
     fn handle_rtp(&mut self, arrived: Arrived) {
@@ -241,6 +269,17 @@ impl Receiving {
             Source::Known => {}
         }
         self.reception.handle_packet(at, &packet);
+        match &self.onward {
+            // Keys too go as they are; to the other leg, nobody else is there.
+            Onward::To(leg) => {
+                self.last_passed = at;
+                self.passed += 1;
+                return leg.tell(LegMsg::Passed(kind, packet));
+            }
+            // Keys are told from here on; packet for packet they would come twice.
+            Onward::AlsoTo(leg) if kind != PayloadKind::TelephoneEvent => leg.tell(LegMsg::Passed(kind, packet.clone())),
+            Onward::AlsoTo(_) | Onward::Here => {}
+        }
         if kind == PayloadKind::TelephoneEvent {
             self.dtmf.handle_packet(at, &packet);
             self.tell_digits();
@@ -277,7 +316,7 @@ impl Receiving {
     fn tell_digits(&mut self) {
         while let Some(event) = self.dtmf.poll_event() {
             if let DtmfEvent::Pressed(digit) = event {
-                self.ports.ai.tell(AiMsg::Dtmf(digit));
+                self.ports.digit(digit);
             }
         }
     }

@@ -7,8 +7,9 @@ use media::codec::Codec;
 use media::dtmf::{Digit, DtmfSender, DtmfTick};
 use media::line::packer::{Packed, Packer};
 use media::line::{LineCodec, OpusWishes};
+use media::relay::Relay;
 use media::rtcp::{NtpTime, SenderInfo};
-use media::rtp::RtpSender;
+use media::rtp::{PayloadKind, RtpPacket, RtpSender};
 use media::srtp::Sealer;
 use media::units::FRAME_SAMPLES;
 use sip::sdp::Negotiated;
@@ -26,6 +27,7 @@ pub(super) struct Sending {
     /// What it was made for.
     packing: Packing,
     dtmf: DtmfSender,
+    relay: Relay,
     /// `None`: packets go out as they are.
     sealer: Option<Sealer>,
     remote: SocketAddr,
@@ -47,32 +49,43 @@ impl Sending {
         let packing = Packing::of(negotiated);
         let packer = packing.packer(law);
         let sealer = keys(negotiated).map(|(local, _)| Sealer::new(local));
-        let mut new = Self { sender, law, packer, packing, dtmf, sealer, remote: negotiated.remote_rtp, open: false };
+        let (relay, remote) = (Relay::new(), negotiated.remote_rtp);
+        let mut new = Self { sender, law, packer, packing, dtmf, relay, sealer, remote, open: false };
         new.aim(negotiated);
         new
     }
 
-    /// One tick: a DTMF packet if a digit is being sent, else this audio. How many packets went out.
-    pub(super) fn send(&mut self, socket: &UdpSocket, audio: &[u8; FRAME_SAMPLES]) -> u32 {
+    /// One tick: a DTMF packet if a digit is being sent, else this audio, if there is any. How many packets went out.
+    pub(super) fn send(&mut self, socket: &UdpSocket, audio: Option<&[u8; FRAME_SAMPLES]>) -> u32 {
+        let audio = audio.filter(|_| self.open);
         // A digit begins where the audio ends, so what waits for a whole packet goes first.
-        let rest = if self.dtmf.is_idle() && self.open { 0 } else { self.end_packet(socket) };
-        rest + match self.dtmf.next_tick(self.sender.time()) {
-            DtmfTick::Idle if self.open => match &mut self.packer {
+        let rest = if self.dtmf.is_idle() && audio.is_some() { 0 } else { self.end_packet(socket) };
+        rest + match (self.dtmf.next_tick(self.sender.time()), audio) {
+            (DtmfTick::Idle, Some(audio)) => match &mut self.packer {
                 None => transmit(socket, self.sealer.as_mut(), self.sender.next_audio(audio, FRAME_SAMPLES as u32), self.remote),
                 Some(packer) => {
                     packer.push(audio);
                     self.send_packed(socket)
                 }
             },
-            DtmfTick::Packet(event) => {
+            (DtmfTick::Packet(event), _) => {
                 let bytes = self.sender.next_event(&event).filter(|_| self.open);
                 bytes.map_or(0, |bytes| transmit(socket, self.sealer.as_mut(), bytes, self.remote))
             }
-            DtmfTick::Idle | DtmfTick::Gap => {
+            (DtmfTick::Idle | DtmfTick::Gap, _) => {
                 self.sender.skip();
                 0
             }
         }
+    }
+
+    /// A packet of another leg, sent on as it is. How many packets went out.
+    pub(super) fn pass_on(&mut self, socket: &UdpSocket, kind: PayloadKind, packet: &RtpPacket) -> u32 {
+        if !self.open {
+            return 0;
+        }
+        let passed = self.relay.pass_on(kind, packet, &mut self.sender);
+        passed.map_or(0, |bytes| transmit(socket, self.sealer.as_mut(), bytes, self.remote))
     }
 
     /// Sends what waits for the rest of its packet, or lets its time pass on a call that is held.
@@ -165,14 +178,18 @@ struct Packing {
 
 impl Packing {
     fn of(negotiated: &Negotiated) -> Self {
-        let sip::sdp::OpusWishes { fec, dtx, cbr, bitrate_max } = negotiated.opus;
-        let wishes = OpusWishes { fec, dtx, cbr, bitrate_max };
-        Self { codec: codec_of(negotiated.codec), ptime: negotiated.send_ptime, wishes }
+        Self { codec: codec_of(negotiated.codec), ptime: negotiated.send_ptime, wishes: opus_wishes(negotiated) }
     }
 
     fn packer(self, law: Codec) -> Option<Packer> {
         Packer::of_law(self.codec, self.ptime, self.wishes, law)
     }
+}
+
+/// What the peer wants of Opus.
+pub(super) fn opus_wishes(negotiated: &Negotiated) -> OpusWishes {
+    let sip::sdp::OpusWishes { fec, dtx, cbr, bitrate_max } = negotiated.opus;
+    OpusWishes { fec, dtx, cbr, bitrate_max }
 }
 
 /// The time of day that it was then.

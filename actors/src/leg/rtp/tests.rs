@@ -50,7 +50,7 @@ impl Peer {
     }
 
     fn sent(&mut self) -> Bytes {
-        assert_eq!(self.line.send(&[0xFF; FRAME_SAMPLES]), 1);
+        assert_eq!(self.line.send(Some(&[0xFF; FRAME_SAMPLES])), 1);
         self.read()
     }
 
@@ -84,7 +84,7 @@ fn another_packet_time_takes_no_time_from_the_clock() {
     let mut peer = Peer::new(28_214, "a=ptime:30\r\n");
     let (mut times, mut ended) = (Vec::new(), 0);
     // 30 ms are sent after two frames, and 10 ms wait.
-    assert_eq!(peer.line.send(&[0xFF; FRAME_SAMPLES]), 0);
+    assert_eq!(peer.line.send(Some(&[0xFF; FRAME_SAMPLES])), 0);
     for lines in ["a=ptime:30\r\n", "a=ptime:20\r\n"] {
         peer.renegotiate(lines);
         let packet = RtpPacket::parse(peer.sent()).expect("it is RTP");
