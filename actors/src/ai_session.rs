@@ -314,14 +314,7 @@ impl Worker for AiSession {
             AiMsg::TimeUp => self.manners.time_up(now),
             AiMsg::GoodbyeLate if self.manners.is_ending() => self.tell_call(CallMsg::AgentHungUp(self.manners.cause())),
             AiMsg::GoodbyeLate => {}
-            AiMsg::Finish(cut) => {
-                self.finishing = true;
-                self.tools.finish();
-                if let Some((prompt, heard)) = cut {
-                    self.turns.prompt_ended(prompt, now, Some(heard));
-                }
-                self.engine.handle_input(now, Input::Ended { heard: cut });
-            }
+            AiMsg::Finish(cut) => self.finish(now, cut),
         }
         self.drain(now, me);
         if self.finishing {
@@ -332,6 +325,16 @@ impl Worker for AiSession {
 }
 
 impl AiSession {
+    /// The call is over; `cut` is what was playing, and how much of it was heard.
+    fn finish(&mut self, now: Instant, cut: Option<(PromptId, Duration)>) {
+        self.finishing = true;
+        self.tools.finish();
+        if let Some((prompt, heard)) = cut {
+            self.turns.prompt_ended(prompt, now, Some(heard));
+        }
+        self.engine.handle_input(now, Input::Ended { heard: cut });
+    }
+
     fn handle_caller(&mut self, now: Instant, due: Instant, frame: SharedFrame) {
         self.added.record(now.saturating_duration_since(due));
         self.frames += 1;
