@@ -7,6 +7,7 @@ mod cascade;
 mod identity;
 pub mod knowledge;
 pub mod node;
+pub mod people;
 mod services;
 mod tools;
 
@@ -26,6 +27,7 @@ use anyhow::Context as _;
 use api::CallGate as _;
 use metrics_exporter_prometheus::PrometheusHandle;
 use platform::analysis::Runner;
+use platform::people::People;
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -55,6 +57,7 @@ pub struct Server {
     end: NodeEnd,
     analyses: Runner,
     traces: Option<Traces>,
+    people: People,
     _lock: File,
 }
 
@@ -93,7 +96,8 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     // Behind the node's start, which queues what a crash left open.
     let analyses = analysis::start(config, &database, &clients.http);
     let gate = Arc::new(Gate { node: node.clone(), database: database.clone() });
-    api::serve(http, api::router(node::api_config(config)?, gate.clone()));
+    let people = people::open(&database).await?;
+    api::serve(http, api::router(node::api_config(config, people.clone())?, gate.clone()));
     keep_up(metrics.clone(), Arc::clone(&gate), breakers);
     let (runtime, shared) = (tokio::runtime::Handle::current(), Arc::clone(&node.shared));
     let render = move || {
@@ -108,7 +112,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     }
     raise_file_limit(config.node.max_calls);
     let reading = knowledge.work().await?;
-    Ok(Server { node, database, reading, end, analyses, traces, _lock: lock })
+    Ok(Server { node, database, reading, end, analyses, traces, people, _lock: lock })
 }
 
 impl Server {
@@ -134,6 +138,9 @@ impl Server {
         }
         println!("  HTTP     http://{}", config.http.listen);
         println!("  metrics  http://{}/metrics", config.metrics.listen);
+        if let Some(line) = people::first_owner(&self.people).await? {
+            println!("{line}");
+        }
         let node = self.node.clone();
         let reloads = tokio::spawn(reload_on_signal(node.clone()));
         let signals = tokio::spawn(drain_on_signal(node));
