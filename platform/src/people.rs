@@ -69,13 +69,16 @@ pub enum Refused {
     Store(#[from] StoreError),
 }
 
+/// Who was let in, and when, by the hash of what was shown.
+type Remembered = HashMap<[u8; 32], (Principal, WallTime)>;
+
 /// Signing in, and who shows what.
 #[derive(Clone, Debug)]
 pub struct People {
     store: Store,
     passwords: Passwords,
     tokens: Tokens,
-    remembered: Arc<Mutex<HashMap<[u8; 32], (Principal, WallTime)>>>,
+    remembered: Arc<Mutex<Remembered>>,
 }
 
 impl People {

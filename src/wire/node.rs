@@ -12,6 +12,7 @@ use actors::recall::CallerMemory;
 use actors::trace::TraceSink;
 use anyhow::Context as _;
 use api::{ApiConfig, ApiKey, AuthToken, PublicUrl, RequestLimits, SignatureCheck, TwilioConfig};
+use platform::people::People;
 
 use super::assistants;
 use super::cascade::Breakers;

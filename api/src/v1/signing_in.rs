@@ -20,7 +20,7 @@ use super::versions::{id, missing};
 use crate::problem::Problem;
 
 /// The refresh token of a browser.
-const COOKIE: &str = "offhook_refresh";
+const COOKIE: &str = "offhook-refresh";
 
 /// What somebody shows to sign in.
 #[derive(Deserialize, ToSchema)]

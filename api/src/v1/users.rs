@@ -85,6 +85,8 @@ pub(super) struct UserPatch {
     role: Option<RoleShown>,
     /// Whether they may sign in; false ends their logins.
     is_active: Option<bool>,
+    /// false: no code is asked for any more, for who has lost the authenticator and the recovery codes.
+    mfa_enabled: Option<bool>,
     /// A new password, for who has forgotten it; it ends their logins.
     #[schema(min_length = 1, max_length = 256)]
     password: Option<String>,
@@ -185,12 +187,18 @@ pub(super) async fn change(
     // Neither whoever is above oneself, nor to where one is not.
     below(&asked, user.role)?;
     below(&asked, role.unwrap_or(user.role))?;
+    if patch.mfa_enabled == Some(true) {
+        return Err(Problem::field("mfa_enabled", "is set up by its user alone, with /auth/mfa/enroll"));
+    }
     let password_hash = match &patch.password {
         Some(password) => Some(people.hash_password(password, &[&user.name, &user.email]).await?),
         None => None,
     };
     let change = UserChange { name: patch.name, role, is_active: patch.is_active, password_hash };
-    let user = changed(people.store().change_user(organization, user.id, version, &change, &asked.act()).await?)?;
+    let mut user = changed(people.store().change_user(organization, user.id, version, &change, &asked.act()).await?)?;
+    if patch.mfa_enabled == Some(false) && people.store().disable_mfa(organization, user.id, &asked.act()).await? {
+        user.mfa_enabled = false;
+    }
     people.forget();
     Ok(versioned(StatusCode::OK, user.version, UserShown::from(user)))
 }

@@ -352,6 +352,18 @@ async fn a_second_factor_is_set_up_and_asked_for() {
     assert!(enrolment["otpauth_url"].as_str().unwrap().contains(enrolment["secret"].as_str().unwrap()));
     let (status, _, answer) = house.ask("POST", "/api/v1/auth/mfa/verify", &bearer, json!({ "code": "000000" })).await;
     assert_eq!((status, errors(&answer)), (422, "code: is wrong".to_owned()));
+    // With codes asked for, the password alone is not enough, until an admin takes them away.
+    let user = house.people.store().user_by_email("ada@example.com").await.unwrap().unwrap();
+    assert!(house.people.store().enable_mfa(&here, user.id, 1, &[], &act()).await.unwrap());
+    let login = json!({ "email": "ada@example.com", "password": PASSWORD });
+    let (status, _, answer) = house.ask("POST", "/api/v1/auth/login", "", login).await;
+    assert_eq!((status, errors(&answer)), (401, "totp: is missing".to_owned()));
+    let key = house.key(&here, UserRole::Admin).await;
+    let path = format!("/api/v1/users/{}", user.id);
+    assert_eq!(house.ask("PATCH", &path, &key, json!({ "mfa_enabled": true })).await.0, 422);
+    let (status, _, shown) = house.ask("PATCH", &path, &key, json!({ "mfa_enabled": false })).await;
+    assert_eq!((status, &shown["mfa_enabled"]), (200, &json!(false)));
+    house.sign_in("ada@example.com").await;
     let key = house.key(&here, UserRole::Owner).await;
     assert_eq!(house.ask("POST", "/api/v1/auth/mfa/enroll", &key, json!({ "password": PASSWORD })).await.0, 403, "not by a key");
 }

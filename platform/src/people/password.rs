@@ -92,14 +92,12 @@ fn bits(password: &str, known: &[&str]) -> f64 {
             bits += word.chars().count() as f64;
         }
     }
-    let kinds: [(fn(char) -> bool, f64); 5] = [
-        (|c| c.is_ascii_lowercase(), 26.0),
-        (|c| c.is_ascii_uppercase(), 26.0),
-        (|c| c.is_ascii_digit(), 10.0),
-        (|c| c.is_ascii_punctuation() || c == ' ', 33.0),
-        (|c| !c.is_ascii(), 100.0),
-    ];
-    let pool: f64 = kinds.iter().filter(|(is, _)| password.chars().any(is)).map(|(_, many)| many).sum();
+    let of = |many: f64, is: fn(char) -> bool| if password.chars().any(is) { many } else { 0.0 };
+    let pool = of(26.0, |letter| letter.is_ascii_lowercase())
+        + of(26.0, |letter| letter.is_ascii_uppercase())
+        + of(10.0, |letter| letter.is_ascii_digit())
+        + of(33.0, |letter| letter.is_ascii_punctuation() || letter == ' ')
+        + of(100.0, |letter| !letter.is_ascii());
     let mut before = None;
     for letter in rest.chars().filter(|letter| *letter != '\n') {
         let step = before.map(|before: char| (before as i64).abs_diff(letter as i64));

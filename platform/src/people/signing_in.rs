@@ -123,9 +123,23 @@ impl People {
             } else {
                 "password"
             };
-            self.store().audit(&user.organization, &act, "login.refused", actor.clone(), &json!({ "why": why })).await?;
+            self.note_refusal(&user, from, why);
         }
         code.map(|()| user)
+    }
+
+    /// Notes a refusal, and does not wait for it: how long an answer takes must not tell whether there is such a user.
+    fn note_refusal(&self, user: &User, from: Visitor<'_>, why: &'static str) {
+        let (store, user, organization) = (self.store().clone(), user.id, user.organization.clone());
+        let (address, at) = (from.address.to_owned(), from.at);
+        tokio::spawn(async move {
+            let actor = format!("user:{user}");
+            let act = Act { actor: &actor, address: &address, at };
+            let noted = store.audit(&organization, &act, "login.refused", actor.clone(), &json!({ "why": why })).await;
+            if let Err(error) = noted {
+                tracing::warn!(%error, "a refused login is not in the audit log");
+            }
+        });
     }
 
     /// The next pair of tokens.

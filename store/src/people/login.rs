@@ -142,6 +142,10 @@ impl Store {
                 .bind(now.micros())
                 .bind(expires_at.micros());
             writing.execute(QUERY, used).await?;
+            // As long as a login may rest is long enough to tell a theft; else one that is never signed out would grow for ever.
+            let old = now.micros().saturating_sub(expires_at.micros().saturating_sub(now.micros()));
+            let forget = sqlx::query("DELETE FROM refresh_tokens WHERE login_id = $1 AND used_us < $2");
+            writing.execute(QUERY, forget.bind(id.to_string()).bind(old)).await?;
             writing.commit(QUERY).await?;
             Ok(Refresh::Taken(Box::new((Login { used_at: now, expires_at, ..login }, user))))
         })

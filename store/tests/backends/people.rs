@@ -160,6 +160,15 @@ pub async fn a_refresh_token_that_comes_again_ends_the_login(url: String) {
     assert_eq!(refresh("b1", "b2", 100).await, Refresh::Unknown, "expired");
     assert_eq!(store.logins(&here, user.id, after(52), &all()).await.unwrap().len(), 1);
 
+    // What was used long ago is forgotten, so that a login that is never left does not grow for ever.
+    begin("d1").await;
+    assert!(
+        matches!(refresh("d1", "d2", 55).await, Refresh::Taken(_)) && matches!(refresh("d2", "d3", 154).await, Refresh::Taken(_))
+    );
+    assert!(matches!(refresh("d3", "d4", 160).await, Refresh::Taken(_)));
+    assert_eq!(refresh("d1", "x", 161).await, Refresh::Unknown);
+    assert!(matches!(refresh("d2", "x", 161).await, Refresh::Reused(_)));
+
     // One of many at the same time wins; then they are a theft.
     let third = begin("c1").await;
     let (a, b) = tokio::join!(refresh("c1", "c2", 60), refresh("c1", "c3", 60));
@@ -171,7 +180,7 @@ pub async fn a_refresh_token_that_comes_again_ends_the_login(url: String) {
     let password = UserChange { password_hash: Some(Hidden::new("new")), ..UserChange::default() };
     store.change_user(&here, user.id, None, &password, &act(63)).await.unwrap();
     assert_eq!(store.user_of_login(&here, other, after(64)).await.unwrap(), None, "a new password ends all");
-    assert_eq!(store.forget_logins(after(1_000)).await.unwrap(), 3);
+    assert_eq!(store.forget_logins(after(1_000)).await.unwrap(), 4);
 }
 
 pub async fn codes_are_taken_once(url: String) {
