@@ -8,6 +8,7 @@ mod identity;
 pub mod knowledge;
 pub mod node;
 pub mod people;
+mod reload;
 mod services;
 mod tools;
 
@@ -15,7 +16,7 @@ use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,8 +32,10 @@ use platform::people::People;
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
+use self::reload::{Reload, Running};
 use crate::config::{Config, bind_problem};
 use crate::gate::Gate;
 use crate::telemetry::{self, Process, Traces};
@@ -58,6 +61,7 @@ pub struct Server {
     analyses: Runner,
     traces: Option<Traces>,
     people: People,
+    reload: Arc<Reload>,
     _lock: File,
 }
 
@@ -87,18 +91,18 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let operator = listen("metrics.listen", config.metrics.listen).await?;
     let traces = Traces::start(&config.telemetry, &config.node.name)?;
     let services = vec![services::search_knowledge(&knowledge)];
-    let tools = tools::Tools::start(config, services, &database, clients.guard);
-    let memories = analysis::memories(config, &database);
-    let mut breakers = cascade::Breakers::default();
-    let traced = traces.as_ref().map(Traces::sink);
-    let node_config = node::node_config(config, &tools, traced, memories, &mut breakers)?;
-    let (node, end) = actors::node::start(node_config, database.clone()).await.map_err(anyhow::Error::msg)?;
+    let tools = tools::Tools::start(config, services, &database, clients.guard.clone());
+    let breakers = cascade::Breakers::default();
+    let directory = node::directory(config, &tools, &breakers)?;
+    let node_config = node::node_config(config, traces.as_ref().map(Traces::sink), Some(analysis::memories(&database)));
+    let (node, end) = actors::node::start(node_config, directory, database.clone()).await.map_err(anyhow::Error::msg)?;
     // Behind the node's start, which queues what a crash left open.
-    let analyses = analysis::start(config, &database, &clients.http);
+    let analyst = analysis::analyst(config, &database, &clients.http);
+    let analyses = Runner::start(Arc::clone(&analyst), config.node.name.clone());
     let gate = Arc::new(Gate { node: node.clone(), database: database.clone() });
     let people = people::open(&database).await?;
     api::serve(http, api::router(node::api_config(config, people.clone())?, gate.clone()));
-    keep_up(metrics.clone(), Arc::clone(&gate), breakers);
+    keep_up(metrics.clone(), Arc::clone(&gate), breakers.clone());
     let (runtime, shared) = (tokio::runtime::Handle::current(), Arc::clone(&node.shared));
     let render = move || {
         let tasks = runtime.metrics().num_alive_tasks() + shared.media_tasks();
@@ -112,7 +116,9 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     }
     raise_file_limit(config.node.max_calls);
     let reading = knowledge.work().await?;
-    Ok(Server { node, database, reading, end, analyses, traces, people, _lock: lock })
+    let running = Mutex::new(Running { tools, lines: config.effective() });
+    let reload = Arc::new(Reload { node: node.clone(), knowledge, analyst, clients, breakers, running });
+    Ok(Server { node, database, reading, end, analyses, traces, people, reload, _lock: lock })
 }
 
 impl Server {
@@ -129,8 +135,8 @@ impl Server {
         drained
     }
 
-    /// Serves until SIGTERM or Ctrl-C, then drains; a second signal ends it at once.
-    pub async fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
+    /// Serves until SIGTERM or Ctrl-C, then drains; a second signal ends it at once. SIGHUP reads `file` again.
+    pub async fn run(self, config: &Config, file: Option<&Path>) -> anyhow::Result<ExitCode> {
         println!("offhook is ready");
         for (key, address) in config.sip.sockets() {
             let spoken = if key == "listen" { "UDP and TCP" } else { "TLS" };
@@ -141,9 +147,8 @@ impl Server {
         if let Some(line) = people::first_owner(&self.people).await? {
             println!("{line}");
         }
-        let node = self.node.clone();
-        let reloads = tokio::spawn(reload_on_signal(node.clone()));
-        let signals = tokio::spawn(drain_on_signal(node));
+        let reloads = tokio::spawn(reload_on_signal(Arc::clone(&self.reload), file.map(Path::to_owned)));
+        let signals = tokio::spawn(drain_on_signal(self.node.clone()));
         let drained = self.ended().await;
         signals.abort();
         reloads.abort();
@@ -205,11 +210,10 @@ fn keep_up(metrics: PrometheusHandle, gate: Arc<Gate>, breakers: cascade::Breake
     });
 }
 
-/// SIGHUP reads the certificate again; the rest of the configuration needs a restart.
-async fn reload_on_signal(node: NodeHandle) -> std::io::Result<()> {
+async fn reload_on_signal(reload: Arc<Reload>, file: Option<PathBuf>) -> std::io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     while hangup.recv().await.is_some() {
-        node.reload_certificate();
+        reload.run(file.clone()).await;
     }
     Ok(())
 }

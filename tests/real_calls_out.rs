@@ -1,61 +1,22 @@
 //! Calls that Offhook places, answered by phones that nobody here wrote: SIPp as callee in many moods, and baresip, which listens.
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/placed.rs"]
+mod placed;
 mod support;
 
-use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use placed::{KEY, ask, ended, place, server, shown, wait_status};
 use serde_json::{Value, json};
-use store::{CallRecord, Direction, HangupCause, Outcome, RecordingState};
+use store::{CallRecord, HangupCause, Outcome, RecordingState};
 use support::callee::Callee;
 use support::softphone::{LISTEN_SECONDS, Softphone};
-use support::{EndedCall, Process, Server, http, speech, stereo, wait_for};
-
-const KEY: &str = "a key for the tests of calls";
+use support::{Process, Server, speech, stereo, wait_for};
 
 /// The greeting of the demo assistant, as every test here hears it, has about three seconds of voice.
 const GREETING_MIN: f64 = 2.0;
-
-fn server(environment: &[(&str, &str)]) -> Server {
-    let own = [("OFFHOOK_API_KEY", KEY), ("OFFHOOK__SIP__DIRECT_CALLS", "127.0.0.0/8")];
-    Server::start_with("", &[&own[..], environment].concat())
-}
-
-/// One request to the API; its status and its body.
-fn ask(server: &Server, method: &str, path: &str, body: &Value) -> (u16, Value) {
-    let body = if body.is_null() { String::new() } else { body.to_string() };
-    let head = format!("Host: {}\r\nX-API-Key: {KEY}\r\nContent-Type: application/json\r\nConnection: close", server.http);
-    let request = format!("{method} {path} HTTP/1.1\r\n{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-    let (status, answer) = http(server.http, &request).unwrap();
-    (status, serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}")))
-}
-
-/// Places a call to this callee; its id.
-fn place(server: &Server, callee: SocketAddr) -> String {
-    let wish = json!({ "to": format!("sip:ada@{callee}"), "from": "+15550100", "assistant_id": "demo" });
-    let (status, call) = ask(server, "POST", "/api/v1/calls", &wish);
-    assert_eq!(status, 201, "{call}\n{}", server.log());
-    assert_eq!((&call["direction"], &call["from"], &call["to"]), (&json!("outbound"), &json!("+15550100"), &json!("ada")));
-    call["id"].as_str().unwrap().to_owned()
-}
-
-fn shown(server: &Server, id: &str) -> Value {
-    let (status, call) = ask(server, "GET", &format!("/api/v1/calls/{id}"), &Value::Null);
-    assert_eq!(status, 200, "{call}");
-    call
-}
-
-fn wait_status(server: &Server, id: &str, status: &str) -> Value {
-    wait_for(Duration::from_secs(20), status, || Some(shown(server, id)).filter(|call| call["status"] == status))
-}
-
-fn ended(server: &Server) -> EndedCall {
-    let ended = server.ended_calls(1).remove(0);
-    assert_eq!((ended.call.call.direction, ended.call.call.external_id.is_empty()), (Direction::Outbound, false));
-    ended
-}
 
 fn outcome(record: &CallRecord) -> (HangupCause, bool, bool) {
     (record.cause.unwrap(), record.ringing_at.is_some(), record.answered_at.is_some())
@@ -236,7 +197,7 @@ fn a_node_that_is_full_or_drains_places_no_calls() {
 
 #[test]
 fn a_softphone_is_called_hears_the_greeting_and_is_heard() {
-    for (codec, name, clock) in [("PCMU", "PCMU", 8_000), ("opus/48000/2", "opus", 48_000)] {
+    for (codec, name, clock) in [("PCMU", "PCMU", 8_000), ("G722/16000", "G722", 16_000), ("opus/48000/2", "opus", 48_000)] {
         let server = server(&[("OFFHOOK__CODECS__ORDER", "opus,g722,pcmu,pcma")]);
         let (phone, address) = Softphone::wait(codec, "");
         let wish = json!({ "to": format!("sip:softphone@{address}"), "from": "office" });

@@ -1,67 +1,17 @@
 //! SIPp's calls: its parser, its timers and its RTP are not ours, so it says whether others understand us.
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/scenario.rs"]
+mod scenario;
 mod support;
 
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use media::codec::Codec;
+use scenario::Sipp;
 use store::{CallRecord, HangupCause, RecordingState};
-use support::{Callers, Folder, Server, http, speech, stereo};
-
-/// One run of a scenario of `load-tests/sipp`.
-struct Sipp<'a> {
-    server: &'a Server,
-    user: &'a str,
-    /// As SIPp has it: `u1` is UDP, `t1` is one TCP connection for all calls.
-    transport: &'a str,
-}
-
-impl Sipp<'_> {
-    /// Runs `calls` calls at once and checks that each went as scripted, by SIPp's exit code and by its counts.
-    fn run(&self, scenario: &str, calls: u32) {
-        let folder = Folder::new();
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("load-tests/sipp/{scenario}.xml"));
-        std::fs::write(folder.path().join("speech.ul"), speech_in_g711()).unwrap();
-        let calls = calls.to_string();
-        let output = Command::new("sipp")
-            .arg(self.server.sip.to_string())
-            .arg("-sf")
-            .arg(script)
-            .args(["-s", self.user, "-t", self.transport, "-m", &calls, "-l", &calls, "-r", "20"])
-            .args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-timeout", "60", "-timeout_error", "-nostdin"])
-            .args(["-trace_err", "-error_file", "errors", "-trace_stat", "-stf", "counts"])
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .output()
-            .expect("sipp is installed (Debian: sip-tester)");
-        let errors = std::fs::read_to_string(folder.path().join("errors")).unwrap_or_default();
-        assert_eq!(output.status.code(), Some(0), "{scenario}: {errors}\n{}", self.server.log());
-        let counts = std::fs::read_to_string(folder.path().join("counts")).unwrap();
-        let count = |column| last(&counts, column);
-        assert_eq!([count("SuccessfulCall(C)"), count("FailedCall(C)")], [calls.as_str(), "0"], "{scenario}");
-        assert_eq!(count("Retransmissions(C)"), "0", "{scenario}: nothing is lost on loopback, and nothing is late");
-    }
-}
-
-/// The last row's value of a column.
-fn last<'a>(counts: &'a str, column: &str) -> &'a str {
-    let place = counts.lines().next().unwrap().split(';').position(|name| name == column).unwrap();
-    counts.lines().last().unwrap().split(';').nth(place).unwrap()
-}
-
-/// The speech as SIPp streams it: PCMU without a header.
-fn speech_in_g711() -> Vec<u8> {
-    let wav = std::fs::read(speech()).unwrap();
-    let samples: Vec<i16> = wav[44..].chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
-    let mut octets = Vec::new();
-    Codec::Pcmu.encode(&samples, &mut octets);
-    octets
-}
+use support::{Callers, Server, http, stereo};
 
 /// The records, when as many calls as these have ended.
 fn ended(server: &Server, calls: usize) -> Vec<CallRecord> {

@@ -20,17 +20,22 @@ pub struct Callee {
 impl Callee {
     /// Plays this scenario of `load-tests/sipp`.
     pub fn start(scenario: &str) -> Self {
-        Self::play(&Self::scenario(scenario))
+        Self::play(&Self::scenario(scenario), &[])
+    }
+
+    /// The same without SIPp's own sense of what is a repeat: the scenario has a line for each message, and one more is a fault.
+    pub fn counting(scenario: &str) -> Self {
+        Self::play(&Self::scenario(scenario), &["-nr"])
     }
 
     /// Refuses the call so: `404 Not Found`.
     pub fn refuse(reply: &str) -> Self {
-        Self::play(&Self::scenario("callee_refuses").replace("486 Busy Here", reply))
+        Self::play(&Self::scenario("callee_refuses").replace("486 Busy Here", reply), &[])
     }
 
     /// The same behind a proxy that stays in the way.
     pub fn behind_proxy(scenario: &str) -> Self {
-        Self::play(&Self::scenario(scenario).replace("[last_CSeq:]\n", "[last_CSeq:]\n      [last_Record-Route:]\n"))
+        Self::play(&Self::scenario(scenario).replace("[last_CSeq:]\n", "[last_CSeq:]\n      [last_Record-Route:]\n"), &[])
     }
 
     fn scenario(name: &str) -> String {
@@ -38,7 +43,7 @@ impl Callee {
         std::fs::read_to_string(path).unwrap()
     }
 
-    fn play(scenario: &str) -> Self {
+    fn play(scenario: &str, more: &[&str]) -> Self {
         let (folder, address) = (Folder::new(), free_address());
         std::fs::write(folder.path().join("scenario.xml"), scenario).unwrap();
         std::fs::write(folder.path().join("speech.ul"), speech_in_g711()).unwrap();
@@ -47,6 +52,7 @@ impl Callee {
             .args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", &address.port().to_string(), "-m", "1"])
             .args(["-timeout", "60", "-timeout_error", "-nostdin", "-trace_err", "-error_file", "errors"])
             .args(["-trace_msg", "-message_file", "messages"])
+            .args(more)
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -65,7 +71,8 @@ impl Callee {
     }
 }
 
-fn speech_in_g711() -> Vec<u8> {
+/// The speech as SIPp streams it: PCMU without a header.
+pub fn speech_in_g711() -> Vec<u8> {
     let wav = std::fs::read(speech()).unwrap();
     let samples: Vec<i16> = wav[44..].chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
     let mut octets = Vec::new();

@@ -64,8 +64,9 @@ impl Node {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let url = format!("sqlite://{}", folder.path().join("offhook.db").display());
         let database = runtime.block_on(Store::open(&url)).unwrap();
-        let config = NodeConfig { traces, ..config(&folder, sip, engine, tools) };
-        let (handle, end) = runtime.block_on(actors::node::start(config, database.clone())).unwrap();
+        let config = NodeConfig { traces, ..config(&folder, sip) };
+        let directory = directory(engine, tools);
+        let (handle, end) = runtime.block_on(actors::node::start(config, directory, database.clone())).unwrap();
         Self { sip, folder, handle, database, end: Some(end), runtime, _alone: alone }
     }
 
@@ -144,23 +145,9 @@ fn metrics() -> &'static PrometheusHandle {
     METRICS.get_or_init(|| PrometheusBuilder::new().install_recorder().unwrap())
 }
 
-fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig, tools: Toolbox) -> NodeConfig {
+fn config(folder: &Folder, listen: SocketAddr) -> NodeConfig {
     let ports = rtp_range(64);
     let (first, last) = ports.split_once('-').unwrap();
-    let voice = OfflineVoice { name: "en-us".to_owned(), words_per_minute: 160 };
-    let assistant = Assistant {
-        name: "demo".to_owned(),
-        engine,
-        prompt: Prompt::default(),
-        remembers: false,
-        tools,
-        turn: TurnConfig::default(),
-        phrases: Phrases::default(),
-        offline_voice: voice,
-        recording: None,
-        background_denoising: false,
-        ambience: None,
-    };
     NodeConfig {
         name: "test".to_owned(),
         data_dir: folder.path().to_owned(),
@@ -193,8 +180,26 @@ fn config(folder: &Folder, listen: SocketAddr, engine: EngineConfig, tools: Tool
         jitter: JitterConfig::default(),
         vad: VadConfig::default(),
         recording: RecordingMode::Always,
-        directory: Directory { default: Some(Arc::new(assistant)), ..Directory::default() },
         traces: None,
         memories: None,
     }
+}
+
+/// One assistant that answers everything.
+fn directory(engine: EngineConfig, tools: Toolbox) -> Directory {
+    let voice = OfflineVoice { name: "en-us".to_owned(), words_per_minute: 160 };
+    let assistant = Assistant {
+        name: "demo".to_owned(),
+        engine,
+        prompt: Prompt::default(),
+        remembers: false,
+        tools,
+        turn: TurnConfig::default(),
+        phrases: Phrases::default(),
+        offline_voice: voice,
+        recording: None,
+        background_denoising: false,
+        ambience: None,
+    };
+    Directory { default: Some(Arc::new(assistant)), ..Directory::default() }
 }

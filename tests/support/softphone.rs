@@ -1,7 +1,8 @@
 //! baresip as a caller: a softphone that is not ours, which speaks and listens.
 #![allow(dead_code, clippy::unwrap_used, missing_docs)]
 
-use std::net::{SocketAddr, UdpSocket};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use media::wav::{WavFormat, header};
 
 use super::stereo::{self, Side};
-use super::{Folder, Process, free_address, speech};
+use super::{Folder, Process, free_address, speech, wait_for};
 
 /// Silence before the speech, in which the greeting is heard, and after it, in which the answer is.
 pub const LISTEN_SECONDS: usize = 7;
@@ -18,6 +19,7 @@ pub const LISTEN_SECONDS: usize = 7;
 pub struct Softphone {
     _process: Process,
     folder: Folder,
+    control: SocketAddr,
 }
 
 impl Softphone {
@@ -50,7 +52,9 @@ impl Softphone {
         let path = folder.path();
         std::fs::write(path.join("said.wav"), spoken()).unwrap();
         std::fs::create_dir(path.join("heard")).unwrap();
+        let control = free_address();
         let own = CONFIG.replace("FOLDER", &path.display().to_string()).replace("MODULES", &modules().display().to_string());
+        let own = own.replace("CONTROL", &control.to_string());
         // The first of two lines counts.
         std::fs::write(path.join("config"), config.to_owned() + &own).unwrap();
         std::fs::write(path.join("accounts"), format!("<sip:softphone@127.0.0.1>;regint=0;audio_codecs={codec}{account}\n"))
@@ -67,7 +71,28 @@ impl Softphone {
             .stderr(log)
             .spawn()
             .expect("baresip is installed (Debian: baresip-core)");
-        Self { _process: Process(child), folder }
+        Self { _process: Process(child), folder, control }
+    }
+
+    /// Has a command of its menu done: `hold`, `resume`, `transfer` with a URI. It takes them as netstrings of JSON.
+    pub fn command(&self, command: &str, parameters: &str) {
+        let wish = serde_json::json!({ "command": command, "params": parameters }).to_string();
+        let mut stream = TcpStream::connect(self.control).expect("baresip takes commands");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        write!(stream, "{}:{wish},", wish.len()).unwrap();
+        let (mut answer, mut buffer) = (String::new(), [0; 4_096]);
+        // What happens meanwhile comes too.
+        while !answer.contains("\"response\":true") {
+            let length = stream.read(&mut buffer).expect("baresip answers");
+            assert!(length > 0, "baresip closed after {answer:?}: {}", self.log());
+            answer += &String::from_utf8_lossy(&buffer[..length]);
+        }
+        assert!(answer.contains("\"response\":true,\"ok\":true"), "{command}: {answer}");
+    }
+
+    /// Waits until it says this.
+    pub fn wait_log(&self, wanted: &str) {
+        wait_for(Duration::from_secs(20), wanted, || self.log().contains(wanted).then_some(()));
     }
 
     /// What it heard, after decoding.
@@ -102,6 +127,8 @@ module g722.so
 module opus.so
 module srtp.so
 module sndfile.so
+module ctrl_tcp.so
+ctrl_tcp_listen CONTROL
 module_tmp account.so
 module_app menu.so
 ";
