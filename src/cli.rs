@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::call::CallArguments;
 use crate::knowledge::KnowledgeCommand;
+use crate::people::{AuditCommand, KeyCommand, UserCommand};
 use crate::trunk::TrunkCommand;
 
 /// An actor-based telephony media server for voice AI.
@@ -44,6 +45,15 @@ pub enum Command {
         #[command(subcommand)]
         action: MemoryAction,
     },
+    /// Prove that the audit logs are whole
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Make API keys
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Add people who may sign in
+    #[command(subcommand)]
+    User(UserCommand),
     /// Put documents into the knowledge base, and ask it
     #[command(subcommand)]
     Knowledge(KnowledgeCommand),

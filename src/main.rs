@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod gate;
 mod knowledge;
+mod people;
 mod providers;
 mod telemetry;
 mod trunk;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
     let file = cli.config.as_deref();
     let done = match cli.command {
         Command::Analysis { call } => configured(file, |config| run(after::analysis(config, &call))),
+        Command::Audit(command) => configured(file, |config| run(people::audit(&command, config))),
         Command::Call(asked) => configured(file, |config| run(call::run(config, &asked))),
         Command::Check => configured(file, |config| {
             for line in config.effective() {
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }),
         Command::Demo => run(demo::run(file, environment())),
+        Command::Key(command) => configured(file, |config| run(people::key(&command, config))),
         Command::Knowledge(command) => configured(file, |config| run(knowledge::run(&command, config))),
         Command::Memory { action } => configured(file, |config| run(after::memory(config, &action))),
         Command::Migrate => configured(file, |config| run(migrate(config))),
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         // Without the configuration: it does one thing, for the server that started it.
         Command::ReadPdf => knowledge::read_pdf(),
         Command::Trunk(command) => configured(file, |config| run(trunk::run(&command, config))),
+        Command::User(command) => configured(file, |config| run(people::user(&command, config))),
         Command::Serve => configured(file, |config| run(async { wire::start(config).await?.run(config, file).await })),
     };
     done.unwrap_or_else(|error| {

@@ -7,6 +7,7 @@ mod cascade;
 mod identity;
 pub mod knowledge;
 pub mod node;
+pub mod people;
 mod reload;
 mod services;
 mod tools;
@@ -27,6 +28,7 @@ use anyhow::Context as _;
 use api::CallGate as _;
 use metrics_exporter_prometheus::PrometheusHandle;
 use platform::analysis::Runner;
+use platform::people::People;
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -58,6 +60,7 @@ pub struct Server {
     end: NodeEnd,
     analyses: Runner,
     traces: Option<Traces>,
+    people: People,
     reload: Arc<Reload>,
     _lock: File,
 }
@@ -97,7 +100,8 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let analyst = analysis::analyst(config, &database, &clients.http);
     let analyses = Runner::start(Arc::clone(&analyst), config.node.name.clone());
     let gate = Arc::new(Gate { node: node.clone(), database: database.clone() });
-    api::serve(http, api::router(node::api_config(config)?, gate.clone()));
+    let people = people::open(&database).await?;
+    api::serve(http, api::router(node::api_config(config, people.clone())?, gate.clone()));
     keep_up(metrics.clone(), Arc::clone(&gate), breakers.clone());
     let (runtime, shared) = (tokio::runtime::Handle::current(), Arc::clone(&node.shared));
     let render = move || {
@@ -114,7 +118,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let reading = knowledge.work().await?;
     let running = Mutex::new(Running { tools, lines: config.effective() });
     let reload = Arc::new(Reload { node: node.clone(), knowledge, analyst, clients, breakers, running });
-    Ok(Server { node, database, reading, end, analyses, traces, reload, _lock: lock })
+    Ok(Server { node, database, reading, end, analyses, traces, people, reload, _lock: lock })
 }
 
 impl Server {
@@ -140,6 +144,9 @@ impl Server {
         }
         println!("  HTTP     http://{}", config.http.listen);
         println!("  metrics  http://{}/metrics", config.metrics.listen);
+        if let Some(line) = people::first_owner(&self.people).await? {
+            println!("{line}");
+        }
         let reloads = tokio::spawn(reload_on_signal(Arc::clone(&self.reload), file.map(Path::to_owned)));
         let signals = tokio::spawn(drain_on_signal(self.node.clone()));
         let drained = self.ended().await;

@@ -11,7 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (".", &["actors", "ai", "api", "platform", "store"]),
     ("actors", &["ai", "media", "sip", "store"]),
     ("ai", &["media"]),
-    ("api", &["actors", "store"]),
+    ("api", &["actors", "platform", "store"]),
     ("benches", &["actors", "ai", "media", "platform", "sip", "store"]),
     ("fuzz-harness", &["ai", "media", "sip"]),
     ("load-tests", &["media", "sip"]),

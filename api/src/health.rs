@@ -24,6 +24,7 @@ const PAGE: &str = "<!doctype html>
 <ul>
 <li><a href=\"/healthz\">/healthz</a>: the process lives
 <li><a href=\"/readyz\">/readyz</a>: it can take calls
+<li><a href=\"/docs\">/docs</a>: the REST API
 <li>/twilio/voice, /twilio/status, /twilio/stream: what a Twilio number points at
 </ul>
 </html>

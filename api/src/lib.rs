@@ -6,6 +6,7 @@
 //!
 //! It refuses to decide anything about a call, and to understand audio: a stream's messages go on as text.
 
+mod browsers;
 mod gate;
 mod health;
 mod problem;
@@ -17,6 +18,7 @@ mod v1;
 use std::sync::Arc;
 
 use axum::Router;
+use platform::people::People;
 
 pub use gate::{
     CallAction, CallGate, CallWish, IncomingTwilio, JoinPart, Parameters, PlaceRefusal, Readiness, RecordsAway, StreamIo,
@@ -27,23 +29,31 @@ pub use twilio::{
     AuthToken, INCOMING_MESSAGES_MAX, OUTGOING_MESSAGES_MAX, PublicUrl, PublicUrlError, SignatureCheck, TwilioConfig,
 };
 
-pub use v1::{ApiKey, REPEATS_MAX};
+pub use v1::{Access, ApiKey, REPEATS_MAX, ROUTES, RequestLimits};
 
 /// What the public side needs to know.
 #[derive(Clone, Debug, Default)]
 pub struct ApiConfig {
     /// Section `[twilio]`.
     pub twilio: TwilioConfig,
-    /// What `/api/v1` wants to be shown; `None`: it is closed.
+    /// The node's own key; `None`: it has none.
     pub key: Option<ApiKey>,
+    /// Who may sign in; `None`: nobody.
+    pub people: Option<People>,
+    /// How often who may ask.
+    pub requests: RequestLimits,
+    /// The pages of other origins that may use `/api`.
+    pub cors_origins: Vec<String>,
 }
 
-/// The public side: `/`, `/healthz`, `/readyz`, `/twilio/...` and `/api/v1/...`. Bodies above 64 KiB get 413, requests that are not
+/// The public side: `/`, `/healthz`, `/readyz`, `/twilio/...`, `/docs`, `/api/openapi.json` and `/api/v1/...`. Bodies above 64 KiB get 413, requests that are not
 /// through after 10 s get 408, and every error is `application/problem+json` (RFC 9457) with a `request_id`.
 pub fn router(config: ApiConfig, gate: Arc<dyn CallGate>) -> Router {
-    let routes = health::page().merge(health::routes(Arc::clone(&gate))).merge(twilio::routes(config.twilio, Arc::clone(&gate)));
-    let routes = routes.merge(v1::routes(config.key, gate));
-    request::framed(routes)
+    let routes =
+        health::page().merge(health::routes(Arc::clone(&gate))).merge(twilio::routes(config.twilio.clone(), Arc::clone(&gate)));
+    let routes = routes.merge(v1::routes(&config, gate));
+    // Outermost: a browser asks by OPTIONS, which no route takes.
+    browsers::open_to(&config.cors_origins, request::framed(routes))
 }
 
 /// The operator's side: `/metrics` (what `render` answers, Prometheus text), `/healthz` and `/readyz`.

@@ -9,6 +9,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use uuid::Uuid;
 
+use crate::browsers;
 use crate::problem::Problem;
 
 /// Largest request body. Twilio's webhooks have about 2 KiB.
@@ -37,6 +38,8 @@ async fn frame(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or("unmatched".to_owned(), |path| path.as_str().to_owned());
 
+    let path = request.uri().path().to_owned();
+
     let answer = tokio::time::timeout(REQUEST_TIME_MAX, next.run(request)).await;
     let mut response = answer.unwrap_or_else(|_| {
         let detail = format!("the request took longer than {REQUEST_TIME_MAX:?}");
@@ -48,6 +51,7 @@ async fn frame(request: Request, next: Next) -> Response {
         response.headers_mut().extend(parts.headers);
         *response.body_mut() = body;
     }
+    browsers::guard(&path, &mut response);
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

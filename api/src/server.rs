@@ -1,10 +1,14 @@
 //! Connections: how many, how long a peer may take, and nothing about what it says.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use socket2::SockRef;
@@ -23,6 +27,10 @@ const READ_BYTES_MAX: usize = 32 * 1024;
 /// After a failed accept (out of files) others may end their connections first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// The address at the other end of a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
 /// Serves a router on an open listener for as long as the process lives. What a connection may take is bounded:
 /// [`CONNECTIONS_MAX`] at once, 10 s a head, 32 KiB a head, 20 s for an answer that nobody reads.
 pub fn serve(listener: TcpListener, router: Router) {
@@ -33,10 +41,10 @@ async fn accept(listener: TcpListener, router: Router, connections_max: usize) {
     let places = Arc::new(Semaphore::new(connections_max));
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 let router = router.clone();
                 tokio::spawn(async move {
-                    converse(stream, router).await;
+                    converse(stream, Peer(peer.ip().to_canonical()), router).await;
                     drop(place);
                 });
             }
@@ -49,14 +57,18 @@ async fn accept(listener: TcpListener, router: Router, connections_max: usize) {
 }
 
 /// Answers one connection until either side has enough of it. A WebSocket leaves here with its upgrade.
-async fn converse(stream: TcpStream, router: Router) {
+async fn converse(stream: TcpStream, peer: Peer, router: Router) {
     let prepared = stream.set_nodelay(true).and_then(|()| SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD_TIME_MAX)));
     if prepared.is_err() {
         return;
     }
     let mut http = Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME_MAX).max_buf_size(READ_BYTES_MAX);
-    let service = TowerToHyperService::new(router);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.call(request)
+    });
     if let Err(error) = http.serve_connection(TokioIo::new(stream), service).with_upgrades().await {
         tracing::debug!(%error, "an HTTP connection broke");
     }

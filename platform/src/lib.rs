@@ -6,3 +6,4 @@
 pub mod analysis;
 pub mod knowledge;
 pub mod memory;
+pub mod people;

@@ -239,6 +239,7 @@ pub(super) const METRICS: &[Metric] = &[
         &[("outcome", &["failed", "sent"])],
         "SIP messages for the HEP collector: handed to the system, or not",
     ),
+    counter("offhook_http_rate_limited_total", &[], "HTTP requests answered with 429 for their number"),
     histogram(
         "offhook_http_request_seconds",
         REQUEST,

@@ -11,7 +11,8 @@ use actors::config::{
 use actors::recall::CallerMemory;
 use actors::trace::TraceSink;
 use anyhow::Context as _;
-use api::{ApiConfig, ApiKey, AuthToken, PublicUrl, SignatureCheck, TwilioConfig};
+use api::{ApiConfig, ApiKey, AuthToken, PublicUrl, RequestLimits, SignatureCheck, TwilioConfig};
+use platform::people::People;
 
 use super::assistants;
 use super::cascade::Breakers;
@@ -120,7 +121,7 @@ pub(super) fn directory(config: &Config, tools: &Tools, breakers: &Breakers) -> 
 }
 
 /// The HTTP side's part of the file.
-pub(super) fn api_config(config: &Config) -> anyhow::Result<ApiConfig> {
+pub(super) fn api_config(config: &Config, people: People) -> anyhow::Result<ApiConfig> {
     let twilio = &config.twilio;
     let public_url = match &twilio.public_url {
         Some(url) => Some(PublicUrl::parse(url.as_str()).context("twilio.public_url")?),
@@ -131,7 +132,10 @@ pub(super) fn api_config(config: &Config) -> anyhow::Result<ApiConfig> {
         _ => SignatureCheck::Off,
     };
     let key = config.security.api_key.as_ref().map(|key| ApiKey::new(key.expose()));
-    Ok(ApiConfig { twilio: TwilioConfig { public_url, signature }, key })
+    let security = &config.security;
+    let requests = RequestLimits { by_address: security.requests_per_address, by_actor: security.requests_per_actor };
+    let cors_origins = security.cors_origins.clone();
+    Ok(ApiConfig { twilio: TwilioConfig { public_url, signature }, key, people: Some(people), requests, cors_origins })
 }
 
 /// Whether calls are recorded, as the node takes it.

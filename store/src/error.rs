@@ -53,6 +53,12 @@ pub enum StoreError {
         /// Why.
         reason: String,
     },
+    /// The writer's: another row has a value that only one may have. Nothing was written.
+    #[error("{query}: the value is taken")]
+    Taken {
+        /// What it tried.
+        query: &'static str,
+    },
     /// The network's or the disk's: try again later.
     #[error("{query} failed: {source}")]
     Unavailable {

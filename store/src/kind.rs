@@ -60,6 +60,20 @@ vocabulary! {
 }
 
 vocabulary! {
+    /// What somebody is in an organization; each may do all that those after it may.
+    UserRole {
+        /// Everything, the organization itself too.
+        Owner = "owner",
+        /// People, keys and what calls are made of.
+        Admin = "admin",
+        /// Calls, and what comes of them.
+        Agent = "agent",
+        /// Looks only.
+        Viewer = "viewer",
+    }
+}
+
+vocabulary! {
     /// Who called whom.
     Direction {
         /// The peer called us.

@@ -17,6 +17,7 @@ mod ladder;
 mod memory;
 mod migrations;
 mod open;
+mod people;
 mod read;
 mod record;
 mod rows;
@@ -33,7 +34,7 @@ pub use error::StoreError;
 pub use id::{CallId, DocumentId};
 pub use kind::{
     AnalysisState, CallStatus, Direction, DocumentOrigin, DocumentStatus, HangupCause, IdentityVerdict, IncidentKind, LegKind,
-    MemorySource, Outcome, RecordingFormat, RecordingState, Role, Sentiment, UnknownText,
+    MemorySource, Outcome, RecordingFormat, RecordingState, Role, Sentiment, UnknownText, UserRole,
 };
 pub use knowledge::{
     ChunkName, Claim, DEFAULT_ORGANIZATION, DOCUMENT_LIST_MAX, KnowledgeChunk, KnowledgeDocument, KnowledgeStore, LiveDocument,
@@ -42,6 +43,11 @@ pub use knowledge::{
 pub use ladder::{SipLadder, SipMessage};
 pub use memory::{Caller, MEMORIES_MAX, MEMORY_BYTES_MAX, Memory, MemoryId, NewMemory};
 pub use open::Store;
+pub use people::{
+    Act, ApiKeyId, ApiKeyRow, AuditEntry, AuditVerdict, Changed, Hidden, Login, LoginId, NewApiKey, NewLogin, NewOrganization,
+    NewUser, Organization, OrganizationChange, OrganizationId, Page, Refresh, SignInFailures, SigningKey, User, UserChange,
+    UserId,
+};
 pub use read::LIST_MAX;
 pub use record::{CallIdentity, CallRecord, Citation, Incident, LostCall, NewCall, Recording, Refused, ToolUse, Turn, Usage};
 pub use spend::SpentMinute;

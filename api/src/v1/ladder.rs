@@ -10,19 +10,26 @@ use serde_json::{Value, json};
 use store::{SipLadder, SipMessage};
 
 use super::V1;
-use super::calls::{GATE_TIME_MAX, find, known, nowhere};
+use super::access::Asked;
+use super::calls::{GATE_TIME_MAX, find, here, known, nowhere};
 use crate::problem::Problem;
 
-/// `GET /api/v1/calls/{id}/sip`: the messages in order, each with its first line apart.
-pub(super) async fn show(State(api): State<Arc<V1>>, Path(id): Path<String>) -> Result<Response, Problem> {
+/// The SIP messages of a call that is over, in order, each with its first line apart.
+#[utoipa::path(get, path = "/api/v1/calls/{id}/sip", tag = "calls", params(("id" = String, Path)),
+    responses((status = 200, body = Object), (status = 404)))]
+pub(super) async fn show(State(api): State<Arc<V1>>, asked: Asked, Path(id): Path<String>) -> Result<Response, Problem> {
+    here(&asked)?;
     let ladder = ladder(&api, &id).await?;
     let data: Vec<Value> = ladder.messages.iter().map(shown).collect();
     let body = json!({ "call_id": ladder.external_id, "data": data, "left_out": ladder.left_out, "next_cursor": null });
     Ok(Json(body).into_response())
 }
 
-/// `GET /api/v1/calls/{id}/pcap`: the same for Wireshark.
-pub(super) async fn capture(State(api): State<Arc<V1>>, Path(id): Path<String>) -> Result<Response, Problem> {
+/// The same for Wireshark.
+#[utoipa::path(get, path = "/api/v1/calls/{id}/pcap", tag = "calls", params(("id" = String, Path)),
+    responses((status = 200, content_type = "application/vnd.tcpdump.pcap"), (status = 404)))]
+pub(super) async fn capture(State(api): State<Arc<V1>>, asked: Asked, Path(id): Path<String>) -> Result<Response, Problem> {
+    here(&asked)?;
     let ladder = ladder(&api, &id).await?;
     let name = format!("attachment; filename=\"{}.pcap\"", known(&id)?);
     let headers = [(header::CONTENT_TYPE, "application/vnd.tcpdump.pcap".to_owned()), (header::CONTENT_DISPOSITION, name)];

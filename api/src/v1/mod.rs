@@ -1,38 +1,91 @@
-//! `/api/v1`: REST for programs and people who run calls. Every request shows a key, bodies are JSON, errors name the fields.
+//! `/api/v1`: REST for programs and people who run calls, and for those who manage who may.
+//!
+//! A resource is a file: types with `ToSchema`, handlers with `utoipa::path`, and its rows in [`access::ROUTES`]. Whoever asks is an
+//! [`access::Asked`], a body a [`body::Body`], a list [`lists`], a version [`versions`]; the rest is done around all of them.
 
-mod auth;
+mod access;
+mod api_keys;
+mod audit_log;
+mod body;
 mod call;
+mod call_actions;
 mod calls;
-mod fields;
 mod ladder;
+mod limits;
+mod lists;
+mod openapi;
+mod organizations;
 mod repeats;
+mod signing_in;
+mod users;
+mod versions;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use platform::people::People;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-pub use auth::ApiKey;
+pub use access::{Access, ApiKey, ROUTES};
+pub use limits::RequestLimits;
 pub use repeats::REPEATS_MAX;
 
-use crate::CallGate;
+use crate::problem::Problem;
+use crate::{ApiConfig, CallGate};
+use limits::Limits;
 use repeats::Repeats;
 
 /// What the routes share.
 struct V1 {
     gate: Arc<dyn CallGate>,
+    key: Option<ApiKey>,
+    people: Option<People>,
     repeats: Repeats,
+    limits: Limits,
 }
 
-/// Without a key all of them answer 401, and say how to set one.
-pub(crate) fn routes(key: Option<ApiKey>, gate: Arc<dyn CallGate>) -> Router {
-    Router::new()
-        .route("/api/v1/calls", post(calls::place))
-        .route("/api/v1/calls/{id}", get(calls::show))
-        .route("/api/v1/calls/{id}/actions", post(calls::act))
-        .route("/api/v1/calls/{id}/sip", get(ladder::show))
-        .route("/api/v1/calls/{id}/pcap", get(ladder::capture))
-        .route_layer(from_fn_with_state(key, auth::check))
-        .with_state(Arc::new(V1 { gate, repeats: Repeats::default() }))
+impl V1 {
+    fn people(&self) -> Result<&People, Problem> {
+        self.people.as_ref().ok_or_else(|| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "nobody can sign in here"))
+    }
+}
+
+/// All routes, and the document of them.
+pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
+    let limits = Limits::new(config.requests);
+    let api = Arc::new(V1 { gate, key: config.key.clone(), people: config.people.clone(), repeats: Repeats::default(), limits });
+    let (routes, document) = OpenApiRouter::with_openapi(openapi::document())
+        .routes(routes!(signing_in::login))
+        .routes(routes!(signing_in::refresh))
+        .routes(routes!(signing_in::logout))
+        .routes(routes!(signing_in::password))
+        .routes(routes!(signing_in::enroll))
+        .routes(routes!(signing_in::verify))
+        .routes(routes!(signing_in::disable))
+        .routes(routes!(signing_in::sessions))
+        .routes(routes!(signing_in::revoke))
+        .routes(routes!(signing_in::me))
+        .routes(routes!(organizations::list, organizations::create))
+        .routes(routes!(organizations::show, organizations::change, organizations::delete))
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::show, users::change, users::delete))
+        .routes(routes!(api_keys::list, api_keys::create))
+        .routes(routes!(api_keys::show, api_keys::change, api_keys::delete))
+        .routes(routes!(api_keys::rotate))
+        .routes(routes!(audit_log::list))
+        .routes(routes!(calls::place))
+        .routes(routes!(calls::show))
+        .routes(routes!(calls::act))
+        .routes(routes!(ladder::show))
+        .routes(routes!(ladder::capture))
+        .split_for_parts();
+    // The last one is asked first: who it is, then whether it was done before.
+    let routes = routes
+        .route_layer(from_fn_with_state(Arc::clone(&api), repeats::repeat))
+        .route_layer(from_fn_with_state(Arc::clone(&api), access::check))
+        .with_state(api);
+    routes.merge(openapi::routes(&document))
 }

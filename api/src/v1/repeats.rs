@@ -1,24 +1,32 @@
-//! `Idempotency-Key`: the same wish, sent twice, places one call.
+//! `Idempotency-Key`: the same request, sent twice, is carried out once and answered twice. For every POST of somebody known.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::http::{HeaderMap, StatusCode};
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use platform::people::Principal;
 use sha2::{Digest as _, Sha256};
-use store::CallId;
 use tokio::sync::OnceCell;
 
+use super::V1;
 use crate::problem::Problem;
+use crate::request::BODY_BYTES_MAX;
 
-/// Keys remembered at once, about 1 MB; then the oldest is forgotten.
+/// Keys remembered at once, about 1 MB with small answers; then the oldest is forgotten.
 pub const REPEATS_MAX: usize = 4096;
 /// How long a key is remembered: who repeats a request later means a new one.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
 /// Longest key: two UUIDs and a prefix fit well.
 const KEY_MAX: usize = 255;
+/// What of an answer is kept beside its body.
+const HEADERS_KEPT: [HeaderName; 3] = [header::CONTENT_TYPE, header::ETAG, header::LOCATION];
 
-/// The wishes of the last day, by their keys.
+/// The requests of the last day, by their keys.
 #[derive(Default)]
 pub(super) struct Repeats(Mutex<Book>);
 
@@ -29,28 +37,89 @@ struct Book {
     ages: VecDeque<(Instant, String)>,
 }
 
-/// One wish. It stays open when the call could not be placed, so that it may be repeated.
-pub(super) struct Wish {
+/// One request. It stays open when it was refused, so that it may be repeated.
+struct Wish {
     body: [u8; 32],
-    pub(super) cell: OnceCell<CallId>,
+    cell: OnceCell<Answer>,
+}
+
+/// The answer to a request that was carried out.
+#[derive(Clone)]
+struct Answer {
+    status: StatusCode,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body: Bytes,
+}
+
+/// Answers a POST that was carried out before as it was answered then.
+pub(super) async fn repeat(State(api): State<Arc<V1>>, request: Request, next: Next) -> Response {
+    let who = request.extensions().get::<Principal>().map(|principal| format!("{}/{}", principal.organization, principal.name()));
+    let (Some(who), &Method::POST, true) = (who, request.method(), request.headers().contains_key("idempotency-key")) else {
+        return next.run(request).await;
+    };
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, BODY_BYTES_MAX).await else {
+        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long, or broke off").into_response();
+    };
+    // Another's key, or the same one for another route, is another wish.
+    let scope = format!("{who} {}", parts.uri.path());
+    let wish = match api.repeats.of(&scope, &parts.headers, &body, Instant::now()) {
+        Ok(wish) => wish,
+        Err(problem) => return problem.into_response(),
+    };
+    // In a task of its own: a client that leaves meanwhile, and comes again, must not have it done twice.
+    let done = tokio::spawn(async move {
+        let mut refused = None;
+        let run = async {
+            let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+            let answer = keep(response).await;
+            answer.map_err(|response| refused = Some(response))
+        };
+        let kept = wish.cell.get_or_try_init(|| run).await.cloned();
+        kept.map_err(|()| refused)
+    });
+    match done.await {
+        Ok(Ok(answer)) => answer.into_response(),
+        Ok(Err(Some(response))) => *response,
+        Ok(Err(None)) | Err(_) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "it could not be carried out").into_response(),
+    }
+}
+
+/// What is kept of an answer; one that is no success is given back.
+async fn keep(response: Response) -> Result<Answer, Box<Response>> {
+    if !response.status().is_success() {
+        return Err(Box::new(response));
+    }
+    let (parts, body) = response.into_parts();
+    let headers = HEADERS_KEPT.into_iter().filter_map(|name| Some((name.clone(), parts.headers.get(&name)?.clone()))).collect();
+    let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    Ok(Answer { status: parts.status, headers, body })
+}
+
+impl Answer {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, self.body).into_response();
+        *response.headers_mut() = self.headers.into_iter().collect();
+        response
+    }
 }
 
 impl Repeats {
-    /// The wish of a request's key: of now, or of before. Without a key each is one of its own.
+    /// The wish of a request's key: of now, or of before.
     ///
     /// # Errors
     /// 400 for a key that is none, 422 for one that had another body.
-    pub(super) fn of(&self, headers: &HeaderMap, body: &[u8], now: Instant) -> Result<Arc<Wish>, Problem> {
-        let new = || Arc::new(Wish { body: Sha256::digest(body).into(), cell: OnceCell::new() });
-        let Some(key) = headers.get("idempotency-key") else { return Ok(new()) };
-        let key = key.to_str().ok().filter(|key| !key.is_empty() && key.len() <= KEY_MAX).ok_or_else(|| {
+    fn of(&self, scope: &str, headers: &HeaderMap, body: &[u8], now: Instant) -> Result<Arc<Wish>, Problem> {
+        let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
+        let key = key.filter(|key| !key.is_empty() && key.len() <= KEY_MAX).ok_or_else(|| {
             Problem::new(StatusCode::BAD_REQUEST, format!("Idempotency-Key must be 1 to {KEY_MAX} characters of ASCII"))
         })?;
+        let key = format!("{scope} {key}");
         let mut book = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         book.forget_old(now);
-        let wish = match book.by_key.get(key) {
+        let wish = match book.by_key.get(&key) {
             Some(wish) => Arc::clone(wish),
-            None => book.add(key, now, new()),
+            None => book.add(&key, now, Arc::new(Wish { body: Sha256::digest(body).into(), cell: OnceCell::new() })),
         };
         if wish.body != *Sha256::digest(body) {
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "this Idempotency-Key was used with another body"));
@@ -85,7 +154,7 @@ mod tests {
 
     fn of(repeats: &Repeats, key: &str, body: &str, now: Instant) -> Option<Arc<Wish>> {
         let headers = HeaderMap::from_iter([("idempotency-key".parse().unwrap(), key.parse().unwrap())]);
-        repeats.of(&headers, body.as_bytes(), now).ok()
+        repeats.of("node /calls", &headers, body.as_bytes(), now).ok()
     }
 
     #[test]

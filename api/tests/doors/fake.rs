@@ -126,7 +126,7 @@ pub fn signed_router(gate: &Arc<FakeGate>) -> Router {
         public_url: Some(PublicUrl::parse(PUBLIC).unwrap()),
         signature: SignatureCheck::Required(AuthToken::new(TOKEN)),
     };
-    router(ApiConfig { twilio, key: None }, Arc::clone(gate) as Arc<dyn CallGate>)
+    router(ApiConfig { twilio, ..ApiConfig::default() }, Arc::clone(gate) as Arc<dyn CallGate>)
 }
 
 /// Signs a URL and what follows it: sorted names and values.

@@ -4,6 +4,7 @@
 
 mod fake;
 mod http;
+mod people;
 mod real_server;
 mod real_stream;
 mod v1;

@@ -9,6 +9,7 @@ mod faults;
 mod knowledge;
 mod ladders;
 mod memories;
+mod people;
 mod sample;
 mod spend;
 
@@ -23,15 +24,16 @@ use uuid::Uuid;
 type Case = fn(String) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
 macro_rules! cases {
-    ($($module:ident::$case:ident,)+) => {
-        /// Every case by its name.
-        const CASES: &[(&str, Case)] = &[
+    ($list:ident: $($module:ident::$case:ident,)+) => {
+        /// Cases by their names.
+        const $list: &[(&str, Case)] = &[
             $((stringify!($case), |url| Box::pin($module::$case(url))),)+
         ];
     };
 }
 
 cases! {
+    CASES:
     calls::a_call_is_kept_from_ringing_to_its_end,
     calls::turns_recordings_and_incidents_read_back,
     calls::a_call_of_ours_is_kept_from_dialing_to_its_refusal,
@@ -70,10 +72,21 @@ cases! {
     knowledge::citations_stay_with_the_turn,
 }
 
+cases! {
+    PEOPLE:
+    people::an_organization_is_made_changed_once_a_version_and_deleted,
+    people::users_belong_to_one_organization_and_it_keeps_an_owner,
+    people::a_key_works_until_it_expires_and_overlaps_with_the_next,
+    people::a_refresh_token_that_comes_again_ends_the_login,
+    people::codes_are_taken_once,
+    people::failures_are_counted_and_forgotten,
+    people::the_audit_log_cannot_be_changed_and_shows_if_it_was,
+}
+
 /// Runs all cases, one after the other, and fails with the names of those that failed.
-async fn run_cases(mut fresh: impl AsyncFnMut(&str) -> String) {
+async fn run_cases(cases: &[(&str, Case)], mut fresh: impl AsyncFnMut(&str) -> String) {
     let mut failed = Vec::new();
-    for (name, case) in CASES {
+    for (name, case) in cases {
         let url = fresh(name).await;
         if tokio::spawn(case(url)).await.is_err() {
             failed.push(name);
@@ -103,7 +116,9 @@ impl Drop for Folder {
 async fn sqlite_runs_every_case() {
     let folder = Folder::new();
     let path = folder.0.display();
-    run_cases(async |name| format!("sqlite://{path}/{name}/with space/offhook.db")).await;
+    let mut fresh = async |name: &str| format!("sqlite://{path}/{name}/with space/offhook.db");
+    run_cases(CASES, &mut fresh).await;
+    run_cases(PEOPLE, &mut fresh).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,12 +150,14 @@ async fn postgres_with_pgvector_runs_every_case() {
 async fn on_cluster(cluster: Result<Cluster, String>) {
     match cluster {
         Ok(cluster) => on_postgres(&cluster.url("postgres")).await,
-        Err(reason) => {
-            let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-            assert!(!ci, "no PostgreSQL to test on: {reason}");
-            eprintln!("skipped: no PostgreSQL to test on: {reason}");
-        }
+        Err(reason) => no_cluster(&reason),
     }
+}
+
+fn no_cluster(reason: &str) {
+    let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+    assert!(!ci, "no PostgreSQL to test on: {reason}");
+    eprintln!("skipped: no PostgreSQL to test on: {reason}");
 }
 
 async fn on_postgres(server: &str) {
@@ -153,5 +170,27 @@ async fn on_postgres(server: &str) {
         format!("{before}/{name}")
     };
     faults::a_cut_connection_is_made_again(fresh("cut").await).await;
-    run_cases(fresh).await;
+    run_cases(CASES, &mut fresh).await;
+    run_cases(PEOPLE, &mut fresh).await;
+}
+
+/// As in production: a role that owns its database and nothing else, so that row level security binds it.
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_keeps_organizations_apart() {
+    let cluster = match Cluster::start() {
+        Ok(cluster) => cluster,
+        Err(reason) => return no_cluster(&reason),
+    };
+    let mut admin = PgConnection::connect(&cluster.url("postgres")).await.unwrap();
+    admin.execute("CREATE ROLE plain LOGIN").await.unwrap();
+    let mut fresh = async |name: &str| {
+        // PostgreSQL cuts names at 63 bytes.
+        let name = &name[..name.len().min(60)];
+        let create = format!("CREATE DATABASE {name} OWNER plain");
+        admin.execute(AssertSqlSafe(create)).await.unwrap();
+        cluster.url(name).replace("postgres@", "plain@")
+    };
+    let url = fresh("apart").await;
+    people::the_database_itself_keeps_organizations_apart(&url).await;
+    run_cases(PEOPLE, &mut fresh).await;
 }
