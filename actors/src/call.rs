@@ -161,6 +161,8 @@ pub enum LegClosed {
     ByPeer,
     /// The connection broke.
     Lost(String),
+    /// No handshake gave keys for its media.
+    Unprotected(media::dtls::Failure),
 }
 
 /// How a call comes in.
@@ -359,6 +361,7 @@ impl Worker for Call {
             CallMsg::TwilioEnded => self.end(HangupCause::CallerHangup, None, me),
             CallMsg::LegClosed(LegClosed::ByPeer) => self.end(HangupCause::CallerHangup, None, me),
             CallMsg::LegClosed(LegClosed::Lost(reason)) => self.end(HangupCause::MediaTimeout, Some(reason), me),
+            CallMsg::LegClosed(LegClosed::Unprotected(failure)) => self.end(HangupCause::Failed, Some(failure.to_string()), me),
             // Nothing need be heard of a telephone that rings.
             CallMsg::MediaTimedOut if matches!(self.phase, Phase::Dialing) => {}
             CallMsg::MediaTimedOut => self.end(HangupCause::MediaTimeout, None, me),

@@ -226,7 +226,12 @@ fn read_codecs(row: &mut Section<'_>, defaults: &Defaults) -> Vec<Codec> {
 }
 
 fn read_srtp(row: &mut Section<'_>, defaults: &Defaults) -> SrtpPolicy {
-    let policies = [("off", SrtpPolicy::Off), ("optional", SrtpPolicy::Optional), ("required", SrtpPolicy::Required)];
+    let policies = [
+        ("off", SrtpPolicy::Off),
+        ("optional", SrtpPolicy::Optional),
+        ("required", SrtpPolicy::Required),
+        ("dtls", SrtpPolicy::Dtls),
+    ];
     row.choice("srtp", defaults.srtp, &policies)
 }
 

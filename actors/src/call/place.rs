@@ -165,7 +165,8 @@ impl Call {
         match self.take_offered() {
             Some(sockets) => {
                 let codec = codec_of(negotiated.codec);
-                let wire = Wire::Rtp(Box::new(RtpWire { sockets, negotiated: negotiated.clone() }));
+                let wire =
+                    Wire::Rtp(Box::new(RtpWire { sockets, negotiated: negotiated.clone(), identity: self.shared.dtls.clone() }));
                 self.start_listening(codec, wire, me).await?;
             }
             None => self.follow(&negotiated),
@@ -220,7 +221,12 @@ impl Call {
         match self.take_offered() {
             Some(sockets) => {
                 let codec = codec_of(negotiated.codec);
-                self.start_children(codec, Wire::Rtp(Box::new(RtpWire { sockets, negotiated })), me).await
+                self.start_children(
+                    codec,
+                    Wire::Rtp(Box::new(RtpWire { sockets, negotiated, identity: self.shared.dtls.clone() })),
+                    me,
+                )
+                .await
             }
             None => {
                 self.follow(&negotiated);

@@ -9,7 +9,7 @@ use media::line::packer::{Packed, Packer};
 use media::line::{LineCodec, OpusWishes};
 use media::rtcp::{NtpTime, SenderInfo};
 use media::rtp::RtpSender;
-use media::srtp::Sealer;
+use media::srtp::{MasterKey, Sealer};
 use media::units::FRAME_SAMPLES;
 use sip::sdp::Negotiated;
 
@@ -28,8 +28,12 @@ pub(super) struct Sending {
     dtmf: DtmfSender,
     /// `None`: packets go out as they are.
     sealer: Option<Sealer>,
+    /// Nothing goes out before a handshake has given the key.
+    awaits_key: bool,
     remote: SocketAddr,
-    /// False while the peer holds the call, or has not said where to send.
+    /// The peer listens, as far as it says.
+    heard: bool,
+    /// False while the peer holds the call, or it is not known where to send, or under which key.
     open: bool,
 }
 
@@ -47,7 +51,19 @@ impl Sending {
         let packing = Packing::of(negotiated);
         let packer = packing.packer(law);
         let sealer = keys(negotiated).map(|(local, _)| Sealer::new(local));
-        let mut new = Self { sender, law, packer, packing, dtmf, sealer, remote: negotiated.remote_rtp, open: false };
+        let mut new = Self {
+            sender,
+            law,
+            packer,
+            packing,
+            dtmf,
+            sealer,
+            remote: negotiated.remote_rtp,
+            awaits_key: false,
+            heard: false,
+            open: false,
+        };
+        new.awaits_key = negotiated.dtls.is_some();
         new.aim(negotiated);
         new
     }
@@ -104,6 +120,15 @@ impl Sending {
     /// Media comes from here, so it goes there.
     pub(super) fn aim_at(&mut self, source: SocketAddr) {
         self.remote = source;
+        self.judge();
+    }
+
+    /// The handshake gave our key: another stream begins with it.
+    pub(super) fn handle_key(&mut self, key: MasterKey) {
+        self.sealer = Some(Sealer::new(key));
+        self.awaits_key = false;
+        self.sender.begin_anew(&mut rand::rng());
+        self.judge();
     }
 
     /// A re-INVITE changed hold, address, codec or payload types.
@@ -118,6 +143,12 @@ impl Sending {
         }
         self.sender.renegotiate(payload_types(negotiated));
         self.dtmf.renegotiate(event_clock(negotiated));
+        if negotiated.dtls.is_some() {
+            // What a handshake gave goes on until another one gives another key.
+            self.awaits_key |= self.sealer.is_none();
+            return self.aim(negotiated);
+        }
+        self.awaits_key = false;
         self.aim(negotiated);
         let key = keys(negotiated).map(|(local, _)| local);
         if self.sealer.as_ref().map(Sealer::key) != key.as_ref() {
@@ -129,6 +160,7 @@ impl Sending {
     /// Sends a report of ours, which is encrypted as audio is.
     pub(super) fn send_report(&mut self, socket: &UdpSocket, report: &[u8], remote: SocketAddr) {
         let sent = match &mut self.sealer {
+            None if self.awaits_key => return,
             None => socket.send_to(report, remote),
             Some(sealer) => match sealer.seal_rtcp(report) {
                 Some(sealed) => socket.send_to(&sealed, remote),
@@ -150,8 +182,13 @@ impl Sending {
 
     fn aim(&mut self, negotiated: &Negotiated) {
         self.remote = negotiated.remote_rtp;
-        let reachable = !negotiated.remote_rtp.ip().is_unspecified() && negotiated.remote_rtp.port() != 0;
-        self.open = negotiated.direction.sends() && reachable;
+        self.heard = negotiated.direction.sends();
+        self.judge();
+    }
+
+    fn judge(&mut self) {
+        let reachable = !self.remote.ip().is_unspecified() && self.remote.port() != 0;
+        self.open = self.heard && reachable && !self.awaits_key;
     }
 }
 
