@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         // Without the configuration: it does one thing, for the server that started it.
         Command::ReadPdf => knowledge::read_pdf(),
         Command::Trunk(command) => configured(file, |config| run(trunk::run(&command, config))),
-        Command::Serve => configured(file, |config| run(async { wire::start(config).await?.run(config).await })),
+        Command::Serve => configured(file, |config| run(async { wire::start(config).await?.run(config, file).await })),
     };
     done.unwrap_or_else(|error| {
         eprintln!("{error:#}");

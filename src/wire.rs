@@ -7,6 +7,7 @@ mod cascade;
 mod identity;
 pub mod knowledge;
 pub mod node;
+mod reload;
 mod services;
 mod tools;
 
@@ -14,7 +15,7 @@ use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,8 +30,10 @@ use platform::analysis::Runner;
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
+use self::reload::{Reload, Running};
 use crate::config::{Config, bind_problem};
 use crate::gate::Gate;
 use crate::telemetry::{self, Process, Traces};
@@ -55,6 +58,7 @@ pub struct Server {
     end: NodeEnd,
     analyses: Runner,
     traces: Option<Traces>,
+    reload: Arc<Reload>,
     _lock: File,
 }
 
@@ -84,17 +88,17 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let operator = listen("metrics.listen", config.metrics.listen).await?;
     let traces = Traces::start(&config.telemetry, &config.node.name)?;
     let services = vec![services::search_knowledge(&knowledge)];
-    let tools = tools::Tools::start(config, services, &database, clients.guard);
-    let memories = analysis::memories(config, &database);
-    let mut breakers = cascade::Breakers::default();
-    let traced = traces.as_ref().map(Traces::sink);
-    let node_config = node::node_config(config, &tools, traced, memories, &mut breakers)?;
-    let (node, end) = actors::node::start(node_config, database.clone()).await.map_err(anyhow::Error::msg)?;
+    let tools = tools::Tools::start(config, services, &database, clients.guard.clone());
+    let breakers = cascade::Breakers::default();
+    let directory = node::directory(config, &tools, &breakers)?;
+    let node_config = node::node_config(config, traces.as_ref().map(Traces::sink), analysis::memories(&database));
+    let (node, end) = actors::node::start(node_config, directory, database.clone()).await.map_err(anyhow::Error::msg)?;
     // Behind the node's start, which queues what a crash left open.
-    let analyses = analysis::start(config, &database, &clients.http);
+    let analyst = analysis::analyst(config, &database, &clients.http);
+    let analyses = Runner::start(Arc::clone(&analyst), config.node.name.clone());
     let gate = Arc::new(Gate { node: node.clone(), database: database.clone() });
     api::serve(http, api::router(node::api_config(config)?, gate.clone()));
-    keep_up(metrics.clone(), Arc::clone(&gate), breakers);
+    keep_up(metrics.clone(), Arc::clone(&gate), breakers.clone());
     let (runtime, shared) = (tokio::runtime::Handle::current(), Arc::clone(&node.shared));
     let render = move || {
         let tasks = runtime.metrics().num_alive_tasks() + shared.media_tasks();
@@ -108,7 +112,9 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     }
     raise_file_limit(config.node.max_calls);
     let reading = knowledge.work().await?;
-    Ok(Server { node, database, reading, end, analyses, traces, _lock: lock })
+    let running = Mutex::new(Running { tools, lines: config.effective() });
+    let reload = Arc::new(Reload { node: node.clone(), knowledge, analyst, clients, breakers, running });
+    Ok(Server { node, database, reading, end, analyses, traces, reload, _lock: lock })
 }
 
 impl Server {
@@ -125,8 +131,8 @@ impl Server {
         drained
     }
 
-    /// Serves until SIGTERM or Ctrl-C, then drains; a second signal ends it at once.
-    pub async fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
+    /// Serves until SIGTERM or Ctrl-C, then drains; a second signal ends it at once. SIGHUP reads `file` again.
+    pub async fn run(self, config: &Config, file: Option<&Path>) -> anyhow::Result<ExitCode> {
         println!("offhook is ready");
         for (key, address) in config.sip.sockets() {
             let spoken = if key == "listen" { "UDP and TCP" } else { "TLS" };
@@ -134,9 +140,8 @@ impl Server {
         }
         println!("  HTTP     http://{}", config.http.listen);
         println!("  metrics  http://{}/metrics", config.metrics.listen);
-        let node = self.node.clone();
-        let reloads = tokio::spawn(reload_on_signal(node.clone()));
-        let signals = tokio::spawn(drain_on_signal(node));
+        let reloads = tokio::spawn(reload_on_signal(Arc::clone(&self.reload), file.map(Path::to_owned)));
+        let signals = tokio::spawn(drain_on_signal(self.node.clone()));
         let drained = self.ended().await;
         signals.abort();
         reloads.abort();
@@ -198,11 +203,10 @@ fn keep_up(metrics: PrometheusHandle, gate: Arc<Gate>, breakers: cascade::Breake
     });
 }
 
-/// SIGHUP reads the certificate again; the rest of the configuration needs a restart.
-async fn reload_on_signal(node: NodeHandle) -> std::io::Result<()> {
+async fn reload_on_signal(reload: Arc<Reload>, file: Option<PathBuf>) -> std::io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     while hangup.recv().await.is_some() {
-        node.reload_certificate();
+        reload.run(file.clone()).await;
     }
     Ok(())
 }

@@ -296,7 +296,7 @@ impl Calls {
 
     /// Who talks, and where the call goes.
     fn route(&self, asked: &PlaceCall) -> Result<(Arc<Assistant>, Route), PlaceRefusal> {
-        let directory = &self.shared.config.directory;
+        let directory = self.shared.directory.load();
         let assistant = match &asked.assistant {
             Some(name) => directory.named(name).ok_or_else(|| format!("there is no assistant {name:?}")),
             None => directory.default.clone().ok_or_else(|| "must be set: there is no routing.default_assistant".to_owned()),

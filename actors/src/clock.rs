@@ -8,14 +8,14 @@
 //!           0    5    10   15   20   25   30   35   40 ms
 //! ```
 //! A timer for each call costs four times as much, and jitters ten times as much. The runtime's own timers have steps of 1 ms; the
-//! kernel's wakes the thread's loop when it is due.
+//! kernel's wakes the thread's loop when a slot is due that has work, and never while there are no calls: waking is most of what a few
+//! calls cost, so a phase is filled before the next is begun.
 //!
 //! A leg is told twice a frame: in its phase to receive, and in the next, 5 ms later, to send. What the caller's frame brings about,
 //! a pause above all, is then in the frame that the leg sends, and not in the one after.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use media::clock::{PhasedClock, PhasedSchedule, Slot};
@@ -23,12 +23,17 @@ use media::units::FRAME;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 
 use crate::leg::LegMsg;
 use crate::mailbox::Port;
 
 /// Bursts into which a period is cut.
 pub const PHASES: usize = 4;
+
+/// Legs of a phase before the next phase is begun: a burst of 12 takes under 1 ms, which the last of them is late by. With all phases
+/// this full, a newcomer goes to the emptiest.
+pub const BURST: usize = 12;
 
 /// One beat of a leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +72,7 @@ struct Subscriber {
 /// The handle of a clock, which ends when its handle is dropped.
 #[derive(Debug)]
 pub struct Clock {
-    newcomers: mpsc::Sender<Subscriber>,
+    newcomers: mpsc::UnboundedSender<Subscriber>,
     late: Arc<AtomicU64>,
 }
 
@@ -80,13 +85,12 @@ impl Clock {
     /// # Errors
     /// When the system has no timer to give.
     pub fn start(thread: &Handle) -> std::io::Result<Self> {
-        let (newcomers, queue) = mpsc::channel();
+        // As long as there are newcomers, which admission bounds.
+        let (newcomers, queue) = mpsc::unbounded_channel();
         let late = Arc::new(AtomicU64::new(0));
         let _registers_there = thread.enter();
         let ticker = Ticker::new(queue, Arc::clone(&late));
-        // Started after the schedule, so that it fires when a slot is due and not just before.
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
-        timer.set(Expiration::Interval((FRAME / PHASES as u32).into()), TimerSetTimeFlags::empty())?;
         #[expect(
             deprecated,
             reason = "unsound only for a type that lies about its descriptor; the sound one is unsafe, which is forbidden here"
@@ -96,7 +100,7 @@ impl Clock {
         Ok(Self { newcomers, late })
     }
 
-    /// Tells a leg every 20 ms from now on, in the phase with the fewest legs. A clock that has ended tells nobody.
+    /// Tells a leg every 20 ms from now on. A clock that has ended tells nobody.
     pub fn subscribe(&self, leg: Port<LegMsg>, beats: Beats) -> Ticking {
         let wanted = Arc::new(AtomicBool::new(true));
         let _ended_with_its_thread = self.newcomers.send(Subscriber { leg, beats, wanted: Arc::clone(&wanted) });
@@ -110,7 +114,7 @@ impl Clock {
 }
 
 struct Ticker {
-    queue: mpsc::Receiver<Subscriber>,
+    queue: mpsc::UnboundedReceiver<Subscriber>,
     late: Arc<AtomicU64>,
     schedule: PhasedSchedule,
     clock: PhasedClock,
@@ -118,41 +122,59 @@ struct Ticker {
 }
 
 impl Ticker {
-    fn new(queue: mpsc::Receiver<Subscriber>, late: Arc<AtomicU64>) -> Self {
+    fn new(queue: mpsc::UnboundedReceiver<Subscriber>, late: Arc<AtomicU64>) -> Self {
         let schedule = PhasedSchedule::new(Instant::now(), FRAME, PHASES as u32);
         Self { queue, late, schedule, clock: PhasedClock::new(schedule), phases: [const { Vec::new() }; PHASES] }
     }
 
     async fn run(mut self, timer: AsyncFd<TimerFd>) {
-        while let Ok(mut due) = timer.readable().await {
-            // How often it fired meanwhile does not matter: the schedule knows what is due.
-            let _fired = timer.get_ref().wait();
-            due.clear_ready();
-            if !self.admit() {
-                return;
-            }
-            let now = Instant::now();
-            while let Some(slot) = self.clock.handle_timeout(now) {
-                let due = self.schedule.deadline(slot);
-                if now.saturating_duration_since(due) > LATE {
-                    self.late.fetch_add(1, Relaxed);
+        loop {
+            let idle = !self.arm(timer.get_ref());
+            tokio::select! {
+                biased;
+                newcomer = self.queue.recv() => {
+                    let Some(newcomer) = newcomer else { return };
+                    if idle {
+                        self.clock.resume(Instant::now());
+                    }
+                    let legs = self.phases.each_ref().map(Vec::len);
+                    self.phases[phase_for(legs)].push(newcomer);
                 }
-                self.beat(slot, due);
+                due = timer.readable(), if !idle => {
+                    let Ok(mut due) = due else { return };
+                    due.clear_ready();
+                    self.beat_all(Instant::now());
+                }
             }
         }
     }
 
-    /// Takes in newcomers; false when the handle is gone.
-    fn admit(&mut self) -> bool {
-        loop {
-            match self.queue.try_recv() {
-                Ok(subscriber) => {
-                    let emptiest = self.phases.iter_mut().min_by_key(|phase| phase.len());
-                    emptiest.expect("there are phases").push(subscriber);
-                }
-                Err(mpsc::TryRecvError::Empty) => return true,
-                Err(mpsc::TryRecvError::Disconnected) => return false,
+    /// Sets the timer to the next slot that has work, which also takes back that it fired; false when no slot has.
+    fn arm(&self, timer: &TimerFd) -> bool {
+        let Some(due) = self.next_due() else { return false };
+        // Nothing would be never.
+        let wait = due.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
+        timer.set(Expiration::OneShot(wait.into()), TimerSetTimeFlags::empty()).is_ok()
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        let following = std::iter::successors(Some(self.clock.next()), |slot| Some(self.schedule.after(*slot)));
+        following.take(PHASES).find(|slot| self.has_work(*slot)).map(|slot| self.schedule.deadline(slot))
+    }
+
+    /// Whether there are legs to receive or, from the phase before, to send.
+    fn has_work(&self, slot: Slot) -> bool {
+        let phase = slot.phase as usize;
+        !self.phases[phase].is_empty() || !self.phases[(phase + PHASES - 1) % PHASES].is_empty()
+    }
+
+    fn beat_all(&mut self, now: Instant) {
+        while let Some(slot) = self.clock.handle_timeout(now) {
+            let due = self.schedule.deadline(slot);
+            if self.has_work(slot) && now.saturating_duration_since(due) > LATE {
+                self.late.fetch_add(1, Relaxed);
             }
+            self.beat(slot, due);
         }
     }
 
@@ -175,6 +197,12 @@ impl Ticker {
     }
 }
 
+/// Where a newcomer goes, with so many legs in each phase.
+fn phase_for(legs: [usize; PHASES]) -> usize {
+    let open = legs.iter().position(|legs| *legs < BURST);
+    open.or_else(|| (0..PHASES).min_by_key(|phase| legs[*phase])).unwrap_or_default()
+}
+
 /// The slot a phase earlier, whose legs are due now; none before the clock's first.
 fn before(slot: Slot) -> Option<Slot> {
     match slot.phase.checked_sub(1) {
@@ -194,5 +222,14 @@ mod tests {
         assert_eq!(before(slot(0, 1)), Some(slot(0, 0)));
         assert_eq!(before(slot(7, 3)), Some(slot(7, 2)));
         assert_eq!(before(slot(8, 0)), Some(slot(7, 3)));
+    }
+
+    #[test]
+    fn a_phase_is_filled_before_the_next_is_begun() {
+        assert_eq!(phase_for([0; PHASES]), 0);
+        assert_eq!(phase_for([BURST - 1, 0, 0, 0]), 0);
+        assert_eq!(phase_for([BURST, 3, 0, 0]), 1);
+        assert_eq!(phase_for([BURST, BURST, 2, BURST]), 2);
+        assert_eq!(phase_for([BURST + 2, BURST + 1, BURST, BURST]), 2);
     }
 }

@@ -64,12 +64,10 @@ pub struct NodeConfig {
     pub recording: RecordingMode,
     /// Bytes of speech kept for other calls, under the data folder; 0: none.
     pub speech_cache_bytes: u64,
-    /// Who answers which number.
-    pub directory: Directory,
     /// Where the traces of calls go; `None`: nowhere.
     pub traces: Option<Arc<dyn TraceSink>>,
-    /// Who remembers callers; `None`: nobody.
-    pub memories: Option<Arc<dyn CallerMemory>>,
+    /// Who remembers callers, for the assistants that do.
+    pub memories: Arc<dyn CallerMemory>,
     /// How callers' numbers are checked.
     pub identity: IdentityConfig,
 }

@@ -2,9 +2,12 @@
 //!
 //! ```text
 //! main runtime     SipEndpoint, Calls, Store, HTTP                    work stealing, waits for the world
-//! media thread 0   clock, and the whole trees of calls 0, 2, 4 ...    one loop: a frame passes from actor to actor of its call
-//! media thread 1   clock, and the whole trees of calls 1, 3, 5 ...    without a lock, a wake-up of a core or a stolen task
+//! media thread 0   clock, and the whole trees of some calls           one loop: a frame passes from actor to actor of its call
+//! media thread 1   clock, and the whole trees of others               without a lock, a wake-up of a core or a stolen task
 //! ```
+//! A thread has its first calls while the others sleep, since waking is most of what a few calls cost; beyond [`FIRST`] on each, calls are
+//! spread evenly.
+//!
 //! A frame wakes half a dozen actors. On a runtime that spreads tasks over all cores, each of them may wake another core, which costs
 //! more than what the actor does; on one thread a wake-up is a push onto a queue.
 
@@ -14,7 +17,10 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-use crate::clock::Clock;
+use crate::clock::{BURST, Clock, PHASES};
+
+/// Calls of a thread before the next is woken: each phase of its clock full, about a sixth of a core.
+pub const FIRST: usize = BURST * PHASES;
 
 /// The media threads of a node. They end when this is dropped.
 #[derive(Debug)]
@@ -53,10 +59,12 @@ impl MediaThreads {
         (0..count.max(1)).map(MediaThread::start).collect::<Result<_, _>>().map(Self)
     }
 
-    /// A place on the thread with the fewest calls.
+    /// A place on the first thread that has less than [`FIRST`] calls, else on the one with the fewest.
     pub fn seat(&self) -> Seat {
-        let emptiest = self.0.iter().min_by_key(|thread| thread.calls.load(Relaxed));
-        let MediaThread { runtime, clock, calls, .. } = emptiest.expect("there is at least one thread");
+        let calls = |thread: &&MediaThread| thread.calls.load(Relaxed);
+        let open = self.0.iter().find(|thread| calls(thread) < FIRST);
+        let thread = open.or_else(|| self.0.iter().min_by_key(calls)).expect("there is at least one thread");
+        let MediaThread { runtime, clock, calls, .. } = thread;
         calls.fetch_add(1, Relaxed);
         Seat { runtime: runtime.clone(), clock: Arc::clone(clock), calls: Arc::clone(calls) }
     }
@@ -93,11 +101,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn calls_are_spread_and_places_given_back() {
+    fn threads_are_filled_in_turn_then_evenly_and_places_given_back() {
         let threads = MediaThreads::start(2).expect("two threads");
         let taken = |threads: &MediaThreads| threads.0.iter().map(|thread| thread.calls.load(Relaxed)).collect::<Vec<_>>();
-        let mut seats: Vec<_> = (0..5).map(|_| threads.seat()).collect();
-        assert_eq!(taken(&threads), [3, 2]);
+        let mut seats: Vec<_> = (0..FIRST + 5).map(|_| threads.seat()).collect();
+        assert_eq!(taken(&threads), [FIRST, 5]);
+        seats.extend((0..FIRST).map(|_| threads.seat()));
+        assert_eq!(taken(&threads), [FIRST + 3, FIRST + 2]);
         seats.clear();
         assert_eq!(taken(&threads), [0, 0]);
     }

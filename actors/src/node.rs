@@ -9,7 +9,7 @@ use store::{HangupCause, Store as Database};
 use tokio::sync::oneshot;
 
 use crate::calls::{Calls, CallsMsg};
-use crate::config::NodeConfig;
+use crate::config::{Directory, NodeConfig};
 use crate::cpu::CpuMeter;
 use crate::identity::Identity;
 use crate::kind::ActorKind;
@@ -105,12 +105,12 @@ impl NodeHandle {
 ///
 /// # Errors
 /// Names the configuration key and the reason, for the operator.
-pub async fn start(config: NodeConfig, database: Database) -> Result<(NodeHandle, NodeEnd), String> {
+pub async fn start(config: NodeConfig, directory: Directory, database: Database) -> Result<(NodeHandle, NodeEnd), String> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let media = MediaThreads::start(cores).map_err(|error| format!("no media threads: {error}"))?;
     let identity = Identity::load(&config.identity)?;
     recovery::close_lost(&config, &database, HangupCause::NodeLost).await?;
-    let shared = Arc::new(Shared::new(config, media, identity));
+    let shared = Arc::new(Shared::new(config, directory, media, identity));
     let (ended, end) = oneshot::channel();
     let args = NodeArgs { shared: Arc::clone(&shared), database, drained: ended };
     let (mailbox, task) = spawn_root::<Node>(args).await?;

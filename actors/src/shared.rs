@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 use ai::espeak::Espeak;
 use ai::link::http::HttpClient;
 use ai::speech_cache::SpeechCache;
+use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
 
 use crate::calls::CallsMsg;
-use crate::config::{Assistant, NodeConfig};
+use crate::config::{Assistant, Directory, NodeConfig};
 use crate::identity::Identity;
 use crate::leg::ports::RtpPorts;
 use crate::mailbox::Port;
@@ -22,6 +23,8 @@ use crate::trunk::Trunks;
 pub struct Shared {
     /// As the operator wrote it.
     pub config: NodeConfig,
+    /// Who answers which number; the next call finds what was last put here.
+    pub directory: ArcSwap<Directory>,
     /// Where what may take its time runs, apart from the threads that carry calls.
     pub runtime: Handle,
     /// The threads that carry calls.
@@ -54,12 +57,13 @@ pub struct Shared {
 
 impl Shared {
     /// Called on the node's own runtime.
-    pub(crate) fn new(config: NodeConfig, media: MediaThreads, identity: Identity) -> Self {
+    pub(crate) fn new(config: NodeConfig, directory: Directory, media: MediaThreads, identity: Identity) -> Self {
         let rtp_ports = RtpPorts::new(config.rtp.ports.clone());
         let speech = SpeechCache::new(config.data_dir.join("speech-cache"), config.speech_cache_bytes);
         let trunks = Trunks::new(config.trunks.clone());
         Self {
             config,
+            directory: ArcSwap::from_pointee(directory),
             runtime: Handle::current(),
             media,
             espeak: Arc::default(),
@@ -80,7 +84,7 @@ impl Shared {
 
     /// Who answers a called number: its row, else the default assistant. An inactive row answers nobody.
     pub fn assistant_for(&self, called: &str) -> Option<Arc<Assistant>> {
-        self.config.directory.assistant_for(called)
+        self.directory.load().assistant_for(called)
     }
 
     /// True once the node takes no new calls.

@@ -39,6 +39,14 @@ impl PhasedSchedule {
         self.start + Duration::from_nanos((whole + part) as u64)
     }
 
+    /// The slot that follows `slot`.
+    pub fn after(&self, slot: Slot) -> Slot {
+        match slot.phase + 1 {
+            phase if phase < self.phases => Slot { phase, ..slot },
+            _ => Slot { tick: slot.tick + 1, phase: 0 },
+        }
+    }
+
     /// Phases in a period.
     pub fn phases(&self) -> u32 {
         self.phases
@@ -68,6 +76,20 @@ impl PhasedClock {
         self.schedule.deadline(self.next)
     }
 
+    /// The slot that comes next.
+    pub fn next(&self) -> Slot {
+        self.next
+    }
+
+    /// Goes on at the first slot that is not over at `now`, for a clock that nobody needed for a while: nothing is caught up or counted.
+    pub fn resume(&mut self, now: Instant) {
+        let Some(rest) = now.checked_duration_since(self.poll_timeout()) else { return };
+        let PhasedSchedule { period, phases, .. } = self.schedule;
+        let passed = (rest.as_nanos() * u128::from(phases)).div_ceil(period.as_nanos().max(1)) as u64;
+        let slots = u64::from(self.next.phase) + passed;
+        self.next = Slot { tick: self.next.tick + slots / u64::from(phases), phase: (slots % u64::from(phases)) as u32 };
+    }
+
     /// The next slot that is due, oldest first; ticks further behind than [`Self::CATCH_UP`] are left out.
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Slot> {
         let late = now.checked_duration_since(self.poll_timeout())?;
@@ -75,10 +97,7 @@ impl PhasedClock {
         let skip = behind.saturating_sub(Self::CATCH_UP);
         self.skipped += skip;
         let slot = Slot { tick: self.next.tick + skip, phase: self.next.phase };
-        self.next = match slot.phase + 1 {
-            phase if phase < self.schedule.phases => Slot { phase, ..slot },
-            _ => Slot { tick: slot.tick + 1, phase: 0 },
-        };
+        self.next = self.schedule.after(slot);
         Some(slot)
     }
 
@@ -130,6 +149,23 @@ mod tests {
         assert_eq!(due(&mut clock, 1_000), [45, 46, 47, 48, 49, 50]);
         assert_eq!((clock.skipped(), clock.poll_timeout()), (45, start + Duration::from_millis(1_020)));
         assert_eq!(due(&mut clock, 1_020), [51]);
+    }
+
+    #[test]
+    fn a_clock_that_rested_catches_up_nothing() {
+        let start = epoch();
+        let resumed = |us: u64| {
+            let mut clock = PhasedClock::new(PhasedSchedule::new(start, FRAME, 4));
+            assert_eq!(clock.handle_timeout(start), Some(Slot { tick: 0, phase: 0 }));
+            clock.resume(start + Duration::from_micros(us));
+            let due = clock.poll_timeout() - start;
+            format!("{}.{} at {} ms, skipped {}", clock.next().tick, clock.next().phase, due.as_millis(), clock.skipped())
+        };
+        assert_eq!(resumed(1_000), "0.1 at 5 ms, skipped 0");
+        assert_eq!(resumed(5_000), "0.1 at 5 ms, skipped 0");
+        assert_eq!(resumed(5_001), "0.2 at 10 ms, skipped 0");
+        assert_eq!(resumed(20_000), "1.0 at 20 ms, skipped 0");
+        assert_eq!(resumed(3_600_000_001), "180000.1 at 3600005 ms, skipped 0");
     }
 
     #[test]

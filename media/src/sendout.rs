@@ -228,14 +228,6 @@ impl Sendout {
         speaking
     }
 
-    /// Another codec after a re-INVITE; what waits is recoded.
-    pub fn renegotiate(&mut self, codec: Codec) {
-        let (front, back) = self.queue.as_mut_slices();
-        self.codec.recode(front, codec);
-        self.codec.recode(back, codec);
-        self.codec = codec;
-    }
-
     /// How much of a prompt went out on the wire; zero for one unknown or long over.
     pub fn heard(&self, prompt: PromptId) -> Duration {
         let waiting = self.prompts.iter().map(Prompt::heard);

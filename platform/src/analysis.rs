@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use ai::engine::{EngineError, Words};
 use ai::responder::{Entry, Stop};
+use arc_swap::ArcSwap;
 use store::{
     AnalysisEnd, AnalysisJob, CallRecord, Caller, Findings, Learned, Memory, MemorySource, NewMemory, Store, StoreError,
     Transcript, Turn, WallTime,
@@ -60,7 +61,7 @@ pub struct Plan {
 pub struct Analyst {
     store: Store,
     /// By the assistant's name.
-    plans: HashMap<String, Plan>,
+    plans: ArcSwap<HashMap<String, Plan>>,
 }
 
 /// Why there are no findings.
@@ -82,13 +83,19 @@ impl From<StoreError> for Trouble {
 impl Analyst {
     /// Looks at calls of these assistants; those of others are skipped.
     pub fn new(store: Store, plans: HashMap<String, Plan>) -> Self {
-        Self { store, plans }
+        Self { store, plans: ArcSwap::from_pointee(plans) }
+    }
+
+    /// Looks at calls of these assistants from now on; a look that has begun goes on as it was.
+    pub fn set_plans(&self, plans: HashMap<String, Plan>) {
+        self.plans.store(Arc::new(plans));
     }
 
     /// How a job ends that needs no look at the call; `None`: it needs one.
     pub fn end_unseen(&self, job: &AnalysisJob) -> Option<AnalysisEnd> {
         let skipped = |reason: String| Some(AnalysisEnd::Skipped { reason });
-        let Some(plan) = self.plans.get(&job.assistant) else {
+        let plans = self.plans.load();
+        let Some(plan) = plans.get(&job.assistant) else {
             return skipped(format!("no analysis is configured for assistant {}", job.assistant));
         };
         if job.caller_turns < u64::from(plan.min_turns) {
@@ -104,7 +111,8 @@ impl Analyst {
 
     /// Looks at a call, and says how its job ends. Takes two requests to the model at most.
     pub async fn look(&self, job: &AnalysisJob, now: WallTime) -> AnalysisEnd {
-        let Some(plan) = self.plans.get(&job.assistant) else {
+        let plans = self.plans.load_full();
+        let Some(plan) = plans.get(&job.assistant) else {
             return AnalysisEnd::Skipped { reason: "its assistant is gone".to_owned() };
         };
         let begun = Instant::now();

@@ -23,6 +23,7 @@ use ai::knowledge::fetch::{FetchError, Fetcher};
 use ai::knowledge::pinecone::{Pinecone, PineconeConfig};
 use ai::link::http::HttpClient;
 use ai::net::guard::{Guard, Reach};
+use arc_swap::ArcSwap;
 use sha2::{Digest as _, Sha256};
 use store::{
     DEFAULT_ORGANIZATION, DOCUMENT_LIST_MAX, DocumentId, DocumentOrigin, DocumentStatus, KnowledgeDocument, KnowledgeStore,
@@ -78,7 +79,7 @@ pub struct KnowledgeConfig {
     pub chunk: ChunkConfig,
     /// Most memory for vectors that this process ranks; what does not fit is read for each search.
     pub cache_bytes_max: usize,
-    /// What each assistant looks at, by its name; one that is not there looks at everything.
+    /// What each assistant looks at, by its name; one that is not there looks at everything. [`Service::set_profiles`] changes it later.
     pub profiles: BTreeMap<String, Profile>,
 }
 
@@ -189,6 +190,8 @@ pub struct Service {
 #[derive(Debug)]
 struct Shared {
     config: KnowledgeConfig,
+    /// What each assistant looks at, taken out of the configuration.
+    profiles: ArcSwap<BTreeMap<String, Profile>>,
     store: KnowledgeStore,
     vectors: Vectors,
     embeddings: Option<Embeddings>,
@@ -205,7 +208,7 @@ impl Service {
     ///
     /// # Errors
     /// [`KnowledgeError::Store`].
-    pub async fn open(store: &Store, config: KnowledgeConfig) -> Result<Self, KnowledgeError> {
+    pub async fn open(store: &Store, mut config: KnowledgeConfig) -> Result<Self, KnowledgeError> {
         let store = KnowledgeStore::open(store).await?;
         let fetcher = Fetcher::new(config.guard.clone(), config.reach, config.document_bytes_max);
         let embeddings = config.embeddings.clone().map(|embeddings| Embeddings::new(&config.http, embeddings));
@@ -222,7 +225,8 @@ impl Service {
         let space = embeddings.as_ref().map_or(String::new(), |embeddings| format!("{}@{place}", embeddings.space()));
         let reader = Reader::new(config.pdf.clone());
         let work = Notify::new();
-        Ok(Self { shared: Arc::new(Shared { config, store, vectors, embeddings, fetcher, reader, space, work }) })
+        let profiles = ArcSwap::from_pointee(std::mem::take(&mut config.profiles));
+        Ok(Self { shared: Arc::new(Shared { config, profiles, store, vectors, embeddings, fetcher, reader, space, work }) })
     }
 
     /// Begins to read what waits, and goes on until the handle is aborted, which may be at any point: the next start resumes.
@@ -277,7 +281,12 @@ impl Service {
     /// What a question should look at when `assistant` asks it.
     #[must_use]
     pub fn profile(&self, assistant: &str) -> Profile {
-        self.shared.config.profiles.get(assistant).cloned().unwrap_or_default()
+        self.shared.profiles.load().get(assistant).cloned().unwrap_or_default()
+    }
+
+    /// What each assistant looks at from now on, by its name.
+    pub fn set_profiles(&self, profiles: BTreeMap<String, Profile>) {
+        self.shared.profiles.store(Arc::new(profiles));
     }
 
     /// Passages that answer `question`, best first.

@@ -23,7 +23,7 @@ const SERVICES: [&str; 1] = [SEARCH_KNOWLEDGE];
 const INHERITED: [&str; 3] = ["HOME", "LANG", "PATH"];
 
 /// What an assistant may use.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ToolsConfig {
     /// Rows of `[[tools]]`.
     pub http: Vec<HttpTool>,

@@ -202,6 +202,11 @@ pub(super) const METRICS: &[Metric] = &[
         "Time until our certificate is no longer valid, negative after; only with TLS",
     ),
     counter("offhook_clock_late_total", NONE, "Bursts of frames that the media clock began more than 2 ms late"),
+    counter(
+        "offhook_config_reloads_total",
+        &[("outcome", &["refused", "taken"])],
+        "Readings of the configuration on SIGHUP; a refused one changed nothing",
+    ),
     gauge(
         "offhook_cpu_busy_ratio",
         NONE,

@@ -7,7 +7,7 @@ use actors::recall::CallerMemory;
 use ai::engine::Words;
 use ai::link::http::HttpClient;
 use ai::vendor;
-use platform::analysis::{Analyst, Model, Plan, Questions, ResponderModel, Runner};
+use platform::analysis::{Analyst, Model, Plan, Questions, ResponderModel};
 use platform::memory::Memories;
 use store::{PhoneNumber, Store, WallTime};
 use tokio::runtime::Handle;
@@ -15,11 +15,15 @@ use tokio::sync::oneshot;
 
 use crate::config::{AssistantConfig, Config};
 
-/// Starts the work at the queue of analyses.
-pub(super) fn start(config: &Config, database: &Store, http: &HttpClient) -> Runner {
-    let plans = config.assistants.iter().filter_map(|assistant| Some((assistant.name.clone(), plan(config, assistant, http)?)));
-    let plans: HashMap<String, Plan> = plans.collect();
-    Runner::start(Arc::new(Analyst::new(database.clone(), plans)), config.node.name.clone())
+/// Who looks at calls.
+pub(super) fn analyst(config: &Config, database: &Store, http: &HttpClient) -> Arc<Analyst> {
+    Arc::new(Analyst::new(database.clone(), plans(config, http)))
+}
+
+/// What is asked about calls, by assistant.
+pub(super) fn plans(config: &Config, http: &HttpClient) -> HashMap<String, Plan> {
+    let plan = |assistant: &AssistantConfig| Some((assistant.name.clone(), plan(config, assistant, http)?));
+    config.assistants.iter().filter_map(plan).collect()
 }
 
 /// What is asked about an assistant's calls; `None`: nothing.
@@ -42,12 +46,9 @@ fn plan(config: &Config, assistant: &AssistantConfig, http: &HttpClient) -> Opti
     Some(Plan { model, questions, min_turns: analysis.min_turns })
 }
 
-/// What calls ask of their callers; `None`: no assistant remembers any.
-pub(super) fn memories(config: &Config, database: &Store) -> Option<Arc<dyn CallerMemory>> {
-    let any = config.assistants.iter().any(|assistant| assistant.memory.enabled);
-    any.then(|| {
-        Arc::new(Recalling { memories: Memories::new(database.clone()), runtime: Handle::current() }) as Arc<dyn CallerMemory>
-    })
+/// What calls ask of their callers.
+pub(super) fn memories(database: &Store) -> Arc<dyn CallerMemory> {
+    Arc::new(Recalling { memories: Memories::new(database.clone()), runtime: Handle::current() })
 }
 
 /// Looks memories up on the runtime of everything but calls.

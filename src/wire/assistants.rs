@@ -19,7 +19,7 @@ use crate::config::{AssistantConfig, Config, EagernessName, EngineKind, MenuActi
 const STAND_IN_GREETING: &str = "I am sorry, I cannot talk with you right now.";
 
 /// Every assistant, ready to answer.
-pub(super) fn assistants(config: &Config, tools: &Tools, breakers: &mut Breakers) -> anyhow::Result<Vec<Arc<Assistant>>> {
+pub(super) fn assistants(config: &Config, tools: &Tools, breakers: &Breakers) -> anyhow::Result<Vec<Arc<Assistant>>> {
     config.assistants.iter().map(|assistant| Ok(make(config, assistant, tools.toolbox(assistant)?, breakers))).collect()
 }
 
@@ -41,7 +41,7 @@ pub(super) fn providers(config: &Config) -> Vec<&str> {
     names.into_iter().collect()
 }
 
-fn make(config: &Config, assistant: &AssistantConfig, tools: Toolbox, breakers: &mut Breakers) -> Arc<Assistant> {
+fn make(config: &Config, assistant: &AssistantConfig, tools: Toolbox, breakers: &Breakers) -> Arc<Assistant> {
     let engine = match (assistant.engine.kind, config.providers.get(&assistant.engine.provider)) {
         (EngineKind::Cascade, _) => {
             let session = Box::new(cascade::session(config, assistant, breakers));

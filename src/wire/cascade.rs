@@ -1,9 +1,9 @@
 //! Cascades of the file as the engine takes them, and the breakers that their calls share.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use ai::breaker::SharedBreaker;
+use ai::breaker::{BreakerConfig, SharedBreaker};
 use ai::cascade::{CascadeConfig, Member, Timeouts};
 use ai::prompt::Personality;
 use ai::speakable::Speakable;
@@ -11,20 +11,26 @@ use ai::vendor::{ProviderKind, SynthesizerConfig};
 
 use crate::config::{AssistantConfig, Config, PartConfig, ProviderConfig};
 
-/// One breaker a provider and stage, for all assistants.
-#[derive(Debug, Default)]
-pub(super) struct Breakers(BTreeMap<(String, &'static str), Arc<SharedBreaker>>);
+/// One breaker a provider and stage, for all assistants; it outlives a reload that does not change it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Breakers(Arc<Mutex<BTreeMap<(String, &'static str), (BreakerConfig, Arc<SharedBreaker>)>>>);
 
 impl Breakers {
-    fn of(&mut self, name: &str, stage: &'static str, provider: &ProviderConfig) -> Arc<SharedBreaker> {
-        let breaker = self.0.entry((name.to_owned(), stage)).or_insert_with(|| Arc::new(SharedBreaker::closed(provider.breaker)));
+    fn of(&self, name: &str, stage: &'static str, provider: &ProviderConfig) -> Arc<SharedBreaker> {
+        let fresh = || (provider.breaker, Arc::new(SharedBreaker::closed(provider.breaker)));
+        let mut breakers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (config, breaker) = breakers.entry((name.to_owned(), stage)).or_insert_with(fresh);
+        if *config != provider.breaker {
+            (*config, *breaker) = fresh();
+        }
         Arc::clone(breaker)
     }
 
     /// Shows how each provider is taken: as the worst of its stages.
     pub(super) fn publish(&self) {
+        let breakers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut worst: BTreeMap<&str, f64> = BTreeMap::new();
-        for ((provider, _), breaker) in &self.0 {
+        for ((provider, _), (_, breaker)) in &*breakers {
             let value = worst.entry(provider).or_default();
             *value = value.max(breaker.state().value());
         }
@@ -46,7 +52,7 @@ fn in_character(voice: SynthesizerConfig, personality: Option<Personality>) -> S
 }
 
 /// The engine of an assistant of kind `cascade`. What cannot be made was refused with the file.
-pub(super) fn session(config: &Config, assistant: &AssistantConfig, breakers: &mut Breakers) -> CascadeConfig {
+pub(super) fn session(config: &Config, assistant: &AssistantConfig, breakers: &Breakers) -> CascadeConfig {
     let cascade = &assistant.cascade;
     let known = |part: &PartConfig| config.providers.get(&part.provider).map(|provider| (part.clone(), provider));
     let mut session = CascadeConfig {

@@ -1,5 +1,7 @@
 //! The knowledge base's part of the file as its service takes it.
 
+use std::collections::BTreeMap;
+
 use ai::knowledge::chunk::ChunkConfig;
 use ai::knowledge::embeddings::EmbeddingsConfig;
 use ai::knowledge::extract::PdfProgram;
@@ -10,7 +12,7 @@ use platform::knowledge::{KnowledgeConfig, Profile, Seed, SeedPlace, Service, Ve
 use store::Store;
 
 use super::Clients;
-use crate::config::{Config, DocumentPlace, KnowledgeStoreConfig};
+use crate::config::{AssistantConfig, Config, DocumentPlace, KnowledgeStoreConfig};
 
 const MEGABYTE: usize = 1 << 20;
 
@@ -52,11 +54,6 @@ fn knowledge_config(config: &Config, clients: &Clients) -> KnowledgeConfig {
             search_timeout: question_timeout,
         }),
     };
-    let profiles = config.assistants.iter().map(|assistant| {
-        let own = &assistant.knowledge;
-        let profile = Profile { bases: own.bases.clone(), limit: own.limit as usize, min_score: own.min_score as f32 };
-        (assistant.name.clone(), profile)
-    });
     KnowledgeConfig {
         node: config.node.name.clone(),
         vectors,
@@ -73,8 +70,18 @@ fn knowledge_config(config: &Config, clients: &Clients) -> KnowledgeConfig {
             ..ChunkConfig::default()
         },
         cache_bytes_max: knowledge.vector_cache_mb as usize * MEGABYTE,
-        profiles: profiles.collect(),
+        profiles: profiles(config),
     }
+}
+
+/// What each assistant looks at, by its name.
+pub(super) fn profiles(config: &Config) -> BTreeMap<String, Profile> {
+    let profile = |assistant: &AssistantConfig| {
+        let own = &assistant.knowledge;
+        let profile = Profile { bases: own.bases.clone(), limit: own.limit as usize, min_score: own.min_score as f32 };
+        (assistant.name.clone(), profile)
+    };
+    config.assistants.iter().map(profile).collect()
 }
 
 /// This program once more, as `read-pdf`: what a bad PDF brings down is not what answers calls.

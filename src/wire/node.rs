@@ -20,14 +20,8 @@ use super::tools::Tools;
 use crate::config::{self, Config, Secret, SipTls};
 
 /// The node's part of the file.
-pub(super) fn node_config(
-    config: &Config,
-    tools: &Tools,
-    traces: Option<Arc<dyn TraceSink>>,
-    memories: Option<Arc<dyn CallerMemory>>,
-    breakers: &mut Breakers,
-) -> anyhow::Result<NodeConfig> {
-    Ok(NodeConfig {
+pub(super) fn node_config(config: &Config, traces: Option<Arc<dyn TraceSink>>, memories: Arc<dyn CallerMemory>) -> NodeConfig {
+    NodeConfig {
         name: config.node.name.clone(),
         data_dir: config.node.data_dir.clone(),
         max_calls: config.node.max_calls,
@@ -43,11 +37,10 @@ pub(super) fn node_config(
         vad: VadConfig { noise_floor_min: Dbov(config.vad.noise_floor_min_dbov as f32), noise_window: config.vad.noise_window },
         recording: recording(config.recording.mode),
         speech_cache_bytes: u64::from(config.node.speech_cache_mb) << 20,
-        directory: directory(config, tools, breakers)?,
         traces,
         memories,
         identity: identity::identity(&config.identity),
-    })
+    }
 }
 
 /// A caller without keepalives says BYE on the connection of its INVITE; of the longest call that comes after the goodbye, which takes 30 s
@@ -102,7 +95,8 @@ fn watch(config: &Config) -> WatchConfig {
     WatchConfig { ladders: telemetry.sip_ladders, hep }
 }
 
-fn directory(config: &Config, tools: &Tools, breakers: &mut Breakers) -> anyhow::Result<Directory> {
+/// Who answers.
+pub(super) fn directory(config: &Config, tools: &Tools, breakers: &Breakers) -> anyhow::Result<Directory> {
     let assistants = assistants::assistants(config, tools, breakers)?;
     let find = |name: &str| assistants.iter().find(|assistant| assistant.name == name).cloned();
     let numbers = config.numbers.iter().map(|row| {

@@ -26,16 +26,37 @@ pub(super) struct Tools {
 impl Tools {
     /// Begins to connect to the MCP servers that an assistant names; a server that is down does not stop the node.
     pub(super) fn start(config: &Config, services: Vec<Arc<dyn ToolRunner>>, database: &Store, guard: Guard) -> Self {
+        let nothing = Self {
+            rows: ToolsConfig::default(),
+            servers: BTreeMap::new(),
+            services,
+            guard,
+            memories: Memories::new(database.clone()),
+        };
+        nothing.changed(config)
+    }
+
+    /// The tools of another configuration. A server whose row is the same stays connected; one that is left out goes when the last call
+    /// that may use it has ended.
+    pub(super) fn changed(&self, config: &Config) -> Self {
         let watcher: Arc<dyn McpWatcher> = Arc::new(Watcher);
         let named = |name: &String| config.assistants.iter().any(|assistant| assistant.tools.names.contains(name));
         let used = config.tools.mcp.iter().filter(|server| named(&server.name));
-        let servers = used.map(|server| {
-            metrics::gauge!("offhook_mcp_server_up", "server" => server.name.clone()).set(0.0);
-            let running = McpServer::start(server.clone(), guard.clone(), Arc::clone(&watcher));
-            (server.name.clone(), Arc::new(running))
+        let servers = used.map(|row| {
+            let kept = self.servers.get(&row.name).filter(|_| self.rows.mcp.contains(row));
+            let running = kept.cloned().unwrap_or_else(|| {
+                metrics::gauge!("offhook_mcp_server_up", "server" => row.name.clone()).set(0.0);
+                Arc::new(McpServer::start(row.clone(), self.guard.clone(), Arc::clone(&watcher)))
+            });
+            (row.name.clone(), running)
         });
-        let memories = Memories::new(database.clone());
-        Self { rows: config.tools.clone(), servers: servers.collect(), services, memories, guard }
+        Self {
+            rows: config.tools.clone(),
+            servers: servers.collect(),
+            services: self.services.clone(),
+            guard: self.guard.clone(),
+            memories: self.memories.clone(),
+        }
     }
 
     /// What one assistant has of them.

@@ -1,8 +1,8 @@
 //! What a call's messages look like to others: Kamailio as a collector of HEP, as Homer is one, tcpdump as the reader of our capture.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
-use std::process::{Command, Stdio};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -10,7 +10,8 @@ use serde_json::Value;
 use crate::ended;
 use crate::kamailio::modules;
 use crate::peer::Peer;
-use crate::support::{Folder, Process, Server, free_address, wait_for};
+use crate::support::kamailio::Kamailio;
+use crate::support::{Folder, Server, wait_for};
 
 const KEY: &str = "a key for the tests of ladders";
 
@@ -21,7 +22,7 @@ log_stderror=yes
 fork=yes
 children=1
 auto_aliases=no
-listen=udp:LISTEN
+listen=udp:ADDRESS
 mpath="MODULES"
 loadmodule "pv.so"
 loadmodule "xlog.so"
@@ -42,49 +43,18 @@ onreply_route {
 }
 "#;
 
-struct Collector {
-    process: Process,
-    folder: Folder,
-    address: SocketAddr,
-}
+struct Collector(Kamailio);
 
 impl Collector {
     fn start() -> Self {
-        let (folder, address) = (Folder::new(), free_address());
-        let script = SCRIPT
-            .replace("LISTEN", &address.to_string())
-            .replace("MODULES", &modules().display().to_string())
-            .replace("FOLDER", &folder.path().display().to_string());
-        std::fs::write(folder.path().join("kamailio.cfg"), script).unwrap();
-        let log = std::fs::File::create(folder.path().join("log")).unwrap();
-        let child = Command::new("kamailio")
-            .args(["-DD", "-E", "-m", "32", "-M", "8", "-Y"])
-            .arg(folder.path())
-            .arg("-f")
-            .arg(folder.path().join("kamailio.cfg"))
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .expect("kamailio is installed (Debian: kamailio)");
-        let collector = Self { process: Process(child), folder, address };
-        // UDP alone: it is there when its port is taken.
-        wait_for(Duration::from_secs(20), "Kamailio to listen", || UdpSocket::bind(address).is_err().then_some(()));
-        collector
+        Self(Kamailio::run(&SCRIPT.replace("MODULES", &modules().display().to_string())))
     }
 
     /// Status or method, CSeq and sender of each message of a call, in order of their arrival.
     fn collected(&self, call_id: &str) -> Vec<String> {
-        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let log = self.0.log();
         let lines = log.lines().filter_map(|line| line.split_once("COLLECTED ")?.1.split_once(" of "));
         lines.filter_map(|(what, rest)| Some(format!("{what} {}", rest.strip_prefix(call_id)?.trim()))).collect()
-    }
-}
-
-impl Drop for Collector {
-    fn drop(&mut self) {
-        self.process.signal("-TERM");
-        self.process.wait(Duration::from_secs(10));
     }
 }
 
@@ -102,7 +72,7 @@ fn ask(server: &Server, path: &str) -> (String, Vec<u8>) {
 #[test]
 fn the_messages_of_a_call_are_collected_kept_and_captured() {
     let collector = Collector::start();
-    let endpoint = collector.address.to_string();
+    let endpoint = collector.0.address.to_string();
     let environment =
         [("OFFHOOK_API_KEY", KEY), ("OFFHOOK__TELEMETRY__HEP_ENDPOINT", &endpoint), ("OFFHOOK__TELEMETRY__SIP_LADDERS", "true")];
     let server = Server::start_with("", &environment);

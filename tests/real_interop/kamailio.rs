@@ -9,13 +9,13 @@ use std::time::Duration;
 use store::HangupCause;
 
 use crate::ended;
+use crate::support::kamailio::Kamailio;
 use crate::support::softphone::Softphone;
-use crate::support::{Folder, Process, Server, free_address, wait_for};
+use crate::support::{Server, wait_for};
 
 /// A proxy that forwards what it gets to one server, stays in the route of each dialog, and notes each request it passes on.
 struct Proxy {
-    process: Process,
-    folder: Folder,
+    kamailio: Kamailio,
     address: SocketAddr,
 }
 
@@ -24,11 +24,11 @@ const SCRIPT: &str = r#"
 debug=0
 log_stderror=yes
 fork=yes
-children=2
+children=1
 tcp_children=2
 auto_aliases=no
-listen=udp:LISTEN
-listen=tcp:LISTEN
+listen=udp:ADDRESS
+listen=tcp:ADDRESS
 mpath="MODULES"
 loadmodule "sl.so"
 loadmodule "tm.so"
@@ -84,45 +84,20 @@ pub fn modules() -> PathBuf {
 impl Proxy {
     /// To the server it speaks `transport`.
     fn start(server: &Server, transport: &str) -> Self {
-        let (folder, address) = (Folder::new(), free_address());
-        let script = SCRIPT
-            .replace("LISTEN", &address.to_string())
-            .replace("SERVER", &server.sip.to_string())
-            .replace("TRANSPORT", transport)
-            .replace("MODULES", &modules().display().to_string());
-        std::fs::write(folder.path().join("kamailio.cfg"), script).unwrap();
-        let log = std::fs::File::create(folder.path().join("log")).unwrap();
-        // In the foreground, its children in its group, so that its end is theirs.
-        let child = Command::new("kamailio")
-            .args(["-DD", "-E", "-m", "32", "-M", "8", "-Y"])
-            .arg(folder.path())
-            .arg("-f")
-            .arg(folder.path().join("kamailio.cfg"))
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .expect("kamailio is installed (Debian: kamailio)");
-        let proxy = Self { process: Process(child), folder, address };
+        let script = SCRIPT.replace("SERVER", &server.sip.to_string()).replace("TRANSPORT", transport);
+        let kamailio = Kamailio::run(&script.replace("MODULES", &modules().display().to_string()));
+        let address = kamailio.address;
         wait_for(Duration::from_secs(20), "Kamailio to listen", || TcpStream::connect(address).ok());
-        proxy
+        Self { kamailio, address }
     }
 
     fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        self.kamailio.log()
     }
 
     /// What it passed on, in order.
     fn passed(&self) -> Vec<String> {
         self.log().lines().filter_map(|line| Some(line.split_once("PASSED ")?.1.to_owned())).collect()
-    }
-}
-
-impl Drop for Proxy {
-    /// It ends its children when it is asked to end, and not when it is killed.
-    fn drop(&mut self) {
-        self.process.signal("-TERM");
-        self.process.wait(Duration::from_secs(10));
     }
 }
 
@@ -188,11 +163,11 @@ fn a_refusal_and_a_cancel_come_through_the_proxy() {
         .arg("-sf")
         .arg(scenario)
         .args(["-s", "demo", "-m", "5", "-l", "5", "-i", "127.0.0.1", "-timeout", "30", "-timeout_error", "-nostdin"])
-        .current_dir(proxy.folder.path())
+        .current_dir(proxy.kamailio.folder())
         .stdin(Stdio::null())
         .output()
         .expect("sipp is installed (Debian: sip-tester)");
-    assert!(output.status.success(), "{}\n{}", proxy.log(), server.log());
+    assert!(output.status.success(), "{}\n{}\n{}", String::from_utf8_lossy(&output.stderr), proxy.log(), server.log());
     let causes: Vec<_> = ended(&server, 5, || proxy.log()).iter().filter_map(|record| record.cause).collect();
     assert_eq!(causes, [HangupCause::Cancelled; 5]);
 }

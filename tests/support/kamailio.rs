@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, missing_docs)]
 
 use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -25,25 +26,9 @@ impl Kamailio {
 
     /// The same, which leads calls to Berlin there.
     pub fn leading(algorithm: &str, callee: SocketAddr) -> Self {
-        let (folder, address) = (Folder::new(), free_address());
-        let path = folder.path();
-        let config = CONFIG.replace("ADDRESS", &address.to_string()).replace("CALLEE", &callee.to_string());
-        let config = config.replace("PASSWORD", PASSWORD).replace("ALGORITHM", algorithm);
-        std::fs::write(path.join("kamailio.cfg"), config).unwrap();
-        let log = std::fs::File::create(path.join("log")).unwrap();
-        let child = Command::new("kamailio")
-            .args(["-DD", "-E", "-m", "16", "-M", "4", "-f"])
-            .arg(path.join("kamailio.cfg"))
-            .arg("-Y")
-            .arg(path)
-            .arg("-P")
-            .arg(path.join("pid"))
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .expect("kamailio is installed (Debian: kamailio)");
-        let kamailio = Self { process: Process(child), folder, address };
+        let script = CONFIG.replace("CALLEE", &callee.to_string()).replace("PASSWORD", PASSWORD).replace("ALGORITHM", algorithm);
+        let kamailio = Self::run(&script);
+        let address = kamailio.address;
         let probe = UdpSocket::bind("127.0.0.1:0").unwrap();
         probe.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
         let local = probe.local_addr().unwrap();
@@ -58,6 +43,34 @@ impl Kamailio {
             answer[..length].starts_with(b"SIP/2.0 407").then_some(())
         });
         kamailio
+    }
+
+    /// Runs this script, in which ADDRESS and FOLDER stand for where it listens and may write, and waits until its UDP port is taken.
+    pub fn run(script: &str) -> Self {
+        let (folder, address) = (Folder::new(), free_address());
+        let path = folder.path();
+        let script = script.replace("ADDRESS", &address.to_string()).replace("FOLDER", &path.display().to_string());
+        std::fs::write(path.join("kamailio.cfg"), script).unwrap();
+        let log = std::fs::File::create(path.join("log")).unwrap();
+        let child = Command::new("kamailio")
+            .args(["-DD", "-E", "-m", "32", "-M", "8", "-f"])
+            .arg(path.join("kamailio.cfg"))
+            .arg("-Y")
+            .arg(path)
+            .arg("-P")
+            .arg(path.join("pid"))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .expect("kamailio is installed (Debian: kamailio)");
+        let kamailio = Self { process: Process(child), folder, address };
+        wait_for(Duration::from_secs(20), "Kamailio to listen", || UdpSocket::bind(address).is_err().then_some(()));
+        kamailio
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub fn log(&self) -> String {

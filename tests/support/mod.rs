@@ -114,15 +114,19 @@ impl Server {
         let folder = Folder::new();
         let (sip, http, metrics) = (free_address(), free_address(), free_address());
         let config = folder.path().join("offhook.toml");
-        let text =
-            format!("{toml}\n[http]\nlisten = \"{http}\"\n[metrics]\nlisten = \"{metrics}\"\n[sip]\nlisten = \"{sip}\"\n",);
-        std::fs::write(&config, text).unwrap();
         let environment: Vec<(String, String)> =
             environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        write(&config, toml, [http, metrics, sip]);
         let process = serve(&config, folder.path(), &environment);
         let mut server = Self { process, folder, sip, http, metrics, config, environment };
         server.wait_ready();
         server
+    }
+
+    /// Changes the file and has it read again: this TOML with the same listeners.
+    pub fn reload(&self, toml: &str) {
+        write(&self.config, toml, [self.http, self.metrics, self.sip]);
+        self.process.signal("-HUP");
     }
 
     /// Starts it again on the same files, as after a crash.
@@ -224,6 +228,11 @@ pub struct EndedCall {
     pub call: store::CallRecord,
     pub turns: Vec<store::Turn>,
     pub recordings: Vec<store::Recording>,
+}
+
+fn write(config: &Path, toml: &str, [http, metrics, sip]: [SocketAddr; 3]) {
+    let text = format!("{toml}\n[http]\nlisten = \"{http}\"\n[metrics]\nlisten = \"{metrics}\"\n[sip]\nlisten = \"{sip}\"\n");
+    std::fs::write(config, text).unwrap();
 }
 
 fn serve(config: &Path, folder: &Path, environment: &[(String, String)]) -> Process {

@@ -32,7 +32,8 @@ impl Peer {
         Self::invite_user(target, from, "demo", offers)
     }
 
-    fn invite_user(target: SocketAddr, from: &str, to: &str, offers: bool) -> Self {
+    /// The same to this user.
+    pub fn invite_user(target: SocketAddr, from: &str, to: &str, offers: bool) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
         let local = socket.local_addr().unwrap();

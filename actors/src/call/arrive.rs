@@ -180,8 +180,8 @@ impl Call {
     /// Asks what is known of the person on the telephone, if the assistant remembers any.
     fn ask_for_memories(&mut self) {
         let remembers = self.assistant.as_ref().is_some_and(|assistant| assistant.remembers);
-        if let Some(memories) = self.shared.config.memories.as_ref().filter(|_| remembers) {
-            self.recall = Recall::Asked(memories.recall(PhoneNumber::new(self.party.person())));
+        if remembers {
+            self.recall = Recall::Asked(self.shared.config.memories.recall(PhoneNumber::new(self.party.person())));
         }
     }
 

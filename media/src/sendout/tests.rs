@@ -242,16 +242,6 @@ fn the_faded_frame_falls_and_the_resumed_one_rises() {
 }
 
 #[test]
-fn another_codec_recodes_what_waits() {
-    let mut sendout = Sendout::new(Codec::Pcmu);
-    assert_eq!(sendout.push(PromptId(1), &[0x80; 160]), 0);
-    sendout.renegotiate(Codec::Pcma);
-    let mut frame = [0; FRAME_SAMPLES];
-    assert_eq!(sendout.next_frame(&mut frame), SentFrame::Audio(PromptId(1)));
-    assert_eq!(frame, [0xAA; FRAME_SAMPLES]);
-}
-
-#[test]
 fn memory_of_a_long_prompt_is_given_back() {
     let mut sendout = Sendout::new(Codec::Pcmu);
     assert_eq!(sendout.push(PromptId(1), &[0; 40_000]), 0);
