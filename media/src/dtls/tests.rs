@@ -31,9 +31,8 @@ impl Pair {
         Self::between(seed, loss, &identities, &known)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the tests' own beginning of time")]
     fn between(seed: u64, loss: u32, identities: &[Identity; 2], known: &[Fingerprint; 2]) -> Self {
-        let now = Instant::now();
+        let now = crate::testing::epoch();
         let side = |number: usize, role| Session::new(now, role, &identities[number], &known[number..=number]);
         Self {
             now,

@@ -9,6 +9,7 @@ use rtc_stun::message::Getter as _;
 use rtc_stun::message::TransactionId;
 
 use super::*;
+use crate::testing::epoch;
 
 fn credentials(name: &str) -> Credentials {
     Credentials { name: name.to_owned(), password: format!("password-of-{name}-0123456789") }
@@ -79,11 +80,6 @@ fn feed(ice: &mut IceLite, now: Instant, from: SocketAddr, datagram: &[u8]) -> S
     selected.map_or(status.clone(), |selected| format!("{status} {selected}"))
 }
 
-#[expect(clippy::disallowed_methods, reason = "the tests' own beginning of time")]
-fn beginning() -> Instant {
-    Instant::now()
-}
-
 fn ice() -> IceLite {
     IceLite::new(credentials("ours"), Some("theirs".to_owned()))
 }
@@ -94,7 +90,7 @@ fn good(attributes: &[RawAttribute]) -> Vec<u8> {
 
 #[test]
 fn a_right_check_is_answered_and_a_nomination_selects() {
-    let (mut ice, now) = (ice(), beginning());
+    let (mut ice, now) = (ice(), epoch());
     assert_eq!(feed(&mut ice, now, address(1), &good(&[priority(5)])), "ok");
     assert_eq!((ice.is_valid(address(1)), ice.is_valid(address(2)), ice.selected()), (true, false, None));
     assert_eq!(feed(&mut ice, now, address(1), &good(&[priority(5), nominate()])), "ok 192.0.2.1:40000");
@@ -104,7 +100,7 @@ fn a_right_check_is_answered_and_a_nomination_selects() {
 
 #[test]
 fn nobody_without_the_right_credentials_hears_anything() {
-    let (now, password) = (beginning(), credentials("ours").password);
+    let (now, password) = (epoch(), credentials("ours").password);
     let attributes = [controlling(), priority(5), nominate()];
     let right = good(&[priority(5), nominate()]);
     let mut flipped = right.clone();
@@ -137,7 +133,7 @@ fn nobody_without_the_right_credentials_hears_anything() {
 
 #[test]
 fn who_is_known_is_told_what_is_wrong() {
-    let now = beginning();
+    let now = epoch();
     let controlled = [raw(ATTR_ICE_CONTROLLED, &[9; 8]), priority(5), nominate()];
     let conflict = check_of("ours:theirs", &credentials("ours").password, &controlled, &[]);
     assert_eq!(feed(&mut ice(), now, address(1), &conflict), "487");
@@ -148,7 +144,7 @@ fn who_is_known_is_told_what_is_wrong() {
 
 #[test]
 fn what_comes_behind_the_proof_is_not_read() {
-    let (mut ice, now) = (ice(), beginning());
+    let (mut ice, now) = (ice(), epoch());
     let behind = check_of("ours:theirs", &credentials("ours").password, &[controlling(), priority(5)], &[nominate()]);
     assert_eq!(feed(&mut ice, now, address(1), &behind), "ok");
     assert_eq!(ice.selected(), None);
@@ -156,7 +152,7 @@ fn what_comes_behind_the_proof_is_not_read() {
 
 #[test]
 fn the_better_pair_stays_while_it_is_heard() {
-    let (mut ice, now) = (ice(), beginning());
+    let (mut ice, now) = (ice(), epoch());
     let (low, high) = (good(&[priority(5), nominate()]), good(&[priority(9), nominate()]));
     assert_eq!(feed(&mut ice, now, address(1), &low), "ok 192.0.2.1:40000");
     assert_eq!(feed(&mut ice, now, address(2), &high), "ok 192.0.2.2:40000");
@@ -168,7 +164,7 @@ fn the_better_pair_stays_while_it_is_heard() {
 
 #[test]
 fn a_restart_leaves_media_where_it_goes_until_the_peer_decides_again() {
-    let (mut ice, now) = (ice(), beginning());
+    let (mut ice, now) = (ice(), epoch());
     feed(&mut ice, now, address(1), &good(&[priority(9), nominate()]));
     ice.renegotiate(credentials("again"), Some("anew".to_owned()));
     assert_eq!(feed(&mut ice, now, address(1), &good(&[priority(9)])), "ok", "it does not know yet");
@@ -184,7 +180,7 @@ fn a_restart_leaves_media_where_it_goes_until_the_peer_decides_again() {
 
 #[test]
 fn no_more_addresses_are_kept_than_a_telephone_has() {
-    let (mut ice, now) = (ice(), beginning());
+    let (mut ice, now) = (ice(), epoch());
     for last in 1..=VALID_MAX as u8 + 2 {
         assert_eq!(feed(&mut ice, now, address(last), &good(&[priority(5)])), "ok");
     }
@@ -205,7 +201,7 @@ proptest::proptest! {
             *place = octet;
         }
         for datagram in [bytes, changed] {
-            let _ = ice().handle_datagram(beginning(), address(1), &datagram);
+            let _ = ice().handle_datagram(epoch(), address(1), &datagram);
         }
     }
 }
