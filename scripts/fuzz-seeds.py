@@ -5,9 +5,11 @@ Always the same; run it again after a change here and commit what it wrote. Targ
 torture messages of sip/tests/data as seeds, which are not copied.
 """
 
+import hmac
 import json
 import random
 import struct
+import zlib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,6 +42,11 @@ def sdp():
     key = "inline:" + "A" * 40
     keys = [f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 {key}|2^20|1:4", f"a=crypto:2 AEAD_AES_128_GCM inline:{'B' * 38}=="]
     write("sdp", "srtp", offer("m=audio 4000 RTP/SAVP 0", *keys, "m=audio 4002 RTP/AVP 0"))
+    print256 = "a=fingerprint:sha-256 " + ":".join(["AB"] * 32)
+    ice = ["a=ice-ufrag:SJSq", "a=ice-pwd:PYUVq+nINlB2FbPH/LpjnFZ4", "a=candidate:1 1 udp 2130706431 192.0.2.70 4000 typ host"]
+    browser = ["a=rtcp-mux", "a=setup:actpass", print256, "a=mid:0", *ice]
+    write("sdp", "dtls", offer("a=group:BUNDLE 0", "m=audio 9 UDP/TLS/RTP/SAVPF 0 8", "c=IN IP4 0.0.0.0", *browser))
+    write("sdp", "dtls-without-ice", offer("m=audio 4000 UDP/TLS/RTP/SAVP 0", "a=rtcp-mux", "a=setup:passive", print256))
     write("sdp", "refused", offer("m=audio 0 RTP/AVP 0", "m=image 5000 udptl t38", "m=audio 4004/2 RTP/AVP 0 0 0"))
 
 
@@ -81,6 +88,51 @@ def rtcp():
     write("rtcp", "padded", struct.pack(">BBHI", 0xA0, 201, 2, 9) + b"\0\0\0\x04")
 
 
+def dtls():
+    def handshake(number, message, body, record_number, content=22):
+        head = struct.pack(">BBHHBHBH", message, 0, len(body), number, 0, 0, 0, len(body))
+        return struct.pack(">BHHHIH", content, 0xFEFD, 0, 0, record_number, len(head + body)) + head + body
+
+    def thrown(to, *datagrams):
+        return b"".join(struct.pack("BB", to, len(datagram)) + datagram for datagram in datagrams)
+
+    use_srtp = struct.pack(">HHHHHB", 14, 7, 4, 7, 1, 0)
+    groups = struct.pack(">HHHHH", 10, 6, 4, 29, 23)
+    extensions = use_srtp + groups + struct.pack(">HH", 23, 0)
+    suites = struct.pack(">HHHBB", 4, 0xC02B, 0xC02F, 1, 0)
+    hello = struct.pack(">H", 0xFEFD) + b"r" * 32 + b"\0\0" + suites + struct.pack(">H", len(extensions)) + extensions
+    true = b"\1\0\0\0" * 8
+    write("dtls", "true", true)
+    write("dtls", "hello", thrown(1, handshake(0, 1, hello, 0)) + true)
+    write("dtls", "hello-late", b"\1\0\0\0" * 2 + thrown(1, handshake(1, 1, hello, 9)) + true)
+    alert = struct.pack(">BHHHIHBB", 21, 0xFEFD, 0, 0, 5, 2, 2, 40)
+    write("dtls", "alert", b"\1\0\0\0" + thrown(0, alert) + true)
+    data = struct.pack(">BHHHIH", 23, 0xFEFD, 1, 0, 5, 32) + b"d" * 32
+    write("dtls", "data", true + thrown(1, data, data) + thrown(0, data))
+
+
+def stun():
+    def attribute(kind, value):
+        return struct.pack(">HH", kind, len(value)) + value + b"\0" * (-len(value) % 4)
+
+    def check(*attributes, password=b"a-password-of-24-letters", kind=1):
+        body = attribute(0x0006, b"ours:theirs") + b"".join(attributes)
+
+        def head(more):
+            return struct.pack(">HHI", kind, len(body) + more, 0x2112A442) + b"transaction1"
+
+        body += attribute(0x0008, hmac.new(password, head(24) + body, "sha1").digest())
+        return head(8) + body + attribute(0x8028, struct.pack(">I", zlib.crc32(head(8) + body) ^ 0x5354554E))
+
+    priority, controlling = attribute(0x0024, struct.pack(">I", 1853824767)), attribute(0x802A, b"12345678")
+    write("stun", "check", check(controlling, priority))
+    write("stun", "nomination", check(controlling, priority, attribute(0x0025, b"")))
+    write("stun", "conflict", check(attribute(0x8029, b"12345678"), priority))
+    write("stun", "unknown", check(controlling, priority, attribute(0x0077, b"?")))
+    write("stun", "guessed", check(controlling, priority, password=b"guessed"))
+    write("stun", "response", check(kind=0x0101))
+
+
 def twilio():
     sid = {"streamSid": "MZ1"}
     start = {
@@ -120,5 +172,5 @@ def steps():
             write(target, f"steps-{number}", source.randbytes(length))
 
 
-for part in [sdp, rtp, rtcp, twilio, dialog, steps]:
+for part in [sdp, rtp, rtcp, dtls, stun, twilio, dialog, steps]:
     part()

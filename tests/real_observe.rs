@@ -274,6 +274,7 @@ const QUIET: [(&str, &str); 20] = [
     ("offhook_sip_challenges_total", "there are no trunks: tests/real_trunks.rs"),
     ("offhook_sip_connections", "its callers use UDP: tests/real_transports.rs"),
     ("offhook_sip_dns_total", "no peer has a name: tests/real_transports.rs"),
+    ("offhook_dtls_handshakes_total", "no caller speaks DTLS: tests/real_dtls.rs"),
     ("offhook_sip_tls_handshakes_total", "it has no certificate: tests/real_transports.rs"),
     ("offhook_trunk_", "there are no trunks: tests/real_trunks.rs"),
     ("offhook_spend_", "nothing costs anything: tests/real_spend.rs"),

@@ -272,6 +272,7 @@ impl Worker for Call {
             CallMsg::TwilioEnded => self.end(HangupCause::CallerHangup, None, me),
             CallMsg::LegClosed(LegClosed::ByPeer) => self.end(HangupCause::CallerHangup, None, me),
             CallMsg::LegClosed(LegClosed::Lost(reason)) => self.end(HangupCause::MediaTimeout, Some(reason), me),
+            CallMsg::LegClosed(LegClosed::Unprotected(failure)) => self.end(HangupCause::Failed, Some(failure.to_string()), me),
             // Nothing need be heard of a telephone that rings.
             CallMsg::MediaTimedOut if matches!(self.phase, Phase::Dialing) => {}
             CallMsg::MediaTimedOut => self.end(HangupCause::MediaTimeout, None, me),

@@ -299,7 +299,9 @@ impl Worker for Leg {
 impl Leg {
     fn receive(&mut self, tick: Tick) {
         if let Line::Rtp(rtp) = &mut self.line {
-            rtp.receive(tick.number);
+            if let Some(failure) = rtp.receive(tick.number, self.started) {
+                let _call_is_over = self.call.send(CallMsg::LegClosed(LegClosed::Unprotected(failure)));
+            }
             if rtp.keeps_packets() {
                 self.ports.jitter.tell(JitterMsg::Tick(tick));
             } else if (tick.number + self.stagger).is_multiple_of(TICKS_PER_FLUSH) {

@@ -37,6 +37,8 @@ pub struct Shared {
     pub speech: Arc<SpeechCache>,
     /// Checks callers' numbers, and signs ours.
     pub identity: Identity,
+    /// Who we are in the handshakes of encrypted media, until the process ends.
+    pub dtls: media::dtls::Identity,
     /// UDP ports for RTP.
     pub rtp_ports: RtpPorts,
     /// Carriers, and what is known of them.
@@ -68,6 +70,7 @@ impl Shared {
             http: HttpClient::default(),
             speech: Arc::new(speech),
             identity,
+            dtls: media::dtls::Identity::generate(),
             rtp_ports,
             trunks: Arc::new(trunks),
             sip: Port::default(),

@@ -5,6 +5,7 @@
 
 mod calls;
 mod dialog;
+mod handshakes;
 mod jitter;
 mod parsers;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use std::time::Instant;
 
 pub use calls::endpoint;
 pub use dialog::dialog;
+pub use handshakes::{dtls, stun};
 pub use jitter::jitter;
 pub use parsers::{rtcp, rtp, sdp, sip_message};
 pub use transactions::transaction;
@@ -36,12 +38,14 @@ pub struct Target {
 /// All targets.
 pub const TARGETS: &[Target] = &[
     Target { name: "dialog", run: dialog, seeds: &["sip/tests/data/rfc4475", "fuzz/seeds/dialog"] },
+    Target { name: "dtls", run: dtls, seeds: &["fuzz/seeds/dtls"] },
     Target { name: "endpoint", run: endpoint, seeds: &["fuzz/seeds/endpoint"] },
     Target { name: "jitter", run: jitter, seeds: &["fuzz/seeds/jitter"] },
     Target { name: "rtcp", run: rtcp, seeds: &["fuzz/seeds/rtcp"] },
     Target { name: "rtp", run: rtp, seeds: &["fuzz/seeds/rtp"] },
     Target { name: "sdp", run: sdp, seeds: &["fuzz/seeds/sdp"] },
     Target { name: "sip_message", run: sip_message, seeds: &["sip/tests/data/rfc4475", "sip/tests/data/rfc5118"] },
+    Target { name: "stun", run: stun, seeds: &["fuzz/seeds/stun"] },
     Target { name: "transaction", run: transaction, seeds: &["fuzz/seeds/transaction"] },
     #[cfg(feature = "twilio")]
     Target { name: "twilio", run: twilio, seeds: &["fuzz/seeds/twilio"] },

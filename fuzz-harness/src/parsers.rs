@@ -10,7 +10,7 @@ use media::rtcp::{NtpTime, Reception, Report};
 use media::rtp::{PayloadTypes, RtpPacket, is_rtcp};
 use media::units::{FRAME, FRAME_SAMPLES, SampleRate};
 use sip::message::{Framing, Message, ParseError, Response, StatusCode, check, frame, parse};
-use sip::sdp::{CODECS, LocalKeys, LocalMedia, SessionDescription, SrtpPolicy, accept, answer, offer};
+use sip::sdp::{CODECS, IceCredentials, LocalDtls, LocalKeys, LocalMedia, SessionDescription, SrtpPolicy, accept, answer, offer};
 
 use crate::epoch;
 use crate::jitter::codec;
@@ -60,6 +60,7 @@ pub fn sdp(bytes: &[u8]) {
             rtcp_mux: true,
             srtp,
             keys: LocalKeys::new(|key| key.fill(7)),
+            dtls: Some(LocalDtls::new("sha-256 00".to_owned(), IceCredentials::new([7; 32]))),
             ..LocalMedia::new(address.parse::<IpAddr>().expect("an address"), 20_000, 1)
         };
         if let Ok((body, agreed)) = answer(&theirs, &local) {

@@ -81,4 +81,4 @@ macro_rules! smoke {
     };
 }
 
-smoke!(dialog endpoint jitter rtcp rtp sdp sip_message transaction twilio);
+smoke!(dialog dtls endpoint jitter rtcp rtp sdp sip_message stun transaction twilio);

@@ -37,6 +37,11 @@ impl Suite {
         self.profile().key_len() + self.profile().salt_len()
     }
 
+    /// Octets of the one and of the other.
+    pub(crate) fn lengths(self) -> (usize, usize) {
+        (self.profile().key_len(), self.profile().salt_len())
+    }
+
     fn profile(self) -> ProtectionProfile {
         match self {
             Self::AesCm128Sha1_80 => ProtectionProfile::Aes128CmHmacSha1_80,

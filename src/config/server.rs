@@ -84,6 +84,8 @@ pub enum SrtpName {
     Optional,
     /// Always.
     Required,
+    /// Always, by handshakes.
+    Dtls,
 }
 
 impl SrtpName {
@@ -93,6 +95,7 @@ impl SrtpName {
             Self::Off => SrtpPolicy::Off,
             Self::Optional => SrtpPolicy::Optional,
             Self::Required => SrtpPolicy::Required,
+            Self::Dtls => SrtpPolicy::Dtls,
         }
     }
 }
@@ -242,7 +245,8 @@ pub(super) fn read_metrics(mut section: Section<'_>) -> MetricsConfig {
 }
 
 pub(super) fn read_rtp(mut section: Section<'_>) -> RtpConfig {
-    let policies = [("off", SrtpName::Off), ("optional", SrtpName::Optional), ("required", SrtpName::Required)];
+    let policies =
+        [("off", SrtpName::Off), ("optional", SrtpName::Optional), ("required", SrtpName::Required), ("dtls", SrtpName::Dtls)];
     let rtp = RtpConfig {
         ports: section.parsed("port_range", RTP_PORTS, PortRange::parse),
         timeout: section.seconds("timeout_s", RTP_TIMEOUT, 2..=3600),

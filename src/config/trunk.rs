@@ -307,7 +307,12 @@ fn read_codecs(row: &mut Section<'_>, defaults: &Defaults<'_>) -> Vec<Codec> {
 }
 
 fn read_srtp(row: &mut Section<'_>, defaults: &Defaults<'_>) -> SrtpPolicy {
-    let policies = [("off", SrtpPolicy::Off), ("optional", SrtpPolicy::Optional), ("required", SrtpPolicy::Required)];
+    let policies = [
+        ("off", SrtpPolicy::Off),
+        ("optional", SrtpPolicy::Optional),
+        ("required", SrtpPolicy::Required),
+        ("dtls", SrtpPolicy::Dtls),
+    ];
     row.choice("srtp", defaults.srtp, &policies)
 }
 

@@ -74,7 +74,20 @@ const BOT: Labels = &[("reason", &["binary", "malformed", "mark", "parameter", "
 /// Why a datagram on an RTP port, or a message of a media stream, is not taken.
 const NOT_MEDIA: Labels = &[(
     "reason",
-    &["media_streams", "padding", "payload_type", "rtcp", "source", "srtp", "too_long", "too_short", "truncated", "version"],
+    &[
+        "dtls",
+        "media_streams",
+        "padding",
+        "payload_type",
+        "rtcp",
+        "source",
+        "srtp",
+        "stun",
+        "too_long",
+        "too_short",
+        "truncated",
+        "version",
+    ],
 )];
 /// Why a call is refused: by the HTTP doors, by `Calls`, by `Call`, by the SIP endpoint.
 const REFUSAL: Labels = &[(
@@ -233,6 +246,11 @@ pub(super) const METRICS: &[Metric] = &[
         DIAL,
         &[("until", &["answered", "ringing"])],
         "Calls of ours: INVITE to the callee's ringing, and to the answer",
+    ),
+    counter(
+        "offhook_dtls_handshakes_total",
+        &[("result", &["connected", "fingerprint", "handshake", "timeout"])],
+        "Handshakes for the keys of audio: done, with a certificate that the SDP does not name, refused or none, not over in 10 s",
     ),
     counter(
         "offhook_hep_packets_total",

@@ -139,4 +139,6 @@ pub enum LegClosed {
     ByPeer,
     /// The connection broke.
     Lost(String),
+    /// No handshake gave keys for its media.
+    Unprotected(media::dtls::Failure),
 }

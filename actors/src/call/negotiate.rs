@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use rand::Rng as _;
 use sip::message::{Request, StatusCode};
-use sip::sdp::{self, Direction, LocalKeys, LocalMedia, Negotiated, SdpError, SessionDescription, SrtpPolicy};
+use sip::sdp::{
+    self, Direction, IceCredentials, LocalDtls, LocalKeys, LocalMedia, Negotiated, SdpError, SessionDescription, SrtpPolicy,
+};
 use store::HangupCause;
 
 use super::arrive::Refused;
@@ -65,6 +67,7 @@ impl Call {
             rtcp_mux: true,
             srtp,
             keys: LocalKeys::new(|room| rand::rng().fill_bytes(room)),
+            dtls: Some(LocalDtls::new(self.shared.dtls.fingerprint().to_string(), IceCredentials::new(rand::random()))),
             ..LocalMedia::new(media.advertised, sockets.port, rand::random::<u32>().into())
         };
         Ok((sockets, ours))
@@ -72,7 +75,7 @@ impl Call {
 
     async fn start_media(&mut self, sockets: RtpSockets, negotiated: Negotiated, me: &Mailbox<CallMsg>) -> Result<(), Refused> {
         let codec = codec_of(negotiated.codec);
-        let wire = Wire::Rtp(Box::new(RtpWire { sockets, negotiated }));
+        let wire = Wire::Rtp(Box::new(RtpWire { sockets, negotiated, identity: self.shared.dtls.clone() }));
         self.start_children(codec, wire, me).await.map_err(|reason| Refused {
             cause: HangupCause::Failed,
             status: StatusCode::SERVER_INTERNAL_ERROR,
@@ -193,15 +196,21 @@ fn answer_again(offer: &SessionDescription, ours: &LocalMedia) -> Result<(String
 /// What was agreed on: the codec comes first from now on, and encryption stays where the profile demands it.
 pub(super) fn settle(ours: &mut LocalMedia, negotiated: &Negotiated) {
     ours.codecs.sort_by_key(|codec| *codec != negotiated.codec);
+    if let Some((ours, agreed)) = ours.dtls.as_mut().zip(negotiated.dtls.as_ref()) {
+        ours.settle(agreed);
+    }
+    if negotiated.dtls.is_some() {
+        ours.srtp = SrtpPolicy::Dtls;
+    }
     if negotiated.crypto.as_ref().is_some_and(|crypto| crypto.mandatory) {
         ours.srtp = SrtpPolicy::Required;
     }
 }
 
-/// Where an offer wants its audio.
+/// Where an offer wants its audio; what is to be found by ICE has no place yet.
 fn audio_address(offer: &SessionDescription) -> Option<IpAddr> {
     let audio = offer.media.iter().find(|media| media.kind == "audio" && media.port > 0)?;
-    audio.connection.or(offer.connection)
+    audio.connection.or(offer.connection).filter(|address| !address.is_unspecified())
 }
 
 fn unacceptable(error: SdpError) -> Refused {

@@ -192,7 +192,8 @@ impl Call {
         match self.take_offered() {
             Some(sockets) => {
                 let codec = codec_of(negotiated.codec);
-                let wire = Wire::Rtp(Box::new(RtpWire { sockets, negotiated: negotiated.clone() }));
+                let wire =
+                    Wire::Rtp(Box::new(RtpWire { sockets, negotiated: negotiated.clone(), identity: self.shared.dtls.clone() }));
                 self.start_listening(codec, wire, me).await?;
             }
             None => self.follow(&negotiated),
@@ -250,7 +251,8 @@ impl Call {
     async fn begin_to_talk(&mut self, negotiated: Negotiated, me: &Mailbox<CallMsg>) -> Result<(), String> {
         match self.take_offered() {
             Some(sockets) => {
-                let (codec, wire) = (codec_of(negotiated.codec), Wire::Rtp(Box::new(RtpWire { sockets, negotiated })));
+                let wire = RtpWire { sockets, negotiated, identity: self.shared.dtls.clone() };
+                let (codec, wire) = (codec_of(wire.negotiated.codec), Wire::Rtp(Box::new(wire)));
                 match self.is_person() {
                     true => self.start_listening(codec, wire, me).await,
                     false => self.start_children(codec, wire, me).await,

@@ -2,12 +2,14 @@
 
 mod inbox;
 mod receiving;
+mod secure;
 mod sending;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Instant;
 
 use media::codec::Codec;
+use media::dtls::{Failure, Identity};
 use media::dtmf::Digit;
 use media::line::LineCodec;
 use media::quality::Coding;
@@ -19,6 +21,7 @@ use media::units::{FRAME_SAMPLES, SampleRate};
 use sip::sdp::{CryptoKey, CryptoSuite, Negotiated};
 
 use self::receiving::Receiving;
+use self::secure::{Change, Secure};
 use self::sending::Sending;
 use super::bridged::Onward;
 use super::codec_of;
@@ -32,6 +35,8 @@ pub struct RtpWire {
     pub sockets: RtpSockets,
     /// What offer and answer agreed on.
     pub negotiated: Negotiated,
+    /// Who we are in a handshake, if that gives the keys.
+    pub identity: Identity,
 }
 
 /// The payload types that were agreed.
@@ -90,20 +95,24 @@ pub(super) struct RtpLine {
     rtcp: UdpSocket,
     receiving: Receiving,
     sending: Sending,
+    /// Of legs whose keys come from a handshake, or whose peer is found by ICE.
+    identity: Identity,
     stagger: u64,
 }
 
 impl RtpLine {
     /// Nothing is sent before the first [`Self::send`].
     pub(super) fn new(wire: RtpWire, law: Codec, ports: CallPorts) -> Self {
-        let RtpWire { sockets: RtpSockets { rtp, rtcp, port: _ }, negotiated } = wire;
+        let RtpWire { sockets: RtpSockets { rtp, rtcp, port: _ }, negotiated, identity } = wire;
         let stagger = ports.stagger();
-        let (receiving, sending) = (Receiving::new(&negotiated, ports), Sending::new(&negotiated, law));
-        Self { rtp, rtcp, receiving, sending, stagger }
+        let secure = Secure::new(Instant::now(), &negotiated, &identity);
+        let (receiving, sending) = (Receiving::new(&negotiated, secure, ports), Sending::new(&negotiated, law));
+        Self { rtp, rtcp, receiving, sending, identity, stagger }
     }
 
-    /// One tick: takes what has come since the last one.
-    pub(super) fn receive(&mut self, tick: u64) {
+    /// One tick: takes what has come since the last one. Why there will be no media, if that is so: only once the call is `answered` is it
+    /// certain that the peer knows of us.
+    pub(super) fn receive(&mut self, tick: u64, answered: bool) -> Option<Failure> {
         let now = Instant::now();
         self.receiving.read_rtp(now, &self.rtp);
         if (tick + self.stagger).is_multiple_of(TICKS_PER_RTCP) {
@@ -115,6 +124,36 @@ impl RtpLine {
         if let Some(source) = self.receiving.take_learned() {
             self.sending.aim_at(source);
         }
+        self.secure(now, answered)
+    }
+
+    /// The same for handshakes and checks, on legs that have them.
+    fn secure(&mut self, now: Instant, answered: bool) -> Option<Failure> {
+        let secure = self.receiving.secure.as_deref_mut()?;
+        if answered {
+            secure.start(now);
+        }
+        secure.handle_timeout(now);
+        while let Some((to, datagram)) = secure.poll_transmit() {
+            if let Err(error) = self.rtp.send_to(&datagram, to) {
+                tracing::trace!(%error, "a datagram of DTLS or STUN was not sent");
+            }
+        }
+        let mut failed = None;
+        for change in secure.take_changes() {
+            match change {
+                Change::Selected(to) => {
+                    self.receiving.follow(to);
+                    self.sending.aim_at(to);
+                }
+                Change::Keyed(keys) => {
+                    self.receiving.handle_keys(now, keys.remote);
+                    self.sending.handle_key(keys.local);
+                }
+                Change::Failed(failure) => failed = Some(failure),
+            }
+        }
+        failed
     }
 
     /// One tick: a DTMF packet if a digit is being sent, else this audio, or nothing. How many packets went out.
@@ -150,7 +189,11 @@ impl RtpLine {
     /// A re-INVITE changed hold, address, codec or payload types.
     pub(super) fn renegotiate(&mut self, negotiated: &Negotiated) {
         self.sending.renegotiate(&self.rtp, negotiated);
-        self.receiving.renegotiate(negotiated);
+        self.receiving.renegotiate(negotiated, &self.identity);
+        if let Some(selected) = self.receiving.secure.as_ref().and_then(|secure| secure.selected()) {
+            self.receiving.follow(selected);
+            self.sending.aim_at(selected);
+        }
     }
 
     /// How the peer sounds, for the next report.
@@ -166,7 +209,7 @@ impl RtpLine {
 
     fn send_report(&mut self, report: Option<(Vec<u8>, SocketAddr)>) {
         let socket = if self.receiving.rtcp_mux() { &self.rtp } else { &self.rtcp };
-        if let Some((report, remote)) = report {
+        if let Some((report, remote)) = report.filter(|(_, remote)| !remote.ip().is_unspecified()) {
             self.sending.send_report(socket, &report, remote);
         }
     }

@@ -65,7 +65,7 @@ fn a_prompt_is_as_long_as_before_and_in_the_same_place() {
 fn edges_of_a_prompt() {
     let same = convert(&[1, 2, 3], SampleRate::HZ_8000, SampleRate::HZ_8000).unwrap();
     assert_eq!(same, [1, 2, 3]);
-    assert_eq!(convert(&[], SampleRate::HZ_24000, SampleRate::HZ_8000).unwrap(), []);
+    assert_eq!(convert(&[], SampleRate::HZ_24000, SampleRate::HZ_8000).unwrap(), [0_i16; 0]);
     assert_eq!(convert(&[9, 9, 9, 9], SampleRate::HZ_24000, SampleRate::HZ_8000).unwrap().len(), 2);
 }
 

@@ -56,6 +56,8 @@ pub enum SrtpPolicy {
     Optional,
     /// Always: who offers no key is refused.
     Required,
+    /// Always, and with keys from DTLS: who offers others is refused.
+    Dtls,
 }
 
 /// Master key and salt of one direction. Its `Debug` hides them.
@@ -164,6 +166,9 @@ pub(super) fn choose(media: &Media, policy: SrtpPolicy, keys: &LocalKeys) -> Res
         "RTP/SAVP" | "RTP/SAVPF" if policy != SrtpPolicy::Off => true,
         _ => return Err(SdpError::NoAudio),
     };
+    if policy == SrtpPolicy::Dtls {
+        return Err(SdpError::NoCommonCrypto);
+    }
     let line = media.crypto.first().filter(|_| policy != SrtpPolicy::Off);
     if line.is_none() && (secure || policy == SrtpPolicy::Required) {
         return Err(SdpError::NoCommonCrypto);

@@ -5,10 +5,11 @@
 //! offer(&local) --> body ... their answer --parse--> accept(&answer, &local) --> Negotiated
 //! ```
 //! What we can speak is data: one row of [`CODECS`] per codec. Only audio over plain RTP, and by [`SrtpPolicy`] over SRTP with keys in the
-//! SDP, is taken; every other media line is refused with port 0, in place, so that count and order stay (RFC 3264 §6).
+//! SDP or from DTLS, is taken; every other media line is refused with port 0, in place, so that count and order stay (RFC 3264 §6).
 
 mod codec;
 mod crypto;
+mod dtls;
 mod negotiate;
 mod opus;
 mod parse;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 pub use codec::{CODECS, Codec, CodecRow};
 pub use crypto::{Crypto, CryptoKey, CryptoLine, CryptoSuite, LocalKeys, SrtpPolicy};
+pub use dtls::{Dtls, DtlsRole, Ice, IceCredentials, LocalDtls};
 pub use negotiate::{accept, answer, offer};
 pub use opus::OpusWishes;
 pub use parse::{Media, SessionDescription};
@@ -119,6 +121,8 @@ pub struct LocalMedia {
     pub srtp: SrtpPolicy,
     /// Our keys for that; all zero by default, so they must be set with any other policy.
     pub keys: LocalKeys,
+    /// Our certificate and the rest of DTLS; without it, which is the default, none is offered or taken.
+    pub dtls: Option<LocalDtls>,
     /// What we want to do with the stream; the default is both ways.
     pub direction: Direction,
     /// The body we sent last in this dialog: the `o=` version goes up by one only when the new one differs.
@@ -136,6 +140,7 @@ impl LocalMedia {
             rtcp_mux: false,
             srtp: SrtpPolicy::Off,
             keys: LocalKeys::new(|_| {}),
+            dtls: None,
             direction: Direction::SendRecv,
             previous: None,
         }
@@ -144,7 +149,7 @@ impl LocalMedia {
 
 impl fmt::Debug for LocalMedia {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { address, port, session_id, codecs, rtcp_mux, srtp, direction, keys: _, previous: _ } = self;
+        let Self { address, port, session_id, codecs, rtcp_mux, srtp, direction, keys: _, dtls: _, previous: _ } = self;
         let mut text = formatter.debug_struct("LocalMedia");
         text.field("address", address).field("port", port).field("session_id", session_id);
         text.field("codecs", codecs)
@@ -164,6 +169,8 @@ pub struct Negotiated {
     pub payload_type: u8,
     /// The keys, if the stream is encrypted.
     pub crypto: Option<Crypto>,
+    /// Where the keys come from, if they come from a handshake.
+    pub dtls: Option<Dtls>,
     /// What the peer wants of Opus; nothing in another codec.
     pub opus: OpusWishes,
     /// Payload type of RFC 4733 events, if the peer takes them.
@@ -177,7 +184,7 @@ pub struct Negotiated {
     /// Packet time we send: what the peer asks for and its `maxptime` allows, in whole 10 ms from [`PTIME_MIN`] to [`PTIME_MAX`]; in Opus
     /// 10, 20, 40 or 60 ms.
     pub send_ptime: Duration,
-    /// Where the peer wants RTP; the address is unspecified (`0.0.0.0`) on an old-style hold.
+    /// Where the peer wants RTP; the address is unspecified (`0.0.0.0`) on an old-style hold, and where ICE is to find it.
     pub remote_rtp: SocketAddr,
     /// Where the peer wants RTCP: `a=rtcp`, else the next port, or the RTP port when multiplexed.
     pub remote_rtcp: SocketAddr,

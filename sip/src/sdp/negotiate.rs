@@ -8,9 +8,8 @@ use super::codec::{
     CODECS, COMFORT_NOISE, COMFORT_NOISE_PAYLOAD, CodecRow, FIRST_DYNAMIC_PAYLOAD, TELEPHONE_CLOCK, TELEPHONE_EVENT,
     TELEPHONE_EVENT_PAYLOAD,
 };
-use super::crypto;
 use super::parse::{Media, SessionDescription};
-use super::{Codec, Direction, LocalMedia, Negotiated, OpusWishes, PTIME, PTIME_MAX, PTIME_MIN, SdpError};
+use super::{Codec, Direction, LocalMedia, Negotiated, OpusWishes, PTIME, PTIME_MAX, PTIME_MIN, SdpError, crypto, dtls};
 
 /// Our offer: the codecs of `local` and telephone events, on one audio line.
 pub fn offer(local: &LocalMedia) -> String {
@@ -22,13 +21,20 @@ pub fn offer(local: &LocalMedia) -> String {
     }
     let _ = write!(payloads, " {TELEPHONE_EVENT_PAYLOAD}");
     push_telephone_event(&mut attributes, TELEPHONE_EVENT_PAYLOAD, TELEPHONE_CLOCK);
-    let (profile, keys) = crypto::offer(local.srtp, &local.keys);
+    let handshake = dtls::offer(local);
+    let (session, profile, keys) = match &handshake {
+        Some((session, lines)) => (*session, "UDP/TLS/RTP/SAVPF", lines.clone()),
+        None => {
+            let (profile, keys) = crypto::offer(local.srtp, &local.keys);
+            ("", profile, keys)
+        }
+    };
     attributes.push_str(&keys);
-    if local.rtcp_mux {
+    if local.rtcp_mux || handshake.is_some() {
         attributes.push_str("a=rtcp-mux\r\n");
     }
     push_ending(&mut attributes, PTIME, local.direction);
-    body(local, "0 0", &format!("m=audio {} {profile}{payloads}\r\n{attributes}", local.port))
+    body(local, "0 0", &format!("{session}m=audio {} {profile}{payloads}\r\n{attributes}", local.port))
 }
 
 /// Our answer to an offer, and what it agrees on. The first audio line that we can take is taken, of encrypted and plain ones the first
@@ -44,7 +50,7 @@ pub fn answer(offer: &SessionDescription, local: &LocalMedia) -> Result<(String,
             Ok(negotiated) => {
                 let better = chosen
                     .as_ref()
-                    .is_none_or(|(_, other): &(usize, Negotiated)| other.crypto.is_none() && negotiated.crypto.is_some());
+                    .is_none_or(|(_, other): &(usize, Negotiated)| !other.is_encrypted() && negotiated.is_encrypted());
                 if better {
                     chosen = Some((index, negotiated));
                 }
@@ -54,10 +60,10 @@ pub fn answer(offer: &SessionDescription, local: &LocalMedia) -> Result<(String,
         }
     }
     let (chosen, negotiated) = chosen.ok_or(refusal)?;
-    let mut lines = String::new();
+    let mut lines = dtls::session_lines(negotiated.dtls.as_ref());
     for (index, media) in offer.media.iter().enumerate() {
         if index == chosen {
-            push_answer_media(&mut lines, media, local.port, &negotiated);
+            push_answer_media(&mut lines, media, local, &negotiated);
         } else {
             let _ = write!(lines, "m={} 0 {} {}\r\n", media.kind, media.protocol, media.formats.join(" "));
         }
@@ -78,20 +84,15 @@ fn negotiate(session: &SessionDescription, media: &Media, local: &LocalMedia) ->
     if media.kind != "audio" || media.port == 0 {
         return Err(SdpError::NoAudio);
     }
-    let crypto = crypto::choose(media, local.srtp, &local.keys)?;
+    let (crypto, dtls) = match dtls::is_asked(media) {
+        true => (None, Some(dtls::choose(session, media, local)?)),
+        false => (crypto::choose(media, local.srtp, &local.keys)?, None),
+    };
     let (row, payload_type) = payload_types(media)
         .find_map(|payload| Some((codec_of(media, payload)?, payload)).filter(|(row, _)| local.codecs.contains(&row.codec)))
         .ok_or(SdpError::NoCommonCodec)?;
-    let address = session.address(media).filter(|address| !address.is_multicast()).ok_or(SdpError::NoAddress)?;
-    // An old-style hold says 0.0.0.0 in IPv6 calls too: nowhere is of every family.
-    let address = match address.is_unspecified() {
-        true if local.address.is_ipv6() => IpAddr::from(Ipv6Addr::UNSPECIFIED),
-        true => IpAddr::from(Ipv4Addr::UNSPECIFIED),
-        false => address,
-    };
-    if address.is_ipv4() != local.address.is_ipv4() {
-        return Err(SdpError::NoAddress);
-    }
+    let finds = dtls.as_ref().is_some_and(|dtls| dtls.ice.is_some());
+    let address = if finds { nowhere(local.address) } else { address_of(session, media, local.address)? };
     let remote_rtp = SocketAddr::new(address, media.port);
     let rtcp_mux = media.attribute("rtcp-mux").is_some();
     // Events have the codec's clock (RFC 4733 §2.1); who offers no such ones, but those of telephones, means those.
@@ -103,6 +104,7 @@ fn negotiate(session: &SessionDescription, media: &Media, local: &LocalMedia) ->
         codec: row.codec,
         payload_type,
         crypto,
+        dtls,
         opus: if row.codec == Codec::Opus { OpusWishes::read(media, payload_type) } else { OpusWishes::default() },
         telephone_event: events.map(|(payload, _)| payload),
         event_clock: events.map_or(row.clock, |(_, clock)| clock),
@@ -112,8 +114,28 @@ fn negotiate(session: &SessionDescription, media: &Media, local: &LocalMedia) ->
         remote_rtp,
         remote_rtcp: if rtcp_mux { remote_rtp } else { remote_rtcp(media, remote_rtp) },
         rtcp_mux,
-        direction: their_direction(session, media, address).mirrored().and(local.direction),
+        direction: their_direction(session, media, address.is_unspecified() && !finds).mirrored().and(local.direction),
     })
+}
+
+impl Negotiated {
+    /// Whether nobody on the way can listen.
+    pub fn is_encrypted(&self) -> bool {
+        self.crypto.is_some() || self.dtls.is_some()
+    }
+}
+
+/// Where the peer says that it is.
+fn address_of(session: &SessionDescription, media: &Media, ours: IpAddr) -> Result<IpAddr, SdpError> {
+    let address = session.address(media).filter(|address| !address.is_multicast()).ok_or(SdpError::NoAddress)?;
+    // An old-style hold says 0.0.0.0 in IPv6 calls too: nowhere is of every family.
+    let address = if address.is_unspecified() { nowhere(ours) } else { address };
+    (address.is_ipv4() == ours.is_ipv4()).then_some(address).ok_or(SdpError::NoAddress)
+}
+
+/// No address, of the family of ours.
+fn nowhere(ours: IpAddr) -> IpAddr {
+    if ours.is_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() }
 }
 
 fn payload_types(media: &Media) -> impl Iterator<Item = u8> {
@@ -155,9 +177,9 @@ fn send_ptime(codec: Codec, asked: Duration, most: Option<Duration>) -> Duration
 }
 
 /// An old-style hold says `c=0.0.0.0` (RFC 2543 §B.5): the peer does not listen, whatever the direction says.
-fn their_direction(session: &SessionDescription, media: &Media, address: IpAddr) -> Direction {
+fn their_direction(session: &SessionDescription, media: &Media, nowhere: bool) -> Direction {
     let said = media.direction.or(session.direction).unwrap_or_default();
-    if address.is_unspecified() { said.and(Direction::SendOnly) } else { said }
+    if nowhere { said.and(Direction::SendOnly) } else { said }
 }
 
 fn milliseconds(media: &Media, name: &str) -> Option<Duration> {
@@ -178,9 +200,9 @@ fn remote_rtcp(media: &Media, rtp: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.unwrap_or(rtp.ip()), port.unwrap_or(next.port()))
 }
 
-fn push_answer_media(lines: &mut String, media: &Media, port: u16, negotiated: &Negotiated) {
+fn push_answer_media(lines: &mut String, media: &Media, local: &LocalMedia, negotiated: &Negotiated) {
     let row = negotiated.codec.row();
-    let _ = write!(lines, "m=audio {port} {} {}", media.protocol, negotiated.payload_type);
+    let _ = write!(lines, "m=audio {} {} {}", local.port, media.protocol, negotiated.payload_type);
     for payload in negotiated.comfort_noise.into_iter().chain(negotiated.telephone_event) {
         let _ = write!(lines, " {payload}");
     }
@@ -193,6 +215,7 @@ fn push_answer_media(lines: &mut String, media: &Media, port: u16, negotiated: &
         push_telephone_event(lines, payload, negotiated.event_clock);
     }
     lines.extend(negotiated.crypto.as_ref().map(crypto::answer));
+    lines.extend(negotiated.dtls.as_ref().map(|dtls| dtls::answer(dtls, local)));
     if negotiated.rtcp_mux {
         lines.push_str("a=rtcp-mux\r\n");
     }

@@ -16,6 +16,8 @@ pub struct SessionDescription {
     pub connection: Option<IpAddr>,
     /// Session-level direction.
     pub direction: Option<Direction>,
+    /// `a=name:value` lines before the first media line, other than the direction.
+    pub attributes: Vec<(String, String)>,
     /// The media lines in order.
     pub media: Vec<Media>,
 }
@@ -77,6 +79,17 @@ impl SessionDescription {
         media.connection.or(self.connection)
     }
 
+    /// The value of the first attribute of that name before the media lines.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the media line of that identification shares a port with others (RFC 9143).
+    pub(super) fn bundles(&self, mid: &str) -> bool {
+        let groups = self.attributes.iter().filter(|(key, _)| key == "group").map(|(_, value)| value.split_whitespace());
+        groups.into_iter().any(|mut words| words.next() == Some("BUNDLE") && words.any(|word| word == mid))
+    }
+
     fn push_media(&mut self, value: &str) -> Result<(), SdpError> {
         if self.media.len() == MAX_MEDIA {
             return Err(SdpError::TooManyMedia);
@@ -100,7 +113,7 @@ impl SessionDescription {
         let name = name.trim().to_ascii_lowercase();
         let direction = Direction::from_attribute(&name);
         match (self.media.last_mut(), direction) {
-            (None, None) => {}
+            (None, None) => self.attributes.push((name, value.trim().to_owned())),
             (None, direction) => self.direction = direction,
             (Some(media), None) if name == "crypto" => media.crypto.extend(CryptoLine::read(value)),
             (Some(media), None) => media.attributes.push((name, value.trim().to_owned())),

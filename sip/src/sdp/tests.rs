@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod offers;
+mod webrtc;
 
 use super::*;
 use offers::{ENCRYPTED, OFFERS};

@@ -1,9 +1,12 @@
 //! The receiving direction of a SIP leg: what is not media of our peer is dropped here and counted, and goes no further.
 
+mod guarded;
+
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Instant;
 
 use bytes::BytesMut;
+use media::dtls::Identity;
 use media::dtmf::{DtmfEvent, DtmfReceiver};
 use media::rtcp::xr::{Delay, Extended, VoipMetrics};
 use media::rtcp::{Reception, Report, Schedule};
@@ -14,6 +17,7 @@ use sip::locate::Family;
 use sip::sdp::Negotiated;
 
 use super::inbox::{self, Arrived};
+use super::secure::Secure;
 use super::sending::{Sent, wall_clock};
 use super::{coding, event_clock, keys, payload_types};
 use crate::call::CallPorts;
@@ -29,6 +33,8 @@ pub(super) struct Receiving {
     rtcp_remote: SocketAddr,
     rtcp_mux: bool,
     openers: Openers,
+    /// Only legs whose keys come from a handshake have one.
+    pub(super) secure: Option<Box<Secure>>,
     types: PayloadTypes,
     /// In another codec, once the first packet of it comes: what the peer sent before it heard of the change is still heard.
     next: Option<PayloadTypes>,
@@ -57,13 +63,14 @@ pub(super) struct Receiving {
 }
 
 impl Receiving {
-    pub(super) fn new(negotiated: &Negotiated, ports: CallPorts) -> Self {
+    pub(super) fn new(negotiated: &Negotiated, secure: Option<Secure>, ports: CallPorts) -> Self {
         let types = payload_types(negotiated);
         let mut new = Self {
             family: Family::of(negotiated.remote_rtp.ip()),
             rtcp_remote: negotiated.remote_rtcp,
             rtcp_mux: negotiated.rtcp_mux,
             openers: Openers::new(),
+            secure: secure.map(Box::new),
             types,
             next: None,
             pin: SourcePin::new(SourceRule::Expect(negotiated.remote_rtp)),
@@ -116,10 +123,19 @@ impl Receiving {
     }
 
     /// A re-INVITE changed the payload types; the source may then be a new one too.
-    pub(super) fn renegotiate(&mut self, negotiated: &Negotiated) {
+    pub(super) fn renegotiate(&mut self, negotiated: &Negotiated, identity: &Identity) {
         let types = payload_types(negotiated);
         (self.rtcp_remote, self.rtcp_mux) = (negotiated.remote_rtcp, negotiated.rtcp_mux);
-        self.openers.choose(keys(negotiated).map(|(_, remote)| remote));
+        match &mut self.secure {
+            Some(secure) if negotiated.dtls.is_some() => secure.renegotiate(Instant::now(), negotiated),
+            secure => {
+                *secure = Secure::new(Instant::now(), negotiated, identity).map(Box::new);
+                if let Some(secure) = secure {
+                    secure.start(Instant::now());
+                }
+                self.openers.choose(keys(negotiated).map(|(_, remote)| remote));
+            }
+        }
         self.dtmf.renegotiate(event_clock(negotiated));
         self.next = None;
         if types.codec != self.types.codec && types.audio != self.types.audio {
@@ -229,6 +245,9 @@ impl Receiving {
     }
 
     fn handle_rtp(&mut self, arrived: Arrived) {
+        if !self.is_media(&arrived) {
+            return;
+        }
         // Where RTP and RTCP share a port, the packet type tells them apart (RFC 5761 §4).
         if self.rtcp_mux && is_rtcp(&arrived.datagram) {
             return self.handle_rtcp(arrived);
@@ -260,9 +279,10 @@ impl Receiving {
         match self.pin.handle_packet(at, from, &packet) {
             Source::Stranger => return self.reject("source"),
             Source::Learned => {
-                self.learned = Some(from);
+                // By ICE it is the peer who chooses.
+                self.learned = self.secure.as_ref().is_none_or(|secure| !secure.has_ice()).then_some(from);
                 // Reports that share the port go the same way (RFC 5761 §5.1.1), whatever SDP says of it.
-                if self.rtcp_mux {
+                if self.rtcp_mux && self.learned.is_some() {
                     self.rtcp_remote = from;
                 }
             }
@@ -293,6 +313,9 @@ impl Receiving {
         // Reports come from the peer's host; a stranger's would only spoil our figures.
         if self.pin.pinned().is_some_and(|source| source.ip() != from.ip()) {
             return self.reject("source");
+        }
+        if self.secure.is_some() && self.openers.current().is_none() {
+            return self.reject("srtp");
         }
         if let Some(opener) = self.openers.current() {
             datagram = match opener.open_rtcp(&datagram) {
@@ -339,8 +362,18 @@ mod tests {
 
     use super::*;
 
+    thread_local! {
+        static IDENTITY: Identity = Identity::generate();
+    }
+
+    impl Receiving {
+        fn agree(&mut self, negotiated: &Negotiated) {
+            IDENTITY.with(|identity| self.renegotiate(negotiated, identity));
+        }
+    }
+
     fn receiving() -> Receiving {
-        Receiving::new(&negotiated(), CallPorts::new(CallId::generate()))
+        Receiving::new(&negotiated(), None, CallPorts::new(CallId::generate()))
     }
 
     fn negotiated() -> Negotiated {
@@ -349,6 +382,7 @@ mod tests {
             codec: Codec::Pcmu,
             payload_type: 0,
             crypto: None,
+            dtls: None,
             opus: sip::sdp::OpusWishes::default(),
             telephone_event: Some(101),
             event_clock: 8_000,
@@ -390,15 +424,15 @@ mod tests {
     fn another_codec_begins_with_its_first_packet() {
         let mut receiving = receiving();
         receiving.handle_rtp(audio(0, 1));
-        receiving.renegotiate(&Negotiated { codec: Codec::Pcma, payload_type: 8, ..negotiated() });
+        receiving.agree(&Negotiated { codec: Codec::Pcma, payload_type: 8, ..negotiated() });
         for arrived in [audio(0, 2), audio(0, 3), audio(8, 4), audio(8, 5)] {
             receiving.handle_rtp(arrived);
             assert!(receiving.rejected.is_empty(), "the peer did not know yet");
         }
         receiving.handle_rtp(audio(0, 6));
         assert_eq!(receiving.rejected, [("payload_type", 1)]);
-        receiving.renegotiate(&Negotiated { codec: Codec::Opus, payload_type: 111, event_clock: 48_000, ..negotiated() });
-        receiving.renegotiate(&negotiated());
+        receiving.agree(&Negotiated { codec: Codec::Opus, payload_type: 111, event_clock: 48_000, ..negotiated() });
+        receiving.agree(&negotiated());
         receiving.handle_rtp(audio(111, 7));
         assert_eq!(receiving.rejected, [("payload_type", 2)], "what was offered in between is forgotten");
     }
@@ -413,7 +447,7 @@ mod tests {
         };
         let mut receiving = receiving();
         let moved = SocketAddr::from(([127, 0, 0, 2], 5_000));
-        receiving.renegotiate(&Negotiated { remote_rtp: moved, remote_rtcp: moved, ..negotiated() });
+        receiving.agree(&Negotiated { remote_rtp: moved, remote_rtcp: moved, ..negotiated() });
         receiving.handle_rtcp(report([127, 0, 0, 1]));
         assert_eq!(receiving.rtcp_remote, moved, "a late report of the address before");
         receiving.handle_rtcp(report([127, 0, 0, 2]));

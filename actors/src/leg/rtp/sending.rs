@@ -10,7 +10,7 @@ use media::line::{LineCodec, OpusWishes};
 use media::relay::Relay;
 use media::rtcp::{NtpTime, SenderInfo};
 use media::rtp::{PayloadKind, RtpPacket, RtpSender};
-use media::srtp::Sealer;
+use media::srtp::{MasterKey, Sealer};
 use media::units::FRAME_SAMPLES;
 use sip::sdp::Negotiated;
 
@@ -30,8 +30,12 @@ pub(super) struct Sending {
     relay: Relay,
     /// `None`: packets go out as they are.
     sealer: Option<Sealer>,
+    /// Nothing goes out before a handshake has given the key.
+    awaits_key: bool,
     remote: SocketAddr,
-    /// False while the peer holds the call, or has not said where to send.
+    /// The peer listens, as far as it says.
+    heard: bool,
+    /// False while the peer holds the call, or it is not known where to send, or under which key.
     open: bool,
 }
 
@@ -49,8 +53,20 @@ impl Sending {
         let packing = Packing::of(negotiated);
         let packer = packing.packer(law);
         let sealer = keys(negotiated).map(|(local, _)| Sealer::new(local));
-        let (relay, remote) = (Relay::new(), negotiated.remote_rtp);
-        let mut new = Self { sender, law, packer, packing, dtmf, relay, sealer, remote, open: false };
+        let mut new = Self {
+            sender,
+            law,
+            packer,
+            packing,
+            dtmf,
+            relay: Relay::new(),
+            sealer,
+            remote: negotiated.remote_rtp,
+            awaits_key: false,
+            heard: false,
+            open: false,
+        };
+        new.awaits_key = negotiated.dtls.is_some();
         new.aim(negotiated);
         new
     }
@@ -117,6 +133,15 @@ impl Sending {
     /// Media comes from here, so it goes there.
     pub(super) fn aim_at(&mut self, source: SocketAddr) {
         self.remote = source;
+        self.judge();
+    }
+
+    /// The handshake gave our key: another stream begins with it.
+    pub(super) fn handle_key(&mut self, key: MasterKey) {
+        self.sealer = Some(Sealer::new(key));
+        self.awaits_key = false;
+        self.sender.begin_anew(&mut rand::rng());
+        self.judge();
     }
 
     /// A re-INVITE changed hold, address, codec or payload types.
@@ -131,6 +156,12 @@ impl Sending {
         }
         self.sender.renegotiate(payload_types(negotiated));
         self.dtmf.renegotiate(event_clock(negotiated));
+        if negotiated.dtls.is_some() {
+            // What a handshake gave goes on until another one gives another key.
+            self.awaits_key |= self.sealer.is_none();
+            return self.aim(negotiated);
+        }
+        self.awaits_key = false;
         self.aim(negotiated);
         let key = keys(negotiated).map(|(local, _)| local);
         if self.sealer.as_ref().map(Sealer::key) != key.as_ref() {
@@ -142,6 +173,7 @@ impl Sending {
     /// Sends a report of ours, which is encrypted as audio is.
     pub(super) fn send_report(&mut self, socket: &UdpSocket, report: &[u8], remote: SocketAddr) {
         let sent = match &mut self.sealer {
+            None if self.awaits_key => return,
             None => socket.send_to(report, remote),
             Some(sealer) => match sealer.seal_rtcp(report) {
                 Some(sealed) => socket.send_to(&sealed, remote),
@@ -163,8 +195,13 @@ impl Sending {
 
     fn aim(&mut self, negotiated: &Negotiated) {
         self.remote = negotiated.remote_rtp;
-        let reachable = !negotiated.remote_rtp.ip().is_unspecified() && negotiated.remote_rtp.port() != 0;
-        self.open = negotiated.direction.sends() && reachable;
+        self.heard = negotiated.direction.sends();
+        self.judge();
+    }
+
+    fn judge(&mut self) {
+        let reachable = !self.remote.ip().is_unspecified() && self.remote.port() != 0;
+        self.open = self.heard && reachable && !self.awaits_key;
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use media::rtcp::Report;
 use media::rtp::{RtpPacket, RtpSender};
-use media::srtp::Opener;
-use sip::sdp::{LocalKeys, LocalMedia, SessionDescription, SrtpPolicy, answer};
+use media::srtp::{Opener, Sealer};
+use sip::sdp::{IceCredentials, LocalDtls, LocalKeys, LocalMedia, SessionDescription, SrtpPolicy, answer};
 use store::CallId;
 
 use super::*;
@@ -20,6 +20,95 @@ fn negotiated(port: u16, lines: &str) -> Negotiated {
     let mut local = LocalMedia::new([127, 0, 0, 1].into(), 28_200, 1);
     (local.srtp, local.keys) = (SrtpPolicy::Optional, LocalKeys::new(|octets| octets.fill(7)));
     answer(&SessionDescription::parse(offer.as_bytes()).expect("it is SDP"), &local).expect("it has audio").1
+}
+
+/// A telephone that shakes hands.
+struct Secret {
+    socket: UdpSocket,
+    line: RtpLine,
+    session: media::dtls::Session,
+}
+
+impl Secret {
+    /// Calls with this certificate, and with these lines more in its offer, whose fingerprint is `named`.
+    fn new(port: u16, lines: &str, own: &Identity, named: &Identity) -> Self {
+        let sockets = RtpPorts::new(port..=port + 1).open([127, 0, 0, 1].into()).expect("a free pair");
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+        socket.set_nonblocking(true).expect("it need not wait");
+        let identity = Identity::generate();
+        let offer = format!(
+            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {} UDP/TLS/RTP/SAVP 0\r\na=rtcp-mux\r\n\
+             a=setup:actpass\r\na=fingerprint:{}\r\n{lines}",
+            socket.local_addr().expect("it is bound").port(),
+            named.fingerprint(),
+        );
+        let mut local = LocalMedia::new([127, 0, 0, 1].into(), port, 1);
+        local.srtp = SrtpPolicy::Dtls;
+        local.dtls = Some(LocalDtls::new(identity.fingerprint().to_string(), IceCredentials::new([7; 32])));
+        let (_, negotiated) =
+            answer(&SessionDescription::parse(offer.as_bytes()).expect("it is SDP"), &local).expect("it has audio");
+        let ports = CallPorts::new(CallId::generate());
+        let known = [identity.fingerprint().clone()];
+        let line = RtpLine::new(RtpWire { sockets, negotiated, identity }, media::codec::Codec::Pcmu, ports);
+        Self { socket, line, session: media::dtls::Session::new(Instant::now(), media::dtls::Role::Active, own, &known) }
+    }
+
+    /// As long as one of both has something to say; why there will be no media.
+    fn shake(&mut self) -> Option<Failure> {
+        let (target, mut room) = (self.line.rtp.local_addr().expect("it is bound"), [0; 1_500]);
+        let mut failed = None;
+        while let Some(datagram) = self.session.poll_transmit() {
+            self.socket.send_to(&datagram, target).expect("loopback takes it");
+            failed = failed.or(self.line.receive(1, true));
+            while let Ok((length, _)) = self.socket.recv_from(&mut room) {
+                self.session.handle_datagram(Instant::now(), &room[..length]);
+            }
+        }
+        failed
+    }
+}
+
+#[test]
+fn nothing_is_sent_or_taken_before_the_handshake_and_then_by_its_keys() {
+    let own = Identity::generate();
+    let mut peer = Secret::new(28_222, "", &own, &own);
+    assert_eq!(peer.line.send(&[0xFF; FRAME_SAMPLES]), 0, "there is no key");
+    peer.line.finish();
+    let mut sender = RtpSender::new(PayloadTypes::of(media::codec::Codec::Pcmu), &mut rand::rng());
+    let target = peer.line.rtp.local_addr().expect("it is bound");
+    let plain = sender.next_audio(&[0xFF; FRAME_SAMPLES], FRAME_SAMPLES as u32).to_vec();
+    peer.socket.send_to(&plain, target).expect("loopback takes it");
+    assert_eq!(peer.shake(), None);
+    let media::dtls::State::Connected(keys) = peer.session.state().clone() else { panic!("{:?}", peer.session) };
+    assert_eq!(peer.line.send(&[0xFF; FRAME_SAMPLES]), 1);
+    let mut room = [0; 1_500];
+    let (length, _) = peer.socket.recv_from(&mut room).expect("the first packet comes");
+    let packet = Opener::new(keys.remote).open(&Bytes::copy_from_slice(&room[..length])).expect("it is sealed with the key");
+    assert_eq!(RtpPacket::parse(packet).expect("it is RTP").payload.len(), FRAME_SAMPLES);
+    let sealed = Sealer::new(keys.local).seal(&plain).expect("a new key");
+    peer.socket.send_to(&sealed, target).expect("loopback takes it");
+    peer.socket.send_to(&plain, target).expect("loopback takes it");
+    assert_eq!(peer.line.receive(1, true), None);
+    // Before the handshake and after it what is plain is nobody's.
+    assert_eq!(peer.line.receiving.rejected(), [("srtp", 2)]);
+    assert_eq!(peer.line.receiving.pinned(), peer.socket.local_addr().ok());
+}
+
+#[test]
+fn another_certificate_is_the_end_of_it() {
+    let mut peer = Secret::new(28_226, "", &Identity::generate(), &Identity::generate());
+    assert_eq!(peer.shake(), Some(Failure::Fingerprint));
+    assert_eq!(peer.line.send(&[0xFF; FRAME_SAMPLES]), 0);
+}
+
+#[test]
+fn who_has_not_shown_itself_by_ice_shakes_no_hands() {
+    let own = Identity::generate();
+    let ice = "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\n";
+    let mut peer = Secret::new(28_230, ice, &own, &own);
+    assert_eq!(peer.shake(), None);
+    assert_eq!(peer.session.state(), &media::dtls::State::Handshaking);
+    assert_eq!(peer.line.receiving.rejected(), [("source", 1)]);
 }
 
 /// An `a=crypto` line, whose key is all of this digit.
@@ -39,7 +128,11 @@ impl Peer {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
         socket.set_read_timeout(Some(Duration::from_secs(5))).expect("it can wait");
         let negotiated = negotiated(socket.local_addr().expect("it is bound").port(), lines);
-        let line = RtpLine::new(RtpWire { sockets, negotiated }, media::codec::Codec::Pcmu, CallPorts::new(CallId::generate()));
+        let line = RtpLine::new(
+            RtpWire { sockets, negotiated, identity: Identity::generate() },
+            media::codec::Codec::Pcmu,
+            CallPorts::new(CallId::generate()),
+        );
         Self { socket, line }
     }
 
@@ -105,7 +198,7 @@ fn reports_over_a_shared_port_follow_the_media_and_the_last_says_bye() {
     let mut sender = RtpSender::new(PayloadTypes::of(media::codec::Codec::Pcmu), &mut rand::rng());
     let target = peer.line.rtp.local_addr().expect("it is bound");
     peer.socket.send_to(sender.next_audio(&[0xFF; FRAME_SAMPLES], FRAME_SAMPLES as u32), target).expect("loopback takes it");
-    peer.line.receive(0);
+    assert_eq!(peer.line.receive(0, true), None);
     let stream = RtpPacket::parse(peer.sent()).expect("it is RTP").ssrc;
     peer.line.finish();
     let report = Report::parse(&peer.read()).expect("it is RTCP");
