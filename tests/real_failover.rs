@@ -46,7 +46,8 @@ fn place(server: &Server) -> String {
 
 /// Where the INVITEs of a call went, as its record shows them once it is over.
 fn invites(server: &Server, id: &str) -> Vec<String> {
-    wait_for(Duration::from_secs(10), "the messages of the call", || {
+    // They are written when nobody who was asked can answer any more: 32 s after the last was given up.
+    wait_for(Duration::from_secs(45), "the messages of the call", || {
         let (status, ladder) = ask(server, "GET", &format!("/api/v1/calls/{id}/sip"), &Value::Null);
         let messages = ladder["data"].as_array().filter(|_| status == 200)?;
         let invites = messages.iter().filter(|message| message["summary"].as_str().unwrap().starts_with("INVITE "));

@@ -72,7 +72,7 @@ impl Secret {
 fn nothing_is_sent_or_taken_before_the_handshake_and_then_by_its_keys() {
     let own = Identity::generate();
     let mut peer = Secret::new(28_222, "", &own, &own);
-    assert_eq!(peer.line.send(&[0xFF; FRAME_SAMPLES]), 0, "there is no key");
+    assert_eq!(peer.line.send(Some(&[0xFF; FRAME_SAMPLES])), 0, "there is no key");
     peer.line.finish();
     let mut sender = RtpSender::new(PayloadTypes::of(media::codec::Codec::Pcmu), &mut rand::rng());
     let target = peer.line.rtp.local_addr().expect("it is bound");
@@ -80,7 +80,7 @@ fn nothing_is_sent_or_taken_before_the_handshake_and_then_by_its_keys() {
     peer.socket.send_to(&plain, target).expect("loopback takes it");
     assert_eq!(peer.shake(), None);
     let media::dtls::State::Connected(keys) = peer.session.state().clone() else { panic!("{:?}", peer.session) };
-    assert_eq!(peer.line.send(&[0xFF; FRAME_SAMPLES]), 1);
+    assert_eq!(peer.line.send(Some(&[0xFF; FRAME_SAMPLES])), 1);
     let mut room = [0; 1_500];
     let (length, _) = peer.socket.recv_from(&mut room).expect("the first packet comes");
     let packet = Opener::new(keys.remote).open(&Bytes::copy_from_slice(&room[..length])).expect("it is sealed with the key");
@@ -98,7 +98,7 @@ fn nothing_is_sent_or_taken_before_the_handshake_and_then_by_its_keys() {
 fn another_certificate_is_the_end_of_it() {
     let mut peer = Secret::new(28_226, "", &Identity::generate(), &Identity::generate());
     assert_eq!(peer.shake(), Some(Failure::Fingerprint));
-    assert_eq!(peer.line.send(&[0xFF; FRAME_SAMPLES]), 0);
+    assert_eq!(peer.line.send(Some(&[0xFF; FRAME_SAMPLES])), 0);
 }
 
 #[test]
