@@ -24,7 +24,7 @@ fn a_cap_refuses_new_calls_ends_the_one_that_is_up_and_survives_a_restart() {
     let callee = Callee::start("callee_talks");
     let toml = format!(
         "[rtp]\ntimeout_s = 120\n[spend]\nhour_max_micros = 30\n[spend.prices]\n\"+49\" = 20\n\"+4930\" = 16\n\
-         [[trunks]]\nname = \"carrier\"\nallowed_prefixes = [\"+\"]\n[[trunks.targets]]\nuri = \"sip:{}\"\n",
+         [[trunks]]\nname = \"carrier\"\noptions_interval_s = 0\nallowed_prefixes = [\"+\"]\n[[trunks.targets]]\nuri = \"sip:{}\"\n",
         callee.address
     );
     let mut server = Server::start_with(&toml, &[("OFFHOOK_API_KEY", KEY)]);

@@ -294,7 +294,7 @@ fn dead_network_ends_in_timer_b() {
     pair.call();
     pair.run();
     pair.assert_over(1);
-    assert_eq!(pair.text(Side::Caller), "TimedOut Terminated");
+    assert_eq!(pair.text(Side::Caller), "AttemptFailed TimedOut Terminated");
     assert_eq!(pair.now - pair.start, Duration::from_secs(32));
 }
 
