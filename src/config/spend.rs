@@ -21,10 +21,10 @@ pub(super) fn read_spend(mut section: Section<'_>) -> SpendConfig {
     let spend = SpendConfig { prices, hour_max, day_max, at_cap };
     match spend.is_capped() {
         true if spend.prices.is_empty() => {
-            section.refuse("prices", "must have the price of a minute (\"+49\" = 12000), or nobody can be called")
+            section.refuse("prices", "must have the price of a minute (\"+49\" = 12000), or nobody can be called");
         }
         false if !spend.prices.is_empty() => {
-            section.refuse("day_max_micros", "must be set, or hour_max_micros: prices alone cap nothing")
+            section.refuse("day_max_micros", "must be set, or hour_max_micros: prices alone cap nothing");
         }
         _ => {}
     }

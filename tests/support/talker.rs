@@ -100,7 +100,7 @@ impl Talker {
     pub fn wait_hears(&self, tones: &[u64], silent: &[u64]) {
         let loud = |hertz: &u64| self.hears(*hertz, 20) > LOUD / 2.0;
         let deadline = Instant::now() + Duration::from_secs(20);
-        while !(tones.iter().all(loud) && !silent.iter().any(loud)) {
+        while !tones.iter().all(loud) || silent.iter().any(loud) {
             let levels: Vec<f64> = tones.iter().chain(silent).map(|hertz| self.hears(*hertz, 20)).collect();
             assert!(Instant::now() < deadline, "{} does not hear {tones:?} without {silent:?}: {levels:?}", self.name);
             std::thread::sleep(Duration::from_millis(20));

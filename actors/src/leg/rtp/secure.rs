@@ -84,7 +84,7 @@ impl Secure {
         match (&mut self.ice, &agreed.ice) {
             (Some(ice), Some(agreed)) => ice.renegotiate(credentials(&agreed.local), Some(agreed.remote.ufrag.clone())),
             (ice, agreed) => {
-                *ice = agreed.as_ref().map(|ice| IceLite::new(credentials(&ice.local), Some(ice.remote.ufrag.clone())))
+                *ice = agreed.as_ref().map(|ice| IceLite::new(credentials(&ice.local), Some(ice.remote.ufrag.clone())));
             }
         }
         self.remote = negotiated.remote_rtp;
