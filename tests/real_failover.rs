@@ -46,8 +46,7 @@ fn place(server: &Server) -> String {
 
 /// Where the INVITEs of a call went, as its record shows them once it is over.
 fn invites(server: &Server, id: &str) -> Vec<String> {
-    // They are written when nobody who was asked can answer any more: 32 s after the last was given up.
-    wait_for(Duration::from_secs(45), "the messages of the call", || {
+    wait_for(Duration::from_secs(10), "the messages of the call", || {
         let (status, ladder) = ask(server, "GET", &format!("/api/v1/calls/{id}/sip"), &Value::Null);
         let messages = ladder["data"].as_array().filter(|_| status == 200)?;
         let invites = messages.iter().filter(|message| message["summary"].as_str().unwrap().starts_with("INVITE "));
@@ -212,5 +211,5 @@ fn a_password_is_asked_for_of_an_invite_and_of_its_prack() {
     assert_eq!(status, 202);
     callee.went_well(&server.log());
     assert_eq!(server.ended_calls(1)[0].call.cause, Some(HangupCause::OperatorHangup));
-    assert_eq!(server.metric("offhook_sip_requests_total", "method=\"PRACK\",direction=\"sent\""), 2.0);
+    server.wait_metric("offhook_sip_requests_total", "method=\"PRACK\",direction=\"sent\"", 2.0);
 }

@@ -367,7 +367,7 @@ impl SipEndpoint {
         if let Some(credentials) = credentials {
             self.endpoint.authorize(&dialog, *credentials);
         }
-        self.watch.claim(&dialog.call_id);
+        self.watch.begin(now, &dialog.call_id);
         self.owners.insert(dialog.clone(), Owner::Call(call.clone()));
         if call.send(CallMsg::Dialing(dialog.clone())).is_err() {
             self.endpoint.hang_up(now, &dialog, Some(reason_of(HangupCause::Crashed)));

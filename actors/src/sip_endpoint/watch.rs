@@ -50,6 +50,12 @@ struct Seen {
     left_out: u32,
 }
 
+impl Seen {
+    fn new(now: Instant, began: SystemTime) -> Self {
+        Self { began, latest: now, claimed: false, ended: false, steps: Vec::with_capacity(8), left_out: 0 }
+    }
+}
+
 struct Hep {
     socket: UdpSocket,
     collector: HepCollector,
@@ -95,14 +101,7 @@ impl Watch {
         if full && !self.calls.contains_key(id) {
             return left_out();
         }
-        let seen = self.calls.entry(id.into()).or_insert_with(|| Seen {
-            began: step.at,
-            latest: now,
-            claimed: false,
-            ended: false,
-            steps: Vec::with_capacity(8),
-            left_out: 0,
-        });
+        let seen = self.calls.entry(id.into()).or_insert_with(|| Seen::new(now, step.at));
         seen.latest = now;
         if full || seen.steps.len() >= STEPS_MAX {
             seen.left_out += 1;
@@ -112,7 +111,15 @@ impl Watch {
         seen.steps.push(step);
     }
 
-    /// A call begins with this Call-ID.
+    /// A call of ours begins with this Call-ID: before its INVITE is out.
+    pub(super) fn begin(&mut self, now: Instant, id: &str) {
+        if self.keeps && self.bytes < BYTES_MAX {
+            let seen = self.calls.entry(id.into()).or_insert_with(|| Seen::new(now, SystemTime::now()));
+            seen.claimed = true;
+        }
+    }
+
+    /// What came with this Call-ID is a call.
     pub(super) fn claim(&mut self, id: &str) {
         if let Some(seen) = self.calls.get_mut(id) {
             seen.claimed = true;
@@ -143,7 +150,7 @@ impl Watch {
         };
         for (id, seen) in self.calls.extract_if(|_, seen| over(seen)) {
             self.bytes -= seen.steps.iter().map(|step| step.message.len()).sum::<usize>();
-            if seen.claimed {
+            if seen.claimed && !seen.steps.is_empty() {
                 self.store.tell(StoreMsg::Write(StoreWrite::SipSeen(Arc::new(ladder(&id, seen)))));
             }
         }
@@ -199,7 +206,7 @@ mod tests {
         Flow { transport: Transport::Udp, local, remote }
     }
 
-    /// Messages of `id method`, and `claim id`, `end id`, `after seconds`, one a line; then which calls are kept, with their messages.
+    /// Messages of `id method`, and `begin id`, `claim id`, `end id`, `after seconds`, one a line; then which calls are kept, with their messages.
     fn check(script: &str, expected: &str) {
         let config = WatchConfig { ladders: true, hep: None };
         let mut watch = Watch::new(&config, Port::default()).expect("as written above");
@@ -207,6 +214,7 @@ mod tests {
         for line in script.lines().map(str::trim) {
             let (word, rest) = line.split_once(' ').expect("as written above");
             match word {
+                "begin" => watch.begin(now, rest),
                 "claim" => watch.claim(rest),
                 "end" => watch.end(now, rest),
                 "after" => {
@@ -229,6 +237,13 @@ mod tests {
         check("a INVITE\nclaim a\na ACK\nafter 100", "a 2+0");
         check("a INVITE\nclaim a\na BYE\nend a\na BYE\nafter 1", "a 3+0");
         check("a INVITE\nclaim a\na BYE\nend a\nafter 2", "");
+    }
+
+    #[test]
+    fn a_call_of_ours_is_one_before_its_invite_is_out() {
+        check("begin a\na INVITE\nafter 100", "a 1+0");
+        check("begin a\na INVITE\na BYE\nend a\nafter 2", "");
+        check("begin a\nend a\nafter 2", "");
     }
 
     #[test]
