@@ -48,14 +48,15 @@ fn a_browser_s_library_talks_over_ice_and_dtls() {
     let answer = seen["answer"].as_str().unwrap();
     assert!(answer.contains("a=ice-lite\r\n") && answer.contains("a=setup:passive\r\n"), "{answer}");
     assert_eq!((&seen["connection"], &seen["ended_by"]), (&"connected".into(), &"caller".into()), "{seen}");
-    // Nine seconds of packets of 20 ms, less the handshake; the greeting alone is about three seconds.
-    assert!(seen["received"].as_u64() > Some(350) && seen["loud"].as_u64() > Some(75), "{seen}");
+    // Nine seconds of packets of 20 ms, less the handshake; two seconds of the greeting are voice, and its beginning may go by before there
+    // are keys.
+    assert!(seen["received"].as_u64() > Some(350) && seen["loud"].as_u64() > Some(50), "{seen}");
     let record = ended(&server);
     assert_eq!(record.cause, Some(HangupCause::CallerHangup));
     let [caller, agent] = recorded(&server, &record);
     let said = stereo::read_mono(&speech());
     assert!(
-        caller.voiced_seconds() > 4.0 && agent.voiced_seconds() > 2.0,
+        caller.voiced_seconds() > 4.0 && agent.voiced_seconds() > 1.0,
         "{} {}",
         caller.voiced_seconds(),
         agent.voiced_seconds()
@@ -93,7 +94,7 @@ fn openssl_shakes_hands_with_an_rsa_certificate_and_without_ice() {
 
 /// A softphone calls us with keys by handshake, and both hear each other.
 fn softphone(server: &Server, account: &str) {
-    let modules = "module dtls_srtp.so\nmodule ice.so\n";
+    let modules = "module dtls_srtp.so\nmodule ice.so\nrtcp_mux yes\n";
     let phone = Softphone::call(&format!("sip:demo@{}", server.sip), "PCMU", account, modules);
     let record = ended(server);
     assert_eq!(record.cause, Some(HangupCause::CallerHangup), "{record:?}\n{}", phone.log());
@@ -109,10 +110,10 @@ fn softphone(server: &Server, account: &str) {
 
 #[test]
 fn a_softphone_talks_over_dtls() {
-    softphone(&Server::start("[rtp]\nsrtp = \"dtls\"\n"), ";mediaenc=dtls_srtp;rtcp_mux=yes");
+    softphone(&Server::start("[rtp]\nsrtp = \"dtls\"\n"), ";mediaenc=dtls_srtp");
 }
 
 #[test]
 fn a_softphone_talks_over_ice_and_dtls() {
-    softphone(&Server::start("[rtp]\nsrtp = \"dtls\"\n"), ";mediaenc=dtls_srtp;rtcp_mux=yes;medianat=ice");
+    softphone(&Server::start("[rtp]\nsrtp = \"dtls\"\n"), ";mediaenc=dtls_srtp;medianat=ice");
 }
