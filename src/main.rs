@@ -47,7 +47,12 @@ fn main() -> ExitCode {
         Command::ReadPdf => knowledge::read_pdf(),
         Command::Trunk(command) => configured(file, |config| run(trunk::run(&command, config))),
         Command::User(command) => configured(file, |config| run(people::user(&command, config))),
-        Command::Serve => configured(file, |config| run(async { wire::start(config).await?.run(config, file).await })),
+        Command::Serve => configured(file, |config| {
+            run(async {
+                let signals = wire::Signals::listen()?;
+                wire::start(config).await?.run(config, file, signals).await
+            })
+        }),
     };
     done.unwrap_or_else(|error| {
         eprintln!("{error:#}");

@@ -10,13 +10,13 @@ pub mod node;
 pub mod people;
 mod reload;
 mod services;
+mod signals;
 mod tools;
 
 use std::fs::{File, TryLockError};
-use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,11 +31,11 @@ use platform::analysis::Runner;
 use platform::people::People;
 use store::Store;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use self::reload::{Reload, Running};
+pub use self::signals::Signals;
 use crate::config::{Config, bind_problem};
 use crate::gate::Gate;
 use crate::telemetry::{self, Process, Traces};
@@ -136,7 +136,8 @@ impl Server {
     }
 
     /// Serves until SIGTERM or Ctrl-C, then drains; a second signal ends it at once. SIGHUP reads `file` again.
-    pub async fn run(self, config: &Config, file: Option<&Path>) -> anyhow::Result<ExitCode> {
+    pub async fn run(self, config: &Config, file: Option<&Path>, signals: Signals) -> anyhow::Result<ExitCode> {
+        let signals = signals.obey(self.node.clone(), Arc::clone(&self.reload), file.map(Path::to_owned));
         println!("offhook is ready");
         for (key, address) in config.sip.sockets() {
             let spoken = if key == "listen" { "UDP and TCP" } else { "TLS" };
@@ -147,11 +148,8 @@ impl Server {
         if let Some(line) = people::first_owner(&self.people).await? {
             println!("{line}");
         }
-        let reloads = tokio::spawn(reload_on_signal(Arc::clone(&self.reload), file.map(Path::to_owned)));
-        let signals = tokio::spawn(drain_on_signal(self.node.clone()));
         let drained = self.ended().await;
         signals.abort();
-        reloads.abort();
         Ok(if drained { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
@@ -208,29 +206,4 @@ fn keep_up(metrics: PrometheusHandle, gate: Arc<Gate>, breakers: cascade::Breake
             metrics.run_upkeep();
         }
     });
-}
-
-async fn reload_on_signal(reload: Arc<Reload>, file: Option<PathBuf>) -> std::io::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    while hangup.recv().await.is_some() {
-        reload.run(file.clone()).await;
-    }
-    Ok(())
-}
-
-async fn drain_on_signal(node: NodeHandle) -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    for times in 0.. {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        if times > 0 {
-            tracing::warn!("told twice to stop: calls are cut off");
-            std::process::exit(1);
-        }
-        node.drain();
-    }
-    Err(ErrorKind::Interrupted.into())
 }
