@@ -46,29 +46,22 @@ impl Reload {
     /// Reads the file and the certificate of SIP again. A file with a mistake changes nothing.
     pub(super) async fn run(&self, file: Option<PathBuf>) {
         self.node.reload_certificate();
+        // Before the file is read: of two reloads the later one reads later.
+        let mut running = self.running.lock().await;
         match Config::load(file.as_deref(), &crate::environment()) {
-            Ok(config) => self.put(&config, file.as_deref()).await,
-            Err(problems) => {
-                outcome("refused");
-                for problem in problems.to_string().lines() {
-                    tracing::error!(problem, "the configuration stays as it was");
-                }
-            }
+            Ok(config) => self.put(&mut running, &config, file.as_deref()),
+            Err(problems) => refuse(&problems.to_string()),
         }
     }
 
-    async fn put(&self, config: &Config, file: Option<&Path>) {
-        let mut running = self.running.lock().await;
+    fn put(&self, running: &mut Running, config: &Config, file: Option<&Path>) {
         let tools = running.tools.changed(config);
         let directory = match node::directory(config, &tools, &self.breakers) {
             Ok(directory) => directory,
-            Err(error) => {
-                outcome("refused");
-                tracing::error!(problem = format!("{error:#}"), "the configuration stays as it was");
-                return;
-            }
+            Err(error) => return refuse(&format!("{error:#}")),
         };
-        let changes = Changes::between(&running.lines, &config.effective());
+        let now = config.effective();
+        let changes = Changes::between(&running.lines, &now);
         telemetry::preset(&assistants::providers(config));
         self.knowledge.set_profiles(knowledge::profiles(config));
         self.analyst.set_plans(analysis::plans(config, &self.clients.http));
@@ -76,13 +69,21 @@ impl Reload {
         running.tools = tools;
         let waits = |line: &String| !taken_over(section(line));
         let kept = running.lines.iter().filter(|line| waits(line)).cloned();
-        running.lines = kept.chain(config.effective().into_iter().filter(|line| !waits(line))).collect();
+        running.lines = kept.chain(now.into_iter().filter(|line| !waits(line))).collect();
         outcome("taken");
         let file = file.map(|file| file.display().to_string()).unwrap_or_default();
         tracing::info!(file, changed = changes.taken_over.join(", "), "the configuration was read again");
         if !changes.restart.is_empty() {
             tracing::warn!(sections = changes.restart.join(", "), "changed, and take effect at the next start only");
         }
+    }
+}
+
+/// Tells each mistake, a line of `problems` each.
+fn refuse(problems: &str) {
+    outcome("refused");
+    for problem in problems.lines() {
+        tracing::error!(problem, "the configuration stays as it was");
     }
 }
 

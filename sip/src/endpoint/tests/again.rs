@@ -2,23 +2,15 @@
 
 use super::*;
 
-fn config() -> EndpointConfig {
-    let local = flow(Transport::Udp).local;
-    let listener = Listener { transport: Transport::Udp, local, host: local.ip().into() };
-    EndpointConfig { listeners: vec![listener], ..EndpointConfig::default() }
-}
-
 /// With a socket, so that Contacts can be called.
 fn check(script: &str, expected: &str) -> Bench {
-    let mut bench = Bench::new(config(), Transport::Udp);
+    let mut bench = Bench::new(with_a_socket(), Transport::Udp);
     assert_eq!(bench.run(script), expected, "script {script:?}");
     bench
 }
 
 fn check_ends(script: &str, expected: &str) {
-    let mut bench = check(script, expected);
-    bench.pass(Duration::from_secs(300));
-    assert!(bench.endpoint.is_idle(), "left after {script:?}: {:?}", bench.endpoint);
+    check(script, expected).leaves_nothing(script);
 }
 
 #[test]
@@ -76,7 +68,7 @@ fn redirections_end() {
 
 #[test]
 fn redirections_are_reported_unless_wanted() {
-    let mut bench = Bench::new(config(), Transport::Udp);
+    let mut bench = Bench::new(with_a_socket(), Transport::Udp);
     bench.run("invite");
     let response = bench.peer_response("302", "contact=<sip:a@203.0.113.2>");
     bench.receive(&response);

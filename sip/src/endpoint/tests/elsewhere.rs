@@ -61,9 +61,7 @@ pub(super) fn shown(attempt: &Attempt) -> String {
 }
 
 fn bench() -> Bench {
-    let local = flow(Udp).local;
-    let listener = Listener { transport: Udp, local, host: local.ip().into() };
-    let mut bench = Bench::new(EndpointConfig { listeners: vec![listener], ..EndpointConfig::default() }, Udp);
+    let mut bench = Bench::new(with_a_socket(), Udp);
     bench.tells_attempts = true;
     bench
 }
@@ -76,9 +74,7 @@ fn check(script: &str, expected: &str) -> Bench {
 
 /// The same, and nothing may be left behind.
 fn check_ends(script: &str, expected: &str) {
-    let mut bench = check(script, expected);
-    bench.pass(Duration::from_secs(300));
-    assert!(bench.endpoint.is_idle(), "left after {script:?}: {:?}", bench.endpoint);
+    check(script, expected).leaves_nothing(script);
 }
 
 const SILENCE: &str = "500:INVITE 1500:INVITE 3500:INVITE 4000:INVITE 4000:Failed:0:silent";

@@ -187,6 +187,12 @@ impl Bench {
         true
     }
 
+    /// Five minutes after `script` nothing is left of it.
+    fn leaves_nothing(mut self, script: &str) {
+        self.pass(Duration::from_secs(300));
+        assert!(self.endpoint.is_idle(), "left after {script:?}: {:?}", self.endpoint);
+    }
+
     fn pass(&mut self, time: Duration) -> String {
         let start = self.now;
         let mut log = Vec::new();
@@ -358,6 +364,13 @@ fn outbound(flow: Flow) -> OutboundInvite {
     OutboundInvite { flow: Some(flow), sdp: Some("v=0\r\n".into()), ..OutboundInvite::new(to, from) }
 }
 
+/// With a UDP socket, so that other places can be called.
+fn with_a_socket() -> EndpointConfig {
+    let local = flow(Transport::Udp).local;
+    let listener = Listener { transport: Transport::Udp, local, host: local.ip().into() };
+    EndpointConfig { listeners: vec![listener], ..EndpointConfig::default() }
+}
+
 /// Over UDP. Afterwards five minutes go by: whatever was not told to stay must be gone.
 fn check(script: &str, expected: &str) -> Bench {
     check_on(Transport::Udp, script, expected)
@@ -371,7 +384,5 @@ fn check_on(transport: Transport, script: &str, expected: &str) -> Bench {
 
 /// The same, and nothing may be left behind.
 fn check_ends(script: &str, expected: &str) {
-    let mut bench = check(script, expected);
-    bench.pass(Duration::from_secs(300));
-    assert!(bench.endpoint.is_idle(), "left after {script:?}: {:?}", bench.endpoint);
+    check(script, expected).leaves_nothing(script);
 }
