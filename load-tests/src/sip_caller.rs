@@ -47,8 +47,8 @@ pub struct SipLoad {
     pub target: SocketAddr,
     /// How messages travel.
     pub transport: SipTransport,
-    /// What is offered, the best first; [`G711`] is what every telephone has.
-    pub codecs: Vec<Codec>,
+    /// What is offered, the best first, to one caller after the other; [`G711`] is what every telephone has.
+    pub offers: Vec<Vec<Codec>>,
     /// Whether audio is encrypted, with keys in the SDP; a server that does not agree fails the call.
     pub srtp: bool,
     /// User part that is called.
@@ -93,6 +93,7 @@ impl SipLoad {
         let one = self.plan.asked() == Some(1);
         ensure!(self.save_wav.is_none() || one, "save-wav is for one call");
         let most = CALLS_PER_SOCKET_MAX;
+        ensure!(!self.offers.is_empty(), "no codec to offer");
         ensure!((1..=most).contains(&self.calls_per_socket), "{} calls a socket are not 1 to {most}", self.calls_per_socket);
         let start = Instant::now();
         let monitor = Monitor::start(start, &self.plan, &self.watching)?;

@@ -195,7 +195,7 @@ async fn run_by(transport: SipTransport, phone: Phone, change: impl FnOnce(&mut 
     let mut load = SipLoad {
         target: far.address,
         transport,
-        codecs: G711.to_vec(),
+        offers: vec![G711.to_vec()],
         srtp: false,
         to: "demo".to_owned(),
         from: "caller".to_owned(),

@@ -200,7 +200,7 @@ impl Signalling {
         let place = self.ports.take().context("cannot open an RTP socket")?;
         let port = place.socket.local_addr()?.port();
         let local = LocalMedia {
-            codecs: self.load.codecs.clone(),
+            codecs: self.load.offers[(number % self.load.offers.len() as u64) as usize].clone(),
             srtp: if self.load.srtp { SrtpPolicy::Required } else { SrtpPolicy::Off },
             // Not from the run's seed: two runs must not share keys.
             keys: LocalKeys::new(|octets| rand::rng().fill(octets)),

@@ -47,9 +47,9 @@ pub struct Sip {
     /// How messages travel
     #[arg(long, default_value = "udp")]
     transport: TransportName,
-    /// The one codec that is offered; without it PCMU and PCMA are
-    #[arg(long)]
-    codec: Option<CodecName>,
+    /// The one codec that a caller offers; of several each caller takes the next. Without it PCMU and PCMA are offered
+    #[arg(long, value_delimiter = ',')]
+    codec: Vec<CodecName>,
     /// Encrypt audio: RTP/SAVP with keys in the SDP
     #[arg(long)]
     srtp: bool,
@@ -242,7 +242,11 @@ impl Sip {
                 TransportName::Tcp => SipTransport::Tcp,
                 TransportName::Udp => SipTransport::Udp,
             },
-            codecs: self.codec.map_or_else(|| G711.to_vec(), |name| vec![name.into()]),
+            offers: if self.codec.is_empty() {
+                vec![G711.to_vec()]
+            } else {
+                self.codec.iter().map(|&name| vec![name.into()]).collect()
+            },
             srtp: self.srtp,
             to: self.to,
             from: self.from,
