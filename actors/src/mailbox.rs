@@ -266,21 +266,42 @@ impl<M: Letter> Port<M> {
     }
 }
 
-/// Depth and losses of all mailboxes of one kind since the last flush.
+/// Depth and losses of all mailboxes of one kind.
 struct Tally {
+    /// The deepest since the last flush.
     depth: AtomicU32,
+    /// The deepest between the two flushes before.
+    depth_shown: AtomicU32,
+    /// Since the last flush.
     dropped: AtomicU64,
+    /// Until then.
+    dropped_before: AtomicU64,
 }
 
-static TALLIES: [Tally; ActorKind::ALL.len()] =
-    [const { Tally { depth: AtomicU32::new(0), dropped: AtomicU64::new(0) } }; ActorKind::ALL.len()];
+impl Tally {
+    const fn new() -> Self {
+        let (depth, depth_shown) = (AtomicU32::new(0), AtomicU32::new(0));
+        Self { depth, depth_shown, dropped: AtomicU64::new(0), dropped_before: AtomicU64::new(0) }
+    }
+}
+
+static TALLIES: [Tally; ActorKind::ALL.len()] = [const { Tally::new() }; ActorKind::ALL.len()];
+
+/// Of the mailboxes of a kind: the deepest in the last full second, and what was dropped since the process began.
+pub fn depth_and_dropped(kind: ActorKind) -> (u32, u64) {
+    let tally = &TALLIES[kind as usize];
+    (tally.depth_shown.load(Relaxed), tally.dropped_before.load(Relaxed) + tally.dropped.load(Relaxed))
+}
 
 /// Writes `offhook_mailbox_depth` (the deepest since the last call) and `offhook_mailbox_dropped_total`; the node calls it once a second.
 pub(crate) fn flush_metrics() {
     for kind in ActorKind::ALL {
         let tally = &TALLIES[kind as usize];
-        metrics::gauge!("offhook_mailbox_depth", "actor" => kind.name()).set(f64::from(tally.depth.swap(0, Relaxed)));
-        metrics::counter!("offhook_mailbox_dropped_total", "actor" => kind.name()).increment(tally.dropped.swap(0, Relaxed));
+        let (depth, dropped) = (tally.depth.swap(0, Relaxed), tally.dropped.swap(0, Relaxed));
+        tally.depth_shown.store(depth, Relaxed);
+        tally.dropped_before.fetch_add(dropped, Relaxed);
+        metrics::gauge!("offhook_mailbox_depth", "actor" => kind.name()).set(f64::from(depth));
+        metrics::counter!("offhook_mailbox_dropped_total", "actor" => kind.name()).increment(dropped);
     }
 }
 

@@ -74,6 +74,26 @@ vocabulary! {
 }
 
 vocabulary! {
+    /// What a row of the directory is; in the audit log too.
+    ResourceKind {
+        /// Who answers.
+        Assistant = "assistant",
+        /// A value that the organization keeps.
+        Configuration = "configuration",
+        /// Something that is on or off for the organization.
+        FeatureFlag = "feature_flag",
+        /// An MCP server.
+        McpServer = "mcp_server",
+        /// A number that is called.
+        PhoneNumber = "phone_number",
+        /// An HTTP tool.
+        Tool = "tool",
+        /// A carrier.
+        Trunk = "trunk",
+    }
+}
+
+vocabulary! {
     /// Who called whom.
     Direction {
         /// The peer called us.

@@ -34,7 +34,7 @@ pub use error::StoreError;
 pub use id::{CallId, DocumentId};
 pub use kind::{
     AnalysisState, CallStatus, Direction, DocumentOrigin, DocumentStatus, HangupCause, IdentityVerdict, IncidentKind, LegKind,
-    MemorySource, Outcome, RecordingFormat, RecordingState, Role, Sentiment, UnknownText, UserRole,
+    MemorySource, Outcome, RecordingFormat, RecordingState, ResourceKind, Role, Sentiment, UnknownText, UserRole,
 };
 pub use knowledge::{
     ChunkName, Claim, DEFAULT_ORGANIZATION, DOCUMENT_LIST_MAX, KnowledgeChunk, KnowledgeDocument, KnowledgeStore, LiveDocument,
@@ -45,8 +45,8 @@ pub use memory::{Caller, MEMORIES_MAX, MEMORY_BYTES_MAX, Memory, MemoryId, NewMe
 pub use open::Store;
 pub use people::{
     Act, ApiKeyId, ApiKeyRow, AuditEntry, AuditVerdict, Changed, Hidden, Login, LoginId, NewApiKey, NewLogin, NewOrganization,
-    NewUser, Organization, OrganizationChange, OrganizationId, Page, Refresh, SignInFailures, SigningKey, User, UserChange,
-    UserId,
+    NewUser, Organization, OrganizationChange, OrganizationId, Page, RESOURCES_MAX, Refresh, Resource, ResourceId,
+    ResourceVersion, ResourceWish, SignInFailures, SigningKey, User, UserChange, UserId, VERSIONS_KEPT,
 };
 pub use read::LIST_MAX;
 pub use record::{CallIdentity, CallRecord, Citation, Incident, LostCall, NewCall, Recording, Refused, ToolUse, Turn, Usage};

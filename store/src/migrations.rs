@@ -16,6 +16,7 @@ const VERSIONS: &[(i64, &str, &str)] = &[
     (10, "sip_ladders", include_str!("../migrations/0010_sip_ladders.sql")),
     (11, "spend", include_str!("../migrations/0011_spend.sql")),
     (12, "people", include_str!("../migrations/0012_people.sql")),
+    (13, "directory", include_str!("../migrations/0013_directory.sql")),
 ];
 
 /// What SQLite runs after the text of the same version.
@@ -26,6 +27,7 @@ const SQLITE: &[(i64, &str)] =
 const POSTGRES: &[(i64, &str)] = &[
     (2, include_str!("../migrations/0002_knowledge_postgres.sql")),
     (12, include_str!("../migrations/0012_people_postgres.sql")),
+    (13, include_str!("../migrations/0013_directory_postgres.sql")),
 ];
 
 /// All versions, ready to run.

@@ -312,8 +312,8 @@ fn bind_incident(incident: &Incident) -> Bound<'_> {
 fn bind_call(call: &NewCall) -> Bound<'_> {
     sqlx::query(
         "INSERT INTO calls (id, node, leg, direction, from_number, to_number, assistant, engine,
-           external_id, created_us)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
+           external_id, created_us, organization)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
     )
     .bind(call.id.to_string())
     .bind(text(&call.node))
@@ -325,6 +325,7 @@ fn bind_call(call: &NewCall) -> Bound<'_> {
     .bind(text(&call.engine))
     .bind(text(&call.external_id))
     .bind(call.created_at.micros())
+    .bind(call.organization.to_string())
 }
 
 fn bind_turn(turn: &Turn) -> Bound<'_> {

@@ -4,19 +4,28 @@
 //! [`access::Asked`], a body a [`body::Body`], a list [`lists`], a version [`versions`]; the rest is done around all of them.
 
 mod access;
+mod admin;
 mod api_keys;
+mod assistants;
 mod audit_log;
 mod body;
 mod call;
 mod call_actions;
 mod calls;
+mod configurations;
+mod feature_flags;
 mod ladder;
 mod limits;
 mod lists;
+mod mcp_servers;
 mod openapi;
 mod organizations;
+mod phone_numbers;
 mod repeats;
+mod resources;
 mod signing_in;
+mod tools;
+mod trunks;
 mod users;
 mod versions;
 
@@ -34,7 +43,7 @@ pub use limits::RequestLimits;
 pub use repeats::REPEATS_MAX;
 
 use crate::problem::Problem;
-use crate::{ApiConfig, CallGate};
+use crate::{ApiConfig, CallGate, NodeGate};
 use limits::Limits;
 use repeats::Repeats;
 
@@ -43,6 +52,7 @@ struct V1 {
     gate: Arc<dyn CallGate>,
     key: Option<ApiKey>,
     people: Option<People>,
+    node: Option<Arc<dyn NodeGate>>,
     repeats: Repeats,
     limits: Limits,
 }
@@ -56,7 +66,8 @@ impl V1 {
 /// All routes, and the document of them.
 pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
     let limits = Limits::new(config.requests);
-    let api = Arc::new(V1 { gate, key: config.key.clone(), people: config.people.clone(), repeats: Repeats::default(), limits });
+    let (key, people, node) = (config.key.clone(), config.people.clone(), config.node.clone());
+    let api = Arc::new(V1 { gate, key, people, node, repeats: Repeats::default(), limits });
     let (routes, document) = OpenApiRouter::with_openapi(openapi::document())
         .routes(routes!(signing_in::login))
         .routes(routes!(signing_in::refresh))
@@ -76,6 +87,7 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .routes(routes!(api_keys::show, api_keys::change, api_keys::delete))
         .routes(routes!(api_keys::rotate))
         .routes(routes!(audit_log::list))
+        .merge(directory())
         .routes(routes!(calls::place))
         .routes(routes!(calls::show))
         .routes(routes!(calls::act))
@@ -88,4 +100,31 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .route_layer(from_fn_with_state(Arc::clone(&api), access::check))
         .with_state(api);
     routes.merge(openapi::routes(&document))
+}
+
+/// What calls are answered by.
+fn directory() -> OpenApiRouter<Arc<V1>> {
+    OpenApiRouter::new()
+        .routes(routes!(assistants::list, assistants::create))
+        .routes(routes!(assistants::show, assistants::change, assistants::delete))
+        .routes(routes!(assistants::versions))
+        .routes(routes!(assistants::restore))
+        .routes(routes!(phone_numbers::list, phone_numbers::create))
+        .routes(routes!(phone_numbers::show, phone_numbers::change, phone_numbers::delete))
+        .routes(routes!(configurations::list, configurations::create))
+        .routes(routes!(configurations::show, configurations::change, configurations::delete))
+        .routes(routes!(feature_flags::list, feature_flags::create))
+        .routes(routes!(feature_flags::show, feature_flags::change, feature_flags::delete))
+        .routes(routes!(tools::list, tools::create))
+        .routes(routes!(tools::show, tools::change, tools::delete))
+        .routes(routes!(tools::test))
+        .routes(routes!(mcp_servers::list, mcp_servers::create))
+        .routes(routes!(mcp_servers::show, mcp_servers::change, mcp_servers::delete))
+        .routes(routes!(mcp_servers::tools))
+        .routes(routes!(trunks::list, trunks::create))
+        .routes(routes!(trunks::show, trunks::change, trunks::delete))
+        .routes(routes!(trunks::status))
+        .routes(routes!(admin::node))
+        .routes(routes!(admin::reload))
+        .routes(routes!(admin::drain))
 }

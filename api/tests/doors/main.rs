@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod directory;
 mod fake;
 mod http;
 mod people;

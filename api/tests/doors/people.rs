@@ -16,8 +16,8 @@ use crate::fake::*;
 const PASSWORD: &str = "correct horse battery staple";
 const NOBODY: &str = "019a0000-0000-7000-8000-000000000000";
 
-struct House {
-    people: People,
+pub struct House {
+    pub people: People,
     router: Router,
 }
 
@@ -26,16 +26,17 @@ impl House {
         let store = Store::open("sqlite::memory:").await.unwrap();
         let people = People::open(store, WallTime::now()).await.unwrap();
         let cors_origins = vec!["https://app.example".to_owned()];
-        let config = ApiConfig { people: Some(people.clone()), requests, cors_origins, ..ApiConfig::default() };
+        let node: Option<Arc<dyn NodeGate>> = Some(Arc::new(FakeNode::default()));
+        let config = ApiConfig { people: Some(people.clone()), node, requests, cors_origins, ..ApiConfig::default() };
         let router = router(config, Arc::new(FakeGate::default()));
         Self { people, router }
     }
 
-    async fn unlimited() -> Self {
+    pub async fn unlimited() -> Self {
         Self::new(RequestLimits { by_address: 0, by_actor: 0 }).await
     }
 
-    async fn organization(&self) -> OrganizationId {
+    pub async fn organization(&self) -> OrganizationId {
         let new =
             NewOrganization { name: "Acme".to_owned(), domain: String::new(), description: String::new(), plan: String::new() };
         self.people.store().create_organization(&new, &act()).await.unwrap().id
@@ -47,7 +48,7 @@ impl House {
         self.people.store().create_user(organization, &new, &act()).await.unwrap();
     }
 
-    async fn key(&self, organization: &OrganizationId, role: UserRole) -> String {
+    pub async fn key(&self, organization: &OrganizationId, role: UserRole) -> String {
         let wish = KeyWish { name: role.to_string(), role, scopes: Vec::new(), expires_at: None };
         self.people.make_key(organization, wish, &act()).await.unwrap().key.expose().to_owned()
     }
@@ -59,11 +60,11 @@ impl House {
         tokens
     }
 
-    async fn ask(&self, method: &str, path: &str, token: &str, body: Value) -> (u16, HeaderMap, Value) {
+    pub async fn ask(&self, method: &str, path: &str, token: &str, body: Value) -> (u16, HeaderMap, Value) {
         self.ask_with(method, path, &[("authorization", &format!("Bearer {token}"))], body).await
     }
 
-    async fn ask_with(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> (u16, HeaderMap, Value) {
+    pub async fn ask_with(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> (u16, HeaderMap, Value) {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers.iter().filter(|(_, value)| *value != "Bearer ") {
             request = request.header(*name, *value);
@@ -85,7 +86,7 @@ fn token(tokens: &Value) -> String {
 }
 
 /// What is wrong with which field, in a line.
-fn errors(answer: &Value) -> String {
+pub fn errors(answer: &Value) -> String {
     let errors = answer["errors"].as_array().cloned().unwrap_or_default();
     let errors =
         errors.iter().map(|error| format!("{}: {}", error["field"].as_str().unwrap(), error["reason"].as_str().unwrap()));
@@ -98,7 +99,7 @@ async fn every_route_asks_every_role_for_its_permission() {
     let (here, operator) = (house.organization().await, OrganizationId::operator());
     let mut walked = 0;
     for (method, path, access) in ROUTES {
-        let path = path.replace("{id}", NOBODY);
+        let path = path.replace("{id}", NOBODY).replace("{n}", "1");
         let (status, _, answer) = house.ask(method, &path, "", json!({})).await;
         assert_eq!(status == 401, *access != Access::Anybody, "nobody: {method} {path}: {answer}");
         for (organization, role) in

@@ -94,6 +94,7 @@ async fn ended_call(store: &Store, assistant: &str, from: &str, caller_turns: u3
     let id = CallId::generate();
     let call = NewCall {
         id,
+        organization: store::OrganizationId::operator(),
         node: "a".to_owned(),
         leg: LegKind::Sip,
         direction: Direction::Inbound,

@@ -46,6 +46,8 @@ ids! {
     ApiKeyId,
     /// Id of a login: of one device or program, from the password to the logout.
     LoginId,
+    /// Id of a row of the directory: an assistant, a number, a tool.
+    ResourceId,
 }
 
 /// Id of an organization: a UUIDv7, or `default` for the operator's own, which is always there.

@@ -5,6 +5,7 @@
 mod analyses;
 mod calls;
 mod cluster;
+mod directory;
 mod faults;
 mod knowledge;
 mod ladders;
@@ -81,6 +82,9 @@ cases! {
     people::codes_are_taken_once,
     people::failures_are_counted_and_forgotten,
     people::the_audit_log_cannot_be_changed_and_shows_if_it_was,
+    directory::a_row_is_made_changed_once_a_version_and_each_version_stays,
+    directory::old_versions_go_and_the_latest_stay,
+    directory::what_is_used_stays_and_a_number_is_one_organization_s,
 }
 
 /// Runs all cases, one after the other, and fails with the names of those that failed.

@@ -10,6 +10,7 @@ use super::*;
 fn call() -> CallRecord {
     let call = NewCall {
         id: CallId::generate(),
+        organization: store::OrganizationId::operator(),
         node: "a".to_owned(),
         leg: LegKind::Sip,
         direction: Direction::Inbound,
