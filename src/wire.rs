@@ -4,6 +4,7 @@ mod analysis;
 mod assistants;
 mod bots;
 mod cascade;
+mod events;
 mod identity;
 pub mod knowledge;
 pub mod node;
@@ -61,6 +62,7 @@ pub struct Server {
     analyses: Runner,
     traces: Option<Traces>,
     people: People,
+    telling: events::Telling,
     reload: Arc<Reload>,
     _lock: File,
 }
@@ -101,7 +103,8 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let analyses = Runner::start(Arc::clone(&analyst), config.node.name.clone());
     let gate = Arc::new(Gate { node: node.clone(), database: database.clone() });
     let people = people::open(&database).await?;
-    api::serve(http, api::router(node::api_config(config, people.clone())?, gate.clone()));
+    let telling = events::Telling::start(config, &database, &clients, &node).await?;
+    api::serve(http, api::router(node::api_config(config, people.clone(), &telling)?, gate.clone()));
     keep_up(metrics.clone(), Arc::clone(&gate), breakers.clone());
     let (runtime, shared) = (tokio::runtime::Handle::current(), Arc::clone(&node.shared));
     let render = move || {
@@ -118,7 +121,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let reading = knowledge.work().await?;
     let running = Mutex::new(Running { tools, lines: config.effective() });
     let reload = Arc::new(Reload { node: node.clone(), knowledge, analyst, clients, breakers, running });
-    Ok(Server { node, database, reading, end, analyses, traces, people, reload, _lock: lock })
+    Ok(Server { node, database, reading, end, analyses, traces, people, telling, reload, _lock: lock })
 }
 
 impl Server {
@@ -126,6 +129,7 @@ impl Server {
     pub async fn ended(self) -> bool {
         let drained = self.end.wait().await;
         self.analyses.stop().await;
+        self.telling.stop().await;
         // Wherever it is: the next start resumes.
         self.reading.abort();
         self.database.close().await;

@@ -18,7 +18,9 @@ mod v1;
 use std::sync::Arc;
 
 use axum::Router;
+use platform::events::Events;
 use platform::people::People;
+use platform::webhooks::Webhooks;
 
 pub use gate::{
     CallAction, CallGate, CallWish, IncomingTwilio, JoinPart, Parameters, PlaceRefusal, Readiness, RecordsAway, StreamIo,
@@ -40,6 +42,10 @@ pub struct ApiConfig {
     pub key: Option<ApiKey>,
     /// Who may sign in; `None`: nobody.
     pub people: Option<People>,
+    /// What happens; `None`: nobody can listen.
+    pub events: Option<Events>,
+    /// Who is told of it; `None`: nobody.
+    pub webhooks: Option<Webhooks>,
     /// How often who may ask.
     pub requests: RequestLimits,
     /// The pages of other origins that may use `/api`.

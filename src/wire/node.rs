@@ -16,6 +16,7 @@ use platform::people::People;
 
 use super::assistants;
 use super::cascade::Breakers;
+use super::events::Telling;
 use super::identity;
 use super::tools::Tools;
 use crate::config::{self, Config, Secret, SipTls};
@@ -121,7 +122,7 @@ pub(super) fn directory(config: &Config, tools: &Tools, breakers: &Breakers) -> 
 }
 
 /// The HTTP side's part of the file.
-pub(super) fn api_config(config: &Config, people: People) -> anyhow::Result<ApiConfig> {
+pub(super) fn api_config(config: &Config, people: People, telling: &Telling) -> anyhow::Result<ApiConfig> {
     let twilio = &config.twilio;
     let public_url = match &twilio.public_url {
         Some(url) => Some(PublicUrl::parse(url.as_str()).context("twilio.public_url")?),
@@ -135,7 +136,15 @@ pub(super) fn api_config(config: &Config, people: People) -> anyhow::Result<ApiC
     let security = &config.security;
     let requests = RequestLimits { by_address: security.requests_per_address, by_actor: security.requests_per_actor };
     let cors_origins = security.cors_origins.clone();
-    Ok(ApiConfig { twilio: TwilioConfig { public_url, signature }, key, people: Some(people), requests, cors_origins })
+    Ok(ApiConfig {
+        twilio: TwilioConfig { public_url, signature },
+        key,
+        people: Some(people),
+        events: Some(telling.events.clone()),
+        webhooks: Some(telling.webhooks.clone()),
+        requests,
+        cors_origins,
+    })
 }
 
 /// Whether calls are recorded, as the node takes it.

@@ -10,22 +10,29 @@ mod body;
 mod call;
 mod call_actions;
 mod calls;
+mod deliveries;
+mod events;
 mod ladder;
+mod leads;
 mod limits;
 mod lists;
+mod memories;
 mod openapi;
 mod organizations;
 mod repeats;
 mod signing_in;
 mod users;
 mod versions;
+mod webhooks;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
+use platform::events::Events;
 use platform::people::People;
+use platform::webhooks::Webhooks;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -43,6 +50,8 @@ struct V1 {
     gate: Arc<dyn CallGate>,
     key: Option<ApiKey>,
     people: Option<People>,
+    events: Option<Events>,
+    webhooks: Option<Webhooks>,
     repeats: Repeats,
     limits: Limits,
 }
@@ -51,12 +60,24 @@ impl V1 {
     fn people(&self) -> Result<&People, Problem> {
         self.people.as_ref().ok_or_else(|| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "nobody can sign in here"))
     }
+
+    fn webhooks(&self) -> Result<&Webhooks, Problem> {
+        self.webhooks.as_ref().ok_or_else(|| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "nobody is told of events here"))
+    }
 }
 
 /// All routes, and the document of them.
 pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
     let limits = Limits::new(config.requests);
-    let api = Arc::new(V1 { gate, key: config.key.clone(), people: config.people.clone(), repeats: Repeats::default(), limits });
+    let api = Arc::new(V1 {
+        gate,
+        key: config.key.clone(),
+        people: config.people.clone(),
+        events: config.events.clone(),
+        webhooks: config.webhooks.clone(),
+        repeats: Repeats::default(),
+        limits,
+    });
     let (routes, document) = OpenApiRouter::with_openapi(openapi::document())
         .routes(routes!(signing_in::login))
         .routes(routes!(signing_in::refresh))
@@ -76,6 +97,17 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .routes(routes!(api_keys::show, api_keys::change, api_keys::delete))
         .routes(routes!(api_keys::rotate))
         .routes(routes!(audit_log::list))
+        .routes(routes!(events::stream))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::show, webhooks::change, webhooks::delete))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::redeliver))
+        .routes(routes!(leads::list))
+        .routes(routes!(leads::show, leads::change))
+        .routes(routes!(memories::list))
+        .routes(routes!(memories::show, memories::change, memories::delete))
         .routes(routes!(calls::place))
         .routes(routes!(calls::show))
         .routes(routes!(calls::act))
