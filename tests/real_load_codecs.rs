@@ -15,7 +15,7 @@ fn call(server: &Server, arguments: &[&str]) -> (Value, String) {
 }
 
 fn server(srtp: &str) -> Server {
-    Server::start(&format!("[rtp]\nport_range = \"{}\"\nsrtp = \"{srtp}\"\n", rtp_range(20)))
+    Server::start(&format!("[node]\nmax_calls = 20\n[rtp]\nport_range = \"{}\"\nsrtp = \"{srtp}\"\n", rtp_range(20)))
 }
 
 #[test]
