@@ -9,8 +9,6 @@
 //! What the file names stays the file's: a row of the database that has the same number, trunk or tool is left out. An assistant of the
 //! database is called by its id, so that two organizations may have one of the same name.
 
-use std::collections::HashMap;
-
 use actors::config::TrunkConfig;
 use ai::secret::Secret as AiSecret;
 use ai::tools::http::HttpTool;
@@ -270,8 +268,6 @@ impl Config {
 
     fn read_number_row(&self, candidate: &Candidate<'_>, rows: &[Resource]) -> Result<NumberConfig, Problems> {
         let organization = candidate.organization;
-        let assistants: HashMap<&str, &OrganizationId> =
-            self.assistants.iter().map(|assistant| (assistant.name.as_str(), &assistant.organization)).collect();
         read(candidate.fields, Vec::new(), |mut row| {
             for key in ["number", "assistant_id"] {
                 if !row.has(key) {
@@ -281,8 +277,9 @@ impl Config {
             let number = row.value("number", String::new(), |given| phone_number(&given.text()?));
             let assistant = row.free_text("assistant_id", "");
             // One that is there and cannot be used answers nobody; the number is right all the same.
+            let usable = |other: &AssistantConfig| other.name == assistant && other.organization == *organization;
             let there = || row_of(rows, organization, ResourceKind::Assistant, &assistant).is_some();
-            if !assistant.is_empty() && assistants.get(assistant.as_str()) != Some(&organization) && !there() {
+            if !assistant.is_empty() && !self.assistants.iter().any(usable) && !there() {
                 row.refuse("assistant_id", "there is no such assistant");
             }
             let trunk_id = row.free_text("trunk_id", "");

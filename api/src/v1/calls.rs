@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use serde_json::json;
-use store::{CallId, CallRecord, PhoneNumber};
+use store::{CallId, CallRecord, PhoneNumber, ResourceId, ResourceKind};
 use utoipa::ToSchema;
 
 use super::V1;
@@ -54,12 +54,9 @@ pub(super) async fn place(
     Body(wish): Body<CallPlaceWish>,
 ) -> Result<Response, Response> {
     may_dial(&asked).map_err(Problem::into_response)?;
-    let wish = CallWish {
-        to: PhoneNumber::new(wish.to),
-        from: wish.from.map(PhoneNumber::new),
-        assistant: wish.assistant_id,
-        trunk: wish.trunk_id,
-    };
+    let trunk = trunk_named(&api, &asked, wish.trunk_id).await.map_err(Problem::into_response)?;
+    let wish =
+        CallWish { to: PhoneNumber::new(wish.to), from: wish.from.map(PhoneNumber::new), assistant: wish.assistant_id, trunk };
     let placed = tokio::time::timeout(GATE_TIME_MAX, api.gate.place_call(wish)).await;
     let id = placed.unwrap_or(Err(PlaceRefusal::Failed)).map_err(refused)?;
     let location = [(header::LOCATION, format!("/api/v1/calls/{id}"))];
@@ -118,12 +115,15 @@ pub(super) async fn act(
     Path(id): Path<String>,
     Body(wish): Body<CallActionWish>,
 ) -> Result<Response, Problem> {
-    let action = wish.read()?;
+    let mut action = wish.read()?;
     let id = known(&id)?;
     own(&api, &asked, id).await?;
-    match &action {
+    match &mut action {
         CallAction::Join(other, _) => drop(own(&api, &asked, *other).await?),
-        CallAction::Transfer(_) => may_dial(&asked)?,
+        CallAction::Transfer(wish) => {
+            may_dial(&asked)?;
+            wish.trunk = trunk_named(&api, &asked, wish.trunk.take()).await?;
+        }
         _ => {}
     }
     let told = tokio::time::timeout(GATE_TIME_MAX, api.gate.act(id, action)).await;
@@ -150,6 +150,14 @@ pub(super) fn known(id: &str) -> Result<CallId, Problem> {
 pub(super) async fn own(api: &V1, asked: &Asked, id: CallId) -> Result<CallRecord, Problem> {
     let record = find(api, id).await?;
     record.filter(|record| record.call.organization == asked.principal.organization).ok_or_else(nowhere)
+}
+
+/// What the node calls a trunk: the name of a row of the database; the file calls its own by their names already.
+async fn trunk_named(api: &V1, asked: &Asked, id: Option<String>) -> Result<Option<String>, Problem> {
+    let (Some(id), Some(people)) = (&id, &api.people) else { return Ok(id) };
+    let Ok(row) = id.parse::<ResourceId>() else { return Ok(Some(id.clone())) };
+    let row = people.store().resource(&asked.principal.organization, ResourceKind::Trunk, row).await?;
+    row.map(|row| Some(row.name)).ok_or_else(|| Problem::field("trunk_id", "there is no such trunk"))
 }
 
 /// Calls of ours go over trunks, which are the operator's, and cost the operator's money.

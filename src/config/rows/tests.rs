@@ -1,4 +1,6 @@
+//! Rows of the database beside a file: what is taken, what is refused, what is left out.
 #![allow(clippy::unwrap_used)]
+
 use serde_json::json;
 use store::WallTime;
 
@@ -59,7 +61,7 @@ fn a_row_is_checked_as_the_file_s_are() {
         &here,
         kind,
         json!({ "name": "", "frist_message": "x", "engine": { "kind": "x" }, "voice": { "settings": { "speed": 9 } }, "metadata": 1 }),
-        "metadata: is not an object; engine.kind: \"x\" is not one of auto, realtime, cascade, stream, offline; \
+        "metadata: is not an object; engine.kind: \"x\" is not one of auto, realtime, cascade, offline, stream; \
          voice.settings.speed: 9 is outside 0.25-4; name: must not be empty; frist_message: unknown key; did you mean first_message?",
     );
     desk.check(

@@ -184,6 +184,8 @@ async fn on_postgres(server: &str) {
         format!("{before}/{name}")
     };
     faults::a_cut_connection_is_made_again(fresh("cut").await).await;
+    // A superuser, as which operators begin.
+    assert!(store::Store::open(&fresh("free").await).await.unwrap().bypasses_row_security().await.unwrap());
     run_cases(CASES, &mut fresh).await;
     run_cases(PEOPLE, &mut fresh).await;
 }
