@@ -180,6 +180,7 @@ async fn on_postgres(server: &str) {
         format!("{before}/{name}")
     };
     faults::a_cut_connection_is_made_again(fresh("cut").await).await;
+    events::another_node_is_woken(fresh("woken").await).await;
     run_cases(CASES, &mut fresh).await;
     run_cases(PEOPLE, &mut fresh).await;
 }
