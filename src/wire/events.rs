@@ -12,14 +12,19 @@ use super::Clients;
 use crate::config::Config;
 
 /// How often the node is asked whether it drains; nobody waits for the news.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(200);
+
+/// How long an end of the node waits for its drain to be told.
+const STOP_MAX: Duration = Duration::from_secs(2);
 
 /// What tells of events.
 pub(super) struct Telling {
     pub(super) events: Events,
     pub(super) webhooks: Webhooks,
     runner: Runner,
-    tasks: [JoinHandle<()>; 2],
+    feed: JoinHandle<()>,
+    watch: JoinHandle<()>,
+    node: NodeHandle,
     store: Store,
     name: String,
 }
@@ -34,18 +39,22 @@ impl Telling {
             tracing::warn!("secrets of webhooks are in the database as they are: there is no master key to seal them with");
         }
         tell(&store, EventKind::NodeStarted, &name).await;
-        let tasks = [events.start(config.events.kept), tokio::spawn(watch(node.clone(), store.clone(), name.clone()))];
+        let feed = events.start(config.events.kept);
+        let watch = tokio::spawn(watch(node.clone(), store.clone(), name.clone()));
         let runner = webhooks.start(name.clone());
-        Ok(Self { events, webhooks, runner, tasks, store, name })
+        Ok(Self { events, webhooks, runner, feed, watch, node: node.clone(), store, name })
     }
 
     /// Tells that the node has stopped, and stops telling.
-    pub(super) async fn stop(self) {
+    pub(super) async fn stop(mut self) {
+        if self.node.shared.draining() {
+            // A drain without calls is over before it is seen.
+            let _told = tokio::time::timeout(STOP_MAX, &mut self.watch).await;
+        }
         tell(&self.store, EventKind::NodeStopped, &self.name).await;
         self.runner.stop().await;
-        for task in self.tasks {
-            task.abort();
-        }
+        self.watch.abort();
+        self.feed.abort();
     }
 }
 

@@ -23,7 +23,7 @@ pub use prune::EventsKept;
 pub(crate) use news::{News, Of};
 
 /// Where PostgreSQL tells all nodes that there is something new.
-const CHANNEL: &str = "offhook_events";
+const CHANNEL: &str = "events_of_offhook";
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]

@@ -394,3 +394,24 @@ pub async fn leads_and_memories_are_an_organizations_and_followed_up(url: String
     assert_eq!(store.delete_memory(&operator(), one.id, None, &act(4)).await.unwrap(), Changed::Done(()));
     assert_eq!(store.verify_audit(&operator()).await.unwrap(), AuditVerdict::Whole(3));
 }
+
+/// Of PostgreSQL: what one node writes wakes another one that follows, and nobody hears of what was not committed.
+pub async fn another_node_is_woken(url: String) {
+    let (here, there) = (Store::open(&url).await.unwrap(), Store::open(&url).await.unwrap());
+    let mut news = there.news();
+    let following = tokio::spawn({
+        let there = there.clone();
+        async move { there.follow_others().await }
+    });
+    // The look that it takes when it begins to listen.
+    tokio::time::timeout(Duration::from_secs(10), news.changed()).await.unwrap().unwrap();
+    let unknown = StoreWrite::CallAnswered { call: CallId::generate(), at: at(1) };
+    let (_, writes) = batch("a", 0);
+    here.write_batch(&[writes, vec![unknown]].concat()).await.unwrap_err();
+    let woken = tokio::time::timeout(Duration::from_millis(300), news.changed()).await;
+    assert!(woken.is_err(), "nothing was committed");
+    here.tell_of_node(EventKind::NodeStarted, "a", after(1)).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(10), news.changed()).await.unwrap().unwrap();
+    assert_eq!(kinds(&told(&there, &operator()).await), ["node.started"]);
+    following.abort();
+}

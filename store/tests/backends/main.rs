@@ -186,6 +186,7 @@ async fn on_postgres(server: &str) {
     faults::a_cut_connection_is_made_again(fresh("cut").await).await;
     // A superuser, as which operators begin.
     assert!(store::Store::open(&fresh("free").await).await.unwrap().bypasses_row_security().await.unwrap());
+    events::another_node_is_woken(fresh("woken").await).await;
     run_cases(CASES, &mut fresh).await;
     run_cases(PEOPLE, &mut fresh).await;
 }
