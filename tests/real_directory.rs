@@ -2,6 +2,7 @@
 //! the database. SIPp calls.
 #![allow(clippy::unwrap_used)]
 
+#[allow(dead_code)]
 #[path = "../store/tests/backends/cluster.rs"]
 mod cluster;
 #[path = "support/peer.rs"]
