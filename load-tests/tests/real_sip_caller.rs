@@ -227,7 +227,7 @@ async fn an_echo_is_measured_from_mouth_to_ear() {
 #[tokio::test]
 async fn an_echo_is_heard_in_every_codec() {
     for codec in [Codec::Pcma, Codec::G722, Codec::Opus] {
-        let report = run(Phone::Echoes, |load| load.codecs = vec![codec]).await;
+        let report = run(Phone::Echoes, |load| load.offers = vec![vec![codec]]).await;
         let measures = &report.measures;
         assert_eq!((report.answered, report.failed), (3, 0), "{codec:?}: {report}");
         // The mark is found after two coders.

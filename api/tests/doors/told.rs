@@ -13,6 +13,7 @@ async fn scored_call(house: &House) -> CallId {
     let (store, id, at) = (house.people.store(), CallId::generate(), WallTime::now());
     let call = NewCall {
         id,
+        organization: OrganizationId::operator(),
         node: "a".to_owned(),
         leg: LegKind::Sip,
         direction: Direction::Inbound,
