@@ -7,6 +7,7 @@ mod ambience;
 mod assistant;
 mod cascade;
 mod engine;
+mod events;
 mod front_door;
 mod identity;
 mod knowledge;
@@ -42,6 +43,7 @@ use toml::Table;
 pub use assistant::{AssistantConfig, DEMO, NumberConfig};
 pub use cascade::PartConfig;
 pub use engine::{EngineKind, MenuAction, OfflineMode};
+pub use events::{EventsConfig, WebhooksConfig};
 pub use identity::{IdentityConfig, IdentityPolicy};
 pub use knowledge::{DocumentPlace, KnowledgeConfig, KnowledgeStoreConfig};
 pub use media::{CodecsConfig, EagernessName, JitterConfig, TurnConfig, VadConfig};
@@ -86,6 +88,10 @@ pub struct Config {
     pub spend: SpendConfig,
     /// Who may use the API.
     pub security: SecurityConfig,
+    /// What happens, for those who listen.
+    pub events: EventsConfig,
+    /// What happens, for those who are told.
+    pub webhooks: WebhooksConfig,
     /// Whether callers' numbers are theirs, and how ours are signed.
     pub identity: IdentityConfig,
     /// The sockets of the calls' audio.
@@ -186,6 +192,8 @@ impl Config {
             trunks,
             spend: spend::read_spend(root.section("spend")),
             security: security::read_security(root.section("security"), key),
+            events: events::read_events(root.section("events")),
+            webhooks: events::read_webhooks(root.section("webhooks")),
             identity,
             rtp,
             jitter: media::read_jitter(root.section("jitter")),

@@ -4,6 +4,7 @@ mod analysis;
 mod assistants;
 mod bots;
 mod cascade;
+mod events;
 mod identity;
 pub mod knowledge;
 mod live;
@@ -67,6 +68,7 @@ pub struct Server {
     traces: Option<Traces>,
     people: People,
     live: Arc<Live>,
+    telling: events::Telling,
     _lock: File,
 }
 
@@ -115,7 +117,7 @@ pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Serve
         database: database.clone(),
         knowledge: knowledge.clone(),
         analyst,
-        clients,
+        clients: clients.clone(),
         breakers: breakers.clone(),
         environment,
         file: file.map(Path::to_owned),
@@ -124,7 +126,8 @@ pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Serve
         trunks_of_file: config.trunks.clone(),
         began: Instant::now(),
     });
-    api::serve(http, api::router(node::api_config(config, people.clone(), live.clone())?, gate.clone()));
+    let telling = events::Telling::start(config, &database, &clients, &node).await?;
+    api::serve(http, api::router(node::api_config(config, people.clone(), live.clone(), &telling)?, gate.clone()));
     keep_up(metrics.clone(), Arc::clone(&gate), breakers);
     let (runtime, shared) = (tokio::runtime::Handle::current(), Arc::clone(&node.shared));
     let render = move || {
@@ -140,7 +143,7 @@ pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Serve
     raise_file_limit(config.node.max_calls);
     let reading = knowledge.work().await?;
     let watching = tokio::spawn(Arc::clone(&live).watch());
-    Ok(Server { node, database, reading, watching, end, analyses, traces, people, live, _lock: lock })
+    Ok(Server { node, database, reading, watching, end, analyses, traces, people, telling, live, _lock: lock })
 }
 
 impl Server {
@@ -148,6 +151,7 @@ impl Server {
     pub async fn ended(self) -> bool {
         let drained = self.end.wait().await;
         self.analyses.stop().await;
+        self.telling.stop().await;
         // Wherever it is: the next start resumes.
         self.reading.abort();
         self.watching.abort();

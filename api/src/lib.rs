@@ -19,7 +19,9 @@ mod v1;
 use std::sync::Arc;
 
 use axum::Router;
+use platform::events::Events;
 use platform::people::People;
+use platform::webhooks::Webhooks;
 
 pub use gate::{
     CallAction, CallGate, CallWish, IncomingTwilio, JoinPart, Parameters, PlaceRefusal, Readiness, RecordsAway, StreamIo,
@@ -44,6 +46,10 @@ pub struct ApiConfig {
     pub people: Option<People>,
     /// What the node says of itself and its rows; `None`: there are none here.
     pub node: Option<Arc<dyn NodeGate>>,
+    /// What happens; `None`: nobody can listen.
+    pub events: Option<Events>,
+    /// Who is told of it; `None`: nobody.
+    pub webhooks: Option<Webhooks>,
     /// How often who may ask.
     pub requests: RequestLimits,
     /// The pages of other origins that may use `/api`.

@@ -3,6 +3,7 @@
 
 mod ambience;
 mod cascade;
+mod events;
 mod identity;
 mod phrases;
 mod security;

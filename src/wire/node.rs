@@ -17,6 +17,7 @@ use platform::people::People;
 
 use super::assistants;
 use super::cascade::Breakers;
+use super::events::Telling;
 use super::identity;
 use super::tools::Tools;
 use crate::config::{self, Config, Secret, SipTls};
@@ -123,7 +124,12 @@ pub(super) fn directory(config: &Config, tools: &Tools, breakers: &Breakers) -> 
 }
 
 /// The HTTP side's part of the file.
-pub(super) fn api_config(config: &Config, people: People, node: Arc<dyn NodeGate>) -> anyhow::Result<ApiConfig> {
+pub(super) fn api_config(
+    config: &Config,
+    people: People,
+    node: Arc<dyn NodeGate>,
+    telling: &Telling,
+) -> anyhow::Result<ApiConfig> {
     let twilio = &config.twilio;
     let public_url = match &twilio.public_url {
         Some(url) => Some(PublicUrl::parse(url.as_str()).context("twilio.public_url")?),
@@ -137,8 +143,16 @@ pub(super) fn api_config(config: &Config, people: People, node: Arc<dyn NodeGate
     let security = &config.security;
     let requests = RequestLimits { by_address: security.requests_per_address, by_actor: security.requests_per_actor };
     let cors_origins = security.cors_origins.clone();
-    let twilio = TwilioConfig { public_url, signature };
-    Ok(ApiConfig { twilio, key, people: Some(people), node: Some(node), requests, cors_origins })
+    Ok(ApiConfig {
+        twilio: TwilioConfig { public_url, signature },
+        key,
+        people: Some(people),
+        node: Some(node),
+        events: Some(telling.events.clone()),
+        webhooks: Some(telling.webhooks.clone()),
+        requests,
+        cors_origins,
+    })
 }
 
 /// Whether calls are recorded, as the node takes it.

@@ -4,16 +4,16 @@
 //! Every query names the organization whose rows it may see: here as an argument, on PostgreSQL as a setting of the transaction too,
 //! which row level security holds it to. Every change is noted in the organization's audit log, in the same transaction.
 
-mod audit;
+pub(crate) mod audit;
 mod failures;
-mod id;
+pub(crate) mod id;
 mod key;
 mod login;
 mod mfa;
 mod organization;
 mod resource;
 mod user;
-mod within;
+pub(crate) mod within;
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ use crate::WallTime;
 
 pub use audit::{AuditEntry, AuditVerdict};
 pub use failures::{SignInFailures, SigningKey};
-pub use id::{ApiKeyId, LoginId, OrganizationId, ResourceId, UserId};
+pub use id::{ApiKeyId, DeliveryId, LoginId, OrganizationId, ResourceId, UserId, WebhookId};
 pub use key::{ApiKeyRow, NewApiKey};
 pub use login::{Login, NewLogin, Refresh};
 pub use organization::{NewOrganization, Organization, OrganizationChange};

@@ -103,6 +103,23 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/admin/node", Access::May(Permission::ReadNode)),
     ("POST", "/api/v1/admin/reload", Access::May(Permission::ManageNode)),
     ("POST", "/api/v1/admin/drain", Access::May(Permission::ManageNode)),
+    ("GET", "/api/v1/events", Access::May(Permission::ReadEvents)),
+    ("GET", "/api/v1/webhooks", Access::May(Permission::ReadWebhooks)),
+    ("POST", "/api/v1/webhooks", Access::May(Permission::WriteWebhooks)),
+    ("GET", "/api/v1/webhooks/{id}", Access::May(Permission::ReadWebhooks)),
+    ("PATCH", "/api/v1/webhooks/{id}", Access::May(Permission::WriteWebhooks)),
+    ("DELETE", "/api/v1/webhooks/{id}", Access::May(Permission::WriteWebhooks)),
+    ("POST", "/api/v1/webhooks/{id}/rotate", Access::May(Permission::WriteWebhooks)),
+    ("POST", "/api/v1/webhooks/{id}/test", Access::May(Permission::WriteWebhooks)),
+    ("GET", "/api/v1/webhooks/{id}/deliveries", Access::May(Permission::ReadWebhooks)),
+    ("POST", "/api/v1/deliveries/{id}/redeliver", Access::May(Permission::WriteWebhooks)),
+    ("GET", "/api/v1/leads", Access::May(Permission::ReadLeads)),
+    ("GET", "/api/v1/leads/{id}", Access::May(Permission::ReadLeads)),
+    ("PATCH", "/api/v1/leads/{id}", Access::May(Permission::WriteLeads)),
+    ("GET", "/api/v1/memories", Access::May(Permission::ReadMemories)),
+    ("GET", "/api/v1/memories/{id}", Access::May(Permission::ReadMemories)),
+    ("PATCH", "/api/v1/memories/{id}", Access::May(Permission::WriteMemories)),
+    ("DELETE", "/api/v1/memories/{id}", Access::May(Permission::WriteMemories)),
     ("POST", "/api/v1/calls", Access::May(Permission::WriteCalls)),
     ("GET", "/api/v1/calls/{id}", Access::May(Permission::ReadCalls)),
     ("POST", "/api/v1/calls/{id}/actions", Access::May(Permission::WriteCalls)),
@@ -167,7 +184,8 @@ async fn admit(api: &V1, request: &Parts) -> Result<Option<Principal>, Problem> 
     }
 }
 
-async fn who(api: &V1, headers: &HeaderMap) -> Result<Principal, Problem> {
+/// Who shows this token or key.
+pub(super) async fn who(api: &V1, headers: &HeaderMap) -> Result<Principal, Problem> {
     let refused = |detail: &str| Problem::new(StatusCode::UNAUTHORIZED, detail);
     let given = given(headers);
     if let (Some(key), Some(given)) = (&api.key, given)

@@ -13,11 +13,15 @@ mod call;
 mod call_actions;
 mod calls;
 mod configurations;
+mod deliveries;
+mod events;
 mod feature_flags;
 mod ladder;
+mod leads;
 mod limits;
 mod lists;
 mod mcp_servers;
+mod memories;
 mod openapi;
 mod organizations;
 mod phone_numbers;
@@ -28,13 +32,16 @@ mod tools;
 mod trunks;
 mod users;
 mod versions;
+mod webhooks;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
+use platform::events::Events;
 use platform::people::People;
+use platform::webhooks::Webhooks;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -53,6 +60,8 @@ struct V1 {
     key: Option<ApiKey>,
     people: Option<People>,
     node: Option<Arc<dyn NodeGate>>,
+    events: Option<Events>,
+    webhooks: Option<Webhooks>,
     repeats: Repeats,
     limits: Limits,
 }
@@ -61,13 +70,25 @@ impl V1 {
     fn people(&self) -> Result<&People, Problem> {
         self.people.as_ref().ok_or_else(|| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "nobody can sign in here"))
     }
+
+    fn webhooks(&self) -> Result<&Webhooks, Problem> {
+        self.webhooks.as_ref().ok_or_else(|| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "nobody is told of events here"))
+    }
 }
 
 /// All routes, and the document of them.
 pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
     let limits = Limits::new(config.requests);
-    let (key, people, node) = (config.key.clone(), config.people.clone(), config.node.clone());
-    let api = Arc::new(V1 { gate, key, people, node, repeats: Repeats::default(), limits });
+    let api = Arc::new(V1 {
+        gate,
+        key: config.key.clone(),
+        people: config.people.clone(),
+        node: config.node.clone(),
+        events: config.events.clone(),
+        webhooks: config.webhooks.clone(),
+        repeats: Repeats::default(),
+        limits,
+    });
     let (routes, document) = OpenApiRouter::with_openapi(openapi::document())
         .routes(routes!(signing_in::login))
         .routes(routes!(signing_in::refresh))
@@ -88,6 +109,17 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .routes(routes!(api_keys::rotate))
         .routes(routes!(audit_log::list))
         .merge(directory())
+        .routes(routes!(events::stream))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::show, webhooks::change, webhooks::delete))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::redeliver))
+        .routes(routes!(leads::list))
+        .routes(routes!(leads::show, leads::change))
+        .routes(routes!(memories::list))
+        .routes(routes!(memories::show, memories::change, memories::delete))
         .routes(routes!(calls::place))
         .routes(routes!(calls::show))
         .routes(routes!(calls::act))

@@ -8,5 +8,6 @@ mod http;
 mod people;
 mod real_server;
 mod real_stream;
+mod told;
 mod v1;
 mod webhooks;

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use ai::net::guard::{Guard, Reach};
 use api::*;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
+use platform::events::{Events, ReaderLimits};
 use platform::people::{KeyWish, People, Permission};
+use platform::webhooks::Webhooks;
 use serde_json::{Value, json};
 use store::{Act, NewOrganization, NewUser, OrganizationId, Store, UserRole, WallTime};
 use tower::ServiceExt as _;
@@ -18,16 +21,19 @@ const NOBODY: &str = "019a0000-0000-7000-8000-000000000000";
 
 pub struct House {
     pub people: People,
-    router: Router,
+    pub router: Router,
 }
 
 impl House {
     async fn new(requests: RequestLimits) -> Self {
         let store = Store::open("sqlite::memory:").await.unwrap();
-        let people = People::open(store, WallTime::now()).await.unwrap();
+        let people = People::open(store.clone(), WallTime::now()).await.unwrap();
         let cors_origins = vec!["https://app.example".to_owned()];
         let node: Option<Arc<dyn NodeGate>> = Some(Arc::new(FakeNode::default()));
-        let config = ApiConfig { people: Some(people.clone()), node, requests, cors_origins, ..ApiConfig::default() };
+        let events = Some(Events::open(store.clone(), ReaderLimits::default()).await.unwrap());
+        let webhooks = Some(Webhooks::new(store, Guard::default(), Reach::Public));
+        let people_too = Some(people.clone());
+        let config = ApiConfig { people: people_too, node, events, webhooks, requests, cors_origins, ..ApiConfig::default() };
         let router = router(config, Arc::new(FakeGate::default()));
         Self { people, router }
     }
@@ -73,11 +79,15 @@ impl House {
         let request = request.header("content-type", "application/json").body(body).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        // A stream of events has no end.
+        if headers.get("content-type").is_some_and(|kind| kind == "text/event-stream") {
+            return (status, headers, Value::Null);
+        }
         (status, headers, serde_json::from_str(&text(response).await).unwrap_or_default())
     }
 }
 
-fn act() -> Act<'static> {
+pub fn act() -> Act<'static> {
     Act { actor: "node", address: "", at: WallTime::now() }
 }
 

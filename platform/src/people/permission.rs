@@ -89,6 +89,20 @@ permissions! {
     ManageNode = "node:manage", Owner, true;
     /// Reads the audit log.
     ReadAuditLog = "audit_log:read", Admin, false;
+    /// Listens to what happens.
+    ReadEvents = "events:read", Viewer, false;
+    /// Reads webhooks and what came of them, which never shows their secrets.
+    ReadWebhooks = "webhooks:read", Admin, false;
+    /// Makes, changes, tests and deletes webhooks, and has them told again.
+    WriteWebhooks = "webhooks:write", Admin, false;
+    /// Reads leads.
+    ReadLeads = "leads:read", Viewer, false;
+    /// Follows leads up.
+    WriteLeads = "leads:write", Agent, false;
+    /// Reads what is remembered of callers.
+    ReadMemories = "memories:read", Viewer, false;
+    /// Puts right and deletes what is remembered.
+    WriteMemories = "memories:write", Agent, false;
 }
 
 /// Who asks.

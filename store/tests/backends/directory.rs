@@ -94,7 +94,7 @@ pub async fn what_is_used_stays_and_a_number_is_one_organization_s(url: String) 
     let revision = store.directory_revision().await.unwrap();
     let off = OrganizationChange { is_active: Some(false), ..OrganizationChange::default() };
     store.change_organization(&here, None, &off, &act(5)).await.unwrap();
-    assert_eq!(store.inactive_organizations().await.unwrap(), [here.clone()]);
+    assert_eq!(store.inactive_organizations().await.unwrap(), std::slice::from_ref(&here));
     assert_eq!(store.delete_organization(&here, None, &act(6)).await.unwrap(), Changed::Done(()));
     assert_eq!((store.directory().await.unwrap().len(), store.directory_revision().await.unwrap()), (0, revision + 2));
 }
