@@ -95,7 +95,7 @@ pub enum LegMsg {
     Marked(String),
     /// By the wire's reader: the stream is over.
     Closed(LegClosed),
-    /// By the call: tell the AiSession what was cut, and stop.
+    /// By the call: tell the AiSession what was cut, and the JitterBuffer that it was all, and stop.
     Finish,
 }
 
@@ -193,6 +193,8 @@ struct Pause {
     for_caller: bool,
     /// The peer does not listen: it holds the call, and hears the rest when it is back.
     held: bool,
+    /// Others hear the agent, in a conference, whoever holds.
+    elsewhere: bool,
 }
 
 impl Worker for Leg {
@@ -288,6 +290,7 @@ impl Worker for Leg {
                 if let Line::Rtp(rtp) = &mut self.line {
                     rtp.finish();
                 }
+                self.ports.jitter.tell(JitterMsg::Finish);
                 self.flush();
                 me.stop();
             }
@@ -305,7 +308,7 @@ impl Leg {
             if rtp.keeps_packets() {
                 self.ports.jitter.tell(JitterMsg::Tick(tick));
             } else if (tick.number + self.stagger).is_multiple_of(TICKS_PER_FLUSH) {
-                self.ports.jitter.tell(JitterMsg::PassedOn(rtp.last_passed()));
+                rtp.tell_passed();
             }
         }
     }
@@ -317,9 +320,14 @@ impl Leg {
         }
         let now = Instant::now();
         self.lateness.record(now.saturating_duration_since(tick.due));
+        let place = self.ports.place.load();
+        let elsewhere = place.as_ref().is_some_and(|place| place.agent.is_some());
+        if elsewhere != self.pause.elsewhere {
+            self.pause(Pause { elsewhere, ..self.pause });
+        }
         let sent = self.sendout.next_frame(&mut self.frame);
         let alone = self.mix(sent);
-        match self.ports.place.load().as_ref() {
+        match place.as_ref() {
             Some(place) => self.send_in_conference(tick, sent, alone, place),
             None => self.send_own(tick, sent, alone),
         }
@@ -424,7 +432,7 @@ impl Leg {
 
     fn pause(&mut self, pause: Pause) {
         self.pause = pause;
-        if pause.for_caller || pause.held { self.sendout.pause() } else { self.sendout.resume() }
+        if pause.for_caller || (pause.held && !pause.elsewhere) { self.sendout.pause() } else { self.sendout.resume() }
     }
 
     fn handle_mark(&mut self, name: &str) {

@@ -43,7 +43,8 @@ pub struct ChosenTools {
 
 /// Reads both lists. `variable` looks up the environment.
 pub(super) fn read_tools(root: &mut Section<'_>, variable: &dyn Fn(&str) -> Option<Secret>) -> ToolsConfig {
-    let mut taken: Vec<String> = builtin::NAMES.into_iter().chain(SERVICES).chain([transfer::NAME]).map(str::to_owned).collect();
+    let mut taken: Vec<String> =
+        builtin::NAMES.into_iter().chain(SERVICES).chain([transfer::NAME, transfer::FINISH]).map(str::to_owned).collect();
     let mut tools = ToolsConfig { http: Vec::new(), mcp: Vec::new() };
     for (index, table) in root.tables("tools").unwrap_or_default().into_iter().enumerate() {
         let mut row = root.row("tools", index, table);
