@@ -87,6 +87,7 @@ impl AiSession {
     /// The caller is here again: how long somebody else was silent means nothing.
     pub(super) fn come_back(&mut self, now: Instant, occasion: Occasion, me: &Mailbox<AiMsg>) {
         self.manners.alive();
+        metrics::counter!("offhook_remarks_total", "occasion" => occasion.as_str()).increment(1);
         match self.held {
             Some(_) => self.hold(now, Held::Remark(occasion), me),
             None => self.remark(now, occasion),
