@@ -14,7 +14,7 @@ use ai::engine::Words;
 use ai::tools::transfer::Destination;
 use sip::replaces::Replaces;
 use sip::uri::Uri;
-use store::{CallId, HangupCause};
+use store::{CallId, HangupCause, OrganizationId};
 use tokio::sync::oneshot;
 
 use super::bridge::Invitation;
@@ -80,6 +80,8 @@ pub struct Partner {
     pub invitation: Invitation,
     /// The call that it is for.
     pub call: Mailbox<CallMsg>,
+    /// Whose that is.
+    pub organization: OrganizationId,
 }
 
 /// In the call of the caller: what is under way.
@@ -105,7 +107,14 @@ impl Call {
         }
         let agent = if self.ports.ai.is_there() { AgentPart::Talks } else { AgentPart::Away };
         let meanwhile = Attendance { party: Part::OnHold, agent, alone: WhenAlone::HangUp };
-        let wanted = PlaceFor { call: self.id, mailbox: me.clone(), room: self.room(), meanwhile, asked };
+        let wanted = PlaceFor {
+            call: self.id,
+            organization: self.organization.clone(),
+            mailbox: me.clone(),
+            room: self.room(),
+            meanwhile,
+            asked,
+        };
         if self.shared.calls.send(CallsMsg::PlaceFor(Box::new(wanted))).is_err() {
             return self.answer(asker, Err("the node takes no calls now".to_owned()));
         }
@@ -199,7 +208,7 @@ impl Call {
 
     /// In the call of the person: it is answered, and comes in.
     pub(super) async fn come_in(&mut self, me: &Mailbox<CallMsg>) {
-        if let Some(Partner { invitation, call }) = self.take_partner() {
+        if let Some(Partner { invitation, call, .. }) = self.take_partner() {
             if let Some(dialog) = self.replaceable() {
                 let _ended_already = call.send(CallMsg::PartnerDialog(Box::new(dialog)));
             }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use sip::dialog::DialogId;
 use sip::message::StatusCode;
 use sip::sdp::{self, Negotiated, SdpError, SessionDescription};
-use store::{CallId, Direction, HangupCause, Refused, StoreWrite, WallTime};
+use store::{CallId, Direction, HangupCause, OrganizationId, Refused, StoreWrite, WallTime};
 use tokio::sync::oneshot;
 
 use super::attempts::{Tries, outbound_invite, words};
@@ -51,6 +51,17 @@ pub enum Purpose {
     Partner(Partner),
     /// The agent goes on here with what it talked of in another call, whose peer wants it so.
     Successor(Predecessor),
+}
+
+impl Placing {
+    /// Whose call it is: that of the call that it is for, else its assistant's.
+    pub(super) fn organization(&self) -> &OrganizationId {
+        match &self.purpose {
+            Purpose::Own => &self.assistant.organization,
+            Purpose::Partner(partner) => &partner.organization,
+            Purpose::Successor(predecessor) => &predecessor.organization,
+        }
+    }
 }
 
 /// What a call of ours knows besides what every call knows.

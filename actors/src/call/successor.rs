@@ -17,7 +17,7 @@ use sip::dialog::DialogId;
 use sip::endpoint::Referral;
 use sip::message::{StatusCode, name};
 use sip::uri::Uri;
-use store::{CallId, HangupCause, PhoneNumber};
+use store::{CallId, HangupCause, OrganizationId, PhoneNumber};
 
 use super::{Call, CallMsg, Phase};
 use crate::ai_session::AiMsg;
@@ -46,6 +46,8 @@ pub(super) struct Successor {
 pub struct Predecessor {
     /// The call.
     pub call: Mailbox<CallMsg>,
+    /// Whose it is.
+    pub organization: OrganizationId,
     /// What was said there when the REFER came, or later.
     pub history: Vec<Past>,
 }
@@ -76,7 +78,8 @@ impl Call {
         };
         let assistant = self.assistant.as_ref().map(|assistant| assistant.name.clone());
         let asked = PlaceCall { to: PhoneNumber::new(number_in(&referral.to.uri)), from: None, assistant, trunk: Some(trunk) };
-        let predecessor = Predecessor { call: me.clone(), history: self.draft.history.clone() };
+        let (call, organization, history) = (me.clone(), self.organization.clone(), self.draft.history.clone());
+        let predecessor = Predecessor { call, organization, history };
         let wanted = PlaceInstead { asked, headers: headers_of(&referral), predecessor };
         match self.shared.calls.send(CallsMsg::PlaceInstead(Box::new(wanted))) {
             Ok(()) => self.successor = Some(Successor { dialog, call: None }),

@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod directory;
 mod fake;
 mod http;
 mod people;
 mod real_server;
 mod real_stream;
+mod told;
 mod v1;
 mod webhooks;
