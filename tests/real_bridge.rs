@@ -19,8 +19,11 @@ use actors::fault::Fault;
 use actors::kind::ActorKind;
 use actors::route::PlaceCall;
 use node::{Node, metric, talkback, wait};
+use sip::sdp::Direction;
 use store::{CallId, HangupCause, IncidentKind, PhoneNumber, Role};
 use support::callee::Callee;
+use support::softphone::Softphone;
+use support::{speech, stereo, wait_for};
 use talker::{Talker, amplitude};
 use tokio::sync::oneshot;
 
@@ -198,6 +201,11 @@ fn packets_of_two_who_speak_alike_are_passed_on_as_they_are() {
     wait_passing(&node, true);
     bob.wait_hears(&[503], &[BOB]);
     ada.wait_hears(&[BOB], &[503]);
+    // What was passed on is in the totals: nearly all, since a packet before the answer or after the BYE is nobody's.
+    let (call, said) = (node.call_from("ada"), ada.said().len());
+    ada.hang_up();
+    let counted = node.ended(call).stats["received"].as_u64().unwrap() as usize;
+    assert!(counted >= said - said / 10, "{counted} of {said}");
 }
 
 #[test]
@@ -243,6 +251,60 @@ fn a_conference_that_dies_goes_on_until_it_dies_too_often() {
     assert!(!ada.is_over() && !bob.is_over() && roster(&node).guests.is_empty());
 }
 
+#[test]
+fn packets_of_two_encrypted_legs_are_passed_on_each_under_its_own_keys() {
+    let node = Node::start_secured(talkback());
+    let call = || Softphone::call(&format!("sip:demo@{}", node.sip), "PCMU", ";mediaenc=srtp-mand", "");
+    let phones = [call(), call()];
+    node.wait_calls(2);
+    let guests = ask(&node, CallsMsg::List).into_iter().map(|call| Guest { call, attendance: TALKS }).collect();
+    let before = metric("offhook_rtp_passed_total", "");
+    ask(&node, |reply| CallsMsg::Bridge(guests, None, reply)).unwrap();
+    wait_passing(&node, true);
+    // Each says the same some seconds later, and hangs up.
+    let over = || (node.handle.shared.calls_up() == 0).then_some(());
+    wait_for(Duration::from_secs(60), "the end of both", over);
+    assert!(metric("offhook_rtp_passed_total", "") - before > 500.0);
+    let said = stereo::read_mono(&speech());
+    for phone in phones {
+        let alike = phone.heard().alike(&said);
+        assert!(alike > 0.9, "{alike}: {}", phone.log());
+    }
+}
+
+#[test]
+fn who_holds_the_call_is_heard_by_nobody_and_hears_nothing_of_before() {
+    for start in [Node::start, Node::start_unrecorded] {
+        let node = start(talkback());
+        let (ada, bob) = (Talker::call(node.sip, "ada", ADA), Talker::call(node.sip, "bob", BOB));
+        bridge(&node, &[(&ada, TALKS), (&bob, TALKS)], None);
+        ada.wait_hears(&[BOB], &[ADA]);
+        bob.wait_hears(&[ADA], &[BOB]);
+        // Its music is nobody's voice, and nothing is sent to it.
+        ada.offer(Direction::SendOnly);
+        bob.wait_hears(&[], &[ADA, BOB]);
+        let before = ada.heard().len();
+        bob.say(CAT);
+        std::thread::sleep(Duration::from_secs(2));
+        assert!(ada.heard().len() - before < 5, "{} packets", ada.heard().len() - before);
+        bob.say(SUE);
+        std::thread::sleep(Duration::from_millis(500));
+        let before = ada.heard().len();
+        ada.offer(Direction::SendRecv);
+        ada.wait_hears(&[SUE], &[ADA, CAT]);
+        bob.wait_hears(&[ADA], &[BOB, CAT]);
+        let stale = ada.heard().split_off(before).into_iter().filter(|packet| {
+            let mut samples = Vec::new();
+            media::codec::Codec::Pcmu.decode(&packet.payload, &mut samples);
+            amplitude(&samples, CAT) > 2_000.0
+        });
+        assert_eq!(stale.count(), 0, "what was said before is not heard late");
+        ada.hang_up();
+        bob.hang_up();
+        node.wait_calls(0);
+    }
+}
+
 /// Has somebody called for a caller who is up; what came of it.
 fn call_out(node: &Node, talker: &Talker, callee: &Callee, mode: CallOutMode) -> Result<CallId, String> {
     let to = PhoneNumber::new(format!("sip:person@{}", callee.address));
@@ -266,6 +328,19 @@ fn a_caller_is_put_through_to_a_person_who_is_called() {
     assert_eq!(node.ended(node.call_from("ada")).cause, Some(HangupCause::BridgeEnded));
     assert_eq!(node.ended(person).cause, Some(HangupCause::CalleeHangup));
     assert!(agent_said(&node, person).is_empty(), "no agent of ours talks to the person");
+}
+
+#[test]
+fn a_key_told_by_info_reaches_the_other_leg() {
+    for start in [Node::start, Node::start_unrecorded] {
+        let node = start(talkback());
+        let ada = Talker::call(node.sip, "ada", ADA);
+        let callee = Callee::start("callee_briefed");
+        call_out(&node, &ada, &callee, CallOutMode::Blind).unwrap();
+        wait("the key", || ada.pressed() == "#");
+        callee.went_well("");
+        wait("the end", || ada.is_over());
+    }
 }
 
 #[test]

@@ -47,8 +47,8 @@ fn an_ack_that_is_lost_is_asked_for_again() {
 
 #[test]
 fn a_caller_who_never_acknowledges_is_hung_up_on() {
-    // Nothing else may end the call in these 32 s.
-    let patient = [("OFFHOOK__RTP__TIMEOUT_S", "60"), ("OFFHOOK__TURN__IDLE_PROMPT_S", "0")];
+    // Nothing else may end the call in these 32 s: nor is who has not heard our answer asked after.
+    let patient = [("OFFHOOK__RTP__TIMEOUT_S", "60"), ("OFFHOOK__TURN__IDLE_PROMPT_S", "3")];
     let server = Server::start_with("", &patient);
     sipp(&server).run_counting("no_ack", 2);
     check(&server, &[(HangupCause::NotConfirmed, 2)]);

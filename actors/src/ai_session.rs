@@ -46,6 +46,7 @@ use held::Held;
 pub use introduction::Introduction;
 pub use links::Opened;
 pub use tools::ToolReport;
+pub use transfer::TransferStands;
 
 /// What the AiSession is told.
 #[derive(Debug)]
@@ -90,8 +91,8 @@ pub enum AiMsg {
     DigitsDue,
     /// By the alarm: a deadline of the engine, or of the agent's manners, is due.
     TimerDue,
-    /// By the call: the caller talked with somebody else, who is gone.
-    Back,
+    /// By the call: the caller talked with somebody else, or was to, who is gone: what is to be said of it.
+    Back(Occasion),
     /// By the call: its longest time is nearly over.
     TimeShort,
     /// By the call: its longest time is over.
@@ -104,8 +105,8 @@ pub enum AiMsg {
     VadStarted,
     /// By a timer: what is said before a transfer has taken its time.
     TransferDue,
-    /// By the call: the caller was put through, or why not.
-    TransferEnded(Result<(), String>),
+    /// By the call: how far it is with a transfer that the model asked for.
+    TransferStands(TransferStands),
     /// By a timer: the goodbye should have been heard by now.
     GoodbyeLate,
     /// By the leg or the call at the end: the prompt that was cut.
@@ -264,6 +265,7 @@ impl Worker for AiSession {
             AiMsg::Answered => {
                 self.engine.handle_input(now, Input::Started);
                 self.next.extend(self.tools.answered());
+                self.manners.caller_unknown(now);
                 self.take_up_leaving(now);
             }
             AiMsg::Turn(event) => self.handle_turn(now, event, me),
@@ -303,13 +305,12 @@ impl Worker for AiSession {
                 self.alarm.rang();
                 self.engine.handle_timeout(now);
             }
-            AiMsg::Back if self.held.is_some() => self.hold(now, Held::Remark(Occasion::Back), me),
-            AiMsg::Back => self.remark(now, Occasion::Back),
+            AiMsg::Back(occasion) => self.come_back(now, occasion, me),
             AiMsg::Held => self.manners.held(),
             AiMsg::Resumed => self.manners.resumed(now),
             AiMsg::VadStarted => self.manners.caller_unknown(now),
             AiMsg::TransferDue => {}
-            AiMsg::TransferEnded(outcome) => self.transfer_ended(outcome),
+            AiMsg::TransferStands(stands) => self.handle_transfer_stands(stands),
             AiMsg::TimeShort => self.manners.closing(),
             AiMsg::TimeUp => self.manners.time_up(now),
             AiMsg::GoodbyeLate if self.manners.is_ending() => self.tell_call(CallMsg::AgentHungUp(self.manners.cause())),

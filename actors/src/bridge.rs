@@ -115,6 +115,8 @@ pub struct Place {
     pub party: MemberId,
     /// The agent, if it is there.
     pub agent: Option<MemberId>,
+    /// The party is on hold: what it does is for nobody.
+    pub on_hold: bool,
 }
 
 impl Place {

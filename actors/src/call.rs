@@ -22,8 +22,10 @@ mod negotiate;
 mod partner;
 mod place;
 mod ports;
+mod successor;
 mod trace;
 mod transfer;
+mod warm;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -38,7 +40,7 @@ use ractor::ActorId;
 use sip::dialog::DialogId;
 use sip::endpoint::{DialogSnapshot, Event, Flow};
 use sip::identity::Verdict;
-use sip::message::{Request, StatusCode};
+use sip::message::Request;
 use sip::sdp::LocalMedia;
 use store::{CallId, HangupCause, OrganizationId};
 
@@ -47,9 +49,10 @@ use crate::alarm::Owned;
 pub use crate::call::bridge::Invitation;
 use crate::call::draft::Draft;
 pub use crate::call::message::{CallMsg, LegClosed};
-pub use crate::call::partner::{CallOut, CallOutMode, Partner};
-pub use crate::call::place::Placing;
+pub use crate::call::partner::{CallOut, CallOutMode, Partner, PartnerDialog};
+pub use crate::call::place::{Placing, Purpose};
 pub use crate::call::ports::CallPorts;
+pub use crate::call::successor::{Predecessor, SuccessorNews};
 use crate::call::trace::CallTracer;
 use crate::call::transfer::{Transfer, cause_of_cancel};
 use crate::clock::Ticking;
@@ -183,6 +186,12 @@ pub struct Call {
     bridged: Option<bridge::Bridged>,
     /// Whoever is being called for it.
     consulting: Option<partner::Consulting>,
+    /// Who hears from the agent what it is about.
+    briefing: Option<warm::Briefing>,
+    /// The call that its peer asked for in its place.
+    successor: Option<successor::Successor>,
+    /// Its agent has gone on there.
+    gone_on: bool,
     ticking: Option<Ticking>,
     fell_back: bool,
     /// AiSessions started so far.
@@ -246,6 +255,9 @@ impl Worker for Call {
             ports: CallPorts::new(id),
             bridged: None,
             consulting: None,
+            briefing: None,
+            successor: None,
+            gone_on: false,
             ticking: None,
             fell_back: false,
             sessions: 0,
@@ -266,7 +278,7 @@ impl Worker for Call {
             CallMsg::Begin => self.begin(me).await,
             CallMsg::Sip { event, snapshot } => self.handle_sip(event, snapshot, me).await,
             CallMsg::AnswerSent(snapshot) => self.keep(Some(snapshot)),
-            CallMsg::SipRestarted => self.restore_dialog(me),
+            CallMsg::SipRestarted => self.restore_dialog(me).await,
             CallMsg::Dialing(dialog) => self.handle_dialing(dialog),
             CallMsg::RingLate => self.handle_ring_late(me),
             CallMsg::Recorded => self.handle_recorded(me),
@@ -286,8 +298,9 @@ impl Worker for Call {
             CallMsg::ToolEnded(report) => self.handle_tool_ended(*report),
             CallMsg::RecordingPaused(paused) => self.pause_recording(paused),
             CallMsg::UsageCounted(usage) => self.draft.usage_counted(&usage, &self.shared),
-            CallMsg::AgentHungUp(_) if self.is_in_company() => self.send_agent_away(me).await,
-            CallMsg::TransferWanted(to) => self.begin_transfer(to),
+            CallMsg::AgentHungUp(cause) if self.is_in_company() => self.leave_company(cause, me).await,
+            CallMsg::TransferWanted(wish) => self.handle_wish(wish, me).await,
+            CallMsg::BriefingLate(partner) => self.handle_briefing_late(partner, me).await,
             CallMsg::TakingLeave(cause) => self.leaving = Some(cause),
             CallMsg::AgentHungUp(cause) => self.end(cause, None, me),
             CallMsg::LanguageHeard(language) => self.draft.language_heard(language, &self.shared),
@@ -302,6 +315,10 @@ impl Worker for Call {
             CallMsg::Invited(invitation) => self.handle_invitation(*invitation, me).await,
             CallMsg::CallOut(wanted) => self.call_out(*wanted, me),
             CallMsg::PartnerCalled(call) => self.handle_partner_called(call),
+            CallMsg::PartnerDialog(dialog) => self.handle_partner_dialog(*dialog),
+            CallMsg::SuccessorCalled(call, mailbox) => self.handle_successor_called(call, mailbox),
+            CallMsg::SuccessorNews(news) => self.handle_successor_news(news, me),
+            CallMsg::Inherit(history) => self.inherit(history, me).await,
             CallMsg::PartnerFailed(reason) => self.handle_partner_failed(reason, me).await,
             CallMsg::Room(order) => self.handle_room_order(order, me).await,
             CallMsg::Joined(room, place) => self.handle_joined(room, *place),
@@ -346,10 +363,9 @@ impl Call {
         match event {
             Event::Cancelled { reason, .. } => self.end(cause_of_cancel(reason.as_deref()), reason, me),
             Event::HungUp { reason, .. } => self.hung_up(reason, me),
-            // Following it would be a call of ours, on the peer's word and at our cost.
-            Event::Referred { dialog, .. } => self.shared.sip.tell(SipMsg::RefuseRefer(dialog, StatusCode::DECLINE)),
+            Event::Referred { dialog, referral } => self.handle_referred(dialog, *referral, me),
             Event::ReferProgress { status, .. } => self.transfer_goes_on(status),
-            Event::ReferEnded { outcome, .. } => self.transfer_ended(outcome, me),
+            Event::ReferEnded { outcome, .. } => self.transfer_ended(outcome, me).await,
             Event::Replaced { .. } => self.end(HangupCause::Replaced, None, me),
             Event::AckTimedOut { .. } => self.end(HangupCause::NotConfirmed, Some("no ACK or PRACK came".into()), me),
             Event::SessionExpired { .. } => self.end(HangupCause::Failed, Some("nobody refreshed the session".into()), me),
@@ -371,7 +387,10 @@ impl Call {
                 self.end(HangupCause::Failed, Some("the dialog is gone".into()), me);
             }
             Event::Confirmed { sdp, .. } => self.handle_confirmed(sdp, me).await,
-            Event::Ringing { sdp, .. } => self.handle_callee_ringing(sdp, me).await,
+            Event::Ringing { status, sdp, .. } => {
+                self.tell_predecessor(SuccessorNews::Rings(status));
+                self.handle_callee_ringing(sdp, me).await;
+            }
             Event::Answered { dialog, sdp, .. } => self.handle_callee_answered(dialog, sdp, me).await,
             Event::Refused { status, reason, .. } => self.handle_callee_refused(status, reason, me),
             Event::AttemptFailed { attempt, .. } => self.handle_attempt_failed(&attempt),
@@ -381,8 +400,8 @@ impl Call {
         }
     }
 
-    fn restore_dialog(&mut self, me: &Mailbox<CallMsg>) {
-        self.transfer_lost();
+    async fn restore_dialog(&mut self, me: &Mailbox<CallMsg>) {
+        self.transfer_lost(me).await;
         let Party::Sip { snapshot, open, .. } = &self.party else { return };
         match snapshot {
             Some(snapshot) if *open => {

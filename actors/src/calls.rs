@@ -1,8 +1,8 @@
 //! Calls: admission, and the parent of every call and conference. Owns the count and the children; nothing else.
 
 mod rooms;
-
 mod spending;
+mod succession;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use crate::alarm::Alarm;
 use crate::bridge::{RoomId, RoomOrder};
 use crate::call::finish::{count_end, reason_of};
-use crate::call::{Arrival, Call, CallArgs, CallMsg, CallOut, Partner, Placing};
+use crate::call::{Arrival, Call, CallArgs, CallMsg, CallOut, Placing, Purpose};
 use crate::conference::Roster;
 use crate::config::{Assistant, RecordingMode};
 use crate::kind::ActorKind;
@@ -38,6 +38,7 @@ use crate::worker::{Ended, Failure, Worker, spawn};
 use rooms::Rooms;
 pub use rooms::{BridgeRefusal, Guest, PlaceFor};
 use spending::Bill;
+pub use succession::PlaceInstead;
 
 /// What Calls is told.
 #[derive(Debug)]
@@ -79,6 +80,8 @@ pub enum CallsMsg {
     Consult(CallId, Box<CallOut>, oneshot::Sender<bool>),
     /// By a call: somebody is to be called for it.
     PlaceFor(Box<PlaceFor>),
+    /// By a call: its peer wants its agent to go on with somebody else.
+    PlaceInstead(Box<PlaceInstead>),
     /// By tests and whoever asks: who is in which conference.
     Rooms(oneshot::Sender<Vec<(RoomId, Roster)>>),
     /// By tests: make one actor of a call fail.
@@ -263,6 +266,7 @@ impl Worker for Calls {
                 let _asker_left = reply.send(child.is_some_and(|child| child.mailbox.send(CallMsg::CallOut(asked)).is_ok()));
             }
             CallsMsg::PlaceFor(asked) => self.place_for(*asked, me).await,
+            CallsMsg::PlaceInstead(asked) => self.place_instead(*asked, me).await,
             CallsMsg::Rooms(reply) => self.rooms.list(reply),
             CallsMsg::TwilioIncoming(call, reply) => {
                 let _asker_left = reply.send(self.handle_twilio(call, me).await);
@@ -342,7 +346,7 @@ impl Calls {
     ) {
         match self.admit_route(asked) {
             // One that cannot be started drops the reply with it.
-            Ok(admitted) => drop(self.start_placed(admitted, None, reply, me).await),
+            Ok(admitted) => drop(self.start_placed(admitted, Purpose::Own, reply, me).await),
             Err(refusal) => {
                 let _asker_left = reply.send(Err(refusal));
             }
@@ -367,16 +371,16 @@ impl Calls {
         Ok(Admitted { assistant, route, fare })
     }
 
-    /// Starts a call of ours, for another call if there is a partner. One that cannot be started is counted, and costs nothing.
+    /// Starts a call of ours, for what it is. One that cannot be started is counted, and costs nothing.
     async fn start_placed(
         &mut self,
         Admitted { assistant, route, fare }: Admitted,
-        partner: Option<Partner>,
+        purpose: Purpose,
         placed: oneshot::Sender<Result<CallId, PlaceRefusal>>,
         me: &Mailbox<CallsMsg>,
     ) -> Result<CallId, Refusal> {
         let (trunk, talk) = (route.trunk.clone(), Arc::new(Talk::default()));
-        let placing = Placing { assistant, route, talk: Arc::clone(&talk), placed, partner };
+        let placing = Placing { assistant, route, talk: Arc::clone(&talk), placed, purpose };
         let started = self.start_call(Arrival::Placed(Box::new(placing)), me).await;
         match started {
             Ok(call) => self.bill(call, fare, talk, me),

@@ -94,6 +94,8 @@ pub struct Speech {
     /// What another leg must have alike to get its packets as they are; `None`: they must be decoded here, since they are recorded, or
     /// are no RTP.
     pub relay: Option<RelayTerms>,
+    /// Its peer holds the call: what comes from there is nobody's voice, and nothing is sent there.
+    pub held: bool,
 }
 
 /// What a guest hears of the others. Calls that are full of other news do not note it.
@@ -254,7 +256,7 @@ impl Conference {
             let _call_ended_already = mailbox.send(CallMsg::RoomFull(self.room));
             return self.tell_left(call, RoomEvent::Left);
         };
-        let place = Place { conference: me.clone(), party, agent };
+        let place = Place { conference: me.clone(), party, agent, on_hold: attendance.party == Part::OnHold };
         let _call_ended_already = mailbox.send(CallMsg::Joined(self.room, Box::new(place)));
         if known.is_none() {
             self.tell_who_is_here(&mailbox);
@@ -300,6 +302,7 @@ impl Conference {
     fn assign(&mut self) {
         for guest in self.guests.iter() {
             let role = match guest.attendance.party {
+                Part::Talks if guest.speech.held => Role::Muted,
                 Part::Talks => Role::Talker,
                 Part::Muted => Role::Muted,
                 Part::OnHold => Role::Held,
@@ -334,6 +337,7 @@ impl Conference {
         guest.speech = speech;
         let members = [Some(guest.party), guest.agent];
         members.into_iter().flatten().for_each(|member| self.mixer.set_law(member, speech.law));
+        self.assign();
         self.choose_way();
     }
 
@@ -341,7 +345,9 @@ impl Conference {
     fn pass_digit(&self, member: MemberId, digit: Digit) {
         let from = self.guests.iter().find(|guest| guest.party == member);
         let Some(from) = from.filter(|guest| guest.talks()) else { return };
-        let mut others = self.guests.parties().filter(|guest| guest.call != from.call);
+        // Who is on hold is not there to be pressed at.
+        let there = |guest: &&Guest| guest.call != from.call && guest.attendance.party != Part::OnHold;
+        let mut others = self.guests.parties().filter(there);
         if let (Some(other), None) = (others.next(), others.next()) {
             other.ports.leg.tell(LegMsg::SendDtmf(vec![digit]));
         } else {

@@ -12,10 +12,7 @@ use media::codec::Codec;
 use media::denoise::Denoiser;
 use media::frame::{FramePool, SharedFrame};
 
-use crate::ai_session::AiMsg;
 use crate::call::CallPorts;
-use crate::recorder::RecorderMsg;
-use crate::vad::VadMsg;
 
 /// Hands the caller's frames on; one for the actor of a call that makes them.
 pub struct Hearing {
@@ -56,16 +53,9 @@ impl Hearing {
         }
     }
 
-    /// Who listens.
+    /// Who listens, also to what comes while the peer holds the call: music and announcements are no caller.
     pub(crate) fn ports(&self) -> &CallPorts {
         &self.ports
-    }
-
-    /// Hands on what comes while the peer holds the call: music and announcements are recorded, and are no caller to anybody else.
-    pub(crate) fn held_frame(&mut self, tick: u64, due: Instant, frame: &SharedFrame, silence: &SharedFrame) {
-        self.ports.vad.tell(VadMsg::Caller(SharedFrame::clone(silence)));
-        self.ports.ai.tell(AiMsg::Caller(due, SharedFrame::clone(silence)));
-        self.ports.recorder.tell(RecorderMsg::Caller(tick, SharedFrame::clone(frame)));
     }
 }
 

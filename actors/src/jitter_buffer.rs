@@ -31,8 +31,13 @@ pub enum JitterMsg {
     },
     /// By the leg, after the packets that came before it: one frame is due.
     Tick(Tick),
-    /// By the leg, once a second while its packets go to another leg and not here: when the last one came.
-    PassedOn(Instant),
+    /// By the leg, once a second while its packets go to another leg and not here, and when that ends.
+    PassedOn {
+        /// When the last one came.
+        last: Instant,
+        /// How many came since this was told last.
+        packets: u64,
+    },
     /// By the leg: a re-INVITE changed the payload types.
     Renegotiated(PayloadTypes),
     /// By the call: what was early media is the call's now, and silence on the wire counts from here.
@@ -43,7 +48,7 @@ pub enum JitterMsg {
     Resumed,
     /// By the leg, with each report of its own: say how the caller sounds. With the round trip to him, as far as it is known.
     Reported(Duration),
-    /// By the call: report the totals and stop.
+    /// By the leg, or by the call without one: report the totals and stop.
     Finish,
 }
 
@@ -61,7 +66,7 @@ impl Letter for JitterMsg {
         match self {
             Self::Packet { .. } => Lane::Lazy,
             Self::Tick(_) => Lane::Audio,
-            Self::PassedOn(_) | Self::Renegotiated(_) | Self::Answered | Self::Held | Self::Resumed => Lane::Signal,
+            Self::PassedOn { .. } | Self::Renegotiated(_) | Self::Answered | Self::Held | Self::Resumed => Lane::Signal,
             Self::Reported(_) | Self::Finish => Lane::Signal,
         }
     }
@@ -150,9 +155,9 @@ impl Worker for JitterBuffer {
                 self.core.handle_packet(at, &packet);
             }
             JitterMsg::Tick(tick) => self.handle_tick(tick),
-            JitterMsg::PassedOn(last) => {
+            JitterMsg::PassedOn { last, packets } => {
                 self.last_packet = last;
-                self.core.set_aside();
+                self.core.set_aside(packets);
                 self.check_timeout(Instant::now());
             }
             JitterMsg::Renegotiated(types) => {
@@ -195,7 +200,7 @@ impl JitterBuffer {
         let now = Instant::now();
         let frame = self.core.playout(now);
         match self.held {
-            true => self.hearing.held_frame(tick.number, tick.due, &frame, &self.silence),
+            true => self.hearing.ports().held_frame(tick.number, tick.due, &frame, &self.silence),
             false => self.hearing.caller_frame(tick.number, tick.due, &frame),
         }
         if (tick.number + self.stagger).is_multiple_of(TICKS_PER_FLUSH) {

@@ -95,7 +95,7 @@ pub enum LegMsg {
     Marked(String),
     /// By the wire's reader: the stream is over.
     Closed(LegClosed),
-    /// By the call: tell the AiSession what was cut, and stop.
+    /// By the call: tell the AiSession what was cut, and the JitterBuffer that it was all, and stop.
     Finish,
 }
 
@@ -196,6 +196,8 @@ struct Pause {
     for_caller: bool,
     /// The peer does not listen: it holds the call, and hears the rest when it is back.
     held: bool,
+    /// Others hear the agent, in a conference, whoever holds.
+    elsewhere: bool,
 }
 
 impl Worker for Leg {
@@ -291,6 +293,7 @@ impl Worker for Leg {
                 if let Line::Rtp(rtp) = &mut self.line {
                     rtp.finish();
                 }
+                self.ports.jitter.tell(JitterMsg::Finish);
                 self.flush();
                 me.stop();
             }
@@ -308,7 +311,7 @@ impl Leg {
             if rtp.keeps_packets() {
                 self.ports.jitter.tell(JitterMsg::Tick(tick));
             } else if (tick.number + self.stagger).is_multiple_of(TICKS_PER_FLUSH) {
-                self.ports.jitter.tell(JitterMsg::PassedOn(rtp.last_passed()));
+                rtp.tell_passed();
             }
         }
     }
@@ -322,9 +325,14 @@ impl Leg {
         if !tick.waits {
             self.lateness.record(now.saturating_duration_since(tick.due));
         }
+        let place = self.ports.place.load();
+        let elsewhere = place.as_ref().is_some_and(|place| place.agent.is_some());
+        if elsewhere != self.pause.elsewhere {
+            self.pause(Pause { elsewhere, ..self.pause });
+        }
         let sent = self.sendout.next_frame(&mut self.frame);
         let alone = self.mix(sent);
-        match self.ports.place.load().as_ref() {
+        match place.as_ref() {
             Some(place) => self.send_in_conference(tick, sent, alone, place),
             None => self.send_own(tick, sent, alone),
         }
@@ -429,7 +437,7 @@ impl Leg {
 
     fn pause(&mut self, pause: Pause) {
         self.pause = pause;
-        if pause.for_caller || pause.held { self.sendout.pause() } else { self.sendout.resume() }
+        if pause.for_caller || (pause.held && !pause.elsewhere) { self.sendout.pause() } else { self.sendout.resume() }
     }
 
     fn handle_mark(&mut self, name: &str) {

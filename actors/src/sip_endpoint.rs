@@ -116,6 +116,10 @@ pub enum SipMsg {
     Refer(DialogId, Box<Refer>),
     /// By a call: the peer's REFER is not followed.
     RefuseRefer(DialogId, StatusCode),
+    /// By a call: the peer's REFER is followed.
+    AcceptRefer(DialogId),
+    /// By a call: how far the call is that the peer asked for.
+    ReportRefer(DialogId, StatusCode),
     /// By a call after this actor was restarted.
     Restore(Box<DialogSnapshot>, Mailbox<CallMsg>),
     /// By a Trunk: send a request outside of dialogs, and tell it of the end. When full nothing is sent.
@@ -265,6 +269,8 @@ impl Worker for SipEndpoint {
                 self.tell_answered(&dialog);
             }
             SipMsg::RefuseRefer(dialog, status) => self.endpoint.refuse_refer(now, &dialog, status),
+            SipMsg::AcceptRefer(dialog) => self.endpoint.accept_refer(now, &dialog),
+            SipMsg::ReportRefer(dialog, status) => self.endpoint.report_refer(now, &dialog, status),
             SipMsg::Restore(snapshot, call) => {
                 let dialog = self.endpoint.restore(*snapshot);
                 self.owners.insert(dialog, Owner::Call(call));

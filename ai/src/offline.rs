@@ -27,7 +27,7 @@ use media::units::SampleRate;
 
 use crate::engine::{Engine, EngineError, Input, Output, Role, TurnOutcome, TurnTimings, Usage, Words};
 use crate::language::Language;
-use crate::remark::{BACK, Occasion, Phrases, Remark};
+use crate::remark::{BACK, Occasion, PUT_THROUGH, Phrases, Remark};
 pub use config::{Choice, Mailbox, Menu, Mode, OfflineConfig};
 use hearing::Hearing;
 use recording::Recording;
@@ -178,7 +178,8 @@ impl OfflineSession {
     fn remark(&mut self, now: Instant, remark: Remark) {
         let Remark { occasion, text } = remark;
         let english = || match occasion {
-            Occasion::Back => BACK.to_owned(),
+            Occasion::Back | Occasion::NotTaken => BACK.to_owned(),
+            Occasion::PutThrough => PUT_THROUGH.to_owned(),
             other => Phrases::of(&Language::ENGLISH).text(other).to_owned(),
         };
         let text = text.map_or_else(english, Words::into_string);

@@ -14,6 +14,10 @@ pub enum Occasion {
     Farewell,
     /// The caller does not answer, and the call ends with this; unless the caller speaks after all.
     Gone,
+    /// Somebody who was to take the caller's call left before; the caller, who was on hold, is back with the agent.
+    NotTaken,
+    /// The caller's network put the agent through to somebody else.
+    PutThrough,
     /// The caller is silent.
     StillThere,
     /// The longest call is reached, and the call ends with this.
@@ -28,6 +32,8 @@ impl Occasion {
             Self::Closing => "closing",
             Self::Farewell => "farewell",
             Self::Gone => "gone",
+            Self::NotTaken => "not_taken",
+            Self::PutThrough => "put_through",
             Self::StillThere => "still_there",
             Self::TimeUp => "time_up",
         }
@@ -49,6 +55,14 @@ impl Occasion {
             Self::Closing => "(The time for this call is nearly over. Say so in one short sentence, and go on.)",
             Self::Farewell => "(The call ends now. Say goodbye in a few words.)",
             Self::Gone => "(The caller still says nothing. The call ends now: say goodbye in a few words.)",
+            Self::NotTaken => {
+                "(The person who was to take the call has left the line. You speak with the caller again, who was on hold and heard \
+                 nothing. Say in one short sentence that it did not work, and ask how you can help.)"
+            }
+            Self::PutThrough => {
+                "(You have been put through to another person, who hears you now in the place of the one you spoke with, and may know \
+                 nothing of it. Greet them in one short sentence, and go on with what the call is about.)"
+            }
             Self::StillThere => "(The caller says nothing. Ask in a few words whether they are still there.)",
             Self::TimeUp => "(The time for this call is over. Say so, and say goodbye, in a few words.)",
         }
@@ -94,7 +108,7 @@ impl Phrases {
     pub fn text(&self, occasion: Occasion) -> &str {
         match occasion {
             // Left to the model in every language.
-            Occasion::Back => "",
+            Occasion::Back | Occasion::NotTaken | Occasion::PutThrough => "",
             Occasion::Closing => &self.closing,
             Occasion::StillThere => &self.still_there,
             Occasion::Farewell | Occasion::Gone | Occasion::TimeUp => &self.goodbye,
@@ -104,6 +118,9 @@ impl Phrases {
 
 /// What an agent without a model says when it is back.
 pub(crate) const BACK: &str = "You are back with me. How can I help you?";
+
+/// What it says to whom it was put through to.
+pub(crate) const PUT_THROUGH: &str = "Hello. You have been put through to me. How can I help you?";
 
 /// By ISO 639-1: still there, closing, goodbye.
 const PHRASES: &[(&str, [&str; 3])] = &[
@@ -128,8 +145,16 @@ const PHRASES: &[(&str, [&str; 3])] = &[
 ];
 
 #[cfg(test)]
-const ALL: [Occasion; 6] =
-    [Occasion::Back, Occasion::Closing, Occasion::Farewell, Occasion::Gone, Occasion::StillThere, Occasion::TimeUp];
+const ALL: [Occasion; 8] = [
+    Occasion::Back,
+    Occasion::Closing,
+    Occasion::Farewell,
+    Occasion::Gone,
+    Occasion::NotTaken,
+    Occasion::PutThrough,
+    Occasion::StillThere,
+    Occasion::TimeUp,
+];
 
 /// A remark as scripts of tests have it: the occasion, and the words where there are any.
 #[cfg(test)]
@@ -143,7 +168,7 @@ pub(crate) fn scripted(line: &str) -> Remark {
 mod tests {
     use super::*;
 
-    fn check(language: &str, expected: [&str; 6]) {
+    fn check(language: &str, expected: [&str; 8]) {
         let phrases = Phrases::of(&language.parse().unwrap_or(Language::Auto));
         let said = ALL.map(|occasion| phrases.remark(occasion).text.map_or("the model's".to_owned(), Words::into_string));
         assert_eq!(said, expected, "{language}");
@@ -158,12 +183,14 @@ mod tests {
                 "Die Zeit für dieses Gespräch ist fast um.",
                 "Auf Wiederhören.",
                 "Auf Wiederhören.",
+                "the model's",
+                "the model's",
                 "Sind Sie noch da?",
                 "Auf Wiederhören.",
             ],
         );
-        check("cy", ["the model's"; 6]);
-        check("auto", ["the model's"; 6]);
+        check("cy", ["the model's"; 8]);
+        check("auto", ["the model's"; 8]);
     }
 
     #[test]

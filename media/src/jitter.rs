@@ -232,8 +232,10 @@ impl JitterBuffer {
         self.types = types;
     }
 
-    /// The stream goes another way for a while: what comes next begins afresh, and nothing was lost between.
-    pub fn set_aside(&mut self) {
+    /// The stream goes another way for a while, where so many packets of it came: what comes next begins afresh, and nothing was lost
+    /// between.
+    pub fn set_aside(&mut self, packets: u64) {
+        self.stats.received += packets;
         self.stream = None;
         self.forget();
         self.ready.clear();

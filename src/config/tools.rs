@@ -76,7 +76,7 @@ pub(super) fn read_mcp_server(row: &mut Section<'_>, variable: &dyn Fn(&str) -> 
 
 /// Names that no tool may have.
 fn builtin_names() -> Vec<String> {
-    builtin::NAMES.into_iter().chain(SERVICES).chain([transfer::NAME]).map(str::to_owned).collect()
+    builtin::NAMES.into_iter().chain(SERVICES).chain([transfer::NAME, transfer::FINISH]).map(str::to_owned).collect()
 }
 
 /// Reads what an assistant chooses of them.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actors::config::Uri;
-use ai::tools::transfer::{Destination, MAX_DESTINATIONS};
+use ai::tools::transfer::{Destination, MAX_DESTINATIONS, Way};
 
 use super::assistant::spoken;
 use super::reader::Section;
@@ -29,6 +29,7 @@ pub(super) fn read_transfers(assistant: &mut Section<'_>) -> Vec<Arc<Destination
             target: row.value("target", String::new(), |given| target(&given.text()?)),
             description: row.parsed("description", String::new(), |text| line(text, DESCRIPTION_BYTES_MAX)),
             say: row.parsed("say", String::new(), spoken),
+            way: row.choice("way", Way::default(), &Way::ALL),
         };
         let twice = destinations.iter().any(|other| other.name.eq_ignore_ascii_case(&destination.name));
         if twice && !destination.name.is_empty() {
@@ -49,7 +50,7 @@ fn line(text: &str, longest: usize) -> Result<String, String> {
     }
 }
 
-/// What a peer can be asked to call; it is not repeated in the error, as it may be a person's number.
+/// What a peer can be asked to call, and we ourselves; it is not repeated in the error, as it may be a person's number.
 fn target(text: &str) -> Result<String, String> {
     match text.parse() {
         Ok(Uri::Sip(uri)) if uri.headers.is_none() => Ok(text.to_owned()),

@@ -122,6 +122,7 @@ fn read_trunk(row: &mut Section<'_>, defaults: &Defaults<'_>, key: &dyn Fn(&str)
         headers: bounded(row, "headers", header),
         codecs: read_codecs(row, defaults),
         srtp: read_srtp(row, defaults),
+        accept_refer: row.flag("accept_refer", false),
         allowed_prefixes: bounded(row, "allowed_prefixes", beginning),
         emergency_numbers: read_emergency(row),
         name: name.into(),

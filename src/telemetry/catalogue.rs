@@ -336,7 +336,7 @@ pub(super) const METRICS: &[Metric] = &[
     counter("offhook_recordings_bytes_total", NONE, "Bytes of audio written to recordings"),
     counter(
         "offhook_remarks_total",
-        &[("occasion", &["back", "closing", "farewell", "gone", "still_there", "time_up"])],
+        &[("occasion", &["back", "closing", "farewell", "gone", "not_taken", "put_through", "still_there", "time_up"])],
         "What agents said though nobody asked: to silent callers, before and at the longest call, at the end",
     ),
     histogram("offhook_response_gap_seconds", GAP, ENGINE, "Caller's last speech to the agent's first sent sample"),

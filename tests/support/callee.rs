@@ -33,6 +33,28 @@ impl Callee {
         Self::play(&Self::scenario(scenario), &["-rtp_echo"])
     }
 
+    /// As that, but its media is at this port.
+    pub fn with_media(scenario: &str, port: u16) -> Self {
+        Self::play(&Self::scenario(scenario).replace("[media_port]", &port.to_string()), &[])
+    }
+
+    /// As that, but it rings with early media in PCMU, and answers in PCMA.
+    pub fn with_two_codecs(port: u16) -> Self {
+        let text = Self::scenario("callee_answers").replace("[media_port]", &port.to_string());
+        let sdp = text[text.find("v=0").unwrap()..text.find("    ]]>\n  </send>\n  <recv request=\"ACK\"/>").unwrap()].to_owned();
+        let body = format!("Content-Type: application/sdp\n      Content-Length: [len]\n\n      {sdp}");
+        let text = text.replace(&sdp, &sdp.replace("AVP 0", "AVP 8").replace("0 PCMU", "8 PCMA"));
+        let text = text.replacen("180 Ringing", "183 Session Progress", 1).replacen("Content-Length: 0\n", &body, 1);
+        Self::play(&text, &[])
+    }
+
+    /// As that, and it says in its answer that it can be put through to others.
+    pub fn with_replaces(scenario: &str, port: u16) -> Self {
+        let kind = "Content-Type: application/sdp";
+        let able = format!("Allow: INVITE, ACK, BYE, CANCEL, INFO, REFER, NOTIFY\n      Supported: replaces\n      {kind}");
+        Self::play(&Self::scenario(scenario).replace("[media_port]", &port.to_string()).replace(kind, &able), &[])
+    }
+
     /// Refuses the call so: `404 Not Found`.
     pub fn refuse(reply: &str) -> Self {
         Self::play(&Self::scenario("callee_refuses").replace("486 Busy Here", reply), &[])

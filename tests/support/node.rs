@@ -61,6 +61,15 @@ impl Node {
         Self::start_as(|config| NodeConfig { recording: RecordingMode::Off, ..config }, engine, Toolbox::default())
     }
 
+    /// The same, and callers may encrypt their media.
+    pub fn start_secured(engine: EngineConfig) -> Self {
+        let change = |config: NodeConfig| {
+            let sip = SipConfig { srtp: SrtpPolicy::Optional, ..config.sip };
+            NodeConfig { recording: RecordingMode::Off, sip, ..config }
+        };
+        Self::start_as(change, engine, Toolbox::default())
+    }
+
     fn start_all(engine: EngineConfig, tools: Toolbox, traces: Option<Arc<dyn TraceSink>>) -> Self {
         Self::start_as(|config| NodeConfig { traces, ..config }, engine, tools)
     }

@@ -106,6 +106,11 @@ impl Peer {
         self.endpoint.reinvite(Instant::now(), &self.dialog, Some(offer));
     }
 
+    /// Changes the call by this offer.
+    pub fn offer(&mut self, offer: String) {
+        self.endpoint.reinvite(Instant::now(), &self.dialog, Some(offer));
+    }
+
     /// What to call the call from its answer on.
     pub fn answered(&mut self, dialog: DialogId) {
         self.dialog = dialog;

@@ -16,8 +16,13 @@ pub struct Script {
 impl Script {
     /// A call with this offer that is answered.
     pub fn call(offer: &str) -> Self {
+        Self::call_with(offer, "")
+    }
+
+    /// The same with these headers more in the INVITE.
+    pub fn call_with(offer: &str, headers: &str) -> Self {
         let mut script = Self { steps: String::new(), cseq: 0, keepers: Vec::new() };
-        script.send("INVITE", "sip:[service]@[remote_ip]:[remote_port]", "", "application/sdp", offer);
+        script.send("INVITE", "sip:[service]@[remote_ip]:[remote_port]", headers, "application/sdp", offer);
         script.steps.push_str(
             "<recv response=\"100\" optional=\"true\"/><recv response=\"180\" optional=\"true\"/>\
              <recv response=\"200\" rrs=\"true\"><action>\
@@ -72,6 +77,13 @@ impl Script {
 
     pub fn bye(self) -> Self {
         self.request("BYE", "", "", "", 200)
+    }
+
+    /// The same, while the other side may still tell something.
+    pub fn leave(mut self) -> Self {
+        self.send("BYE", "[next_url]", "", "", "");
+        self.steps.push_str("<recv request=\"NOTIFY\" optional=\"true\"/><recv response=\"200\"/>");
+        self
     }
 
     fn ack(mut self, cseq: u32) -> Self {

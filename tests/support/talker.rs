@@ -12,7 +12,7 @@ use media::dtmf::{Digit, DtmfEvent, DtmfReceiver, DtmfSender, DtmfTick};
 use media::rtp::{PayloadKind, PayloadTypes, RtpPacket};
 use media::units::{FRAME, FRAME_SAMPLES, RtpTime, SampleRate};
 use sip::endpoint::Event;
-use sip::sdp::{self, LocalMedia, SessionDescription};
+use sip::sdp::{self, Direction, LocalMedia, SessionDescription};
 
 use crate::peer::Peer;
 
@@ -27,6 +27,8 @@ struct Shared {
     pressed: Mutex<String>,
     /// Hertz of its voice; 0 is silence.
     tone: AtomicU64,
+    /// An offer to be sent.
+    offer: Mutex<Option<String>>,
     hang_up: AtomicBool,
     /// The other side hung up.
     over: AtomicBool,
@@ -35,6 +37,8 @@ struct Shared {
 /// A call that is up.
 pub struct Talker {
     pub name: String,
+    /// Its side of the media.
+    local: Mutex<LocalMedia>,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -51,20 +55,31 @@ impl Talker {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_nonblocking(true).unwrap();
         let local = socket.local_addr().unwrap();
-        let offer = sdp::offer(&LocalMedia::new(local.ip(), local.port(), 1));
+        let mut media = LocalMedia::new(local.ip(), local.port(), 1);
+        let offer = sdp::offer(&media);
+        media.previous = Some(offer.clone());
         let (peer, answer) = Peer::call_with(target, name, offer);
         let answer = SessionDescription::parse(&answer).unwrap();
-        let media = &answer.media[0];
-        let remote = SocketAddr::new(media.connection.or(answer.connection).unwrap(), media.port);
+        let audio = &answer.media[0];
+        let remote = SocketAddr::new(audio.connection.or(answer.connection).unwrap(), audio.port);
         let shared = Arc::new(Shared { tone: AtomicU64::new(hertz), ..Shared::default() });
         let (mouth, its) = (Mouth::new(socket, remote, local.port().into()), Arc::clone(&shared));
         let thread = std::thread::spawn(move || mouth.run(peer, &its));
-        Self { name: name.to_owned(), shared, thread: Some(thread) }
+        Self { name: name.to_owned(), local: Mutex::new(media), shared, thread: Some(thread) }
     }
 
     /// Says another tone; 0 falls silent.
     pub fn say(&self, hertz: u64) {
         self.shared.tone.store(hertz, Relaxed);
+    }
+
+    /// Holds the call, or takes it back, by a re-INVITE.
+    pub fn offer(&self, direction: Direction) {
+        let mut local = self.local.lock().unwrap();
+        local.direction = direction;
+        let offer = sdp::offer(&local);
+        local.previous = Some(offer.clone());
+        *self.shared.offer.lock().unwrap() = Some(offer);
     }
 
     pub fn press(&self, key: char) {
@@ -160,6 +175,9 @@ impl Mouth {
     fn run(mut self, mut peer: Peer, shared: &Shared) {
         let mut due = Instant::now();
         while !shared.hang_up.load(Relaxed) && !shared.over.load(Relaxed) {
+            if let Some(offer) = shared.offer.lock().unwrap().take() {
+                peer.offer(offer);
+            }
             self.speak(shared);
             self.listen(shared);
             due += FRAME;

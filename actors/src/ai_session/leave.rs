@@ -38,6 +38,8 @@ impl AiSession {
         match event {
             TurnEvent::BargeInCommitted | TurnEvent::CallerStarted { .. } => self.manners.caller_started(),
             TurnEvent::CallerFinished { .. } => self.manners.caller_finished(now),
+            // Whoever has not heard our answer yet is not asked after.
+            TurnEvent::CallerSilent { .. } | TurnEvent::CallerGone { .. } if !self.tools.is_answered() => {}
             TurnEvent::CallerSilent { since } | TurnEvent::CallerGone { since } => {
                 let seconds = now.saturating_duration_since(since).as_secs();
                 tracing::info!(call = %self.call_id, seconds, "the caller is silent");
@@ -79,6 +81,16 @@ impl AiSession {
             self.hold(now, Held::Remark(occasion), me);
         } else {
             self.remark(now, occasion);
+        }
+    }
+
+    /// The caller is here again: how long somebody else was silent means nothing.
+    pub(super) fn come_back(&mut self, now: Instant, occasion: Occasion, me: &Mailbox<AiMsg>) {
+        self.manners.alive();
+        metrics::counter!("offhook_remarks_total", "occasion" => occasion.as_str()).increment(1);
+        match self.held {
+            Some(_) => self.hold(now, Held::Remark(occasion), me),
+            None => self.remark(now, occasion),
         }
     }
 

@@ -122,7 +122,7 @@ impl Tools {
         let toolbox = &args.engine.assistant().tools;
         let desk = Desk { call: args.call_id, mailbox: args.call.clone(), store: args.store.clone(), number: args.session << 32 };
         Self {
-            offer: if args.introduction.twilio.is_some() { toolbox.offer().without_transfer() } else { toolbox.offer() },
+            offer: if args.introduction.twilio.is_some() { toolbox.offer().without_refer() } else { toolbox.offer() },
             filler: toolbox.filler.as_deref().map(Words::from),
             early: Vec::new(),
             desk,
@@ -147,6 +147,11 @@ impl Tools {
     /// Whether the caller waits for a tool, or types for one.
     pub(super) fn are_busy(&self) -> bool {
         !self.running.is_empty() || self.collecting.is_some() || self.transferring.is_some()
+    }
+
+    /// Whether the call is up.
+    pub(super) fn is_answered(&self) -> bool {
+        self.answered
     }
 
     /// The call is up: what came before that may be told to the engine now.
@@ -404,7 +409,7 @@ impl AiSession {
         match called {
             Err(error) => slip.end(&error.into()),
             Ok(Called::BuiltIn(built_in)) => self.run_built_in(now, slip, built_in, me),
-            Ok(Called::Transfer(to)) => self.begin_transfer(now, slip, to, me),
+            Ok(Called::Transfer(wish)) => self.begin_transfer(now, slip, wish, me),
             Ok(Called::Runner { runner, name, arguments }) => {
                 let call = ToolCall { name, arguments, call: Arc::clone(&self.tools.info) };
                 self.tools.start(slip, &runner, call, me);

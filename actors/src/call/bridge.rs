@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use ai::remark::Occasion;
 use ractor::ActorId;
 use store::HangupCause;
 
@@ -81,10 +82,11 @@ impl Call {
 
     /// What its leg speaks. Who is recorded is decoded.
     fn speech(&self) -> Speech {
-        Speech { law: self.codec, relay: self.relay.filter(|_| !self.ports.recorder.is_there()) }
+        let relay = self.relay.filter(|_| !self.ports.recorder.is_there());
+        Speech { law: self.codec, relay, held: self.held }
     }
 
-    /// Its leg speaks something else now, or is not recorded any more.
+    /// Its leg speaks something else now, is held or taken back by its peer, or is not recorded any more.
     pub(super) fn tell_speech(&self) {
         if let Some(bridged) = &self.bridged {
             let _told_by_calls = bridged.conference.send(ConferenceMsg::Speaks(self.id, self.speech()));
@@ -113,6 +115,9 @@ impl Call {
         let before = std::mem::replace(&mut bridged.others, news.others);
         match news.event {
             RoomEvent::Joined(_) => self.handle_partner_joined(news.call, me).await,
+            RoomEvent::Left | RoomEvent::Lost if news.others > 0 && self.is_briefing(news.call) => self.stop_briefing(me).await,
+            // Its own peer puts it through to that one, which leaves us: what becomes of that is told elsewhere.
+            RoomEvent::Left if self.is_attended() && self.is_briefing(news.call) => {}
             // There is company, or there was none: a supervisor left.
             RoomEvent::Left | RoomEvent::Lost if news.others > 0 || before == 0 => {}
             RoomEvent::Left if self.hangs_up_alone() => self.end(HangupCause::BridgeEnded, None, me),
@@ -145,14 +150,17 @@ impl Call {
     }
 
     /// Out of the conference, and alone with its agent; who has none is hung up.
-    async fn go_on_alone(&mut self, reason: &str, me: &Mailbox<CallMsg>) {
+    pub(super) async fn go_on_alone(&mut self, reason: &str, me: &Mailbox<CallMsg>) {
+        let occasion = if self.briefing.take().is_some() { Occasion::NotTaken } else { Occasion::Back };
+        let told = self.give_up_consulting(reason);
         self.leave_conference();
         if self.is_person() {
             return self.end(HangupCause::BridgeEnded, Some(reason.to_owned()), me);
         }
         tracing::info!(call = %self.id, reason, "the agent is back");
         match self.recall_agent(me).await {
-            Ok(()) => self.ports.ai.tell(AiMsg::Back),
+            Ok(()) if told => {}
+            Ok(()) => self.ports.ai.tell(AiMsg::Back(occasion)),
             Err(reason) => self.end(HangupCause::Failed, Some(reason), me),
         }
     }
@@ -198,14 +206,15 @@ impl Call {
     }
 
     /// The session ends, once the leg has told it what was heard of its last words.
-    fn dismiss_agent(&mut self) {
+    pub(super) fn dismiss_agent(&mut self) {
+        self.briefing = None;
         self.ports.leg.tell(LegMsg::DismissAgent);
         self.ports.vad.tell(VadMsg::Finish);
         self.ports.vad.publish(None);
     }
 
     /// Starts the agent again with the conversation so far, unless it is there.
-    async fn recall_agent(&mut self, me: &Mailbox<CallMsg>) -> Result<(), String> {
+    pub(super) async fn recall_agent(&mut self, me: &Mailbox<CallMsg>) -> Result<(), String> {
         if self.ports.ai.is_there() {
             return Ok(());
         }
@@ -221,7 +230,10 @@ impl Call {
         }
         self.ports.ai.publish(None);
         let wanted = self.bridged.as_ref().is_none_or(|bridged| bridged.attendance.agent == AgentPart::Talks);
-        if wanted && let Err(reason) = self.recall_agent(me).await {
+        if wanted
+            && !self.gone_on
+            && let Err(reason) = self.recall_agent(me).await
+        {
             self.end(HangupCause::Failed, Some(reason), me);
         }
     }

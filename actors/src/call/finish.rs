@@ -43,13 +43,15 @@ impl Call {
         self.phase = Phase::Ending;
         self.tell_peer(cause, me);
         self.stop_consulting();
+        self.stop_successor();
         self.tell_partner(cause);
+        self.tell_predecessor_end(cause);
         self.leave_conference();
-        self.ports.jitter.tell(JitterMsg::Finish);
         self.ports.vad.tell(VadMsg::Finish);
-        // The leg knows what was cut, and tells the session; without a leg, nothing was.
+        // The leg knows what was cut and what was passed on, and tells the session and the jitter buffer; without a leg, nothing was.
         if self.ports.leg.send(LegMsg::Finish).is_err() {
             self.ports.ai.tell(AiMsg::Finish(None));
+            self.ports.jitter.tell(JitterMsg::Finish);
         }
         self.ports.recorder.tell(RecorderMsg::Finish);
         self.after(FINISH_MAX, CallMsg::FinishLate, me);

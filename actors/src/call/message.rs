@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use ai::engine::{EngineError, Past};
 use ai::language::Language;
-use ai::tools::transfer::Destination;
+use ai::tools::transfer::Wish;
 use sip::dialog::DialogId;
 use sip::endpoint::{DialogSnapshot, Event};
 use sip::identity::Verdict;
 use store::{CallId, HangupCause};
 
 use super::bridge::Invitation;
-use super::partner::CallOut;
+use super::partner::{CallOut, PartnerDialog};
+use super::successor::SuccessorNews;
 use crate::ai_session::ToolReport;
 use crate::bridge::{Place, RoomId, RoomOrder};
 use crate::conference::{ConferenceMsg, RoomNews};
@@ -68,8 +69,10 @@ pub enum CallMsg {
     RecordingPaused(bool),
     /// By the AiSession: tokens that a response used.
     UsageCounted(store::Usage),
-    /// By the AiSession: put the caller through. It is told how that ended.
-    TransferWanted(Arc<Destination>),
+    /// By the AiSession: put the caller through, or finish that. It is told how far it is.
+    TransferWanted(Wish),
+    /// By a timer: whoever this call is to has heard long enough what it is about.
+    BriefingLate(CallId),
     /// By the AiSession: the agent takes leave, and for what; a session that is started now goes on with that.
     TakingLeave(HangupCause),
     /// By the AiSession: the agent ends the call, and why.
@@ -98,6 +101,14 @@ pub enum CallMsg {
     CallOut(Box<CallOut>),
     /// By Calls: this is the call to whoever is called for it.
     PartnerCalled(CallId),
+    /// By the call of whoever was called for it, which is answered: how another call can take its place.
+    PartnerDialog(Box<PartnerDialog>),
+    /// By Calls: this is the call that its peer asked for in its place.
+    SuccessorCalled(CallId, Mailbox<CallMsg>),
+    /// By that call, or by Calls when there is none: how far it is.
+    SuccessorNews(SuccessorNews),
+    /// By the call that this one follows, or by a timer when it is late: what was said there so far.
+    Inherit(Option<Vec<Past>>),
     /// By Calls, or by the call of whoever was called for it: why that one does not come.
     PartnerFailed(String),
     /// By Calls: it is to do something else in its conference.

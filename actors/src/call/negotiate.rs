@@ -123,8 +123,8 @@ impl Call {
     pub(super) fn renegotiate(&mut self, negotiated: Negotiated) {
         self.types = payload_types(&negotiated);
         self.relay = Some(relay_terms(&negotiated));
-        self.tell_speech();
         self.hold(negotiated.direction != Direction::SendRecv);
+        self.tell_speech();
         self.ports.leg.tell(LegMsg::Renegotiated(Box::new(negotiated)));
     }
 

@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use super::attempts::{Tries, outbound_invite, words};
 use super::negotiate::settle;
 use super::partner::Partner;
+use super::successor::Predecessor;
 use super::{Call, CallMsg, Origin, Party, Phase};
 use crate::calls::PlaceRefusal;
 use crate::config::Assistant;
@@ -38,14 +39,28 @@ pub struct Placing {
     pub talk: Arc<Talk>,
     /// Who is told when its record is safe.
     pub placed: oneshot::Sender<Result<CallId, PlaceRefusal>>,
-    /// For whom it is, if it is for another call: then a person is to answer, and nobody of ours talks.
-    pub partner: Option<Partner>,
+    /// What it is for.
+    pub purpose: Purpose,
+}
+
+/// What a call of ours is for.
+pub enum Purpose {
+    /// The agent talks with whoever answers.
+    Own,
+    /// A person is to answer, and talks with the party of another call: nobody of ours does.
+    Partner(Partner),
+    /// The agent goes on here with what it talked of in another call, whose peer wants it so.
+    Successor(Predecessor),
 }
 
 impl Placing {
     /// Whose call it is: that of the call that it is for, else its assistant's.
     pub(super) fn organization(&self) -> &OrganizationId {
-        self.partner.as_ref().map_or(&self.assistant.organization, |partner| &partner.organization)
+        match &self.purpose {
+            Purpose::Own => &self.assistant.organization,
+            Purpose::Partner(partner) => &partner.organization,
+            Purpose::Successor(predecessor) => &predecessor.organization,
+        }
     }
 }
 
@@ -67,11 +82,19 @@ pub(super) struct Placed {
     /// A person is called for another call.
     person: bool,
     partner: Option<Partner>,
+    pub(super) predecessor: Option<Predecessor>,
+    /// What the callee's side said no with.
+    pub(super) refused: Option<StatusCode>,
 }
 
 impl Placed {
     pub(super) fn new(placing: Placing) -> Self {
-        let Placing { route, talk, placed, partner, .. } = placing;
+        let Placing { route, talk, placed, purpose, .. } = placing;
+        let (partner, predecessor) = match purpose {
+            Purpose::Own => (None, None),
+            Purpose::Partner(partner) => (Some(partner), None),
+            Purpose::Successor(predecessor) => (None, Some(predecessor)),
+        };
         Self {
             route,
             talk,
@@ -83,6 +106,8 @@ impl Placed {
             tries: Tries::default(),
             person: partner.is_some(),
             partner,
+            predecessor,
+            refused: None,
         }
     }
 }
@@ -253,6 +278,7 @@ impl Call {
         tracing::info!(call = %self.id, "it is answered");
         self.go_up();
         self.come_in(me).await;
+        self.follow_predecessor(me).await;
     }
 
     async fn begin_to_talk(&mut self, negotiated: Negotiated, me: &Mailbox<CallMsg>) -> Result<(), String> {
@@ -260,7 +286,7 @@ impl Call {
             Some(sockets) => {
                 let wire = RtpWire { sockets, negotiated, identity: self.shared.dtls.clone() };
                 let (codec, wire) = (codec_of(wire.negotiated.codec), Wire::Rtp(Box::new(wire)));
-                match self.is_person() {
+                match self.has_no_agent_yet() {
                     true => self.start_listening(codec, wire, me).await,
                     false => self.start_children(codec, wire, me).await,
                 }
@@ -268,7 +294,7 @@ impl Call {
             None => {
                 self.follow(&negotiated);
                 self.ports.jitter.tell(JitterMsg::Answered);
-                if self.is_person() {
+                if self.has_no_agent_yet() {
                     return Ok(());
                 }
                 self.start_agent(me).await
@@ -276,14 +302,12 @@ impl Call {
         }
     }
 
-    /// The wire of early media goes on as this says.
+    /// The wire of early media goes on as this says. The law in which the call works stays: leg and jitter buffer began with it.
     fn follow(&mut self, negotiated: &Negotiated) {
         if self.placed().is_none_or(|placed| placed.early.as_ref() == Some(negotiated)) {
             return;
         }
-        let line = codec_of(negotiated.codec);
-        self.codec = line.row().law;
-        self.draft.trace.media(line);
+        self.draft.trace.media(codec_of(negotiated.codec));
         self.renegotiate(negotiated.clone());
     }
 
@@ -294,6 +318,9 @@ impl Call {
         let mut detail = words(status, &reason);
         if let Some(placed) = self.placed() {
             detail = placed.tries.explain(detail);
+        }
+        if let Some(placed) = self.placed() {
+            placed.refused = Some(status);
         }
         let refused = Refused { code: status.code(), reason };
         self.shared.store.tell(StoreMsg::Write(StoreWrite::CallRefused { call: self.id, refused }));
@@ -320,6 +347,11 @@ impl Call {
     /// Whether a person talks here, for another call, and no agent ever does.
     pub(super) fn is_person(&self) -> bool {
         matches!(&self.party, Party::Sip { origin: Origin::Placed(placed), .. } if placed.person)
+    }
+
+    /// Whether nobody of ours talks from the answer on: a person does, or what was said before is waited for.
+    fn has_no_agent_yet(&mut self) -> bool {
+        self.is_person() || self.placed().is_some_and(|placed| placed.predecessor.is_some())
     }
 
     pub(super) fn take_partner(&mut self) -> Option<Partner> {

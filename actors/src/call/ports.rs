@@ -75,9 +75,20 @@ impl CallPorts {
         self.recorder.tell(RecorderMsg::Caller(tick, Arc::clone(frame)));
     }
 
-    /// The caller pressed a key: it is for whoever he talks with.
+    /// Hands on what comes while the peer holds the call: it is recorded, and `silence` is what everybody else hears. In a conference
+    /// he is not mixed meanwhile, and an agent hears the others.
+    pub(crate) fn held_frame(&self, tick: u64, due: Instant, frame: &SharedFrame, silence: &SharedFrame) {
+        if self.place.load().is_none() {
+            self.vad.tell(VadMsg::Caller(Arc::clone(silence)));
+            self.ai.tell(AiMsg::Caller(due, Arc::clone(silence)));
+        }
+        self.recorder.tell(RecorderMsg::Caller(tick, Arc::clone(frame)));
+    }
+
+    /// The caller pressed a key: it is for whoever he talks with, and for nobody while he is on hold.
     pub(crate) fn digit(&self, digit: Digit) {
-        match self.place.load().as_ref().filter(|place| place.agent.is_none()) {
+        match self.place.load().as_ref().filter(|place| place.agent.is_none() || place.on_hold) {
+            Some(place) if place.on_hold => {}
             Some(place) => drop(place.conference.send(ConferenceMsg::Digit(place.party, digit))),
             None => self.ai.tell(AiMsg::Dtmf(digit)),
         }

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::{Admitted, Calls, CallsMsg, START_MAX};
 use crate::bridge::{AgentPart, Attendance, Part, RoomId, WhenAlone};
-use crate::call::{CallMsg, Invitation, Partner};
+use crate::call::{CallMsg, Invitation, Partner, Purpose};
 use crate::conference::{Conference, ConferenceArgs, ConferenceMsg, Roster};
 use crate::kind::ActorKind;
 use crate::mailbox::Mailbox;
@@ -207,7 +207,8 @@ impl Calls {
         let partner = Partner { invitation, call: mailbox.clone(), organization };
         // The call hears of it by the conference, or that it failed.
         let (placed, _) = oneshot::channel();
-        let id = self.start_placed(admitted, Some(partner), placed, me).await.map_err(|refusal| refusal.to_string())?;
+        let id =
+            self.start_placed(admitted, Purpose::Partner(partner), placed, me).await.map_err(|refusal| refusal.to_string())?;
         drop(mailbox.send(CallMsg::PartnerCalled(id)));
         Ok(())
     }

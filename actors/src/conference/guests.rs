@@ -24,7 +24,7 @@ pub(super) struct Guest {
 impl Guest {
     /// Whether its party is heard by all.
     pub(super) fn talks(&self) -> bool {
-        self.attendance.party == Part::Talks
+        self.attendance.party == Part::Talks && !self.speech.held
     }
 }
 

@@ -9,7 +9,6 @@ use media::units::Dbov;
 use super::{Leg, LegMsg, Line};
 use crate::bridge::Place;
 use crate::clock::Tick;
-use crate::jitter_buffer::JitterMsg;
 use crate::mailbox::Port;
 use crate::recorder::RecorderMsg;
 
@@ -119,11 +118,7 @@ impl Leg {
 
     pub(super) fn handle_onward(&mut self, onward: Onward) {
         match onward {
-            Onward::To(_) => {
-                self.bridged = Bridged { from: From::Leg, ..Bridged::default() };
-                // A long way from now: until then the jitter buffer would take what waits there for audio of now.
-                self.ports.jitter.tell(JitterMsg::PassedOn(std::time::Instant::now()));
-            }
+            Onward::To(_) => self.bridged = Bridged { from: From::Leg, ..Bridged::default() },
             Onward::AlsoTo(_) => {}
             Onward::Here => self.bridged.from = From::Mixer,
         }

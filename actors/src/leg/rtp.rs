@@ -176,9 +176,9 @@ impl RtpLine {
         self.receiving.keeps_packets()
     }
 
-    /// When the last packet came, for a jitter buffer that gets none.
-    pub(super) fn last_passed(&self) -> Instant {
-        self.receiving.last_passed()
+    /// Tells a jitter buffer that gets no packets of those that went elsewhere.
+    pub(super) fn tell_passed(&mut self) {
+        self.receiving.tell_passed();
     }
 
     /// A digit to be sent after those before it. False when 32 wait already.

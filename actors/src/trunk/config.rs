@@ -49,6 +49,8 @@ pub struct TrunkConfig {
     pub codecs: Vec<Codec>,
     /// Whether media is encrypted.
     pub srtp: SrtpPolicy,
+    /// Whether its REFERs are followed: calls of ours, on its word and at our cost, as far as calls of ours go.
+    pub accept_refer: bool,
     /// What numbers of calls of ours begin with; without any there are no calls of ours.
     pub allowed_prefixes: Vec<String>,
     /// Numbers that are never called, in digits; empty: emergency calls are permitted.

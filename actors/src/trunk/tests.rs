@@ -31,6 +31,7 @@ pub fn trunk(name: &str) -> TrunkConfig {
         headers: Vec::new(),
         codecs: vec![Codec::Pcmu],
         srtp: SrtpPolicy::Off,
+        accept_refer: false,
         allowed_prefixes: Vec::new(),
         emergency_numbers: ["911", "112"].map(str::to_owned).into(),
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::builtin::BuiltIn;
-use super::transfer::{self, Destination};
+use super::transfer::{self, Destination, Way, Wish};
 use super::{Tool, ToolError, ToolKind, ToolRules, ToolRunner};
 use crate::json::line;
 
@@ -66,8 +66,7 @@ impl Toolbox {
             }
         }
         if !self.transfers.is_empty() {
-            let tool = transfer::describe(&self.transfers);
-            offer.rows.push(Row { tool, runs: Runs::Transfer(self.transfers.clone()) });
+            offer.push_transfers(self.transfers.clone());
         }
         let mut taken: HashSet<String> = offer.rows.iter().map(|row| row.tool.name.clone()).collect();
         for runner in &self.runners {
@@ -142,8 +141,8 @@ enum Runs {
 pub enum Called {
     /// For the call's actor.
     BuiltIn(BuiltIn),
-    /// For the call: it is to be put through.
-    Transfer(Arc<Destination>),
+    /// For the call: it is to be put through, or what is to come of that.
+    Transfer(Wish),
     /// For a runner.
     Runner {
         /// Which.
@@ -188,16 +187,30 @@ impl Offer {
         let arguments = super::parse_arguments(arguments)?;
         match &row.runs {
             Runs::BuiltIn => BuiltIn::parse(name, &arguments).map(Called::BuiltIn),
-            Runs::Transfer(destinations) => transfer::parse(destinations, &arguments).map(Called::Transfer),
+            Runs::Transfer(destinations) => transfer::parse(name, destinations, &arguments).map(Called::Transfer),
             Runs::Runner { runner, name } => Ok(Called::Runner { runner: Arc::clone(runner), name: name.clone(), arguments }),
         }
     }
 
-    /// Without the tool to transfer a call, for legs that cannot do it: a model is not told of what cannot be done.
+    /// Without the destinations to which the peer alone leads, for legs that cannot ask it: a model is not told of what cannot be done.
     #[must_use]
-    pub fn without_transfer(mut self) -> Self {
+    pub fn without_refer(mut self) -> Self {
+        let transfers = self.rows.iter().find_map(|row| match &row.runs {
+            Runs::Transfer(destinations) => Some(destinations.clone()),
+            Runs::BuiltIn | Runs::Runner { .. } => None,
+        });
+        let Some(mut destinations) = transfers else { return self };
         self.rows.retain(|row| !matches!(row.runs, Runs::Transfer(_)));
+        destinations.retain(|destination| destination.way != Way::Refer);
+        if !destinations.is_empty() {
+            self.push_transfers(destinations);
+        }
         self
+    }
+
+    fn push_transfers(&mut self, destinations: Vec<Arc<Destination>>) {
+        let tools = transfer::describe(&destinations).into_iter();
+        self.rows.extend(tools.map(|tool| Row { tool, runs: Runs::Transfer(destinations.clone()) }));
     }
 
     fn row(&self, name: &str) -> Option<&Row> {
@@ -263,7 +276,7 @@ mod tests {
         let offer = offer(&[&["look"], &["a.b", "look"]]);
         let told = |name: &str, arguments: &str| match offer.resolve(name, arguments) {
             Ok(Called::BuiltIn(call)) => call.name().to_owned(),
-            Ok(Called::Transfer(to)) => format!("{to:?}"),
+            Ok(Called::Transfer(wish)) => format!("{wish:?}"),
             Ok(Called::Runner { name, arguments, .. }) => format!("{name} {arguments}"),
             Err(error) => error.to_string(),
         };
@@ -279,14 +292,22 @@ mod tests {
     #[test]
     fn callers_are_put_through_where_there_is_somebody_and_the_leg_can() {
         let (name, text) = ("sales".to_owned(), String::new);
-        let destination = Destination { name, target: text(), description: text(), say: text() };
-        let toolbox = Toolbox { transfers: vec![Arc::new(destination)], ..Toolbox::new(&["end_call"], Vec::new()) };
+        let sales = Destination { name, target: text(), description: text(), say: text(), way: Way::Refer };
+        let desk = Destination { name: "desk".to_owned(), way: Way::Warm, ..sales.clone() };
+        let toolbox = Toolbox { transfers: vec![Arc::new(sales)], ..Toolbox::new(&["end_call"], Vec::new()) };
         let told = |offer: &Offer| offer.tools().into_iter().map(|tool| tool.name).collect::<Vec<_>>().join(" ");
         assert_eq!(told(&toolbox.offer()), "end_call transfer_call");
-        assert_eq!(told(&toolbox.offer().without_transfer()), "end_call");
+        assert_eq!(told(&toolbox.offer().without_refer()), "end_call");
         let called = toolbox.offer().resolve("transfer_call", r#"{"to":"sales"}"#);
-        assert!(matches!(called, Ok(Called::Transfer(to)) if to.name == "sales"));
-        assert!(toolbox.offer().without_transfer().resolve("transfer_call", "{}").is_err());
+        assert!(matches!(called, Ok(Called::Transfer(Wish::PutThrough { to, .. })) if to.name == "sales"));
+        assert!(toolbox.offer().without_refer().resolve("transfer_call", r#"{"to":"sales"}"#).is_err());
+        let both = Toolbox { transfers: vec![Arc::clone(&toolbox.transfers[0]), Arc::new(desk)], ..toolbox };
+        assert_eq!(told(&both.offer()), "end_call transfer_call finish_transfer");
+        let offer = both.offer().without_refer();
+        assert_eq!(told(&offer), "end_call transfer_call finish_transfer");
+        assert_eq!(offer.tools()[1].parameters["properties"]["to"]["enum"], json!(["desk"]));
+        assert!(offer.resolve("transfer_call", r#"{"to":"sales"}"#).is_err());
+        assert!(matches!(offer.resolve("finish_transfer", r#"{"outcome":"join"}"#), Ok(Called::Transfer(Wish::Join))));
     }
 
     #[test]

@@ -216,7 +216,7 @@ impl Endpoint {
 
     fn handle_request(&mut self, now: Instant, flow: Flow, request: Request) {
         self.stats.request(method_label(&request.method), MessageDirection::Received);
-        let Some(incoming) = Incoming::read(Box::new(request), flow) else {
+        let Some(mut incoming) = Incoming::read(Box::new(request), flow) else {
             return;
         };
         let method = &incoming.request.method;
@@ -231,6 +231,8 @@ impl Endpoint {
             let response = refusal.response(&incoming.request);
             return self.respond_statelessly(&incoming, response);
         }
+        message::ignore_optional_body(&mut incoming.request);
+        let method = &incoming.request.method;
         if *method == Method::CANCEL {
             return self.handle_cancel(now, &incoming);
         }

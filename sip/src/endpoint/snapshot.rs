@@ -11,6 +11,7 @@ use super::{DialogId, Endpoint};
 use crate::dialog::Dialog;
 use crate::digest::DigestClient;
 use crate::flow::Flow;
+use crate::uri::Uri;
 
 /// What an answered dialog is taken up from when its endpoint was lost: plain values.
 #[derive(Clone, Eq, PartialEq)]
@@ -21,6 +22,7 @@ pub struct DialogSnapshot {
     session: Option<Session>,
     session_least: Duration,
     peer_updates: bool,
+    peer_transfers: bool,
     local_sdp: Option<Bytes>,
 }
 
@@ -35,6 +37,16 @@ impl DialogSnapshot {
     /// Which dialog.
     pub fn id(&self) -> &DialogId {
         self.dialog.id()
+    }
+
+    /// Whether the peer follows a REFER to another dialog's place, and lets others take this one's (RFC 3515, RFC 3891).
+    pub fn peer_transfers(&self) -> bool {
+        self.peer_transfers
+    }
+
+    /// The peer's Contact.
+    pub fn remote_target(&self) -> &Uri {
+        self.dialog.target()
     }
 
     /// Where the peer was last seen.
@@ -56,6 +68,7 @@ impl Endpoint {
             session: usage.session,
             session_least: usage.session_least,
             peer_updates: usage.peer_updates,
+            peer_transfers: usage.peer_transfers,
             local_sdp: usage.local_sdp.clone(),
         })
     }
@@ -65,11 +78,12 @@ impl Endpoint {
     pub fn restore(&mut self, snapshot: DialogSnapshot) -> DialogId {
         let id = snapshot.id().clone();
         if self.usages.find(&id).is_none() {
-            let DialogSnapshot { dialog, flow, digest, session, session_least, peer_updates, local_sdp } = snapshot;
+            let DialogSnapshot { dialog, flow, digest, session, session_least, peer_updates, peer_transfers, local_sdp } =
+                snapshot;
             let mut usage = Usage::new(dialog, flow, Phase::Established);
             usage.digest = digest;
             (usage.session, usage.session_least) = (session, session_least);
-            (usage.peer_updates, usage.local_sdp) = (peer_updates, local_sdp);
+            (usage.peer_updates, usage.peer_transfers, usage.local_sdp) = (peer_updates, peer_transfers, local_sdp);
             let number = self.insert_usage(usage);
             self.rearm_usage(number);
         }

@@ -166,7 +166,7 @@ impl Endpoint {
         let cseq = request.headers.cseq().map_or(0, |cseq| cseq.number);
         usage.dialog.refresh_target(&request.headers);
         usage.phase = Phase::Established;
-        usage.peer_updates = request.headers.lists(name::ALLOW, "UPDATE");
+        usage.take_abilities(&request.headers);
         usage.last_reliable = reliable.waiting().map(|rseq| (rseq, cseq));
         usage.local_sdp = Some(sdp.clone());
         let (flow, local_tag) = (usage.flow, usage.name.local_tag.clone());

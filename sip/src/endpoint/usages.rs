@@ -56,6 +56,8 @@ pub(super) struct Usage {
     pub session_least: Duration,
     /// The peer takes UPDATE.
     pub peer_updates: bool,
+    /// The peer follows a REFER to another dialog's place: its Allow has REFER and its Supported replaces.
+    pub peer_transfers: bool,
     /// What we last said of our media, to be said again by a refresh.
     pub local_sdp: Option<Bytes>,
     /// RSeq and CSeq of a reliable response that was sent and not acknowledged before our 200.
@@ -154,6 +156,7 @@ impl Usage {
             is_refreshing: false,
             session_least: Duration::ZERO,
             peer_updates: false,
+            peer_transfers: false,
             local_sdp: None,
             last_reliable: None,
             digest: None,
@@ -166,7 +169,13 @@ impl Usage {
     /// What a 2xx of the peer says of the session and of what it can do.
     pub fn take_terms(&mut self, now: Instant, headers: &Headers) {
         self.session = Session::agreed(now, headers);
+        self.take_abilities(headers);
+    }
+
+    /// What the peer can do, as its INVITE or 2xx says.
+    pub fn take_abilities(&mut self, headers: &Headers) {
         self.peer_updates = headers.lists(name::ALLOW, "UPDATE");
+        self.peer_transfers = headers.lists(name::ALLOW, "REFER") && headers.lists(name::SUPPORTED, "replaces");
     }
 
     /// What challenges of the peer are answered with: nothing where a redirection led to strangers.

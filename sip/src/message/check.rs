@@ -100,12 +100,27 @@ fn extensions(request: &Request) -> Result<(), Refusal> {
     Err(Refusal::with(StatusCode::BAD_EXTENSION, name::UNSUPPORTED, unknown.join(", ")))
 }
 
-fn body(request: &Request) -> Result<(), Refusal> {
-    let headers = &request.headers;
-    let optional = |value: &str| value.to_ascii_lowercase().replace([' ', '\t'], "").contains(";handling=optional");
-    if request.body.is_empty() || headers.get(name::CONTENT_DISPOSITION).is_some_and(optional) {
-        return Ok(());
+/// Takes the body off a request that came with one that is no SDP and may be ignored (RFC 3261 §20.11), where only an offer is looked for:
+/// it is as if it had none.
+pub fn ignore_optional_body(request: &mut Request) {
+    let offers = matches!(request.method, Method::INVITE | Method::PRACK | Method::UPDATE);
+    if offers && is_optional(request) && understood(request).is_err() {
+        request.body.clear();
     }
+}
+
+/// `Content-Disposition: render; handling=optional`.
+fn is_optional(request: &Request) -> bool {
+    let optional = |value: &str| value.to_ascii_lowercase().replace([' ', '\t'], "").contains(";handling=optional");
+    request.headers.get(name::CONTENT_DISPOSITION).is_some_and(optional)
+}
+
+fn body(request: &Request) -> Result<(), Refusal> {
+    if request.body.is_empty() || is_optional(request) { Ok(()) } else { understood(request) }
+}
+
+fn understood(request: &Request) -> Result<(), Refusal> {
+    let headers = &request.headers;
     if headers.list(name::CONTENT_ENCODING).any(|coding| !coding.eq_ignore_ascii_case("identity")) {
         return Err(Refusal::with(StatusCode::UNSUPPORTED_MEDIA_TYPE, name::ACCEPT_ENCODING, "identity"));
     }

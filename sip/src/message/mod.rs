@@ -42,7 +42,7 @@ use bytes::Bytes;
 
 use crate::uri::Uri;
 
-pub use check::{ALLOWED_METHODS, Refusal, SUPPORTED_EXTENSIONS, check};
+pub use check::{ALLOWED_METHODS, Refusal, SUPPORTED_EXTENSIONS, check, ignore_optional_body};
 pub use cseq::{CSeq, NotACSeq};
 pub use error::{ParseError, ParseFault, Warning};
 pub use frame::{Framing, frame};

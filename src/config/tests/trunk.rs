@@ -29,7 +29,7 @@ fn a_row_with_a_name_alone_is_a_trunk_that_nobody_is() {
     assert_eq!((trunk.try_timeout, trunk.redirects), (Duration::from_secs(4), RedirectsTo::Itself));
     assert_eq!((trunk.limits.channels, trunk.limits.outbound_per_minute), (None, Some(60)));
     assert_eq!((trunk.codecs.len(), trunk.srtp), (4, SrtpPolicy::Optional));
-    assert!(trunk.allowed_prefixes.is_empty() && trunk.emergency_numbers.contains(&"911".to_owned()));
+    assert!(!trunk.accept_refer && trunk.allowed_prefixes.is_empty() && trunk.emergency_numbers.contains(&"911".to_owned()));
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn everything_can_be_said() {
     let rows = "transport = \"tls\"\nusername = \"alice\"\npassword_env = \"CARRIER_PASSWORD\"\nregister = true\n\
                 addresses = [\"203.0.113.0/24\"]\ninbound_username = \"door\"\ninbound_password_env = \"DOOR_PASSWORD\"\n\
                 inbound_digest = [\"md5\"]\nemergency = \"allow\"\nfrom = \"user\"\nprivacy = \"never\"\ncodecs = [\"pcma\"]\n\
-                srtp = \"required\"\nidentity = \"off\"\nheaders = [\"X-Account\"]\ncaller_number = \"+49 30 1\"\n\
+                srtp = \"required\"\nidentity = \"off\"\naccept_refer = true\nheaders = [\"X-Account\"]\ncaller_number = \"+49 30 1\"\n\
                 inbound_called = [{ starts_with = \"00\", strip = 2, prefix = \"+\" }]\n\
                 [[trunks.targets]]\nuri = \"sip.carrier.example\"\n[[trunks.targets]]\nuri = \"sip:192.0.2.1:5070;transport=udp\"\npriority = 2\n";
     let trunk = trunk(rows);
@@ -48,7 +48,7 @@ fn everything_can_be_said() {
     assert_eq!((trunk.user.as_str(), trunk.codecs.as_slice(), trunk.srtp), ("alice", &[Codec::Pcma][..], SrtpPolicy::Required));
     assert_eq!((trunk.identity.from, trunk.identity.privacy), (FromPolicy::User, PrivacyPolicy::Never));
     assert_eq!(trunk.identity.number.as_deref(), Some("+49301"));
-    assert!(trunk.emergency_numbers.is_empty() && trunk.passes("x-account") && !trunk.passes("X-Other"));
+    assert!(trunk.accept_refer && trunk.emergency_numbers.is_empty() && trunk.passes("x-account") && !trunk.passes("X-Other"));
     assert_eq!(trunk.signatures, Some(Policy::Off));
     assert_eq!(trunk.rewriting.inbound_called[0].strip, 2);
     let shown = format!("{trunk:?}");

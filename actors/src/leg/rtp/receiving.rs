@@ -59,6 +59,8 @@ pub(super) struct Receiving {
     last_passed: Instant,
     /// Packets that went to another leg, since the last flush.
     passed: u64,
+    /// Those of them that the JitterBuffer was not told of.
+    untold: u64,
     ports: CallPorts,
 }
 
@@ -88,6 +90,7 @@ impl Receiving {
             onward: Onward::Here,
             last_passed: Instant::now(),
             passed: 0,
+            untold: 0,
             ports,
         };
         new.openers.choose(keys(negotiated).map(|(_, remote)| remote));
@@ -96,8 +99,13 @@ impl Receiving {
 
     /// Where the packets go from now on.
     pub(super) fn set_onward(&mut self, onward: Onward) {
-        if matches!(onward, Onward::To(_)) {
+        let passes = matches!(onward, Onward::To(_));
+        if passes {
             self.last_passed = Instant::now();
+        }
+        // What waits in the jitter buffer would be taken for audio of now, once it is asked again; and what was passed counts.
+        if passes || !self.keeps_packets() {
+            self.tell_passed();
         }
         self.onward = onward;
     }
@@ -107,9 +115,10 @@ impl Receiving {
         !matches!(self.onward, Onward::To(_))
     }
 
-    /// When the last packet came that went to another leg, or when they began to go there.
-    pub(super) fn last_passed(&self) -> Instant {
-        self.last_passed
+    /// Tells the jitter buffer of the packets that went to another leg.
+    pub(super) fn tell_passed(&mut self) {
+        let packets = std::mem::take(&mut self.untold);
+        self.ports.jitter.tell(JitterMsg::PassedOn { last: self.last_passed, packets });
     }
 
     /// Whether RTP and RTCP share a port.
@@ -294,6 +303,7 @@ impl Receiving {
             Onward::To(leg) => {
                 self.last_passed = at;
                 self.passed += 1;
+                self.untold += 1;
                 return leg.tell(LegMsg::Passed(kind, packet));
             }
             // Keys are told from here on; packet for packet they would come twice.

@@ -16,6 +16,15 @@ fn delayed_offer_is_answered_in_the_ack() {
 }
 
 #[test]
+fn a_body_that_may_be_ignored_is_no_offer() {
+    let ignored = "header=Content-Type:_text|plain/header=Content-Disposition:_render;_handling=optional";
+    check_ends(
+        &format!("INVITE/body=x/{ignored} answer ACK/sdp INVITE/body=x/{ignored} answer ACK/sdp BYE"),
+        "100 Invited | 200 | Confirmed+sdp | 100 Reinvited | 200 | Confirmed+sdp | 200 HungUp Terminated",
+    );
+}
+
+#[test]
 fn call_is_ended_by_us() {
     check_ends("INVITE answer ACK hangup hangup 200/to=BYE", "100 Invited | 200 | Confirmed | BYE |  | Terminated");
 }
@@ -271,6 +280,17 @@ fn restored_dialog_goes_on() {
         bench.run("INFO OPTIONS INVITE answer ACK BYE"),
         "200 Info | 200 | 100 Reinvited | 200 | Confirmed | 200 HungUp Terminated"
     );
+}
+
+#[test]
+fn a_peer_that_can_be_put_into_anothers_place_says_so() {
+    let able = |headers: &str| {
+        let bench = check(&format!("INVITE{headers} answer ACK"), "100 Invited | 200 | Confirmed");
+        bench.endpoint.snapshot(bench.dialog.as_ref().unwrap()).unwrap().peer_transfers()
+    };
+    assert!(able("/header=Allow:_INVITE,REFER/header=Supported:_timer,replaces"));
+    assert!(!able("/header=Allow:_INVITE,REFER"));
+    assert!(!able("/header=Supported:_replaces"));
 }
 
 #[test]
