@@ -40,7 +40,7 @@ use sip::endpoint::{DialogSnapshot, Event, Flow};
 use sip::identity::Verdict;
 use sip::message::{Request, StatusCode};
 use sip::sdp::LocalMedia;
-use store::{CallId, HangupCause};
+use store::{CallId, HangupCause, OrganizationId};
 
 use crate::ai_session::AiMsg;
 use crate::alarm::Owned;
@@ -56,6 +56,7 @@ use crate::clock::Ticking;
 use crate::config::Assistant;
 use crate::kind::ActorKind;
 use crate::leg::ports::RtpSockets;
+use crate::leg::session::{Client, News, SessionIo};
 use crate::leg::twilio::TwilioCall;
 use crate::mailbox::Mailbox;
 use crate::media_threads::Seat;
@@ -83,8 +84,21 @@ pub enum Arrival {
     },
     /// Somebody asked us to call.
     Placed(Box<Placing>),
+    /// Somebody connected to a session.
+    Session(Box<SessionCall>),
     /// Twilio's voice webhook; the media stream comes later.
     Twilio(TwilioCall),
+}
+
+/// A session whose socket is open.
+#[derive(Debug)]
+pub struct SessionCall {
+    /// Whose it is.
+    pub organization: OrganizationId,
+    /// Who talks.
+    pub assistant: Arc<Assistant>,
+    /// Its socket.
+    pub io: SessionIo,
 }
 
 /// What a Call is made from.
@@ -114,6 +128,12 @@ enum Party {
         offered: Option<RtpSockets>,
         /// False once the dialog is over, and there is nobody to say BYE to.
         open: bool,
+    },
+    Session {
+        organization: OrganizationId,
+        assistant: String,
+        /// Until its leg has it.
+        io: Option<Box<SessionIo>>,
     },
     Twilio {
         call: TwilioCall,
@@ -206,6 +226,7 @@ impl Worker for Call {
 
     async fn start(args: CallArgs, me: &Mailbox<CallMsg>) -> Result<Self, Failure> {
         let CallArgs { id, shared, seat, arrival, arrived } = args;
+        let mut ports = CallPorts::new(id);
         let (party, chosen) = match arrival {
             Arrival::Sip { dialog, invite, flow, trunk } => {
                 let own = SipMsg::Own(dialog.clone(), me.clone());
@@ -216,6 +237,13 @@ impl Worker for Call {
             Arrival::Placed(placing) => {
                 let assistant = Arc::clone(&placing.assistant);
                 (Party::sip(place::unnamed(), Origin::Placed(Box::new(place::Placed::new(*placing)))), Some(assistant))
+            }
+            Arrival::Session(session) => {
+                let SessionCall { organization, assistant, io } = *session;
+                let client = Client::new(io.outgoing.clone());
+                client.tell(&News::Connected(id));
+                ports.client = Some(client);
+                (Party::Session { organization, assistant: assistant.name.clone(), io: Some(Box::new(io)) }, Some(assistant))
             }
             Arrival::Twilio(call) => (Party::Twilio { call, account_sid: String::new(), parameters: Vec::new() }, None),
         };
@@ -238,7 +266,7 @@ impl Worker for Call {
             codec: Codec::Pcmu,
             types: PayloadTypes::of(Codec::Pcmu),
             relay: None,
-            ports: CallPorts::new(id),
+            ports,
             bridged: None,
             consulting: None,
             ticking: None,
@@ -269,6 +297,8 @@ impl Worker for Call {
             CallMsg::RungOut => self.ring_until(|_, rung| *rung = true),
             CallMsg::TwilioStream(stream) => self.attach(stream, me).await,
             CallMsg::StreamLate => self.handle_stream_late(me),
+            CallMsg::MediaAsked(asker) => self.tell_media(asker),
+            CallMsg::Typed(words) => self.ports.ai.tell(AiMsg::Typed(words)),
             CallMsg::TwilioEnded => self.end(HangupCause::CallerHangup, None, me),
             CallMsg::LegClosed(LegClosed::ByPeer) => self.end(HangupCause::CallerHangup, None, me),
             CallMsg::LegClosed(LegClosed::Lost(reason)) => self.end(HangupCause::MediaTimeout, Some(reason), me),

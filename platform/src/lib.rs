@@ -7,3 +7,4 @@ pub mod analysis;
 pub mod knowledge;
 pub mod memory;
 pub mod people;
+pub mod sessions;

@@ -135,7 +135,9 @@ pub(super) fn api_config(config: &Config, people: People) -> anyhow::Result<ApiC
     let security = &config.security;
     let requests = RequestLimits { by_address: security.requests_per_address, by_actor: security.requests_per_actor };
     let cors_origins = security.cors_origins.clone();
-    Ok(ApiConfig { twilio: TwilioConfig { public_url, signature }, key, people: Some(people), requests, cors_origins })
+    let sessions_per_organization = config.limits.sessions_per_organization;
+    let (twilio, people) = (TwilioConfig { public_url, signature }, Some(people));
+    Ok(ApiConfig { twilio, key, people, requests, cors_origins, sessions_per_organization })
 }
 
 /// Whether calls are recorded, as the node takes it.

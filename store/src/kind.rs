@@ -56,6 +56,22 @@ vocabulary! {
         Sip = "sip",
         /// Twilio Media Streams over a WebSocket.
         Twilio = "twilio",
+        /// A session's own WebSocket, typed or spoken.
+        Ws = "ws",
+    }
+}
+
+vocabulary! {
+    /// Where a session is in its life; follows from its times.
+    SessionStatus {
+        /// Nobody has connected yet.
+        Created = "created",
+        /// Somebody is connected.
+        Active = "active",
+        /// Over.
+        Ended = "ended",
+        /// Nobody connected in time.
+        Expired = "expired",
     }
 }
 
@@ -353,7 +369,8 @@ mod tests {
             Outcome,
             RecordingFormat,
             RecordingState,
-            Role
+            Role,
+            SessionStatus
         );
     }
 

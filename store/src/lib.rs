@@ -9,6 +9,8 @@
 //! queue either: who calls [`Store::write_batch`] owns what is waiting and decides what to do when it fails.
 
 mod analysis;
+mod analytics;
+mod calls;
 mod error;
 mod id;
 mod kind;
@@ -30,11 +32,13 @@ pub use analysis::{
     ANALYSIS_CLAIMS_MAX, Analysis, AnalysisClaim, AnalysisEnd, AnalysisJob, Findings, LeadScore, Learned, SentimentScore,
     SuccessVerdict,
 };
+pub use analytics::{Figures, GROUPS_MAX, Gaps, GroupBy};
+pub use calls::CallFilter;
 pub use error::StoreError;
 pub use id::{CallId, DocumentId};
 pub use kind::{
     AnalysisState, CallStatus, Direction, DocumentOrigin, DocumentStatus, HangupCause, IdentityVerdict, IncidentKind, LegKind,
-    MemorySource, Outcome, RecordingFormat, RecordingState, Role, Sentiment, UnknownText, UserRole,
+    MemorySource, Outcome, RecordingFormat, RecordingState, Role, Sentiment, SessionStatus, UnknownText, UserRole,
 };
 pub use knowledge::{
     ChunkName, Claim, DEFAULT_ORGANIZATION, DOCUMENT_LIST_MAX, KnowledgeChunk, KnowledgeDocument, KnowledgeStore, LiveDocument,
@@ -45,8 +49,8 @@ pub use memory::{Caller, MEMORIES_MAX, MEMORY_BYTES_MAX, Memory, MemoryId, NewMe
 pub use open::Store;
 pub use people::{
     Act, ApiKeyId, ApiKeyRow, AuditEntry, AuditVerdict, Changed, Hidden, Login, LoginId, NewApiKey, NewLogin, NewOrganization,
-    NewUser, Organization, OrganizationChange, OrganizationId, Page, Refresh, SignInFailures, SigningKey, User, UserChange,
-    UserId,
+    NewSession, NewUser, Organization, OrganizationChange, OrganizationId, Page, Refresh, Session, SignInFailures, SigningKey,
+    User, UserChange, UserId,
 };
 pub use read::LIST_MAX;
 pub use record::{CallIdentity, CallRecord, Citation, Incident, LostCall, NewCall, Recording, Refused, ToolUse, Turn, Usage};

@@ -16,16 +16,21 @@ const VERSIONS: &[(i64, &str, &str)] = &[
     (10, "sip_ladders", include_str!("../migrations/0010_sip_ladders.sql")),
     (11, "spend", include_str!("../migrations/0011_spend.sql")),
     (12, "people", include_str!("../migrations/0012_people.sql")),
+    (15, "calls_api", include_str!("../migrations/0015_calls_api.sql")),
 ];
 
 /// What SQLite runs after the text of the same version.
-const SQLITE: &[(i64, &str)] =
-    &[(2, include_str!("../migrations/0002_knowledge_sqlite.sql")), (12, include_str!("../migrations/0012_people_sqlite.sql"))];
+const SQLITE: &[(i64, &str)] = &[
+    (2, include_str!("../migrations/0002_knowledge_sqlite.sql")),
+    (12, include_str!("../migrations/0012_people_sqlite.sql")),
+    (15, include_str!("../migrations/0015_calls_api_sqlite.sql")),
+];
 
 /// What PostgreSQL runs after the text of the same version.
 const POSTGRES: &[(i64, &str)] = &[
     (2, include_str!("../migrations/0002_knowledge_postgres.sql")),
     (12, include_str!("../migrations/0012_people_postgres.sql")),
+    (15, include_str!("../migrations/0015_calls_api_postgres.sql")),
 ];
 
 /// All versions, ready to run.

@@ -10,6 +10,7 @@ mod key;
 mod login;
 mod mfa;
 mod organization;
+mod session;
 mod user;
 mod within;
 
@@ -23,6 +24,7 @@ pub use id::{ApiKeyId, LoginId, OrganizationId, UserId};
 pub use key::{ApiKeyRow, NewApiKey};
 pub use login::{Login, NewLogin, Refresh};
 pub use organization::{NewOrganization, Organization, OrganizationChange};
+pub use session::{NewSession, Session};
 pub use user::{NewUser, User, UserChange};
 
 /// Something that must not be seen: a hash of a password, the secret of an authenticator. `Debug` says only that it is there.

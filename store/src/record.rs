@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::{
-    CallId, CallStatus, Direction, HangupCause, IdentityVerdict, IncidentKind, LegKind, PhoneNumber, RecordingFormat,
-    RecordingState, Role, Transcript, WallTime,
+    CallId, CallStatus, Direction, HangupCause, IdentityVerdict, IncidentKind, LegKind, OrganizationId, PhoneNumber,
+    RecordingFormat, RecordingState, Role, Transcript, WallTime,
 };
 
 /// What is known of a call when it begins.
@@ -14,6 +14,8 @@ use crate::{
 pub struct NewCall {
     /// Its id.
     pub id: CallId,
+    /// Whose it is.
+    pub organization: OrganizationId,
     /// The node that has it (`node.name`).
     pub node: String,
     /// What the caller's leg speaks.
@@ -61,6 +63,8 @@ pub struct CallRecord {
     pub trunk: Option<String>,
     /// Whether the caller's number is the caller's; `None` where it was not looked at.
     pub identity: Option<CallIdentity>,
+    /// What a call of ours cost, in millionths of the operator's currency; `None` where nobody counts, or it is not over.
+    pub cost_micros: Option<u64>,
 }
 
 /// What a check of the caller's number found (STIR/SHAKEN). None of it is a number.

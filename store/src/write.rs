@@ -65,6 +65,13 @@ pub enum StoreWrite {
         /// Media figures of the whole call; `Value::Null` for none.
         stats: Value,
     },
+    /// A call of ours is paid for. The last sum stays.
+    CallCharged {
+        /// The call.
+        call: CallId,
+        /// Millionths of the operator's currency.
+        micros: u64,
+    },
     /// A turn was taken. The same call and number again replaces it.
     TurnAdded(Turn),
     /// A recording was begun. A path that is already there is left as it is.
@@ -182,6 +189,7 @@ impl StoreWrite {
             Self::CallRang { .. } => "call_rang",
             Self::CallRefused { .. } => "call_refused",
             Self::CallAnswered { .. } => "call_answered",
+            Self::CallCharged { .. } => "call_charged",
             Self::CallEnded { .. } => "call_ended",
             Self::TurnAdded(_) => "turn_added",
             Self::RecordingOpened { .. } => "recording_opened",
@@ -217,6 +225,7 @@ impl StoreWrite {
         matches!(
             self,
             Self::CallAnswered { .. }
+                | Self::CallCharged { .. }
                 | Self::CallEnded { .. }
                 | Self::CallPlaced { .. }
                 | Self::CallRang { .. }
@@ -248,6 +257,9 @@ impl StoreWrite {
                 sqlx::query("UPDATE calls SET answered_us = COALESCE(answered_us, $2) WHERE id = $1")
                     .bind(call.to_string())
                     .bind(at.micros())
+            }
+            Self::CallCharged { call, micros } => {
+                sqlx::query("UPDATE calls SET cost_micros = $2 WHERE id = $1").bind(call.to_string()).bind(count(*micros))
             }
             Self::CallEnded { call, at, cause, detail, stats } => sqlx::query(
                 "UPDATE calls SET
@@ -312,8 +324,8 @@ fn bind_incident(incident: &Incident) -> Bound<'_> {
 fn bind_call(call: &NewCall) -> Bound<'_> {
     sqlx::query(
         "INSERT INTO calls (id, node, leg, direction, from_number, to_number, assistant, engine,
-           external_id, created_us)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
+           external_id, created_us, organization)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
     )
     .bind(call.id.to_string())
     .bind(text(&call.node))
@@ -325,17 +337,18 @@ fn bind_call(call: &NewCall) -> Bound<'_> {
     .bind(text(&call.engine))
     .bind(text(&call.external_id))
     .bind(call.created_at.micros())
+    .bind(call.organization.to_string())
 }
 
 fn bind_turn(turn: &Turn) -> Bound<'_> {
     sqlx::query(
         "INSERT INTO turns (call_id, number, role, text, started_us, ended_us, interrupted,
-           heard_ms, timings)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+           heard_ms, timings, response_gap_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
          ON CONFLICT (call_id, number) DO UPDATE SET role = excluded.role, text = excluded.text,
            started_us = excluded.started_us, ended_us = excluded.ended_us,
            interrupted = excluded.interrupted, heard_ms = excluded.heard_ms,
-           timings = excluded.timings",
+           timings = excluded.timings, response_gap_ms = excluded.response_gap_ms",
     )
     .bind(turn.call.to_string())
     .bind(i64::from(turn.number))
@@ -346,6 +359,7 @@ fn bind_turn(turn: &Turn) -> Bound<'_> {
     .bind(i64::from(turn.interrupted.is_some()))
     .bind(turn.interrupted.map(millis))
     .bind(turn.timings.to_string())
+    .bind(turn.timings["response_gap_ms"].as_i64())
 }
 
 fn bind_tool_use(used: &ToolUse) -> Bound<'_> {

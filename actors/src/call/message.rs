@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
-use ai::engine::{EngineError, Past};
+use ai::engine::{EngineError, Past, Words};
 use ai::language::Language;
 use ai::tools::transfer::Destination;
 use sip::dialog::DialogId;
 use sip::endpoint::{DialogSnapshot, Event};
 use sip::identity::Verdict;
 use store::{CallId, HangupCause};
+use tokio::sync::oneshot;
 
 use super::bridge::Invitation;
 use super::partner::CallOut;
 use crate::ai_session::ToolReport;
 use crate::bridge::{Place, RoomId, RoomOrder};
 use crate::conference::{ConferenceMsg, RoomNews};
-use crate::jitter_buffer::Received;
+use crate::jitter_buffer::{LiveMedia, Received};
 use crate::kind::ActorKind;
 use crate::leg::twilio::StreamIo;
 use crate::mailbox::{Lane, Letter, Mailbox};
@@ -54,6 +55,10 @@ pub enum CallMsg {
     StreamLate,
     /// By Calls: Twilio says that the call is over.
     TwilioEnded,
+    /// By Calls: somebody asks how its media is. Dropping the sender says that it has none.
+    MediaAsked(oneshot::Sender<LiveMedia>),
+    /// By Calls: somebody who is not at the socket of this session types something.
+    Typed(Words),
     /// By the leg: its media cannot go on, or the peer ended it.
     LegClosed(LegClosed),
     /// By the JitterBuffer: nothing came for `rtp.timeout_s`.

@@ -12,6 +12,7 @@ use crate::bridge::PlacePort;
 use crate::conference::ConferenceMsg;
 use crate::jitter_buffer::JitterMsg;
 use crate::leg::LegMsg;
+use crate::leg::session::Client;
 use crate::mailbox::Port;
 use crate::recorder::RecorderMsg;
 use crate::vad::VadMsg;
@@ -36,6 +37,8 @@ pub struct CallPorts {
     pub recorder: Port<RecorderMsg>,
     /// Turn-taking.
     pub vad: Port<VadMsg>,
+    /// Who is told besides what is heard: the client of a session.
+    pub client: Option<Client>,
 }
 
 impl CallPorts {
@@ -49,6 +52,7 @@ impl CallPorts {
             place: PlacePort::default(),
             recorder: Port::default(),
             vad: Port::default(),
+            client: None,
         }
     }
 

@@ -27,6 +27,8 @@ pub enum Access {
     Anybody,
     /// Whoever shows a token or key that works, for themselves.
     Known,
+    /// Whoever shows the token of the session, which is in the URL.
+    Invited,
     /// Whoever has the permission.
     May(Permission),
 }
@@ -60,11 +62,24 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("DELETE", "/api/v1/api-keys/{id}", Access::May(Permission::WriteKeys)),
     ("POST", "/api/v1/api-keys/{id}/rotate", Access::May(Permission::WriteKeys)),
     ("GET", "/api/v1/audit-log", Access::May(Permission::ReadAuditLog)),
+    ("GET", "/api/v1/calls", Access::May(Permission::ReadCalls)),
     ("POST", "/api/v1/calls", Access::May(Permission::WriteCalls)),
     ("GET", "/api/v1/calls/{id}", Access::May(Permission::ReadCalls)),
     ("POST", "/api/v1/calls/{id}/actions", Access::May(Permission::WriteCalls)),
     ("GET", "/api/v1/calls/{id}/sip", Access::May(Permission::ReadCalls)),
     ("GET", "/api/v1/calls/{id}/pcap", Access::May(Permission::ReadCalls)),
+    ("GET", "/api/v1/calls/{id}/transcript", Access::May(Permission::ReadCalls)),
+    ("GET", "/api/v1/calls/{id}/timeline", Access::May(Permission::ReadCalls)),
+    ("GET", "/api/v1/calls/{id}/recording", Access::May(Permission::ReadCalls)),
+    ("GET", "/api/v1/calls/{id}/stats", Access::May(Permission::ReadCalls)),
+    ("GET", "/api/v1/analytics/summary", Access::May(Permission::ReadCalls)),
+    ("GET", "/api/v1/sessions", Access::May(Permission::ReadSessions)),
+    ("POST", "/api/v1/sessions", Access::May(Permission::WriteSessions)),
+    ("GET", "/api/v1/sessions/{id}", Access::May(Permission::ReadSessions)),
+    ("DELETE", "/api/v1/sessions/{id}", Access::May(Permission::WriteSessions)),
+    ("GET", "/api/v1/sessions/{id}/messages", Access::May(Permission::ReadSessions)),
+    ("POST", "/api/v1/sessions/{id}/messages", Access::May(Permission::WriteSessions)),
+    ("GET", "/api/v1/sessions/{id}/ws", Access::Invited),
 ];
 
 /// The node's own key, `security.api_key_env`. Only its hash is kept: two of one length are compared, in constant time.
@@ -113,6 +128,9 @@ async fn admit(api: &V1, request: &Parts) -> Result<Option<Principal>, Problem> 
         return Ok(None);
     }
     api.limits.address(&address)?;
+    if access == Access::Invited {
+        return Ok(None);
+    }
     let principal = who(api, &request.headers).await?;
     api.limits.actor(&principal)?;
     match access {

@@ -15,10 +15,12 @@ use utoipa::ToSchema;
 use super::V1;
 use super::access::Asked;
 use super::body::Body;
-use super::call::{CallShown, shown};
+use super::call::{Beside, CallShown, CallWhole, shown, whole};
 use super::call_actions::CallActionWish;
+use super::call_filter::{CallsAsked, CallsPart};
+use super::lists::Listed;
 use crate::problem::Problem;
-use crate::{CallWish, PlaceRefusal};
+use crate::{CallAction, CallWish, PlaceRefusal};
 
 /// Time that the node has for an answer.
 pub(super) const GATE_TIME_MAX: Duration = Duration::from_secs(5);
@@ -101,13 +103,33 @@ fn refused(refusal: PlaceRefusal) -> Response {
     response
 }
 
-/// Tells of a call.
+/// Lists the calls of the organization.
+#[utoipa::path(get, path = "/api/v1/calls", tag = "calls", params(CallsPart),
+    responses((status = 200, body = Listed<CallShown>), (status = 422)))]
+pub(super) async fn list(
+    State(api): State<Arc<V1>>,
+    asked: Asked,
+    CallsAsked { page, filter }: CallsAsked,
+) -> Result<Json<Listed<CallShown>>, Problem> {
+    let rows = api.people()?.store().calls_of(&asked.principal.organization, &filter, &page).await?;
+    Ok(Json(Listed::of(rows, &page, |record| record.call.id.to_string(), |record| shown(&record))))
+}
+
+/// Tells all of a call.
 #[utoipa::path(get, path = "/api/v1/calls/{id}", tag = "calls", params(("id" = String, Path)),
-    responses((status = 200, body = CallShown), (status = 404)))]
-pub(super) async fn show(State(api): State<Arc<V1>>, asked: Asked, Path(id): Path<String>) -> Result<Response, Problem> {
-    here(&asked)?;
-    let record = find(&api, known(&id)?).await?.ok_or_else(nowhere)?;
-    Ok(Json(shown(&record)).into_response())
+    responses((status = 200, body = CallWhole), (status = 404)))]
+pub(super) async fn show(State(api): State<Arc<V1>>, asked: Asked, Path(id): Path<String>) -> Result<Json<CallWhole>, Problem> {
+    let record = own(&api, &asked, &id).await?;
+    let id = record.call.id;
+    let beside = match &api.people {
+        Some(people) => {
+            let store = people.store();
+            let turns = Some(store.count_turns(id).await?);
+            Beside { turns, recordings: store.recordings(id).await?, analysis: store.analysis(id).await? }
+        }
+        None => Beside::default(),
+    };
+    Ok(Json(whole(&record, beside)))
 }
 
 /// Tells a call what to do: 202 when it was told, 409 when it is over.
@@ -119,9 +141,16 @@ pub(super) async fn act(
     Path(id): Path<String>,
     Body(wish): Body<CallActionWish>,
 ) -> Result<Response, Problem> {
-    here(&asked)?;
     let action = wish.read()?;
-    let id = known(&id)?;
+    let id = own(&api, &asked, &id).await?.call.id;
+    match &action {
+        CallAction::Join(with, _) => {
+            let other = own(&api, &asked, &with.to_string()).await;
+            other.map_err(|_| Problem::field("call_id", "is not the id of a call of this organization"))?;
+        }
+        CallAction::Transfer(_) => here(&asked)?,
+        CallAction::HangUp | CallAction::Hold | CallAction::Mute | CallAction::Resume | CallAction::Leave => {}
+    }
     let told = tokio::time::timeout(GATE_TIME_MAX, api.gate.act(id, action)).await;
     let record = find(&api, id).await?.ok_or_else(nowhere)?;
     match told {
@@ -129,6 +158,12 @@ pub(super) async fn act(
         Ok(false) => Err(Problem::new(StatusCode::CONFLICT, "the call is over, or is another node's")),
         Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the node did not answer in time")),
     }
+}
+
+/// The call with this id, if it is of the organization of who asks.
+pub(super) async fn own(api: &V1, asked: &Asked, id: &str) -> Result<CallRecord, Problem> {
+    let found = find(api, known(id)?).await?;
+    found.filter(|record| record.call.organization == asked.principal.organization).ok_or_else(nowhere)
 }
 
 pub(super) async fn find(api: &V1, id: CallId) -> Result<Option<CallRecord>, Problem> {
@@ -142,7 +177,7 @@ pub(super) fn known(id: &str) -> Result<CallId, Problem> {
     id.parse().map_err(|_| nowhere())
 }
 
-/// Calls belong to the operator's organization, until numbers and trunks belong to others.
+/// Calls are placed for the operator's organization, until trunks belong to others.
 pub(super) fn here(asked: &Asked) -> Result<(), Problem> {
     if asked.principal.organization.is_operator() { Ok(()) } else { Err(nowhere()) }
 }

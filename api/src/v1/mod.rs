@@ -4,19 +4,26 @@
 //! [`access::Asked`], a body a [`body::Body`], a list [`lists`], a version [`versions`]; the rest is done around all of them.
 
 mod access;
+mod analytics;
 mod api_keys;
 mod audit_log;
 mod body;
 mod call;
 mod call_actions;
+mod call_filter;
 mod calls;
 mod ladder;
 mod limits;
 mod lists;
+mod media;
 mod openapi;
 mod organizations;
+mod recording;
 mod repeats;
+mod session_socket;
+mod sessions;
 mod signing_in;
+mod talk;
 mod users;
 mod versions;
 
@@ -34,6 +41,7 @@ pub use limits::RequestLimits;
 pub use repeats::REPEATS_MAX;
 
 use crate::problem::Problem;
+use crate::twilio::PublicUrl;
 use crate::{ApiConfig, CallGate};
 use limits::Limits;
 use repeats::Repeats;
@@ -45,6 +53,9 @@ struct V1 {
     people: Option<People>,
     repeats: Repeats,
     limits: Limits,
+    /// The address under which clients see us; `None`: as each request says.
+    public_url: Option<PublicUrl>,
+    sessions_per_organization: u32,
 }
 
 impl V1 {
@@ -56,7 +67,15 @@ impl V1 {
 /// All routes, and the document of them.
 pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
     let limits = Limits::new(config.requests);
-    let api = Arc::new(V1 { gate, key: config.key.clone(), people: config.people.clone(), repeats: Repeats::default(), limits });
+    let api = Arc::new(V1 {
+        gate,
+        key: config.key.clone(),
+        people: config.people.clone(),
+        repeats: Repeats::default(),
+        limits,
+        public_url: config.twilio.public_url.clone(),
+        sessions_per_organization: config.sessions_per_organization,
+    });
     let (routes, document) = OpenApiRouter::with_openapi(openapi::document())
         .routes(routes!(signing_in::login))
         .routes(routes!(signing_in::refresh))
@@ -76,11 +95,20 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .routes(routes!(api_keys::show, api_keys::change, api_keys::delete))
         .routes(routes!(api_keys::rotate))
         .routes(routes!(audit_log::list))
-        .routes(routes!(calls::place))
+        .routes(routes!(calls::list, calls::place))
         .routes(routes!(calls::show))
         .routes(routes!(calls::act))
         .routes(routes!(ladder::show))
         .routes(routes!(ladder::capture))
+        .routes(routes!(talk::transcript))
+        .routes(routes!(talk::timeline))
+        .routes(routes!(recording::show))
+        .routes(routes!(media::stats))
+        .routes(routes!(analytics::summary))
+        .routes(routes!(sessions::list, sessions::create))
+        .routes(routes!(sessions::show, sessions::delete))
+        .routes(routes!(sessions::messages, sessions::say))
+        .routes(routes!(session_socket::upgrade))
         .split_for_parts();
     // The last one is asked first: who it is, then whether it was done before.
     let routes = routes

@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod calls;
 mod fake;
 mod http;
 mod people;
 mod real_server;
+mod real_sessions;
 mod real_stream;
 mod v1;
 mod webhooks;

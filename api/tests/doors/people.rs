@@ -16,26 +16,38 @@ use crate::fake::*;
 const PASSWORD: &str = "correct horse battery staple";
 const NOBODY: &str = "019a0000-0000-7000-8000-000000000000";
 
-struct House {
-    people: People,
-    router: Router,
+pub struct House {
+    pub people: People,
+    pub router: Router,
+    pub gate: Arc<FakeGate>,
 }
 
 impl House {
-    async fn new(requests: RequestLimits) -> Self {
+    pub async fn new(requests: RequestLimits) -> Self {
+        Self::with(requests, FakeGate::default()).await
+    }
+
+    pub async fn with(requests: RequestLimits, gate: FakeGate) -> Self {
         let store = Store::open("sqlite::memory:").await.unwrap();
         let people = People::open(store, WallTime::now()).await.unwrap();
         let cors_origins = vec!["https://app.example".to_owned()];
-        let config = ApiConfig { people: Some(people.clone()), requests, cors_origins, ..ApiConfig::default() };
-        let router = router(config, Arc::new(FakeGate::default()));
-        Self { people, router }
+        let config = ApiConfig {
+            people: Some(people.clone()),
+            requests,
+            cors_origins,
+            sessions_per_organization: 3,
+            ..ApiConfig::default()
+        };
+        let gate = Arc::new(gate);
+        let router = router(config, Arc::clone(&gate) as Arc<dyn CallGate>);
+        Self { people, router, gate }
     }
 
-    async fn unlimited() -> Self {
+    pub async fn unlimited() -> Self {
         Self::new(RequestLimits { by_address: 0, by_actor: 0 }).await
     }
 
-    async fn organization(&self) -> OrganizationId {
+    pub async fn organization(&self) -> OrganizationId {
         let new =
             NewOrganization { name: "Acme".to_owned(), domain: String::new(), description: String::new(), plan: String::new() };
         self.people.store().create_organization(&new, &act()).await.unwrap().id
@@ -47,7 +59,7 @@ impl House {
         self.people.store().create_user(organization, &new, &act()).await.unwrap();
     }
 
-    async fn key(&self, organization: &OrganizationId, role: UserRole) -> String {
+    pub async fn key(&self, organization: &OrganizationId, role: UserRole) -> String {
         let wish = KeyWish { name: role.to_string(), role, scopes: Vec::new(), expires_at: None };
         self.people.make_key(organization, wish, &act()).await.unwrap().key.expose().to_owned()
     }
@@ -59,11 +71,11 @@ impl House {
         tokens
     }
 
-    async fn ask(&self, method: &str, path: &str, token: &str, body: Value) -> (u16, HeaderMap, Value) {
+    pub async fn ask(&self, method: &str, path: &str, token: &str, body: Value) -> (u16, HeaderMap, Value) {
         self.ask_with(method, path, &[("authorization", &format!("Bearer {token}"))], body).await
     }
 
-    async fn ask_with(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> (u16, HeaderMap, Value) {
+    pub async fn ask_with(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> (u16, HeaderMap, Value) {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers.iter().filter(|(_, value)| *value != "Bearer ") {
             request = request.header(*name, *value);
@@ -109,7 +121,7 @@ async fn every_route_asks_every_role_for_its_permission() {
             let (status, _, answer) = house.ask(method, &path, &key, json!({})).await;
             let refused = answer["detail"].as_str().unwrap_or_default().contains("needs the permission");
             let expected = match access {
-                Access::Anybody | Access::Known => false,
+                Access::Anybody | Access::Invited | Access::Known => false,
                 Access::May(permission) => {
                     let high = UserRole::ALL.iter().take_while(|one| **one != permission.lowest_role()).count();
                     let mine = UserRole::ALL.iter().take_while(|one| **one != role).count();

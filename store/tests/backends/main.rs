@@ -8,6 +8,7 @@ mod cluster;
 mod faults;
 mod knowledge;
 mod ladders;
+mod lists;
 mod memories;
 mod people;
 mod sample;
@@ -81,6 +82,9 @@ cases! {
     people::codes_are_taken_once,
     people::failures_are_counted_and_forgotten,
     people::the_audit_log_cannot_be_changed_and_shows_if_it_was,
+    lists::calls_are_listed_for_their_organization_alone,
+    lists::figures_are_counted_by_the_database,
+    lists::a_session_is_opened_once_and_counted_while_it_is_open,
 }
 
 /// Runs all cases, one after the other, and fails with the names of those that failed.
