@@ -255,20 +255,16 @@ impl Worker for Calls {
             }
             CallsMsg::Place(asked, reply) => self.handle_place(&asked, reply, me).await,
             CallsMsg::HangUp(id, reply) => {
-                let child = self.children.values().find(|child| child.id == id);
-                let told = child.is_some_and(|child| child.mailbox.send(CallMsg::HangUp(HangupCause::OperatorHangup)).is_ok());
-                let _asker_left = reply.send(told);
+                let _asker_left = reply.send(self.tell_one(id, CallMsg::HangUp(HangupCause::OperatorHangup)));
             }
             CallsMsg::Bridge(guests, room, reply) => {
                 let _asker_left = reply.send(self.bridge(guests, room, me).await);
             }
             CallsMsg::Room(id, order, reply) => {
-                let child = self.children.values().find(|child| child.id == id);
-                let _asker_left = reply.send(child.is_some_and(|child| child.mailbox.send(CallMsg::Room(order)).is_ok()));
+                let _asker_left = reply.send(self.tell_one(id, CallMsg::Room(order)));
             }
             CallsMsg::Consult(id, asked, reply) => {
-                let child = self.children.values().find(|child| child.id == id);
-                let _asker_left = reply.send(child.is_some_and(|child| child.mailbox.send(CallMsg::CallOut(asked)).is_ok()));
+                let _asker_left = reply.send(self.tell_one(id, CallMsg::CallOut(asked)));
             }
             CallsMsg::PlaceFor(asked) => self.place_for(*asked, me).await,
             CallsMsg::Rooms(reply) => self.rooms.list(reply),
@@ -287,13 +283,11 @@ impl Worker for Calls {
                 let _asker_left = reply.send(self.handle_session(id, session, me).await);
             }
             CallsMsg::Typed(id, words, reply) => {
-                let child = self.children.values().find(|child| child.id == id && child.leg == LegKind::Ws);
-                let _asker_left = reply.send(child.is_some_and(|child| child.mailbox.send(CallMsg::Typed(words)).is_ok()));
+                let reads = self.children.values().any(|child| child.id == id && child.leg == LegKind::Ws);
+                let _asker_left = reply.send(reads && self.tell_one(id, CallMsg::Typed(words)));
             }
             CallsMsg::Media(id, reply) => {
-                if let Some(child) = self.children.values().find(|child| child.id == id) {
-                    drop(child.mailbox.send(CallMsg::MediaAsked(reply)));
-                }
+                self.tell_one(id, CallMsg::MediaAsked(reply));
             }
             CallsMsg::SpendDue => self.count_spending(me),
             CallsMsg::SipRestarted => self.tell_all(|| CallMsg::SipRestarted),
@@ -534,6 +528,11 @@ impl Calls {
 
     fn by_call_sid(&self, call_sid: &str) -> Option<&Child> {
         self.children.values().find(|child| child.call_sid.as_deref() == Some(call_sid))
+    }
+
+    /// Tells one call; false when it is not up, or takes nothing more.
+    fn tell_one(&self, id: CallId, message: CallMsg) -> bool {
+        self.children.values().find(|child| child.id == id).is_some_and(|child| child.mailbox.send(message).is_ok())
     }
 
     fn tell_all(&self, message: impl Fn() -> CallMsg) {
