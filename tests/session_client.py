@@ -149,7 +149,8 @@ async def typed(api, _):
     await session.send("user-message", text="I want a pizza.")
     assert (await session.wait("transcript", role="user", final=True))["text"] == "I want a pizza."
     await session.wait("assistant-message")
-    await session.loud(0.2)
+    # Some words of it.
+    await session.loud(1)
     # Typed into it by somebody who is not at the socket.
     said = api.json("POST", session.path + "/messages", {"role": "user", "content": "With olives."}, 202)
     assert said["role"] == "user", said
