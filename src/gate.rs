@@ -7,6 +7,7 @@ use std::time::Duration;
 use actors::bridge::{AgentPart, Attendance, Part, RoomOrder};
 use actors::call::{CallOut, CallOutMode, SessionCall};
 use actors::calls::{CallsMsg, Guest, PlaceRefusal as NotPlaced, Refusal, StreamRefusal as CallsStreamRefusal};
+use actors::config::Assistant;
 use actors::jitter_buffer::LiveMedia;
 use actors::leg::twilio::{StreamIo as LegStream, TwilioCall};
 use actors::node::NodeHandle;
@@ -37,6 +38,12 @@ impl Gate {
         let (reply, answer) = oneshot::channel();
         self.node.shared.calls.send(question(reply)).ok()?;
         tokio::time::timeout(ANSWER_MAX, answer).await.ok()?.ok()
+    }
+
+    /// The assistant that an organization knows by this name.
+    fn assistant_of(&self, organization: &OrganizationId, name: &str) -> Option<Arc<Assistant>> {
+        let directory = self.node.shared.directory.load();
+        directory.assistants.iter().find(|one| one.organization == *organization && one.name == name).cloned()
     }
 
     async fn order(&self, id: CallId, order: RoomOrder) -> Option<bool> {
@@ -187,26 +194,21 @@ impl CallGate for Gate {
     }
 
     fn assistant(&self, organization: &OrganizationId, wanted: Option<&str>) -> Result<String, NoAssistant> {
-        let directory = self.node.shared.directory.load();
-        // What the file has is the operator's.
-        let of_file = |name: &str| organization.is_operator().then(|| directory.named(name)).flatten();
         let found = match wanted {
-            Some(name) => of_file(name).ok_or_else(|| "there is no assistant of this name".to_owned()),
-            None => directory
-                .default
-                .clone()
-                .filter(|_| organization.is_operator())
-                .ok_or_else(|| "is missing: there is no default assistant".to_owned()),
+            Some(name) => self.assistant_of(organization, name).ok_or("there is no assistant of this name"),
+            None => {
+                let default = self.node.shared.directory.load().default.clone();
+                default.filter(|one| one.organization == *organization).ok_or("is missing: there is no default assistant")
+            }
         };
-        found.map(|assistant| assistant.name.clone()).map_err(NoAssistant)
+        found.map(|assistant| assistant.name.clone()).map_err(|reason| NoAssistant(reason.to_owned()))
     }
 
     fn open_session(&self, start: SessionStart, io: SessionIo) -> BoxFuture<'_, Result<(), SessionRefusal>> {
         Box::pin(async move {
             let SessionStart { id, organization, assistant } = start;
-            let found = self.node.shared.directory.load().named(&assistant);
-            let assistant = found.ok_or(SessionRefusal::UnknownAssistant)?;
-            let session = Box::new(SessionCall { organization, assistant: Arc::clone(&assistant), io });
+            let assistant = self.assistant_of(&organization, &assistant).ok_or(SessionRefusal::UnknownAssistant)?;
+            let session = Box::new(SessionCall { organization, assistant, io });
             match self.ask(|reply| CallsMsg::Session(id, session, reply)).await {
                 Some(Ok(())) => Ok(()),
                 Some(Err(Refusal::Draining)) => Err(SessionRefusal::Draining),

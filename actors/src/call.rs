@@ -53,7 +53,7 @@ pub use crate::call::ports::CallPorts;
 use crate::call::trace::CallTracer;
 use crate::call::transfer::{Transfer, cause_of_cancel};
 use crate::clock::Ticking;
-use crate::config::Assistant;
+use crate::config::{Answering, Assistant};
 use crate::kind::ActorKind;
 use crate::leg::ports::RtpSockets;
 use crate::leg::session::{Client, News, SessionIo};
@@ -130,7 +130,6 @@ enum Party {
         open: bool,
     },
     Session {
-        organization: OrganizationId,
         assistant: String,
         /// Until its leg has it.
         io: Option<Box<SessionIo>>,
@@ -189,6 +188,8 @@ pub struct Call {
     party: Party,
     phase: Phase,
     arrived: Instant,
+    /// Whose the called number is, or whoever had it placed.
+    organization: OrganizationId,
     assistant: Option<Arc<Assistant>>,
     recall: Recall,
     /// What is known of the caller's number, where it is looked at.
@@ -235,20 +236,23 @@ impl Worker for Call {
                 (Party::sip(dialog, Origin::Invited { invite, flow, trunk, numbers }), None)
             }
             Arrival::Placed(placing) => {
-                let assistant = Arc::clone(&placing.assistant);
-                (Party::sip(place::unnamed(), Origin::Placed(Box::new(place::Placed::new(*placing)))), Some(assistant))
+                let organization = placing.organization().clone();
+                let chosen = Answering { assistant: Some(Arc::clone(&placing.assistant)), organization };
+                (Party::sip(place::unnamed(), Origin::Placed(Box::new(place::Placed::new(*placing)))), Some(chosen))
             }
             Arrival::Session(session) => {
                 let SessionCall { organization, assistant, io } = *session;
                 let client = Client::new(io.outgoing.clone());
                 client.tell(&News::Connected(id));
                 ports.client = Some(client);
-                (Party::Session { organization, assistant: assistant.name.clone(), io: Some(Box::new(io)) }, Some(assistant))
+                let party = Party::Session { assistant: assistant.name.clone(), io: Some(Box::new(io)) };
+                (party, Some(Answering { assistant: Some(assistant), organization }))
             }
             Arrival::Twilio(call) => (Party::Twilio { call, account_sid: String::new(), parameters: Vec::new() }, None),
         };
         me.send(CallMsg::Begin).map_err(|_| "a new mailbox is empty")?;
-        let assistant = chosen.or_else(|| shared.assistant_for(&party.called()));
+        let over = party.trunk().map(|trunk| &*trunk.name);
+        let Answering { assistant, organization } = chosen.unwrap_or_else(|| shared.answering(&party.called(), over));
         let (leg, direction, arrived_at) = (party.leg_kind(), party.direction(), SystemTime::now() - arrived.elapsed());
         let traced = TracedCall { id, leg, direction, assistant: assistant.clone(), arrived, arrived_at };
         let trace = CallTracer::new(shared.config.traces.as_ref(), traced);
@@ -260,6 +264,7 @@ impl Worker for Call {
             party,
             phase: Phase::Arriving,
             arrived,
+            organization,
             assistant,
             recall: Recall::default(),
             identity: None,

@@ -16,6 +16,8 @@ const VERSIONS: &[(i64, &str, &str)] = &[
     (10, "sip_ladders", include_str!("../migrations/0010_sip_ladders.sql")),
     (11, "spend", include_str!("../migrations/0011_spend.sql")),
     (12, "people", include_str!("../migrations/0012_people.sql")),
+    (13, "directory", include_str!("../migrations/0013_directory.sql")),
+    (14, "events", include_str!("../migrations/0014_events.sql")),
     (15, "calls_api", include_str!("../migrations/0015_calls_api.sql")),
 ];
 
@@ -23,6 +25,7 @@ const VERSIONS: &[(i64, &str, &str)] = &[
 const SQLITE: &[(i64, &str)] = &[
     (2, include_str!("../migrations/0002_knowledge_sqlite.sql")),
     (12, include_str!("../migrations/0012_people_sqlite.sql")),
+    (14, include_str!("../migrations/0014_events_sqlite.sql")),
     (15, include_str!("../migrations/0015_calls_api_sqlite.sql")),
 ];
 
@@ -30,6 +33,8 @@ const SQLITE: &[(i64, &str)] = &[
 const POSTGRES: &[(i64, &str)] = &[
     (2, include_str!("../migrations/0002_knowledge_postgres.sql")),
     (12, include_str!("../migrations/0012_people_postgres.sql")),
+    (13, include_str!("../migrations/0013_directory_postgres.sql")),
+    (14, include_str!("../migrations/0014_events_postgres.sql")),
     (15, include_str!("../migrations/0015_calls_api_postgres.sql")),
 ];
 

@@ -14,7 +14,7 @@ use crate::{
 pub struct NewCall {
     /// Its id.
     pub id: CallId,
-    /// Whose it is.
+    /// Whose it is: the organization of the called number, or of whoever asked for the call.
     pub organization: OrganizationId,
     /// The node that has it (`node.name`).
     pub node: String,

@@ -9,6 +9,7 @@ use sqlx::query::Query;
 use sqlx::{Any, AnyConnection};
 
 use crate::analysis::queue_ended;
+use crate::events::News;
 use crate::open::{QUERY_TIME_MAX, timed};
 use crate::text::storable;
 use crate::{
@@ -167,14 +168,21 @@ impl Store {
         if writes.is_empty() {
             return Ok(());
         }
+        let news: Vec<News> = writes.iter().flat_map(News::of_write).collect();
+        let told = !news.is_empty();
         timed(query, limit, async {
             let mut writing = self.begin(query).await?;
             for (index, write) in writes.iter().enumerate() {
                 write.apply(index, &mut writing.transaction).await?;
             }
+            self.tell(&mut writing, news).await?;
             writing.commit(query).await
         })
-        .await
+        .await?;
+        if told {
+            self.wake();
+        }
+        Ok(())
     }
 }
 

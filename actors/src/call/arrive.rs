@@ -6,7 +6,7 @@ use std::time::Duration;
 use ai::engine::Words;
 use sip::dialog::DialogId;
 use sip::message::{Request, StatusCode};
-use store::{Direction, HangupCause, LegKind, NewCall, OrganizationId, PhoneNumber, StoreWrite, WallTime};
+use store::{Direction, HangupCause, LegKind, NewCall, PhoneNumber, StoreWrite, WallTime};
 
 use super::{Active, Call, CallMsg, Origin, Party, Phase};
 use crate::ai_session::{AiMsg, Introduction};
@@ -78,14 +78,6 @@ impl Party {
             // A session calls nobody's number, but an assistant by its name.
             Self::Session { assistant, .. } => Cow::Borrowed(assistant),
             Self::Twilio { call, .. } => Cow::Borrowed(call.to.reveal()),
-        }
-    }
-
-    /// Whose call it is: the operator's, but of sessions.
-    fn organization(&self) -> OrganizationId {
-        match self {
-            Self::Session { organization, .. } => organization.clone(),
-            Self::Sip { .. } | Self::Twilio { .. } => OrganizationId::operator(),
         }
     }
 
@@ -172,7 +164,7 @@ impl Call {
     fn write_new_record(&self, me: &Mailbox<CallMsg>) {
         let record = NewCall {
             id: self.id,
-            organization: self.party.organization(),
+            organization: self.organization.clone(),
             node: self.draft.node(),
             leg: self.party.leg_kind(),
             direction: self.party.direction(),

@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use serde_json::json;
-use store::{CallId, CallRecord, PhoneNumber};
+use store::{CallId, CallRecord, PhoneNumber, ResourceId, ResourceKind};
 use utoipa::ToSchema;
 
 use super::V1;
@@ -55,13 +55,10 @@ pub(super) async fn place(
     asked: Asked,
     Body(wish): Body<CallPlaceWish>,
 ) -> Result<Response, Response> {
-    here(&asked).map_err(Problem::into_response)?;
-    let wish = CallWish {
-        to: PhoneNumber::new(wish.to),
-        from: wish.from.map(PhoneNumber::new),
-        assistant: wish.assistant_id,
-        trunk: wish.trunk_id,
-    };
+    may_dial(&asked).map_err(Problem::into_response)?;
+    let trunk = trunk_named(&api, &asked, wish.trunk_id).await.map_err(Problem::into_response)?;
+    let wish =
+        CallWish { to: PhoneNumber::new(wish.to), from: wish.from.map(PhoneNumber::new), assistant: wish.assistant_id, trunk };
     let placed = tokio::time::timeout(GATE_TIME_MAX, api.gate.place_call(wish)).await;
     let id = placed.unwrap_or(Err(PlaceRefusal::Failed)).map_err(refused)?;
     let location = [(header::LOCATION, format!("/api/v1/calls/{id}"))];
@@ -119,7 +116,7 @@ pub(super) async fn list(
 #[utoipa::path(get, path = "/api/v1/calls/{id}", tag = "calls", params(("id" = String, Path)),
     responses((status = 200, body = CallWhole), (status = 404)))]
 pub(super) async fn show(State(api): State<Arc<V1>>, asked: Asked, Path(id): Path<String>) -> Result<Json<CallWhole>, Problem> {
-    let record = own(&api, &asked, &id).await?;
+    let record = own(&api, &asked, known(&id)?).await?;
     let id = record.call.id;
     let beside = match &api.people {
         Some(people) => {
@@ -141,15 +138,18 @@ pub(super) async fn act(
     Path(id): Path<String>,
     Body(wish): Body<CallActionWish>,
 ) -> Result<Response, Problem> {
-    let action = wish.read()?;
-    let id = own(&api, &asked, &id).await?.call.id;
-    match &action {
-        CallAction::Join(with, _) => {
-            let other = own(&api, &asked, &with.to_string()).await;
+    let mut action = wish.read()?;
+    let id = own(&api, &asked, known(&id)?).await?.call.id;
+    match &mut action {
+        CallAction::Join(other, _) => {
+            let other = own(&api, &asked, *other).await;
             other.map_err(|_| Problem::field("call_id", "is not the id of a call of this organization"))?;
         }
-        CallAction::Transfer(_) => here(&asked)?,
-        CallAction::HangUp | CallAction::Hold | CallAction::Mute | CallAction::Resume | CallAction::Leave => {}
+        CallAction::Transfer(wish) => {
+            may_dial(&asked)?;
+            wish.trunk = trunk_named(&api, &asked, wish.trunk.take()).await?;
+        }
+        _ => {}
     }
     let told = tokio::time::timeout(GATE_TIME_MAX, api.gate.act(id, action)).await;
     let record = find(&api, id).await?.ok_or_else(nowhere)?;
@@ -158,12 +158,6 @@ pub(super) async fn act(
         Ok(false) => Err(Problem::new(StatusCode::CONFLICT, "the call is over, or is another node's")),
         Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the node did not answer in time")),
     }
-}
-
-/// The call with this id, if it is of the organization of who asks.
-pub(super) async fn own(api: &V1, asked: &Asked, id: &str) -> Result<CallRecord, Problem> {
-    let found = find(api, known(id)?).await?;
-    found.filter(|record| record.call.organization == asked.principal.organization).ok_or_else(nowhere)
 }
 
 pub(super) async fn find(api: &V1, id: CallId) -> Result<Option<CallRecord>, Problem> {
@@ -177,9 +171,28 @@ pub(super) fn known(id: &str) -> Result<CallId, Problem> {
     id.parse().map_err(|_| nowhere())
 }
 
-/// Calls are placed for the operator's organization, until trunks belong to others.
-pub(super) fn here(asked: &Asked) -> Result<(), Problem> {
-    if asked.principal.organization.is_operator() { Ok(()) } else { Err(nowhere()) }
+/// The record of a call of whoever asks: those of others are not there.
+pub(super) async fn own(api: &V1, asked: &Asked, id: CallId) -> Result<CallRecord, Problem> {
+    let record = find(api, id).await?;
+    record.filter(|record| record.call.organization == asked.principal.organization).ok_or_else(nowhere)
+}
+
+/// What the node calls a trunk: the name of a row of the database; the file calls its own by their names already.
+async fn trunk_named(api: &V1, asked: &Asked, id: Option<String>) -> Result<Option<String>, Problem> {
+    let (Some(id), Some(people)) = (&id, &api.people) else { return Ok(id) };
+    let Ok(row) = id.parse::<ResourceId>() else { return Ok(Some(id.clone())) };
+    let row = people.store().resource(&asked.principal.organization, ResourceKind::Trunk, row).await?;
+    row.map(|row| Some(row.name)).ok_or_else(|| Problem::field("trunk_id", "there is no such trunk"))
+}
+
+/// Calls of ours go over trunks, which are the operator's, and cost the operator's money.
+fn may_dial(asked: &Asked) -> Result<(), Problem> {
+    match asked.principal.organization.is_operator() {
+        true => Ok(()),
+        false => {
+            Err(Problem::new(StatusCode::FORBIDDEN, "calls are placed by the operator's organization, whose the trunks are"))
+        }
+    }
 }
 
 pub(super) fn nowhere() -> Problem {

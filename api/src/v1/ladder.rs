@@ -35,7 +35,7 @@ pub(super) async fn capture(State(api): State<Arc<V1>>, asked: Asked, Path(id): 
 }
 
 async fn ladder(api: &V1, asked: &Asked, id: &str) -> Result<SipLadder, Problem> {
-    let record = own(api, asked, id).await?;
+    let record = own(api, asked, known(id)?).await?;
     let found = tokio::time::timeout(GATE_TIME_MAX, api.gate.find_ladder(&record)).await;
     let away = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the records cannot be read now");
     let kept = found.map_err(|_| away())?.map_err(|_| away())?;

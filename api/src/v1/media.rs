@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::V1;
 use super::access::Asked;
-use super::calls::{GATE_TIME_MAX, own};
+use super::calls::{GATE_TIME_MAX, known, own};
 use crate::problem::Problem;
 use crate::{MediaFigures, ReceivedFigures};
 
@@ -56,7 +56,7 @@ pub(super) struct ReceivedShown {
 #[utoipa::path(get, path = "/api/v1/calls/{id}/stats", tag = "calls", params(("id" = String, Path)),
     responses((status = 200, body = MediaShown), (status = 404), (status = 409, description = "it has no media yet, or is another node's")))]
 pub(super) async fn stats(State(api): State<Arc<V1>>, asked: Asked, Path(id): Path<String>) -> Result<Json<MediaShown>, Problem> {
-    let record = own(&api, &asked, &id).await?;
+    let record = own(&api, &asked, known(&id)?).await?;
     let call_id = record.call.id.to_string();
     if record.status() == CallStatus::Ended {
         return Ok(Json(MediaShown { call_id, live: false, codec: None, received: at_the_end(&record.stats) }));

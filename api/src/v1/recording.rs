@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 use super::V1;
 use super::access::Asked;
-use super::calls::own;
+use super::calls::{known, own};
 use crate::problem::Problem;
 
 /// Bytes read at a time: two seconds of both sides.
@@ -33,7 +33,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let record = own(&api, &asked, &id).await?;
+    let record = own(&api, &asked, known(&id)?).await?;
     let recordings = api.people()?.store().recordings(record.call.id).await?;
     let chosen = choose(&recordings)?;
     let tag = tag_of(chosen);

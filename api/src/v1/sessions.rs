@@ -9,7 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use platform::sessions::{MadeSession, SessionWish, make};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::{CallId, Role, Session, SessionStatus, Turn, WallTime};
+use store::{CallId, OrganizationId, ResourceId, ResourceKind, Role, Session, SessionStatus, Store, Turn, WallTime};
 use utoipa::ToSchema;
 
 use super::V1;
@@ -74,7 +74,7 @@ pub(super) struct SessionMade {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SessionCreateWish {
-    /// Who talks; none: the default assistant.
+    /// Who talks, by id or name; none: the default assistant.
     #[schema(min_length = 1, max_length = 128, example = "demo")]
     assistant_id: Option<String>,
     /// What is kept with it: an object, 16 KiB of JSON at most.
@@ -158,7 +158,11 @@ pub(super) async fn create(
         return Err(Problem::field("metadata", format!("has more than {METADATA_MAX} bytes of JSON")));
     }
     let organization = &asked.principal.organization;
-    let assistant = api.gate.assistant(organization, wish.assistant_id.as_deref());
+    let wanted = match wish.assistant_id {
+        Some(wanted) => Some(assistant_named(api.people()?.store(), organization, wanted).await?),
+        None => None,
+    };
+    let assistant = api.gate.assistant(organization, wanted.as_deref());
     let assistant = assistant.map_err(|NoAssistant(reason)| Problem::field("assistant_id", reason))?;
     let wish = SessionWish { assistant, metadata, open_max: api.sessions_per_organization };
     let Some(MadeSession { session, token }) = make(api.people()?.store(), organization, wish, &asked.act()).await? else {
@@ -169,6 +173,13 @@ pub(super) async fn create(
     let shown = shown(session, address(&api, &headers).as_ref(), asked.at);
     let made = SessionMade { shown, token: token.expose().to_owned() };
     Ok((StatusCode::CREATED, location, Json(made)).into_response())
+}
+
+/// What the node calls an assistant: the name of a row of the database; the file calls its own by their names already.
+async fn assistant_named(store: &Store, organization: &OrganizationId, wanted: String) -> Result<String, Problem> {
+    let Ok(row) = wanted.parse::<ResourceId>() else { return Ok(wanted) };
+    let row = store.resource(organization, ResourceKind::Assistant, row).await?;
+    row.map(|row| row.name).ok_or_else(|| Problem::field("assistant_id", "there is no such assistant"))
 }
 
 /// Lists the sessions of the organization.

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::V1;
 use super::access::Asked;
 use super::call::time;
-use super::calls::own;
+use super::calls::{known, own};
 use crate::problem::Problem;
 
 /// What was said in a call.
@@ -154,7 +154,7 @@ pub(super) async fn transcript(
     asked: Asked,
     Path(id): Path<String>,
 ) -> Result<Json<TranscriptShown>, Problem> {
-    let record = own(&api, &asked, &id).await?;
+    let record = own(&api, &asked, known(&id)?).await?;
     let (store, id) = (api.people()?.store(), record.call.id);
     let turns = store.turns(id).await?.into_iter().map(TurnShown::from).collect();
     let tool_calls = store.tool_uses(id).await?.into_iter().map(ToolCallShown::from).collect();
@@ -169,7 +169,7 @@ pub(super) async fn timeline(
     asked: Asked,
     Path(id): Path<String>,
 ) -> Result<Json<TimelineShown>, Problem> {
-    let record = own(&api, &asked, &id).await?;
+    let record = own(&api, &asked, known(&id)?).await?;
     let (store, id) = (api.people()?.store(), record.call.id);
     let (turns, tools, incidents) = (store.turns(id).await?, store.tool_uses(id).await?, store.incidents(id).await?);
     Ok(Json(laid_out(&record, &turns, &tools, &incidents)))

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use ai::net::guard::{Guard, Reach};
 use api::*;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
+use platform::events::{Events, ReaderLimits};
 use platform::people::{KeyWish, People, Permission};
+use platform::webhooks::Webhooks;
 use serde_json::{Value, json};
 use store::{Act, NewOrganization, NewUser, OrganizationId, Store, UserRole, WallTime};
 use tower::ServiceExt as _;
@@ -29,10 +32,16 @@ impl House {
 
     pub async fn with(requests: RequestLimits, gate: FakeGate) -> Self {
         let store = Store::open("sqlite::memory:").await.unwrap();
-        let people = People::open(store, WallTime::now()).await.unwrap();
+        let people = People::open(store.clone(), WallTime::now()).await.unwrap();
         let cors_origins = vec!["https://app.example".to_owned()];
+        let node: Option<Arc<dyn NodeGate>> = Some(Arc::new(FakeNode::default()));
+        let events = Some(Events::open(store.clone(), ReaderLimits::default()).await.unwrap());
+        let webhooks = Some(Webhooks::new(store, Guard::default(), Reach::Public));
         let config = ApiConfig {
             people: Some(people.clone()),
+            node,
+            events,
+            webhooks,
             requests,
             cors_origins,
             sessions_per_organization: 3,
@@ -84,11 +93,15 @@ impl House {
         let request = request.header("content-type", "application/json").body(body).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        // A stream of events has no end.
+        if headers.get("content-type").is_some_and(|kind| kind == "text/event-stream") {
+            return (status, headers, Value::Null);
+        }
         (status, headers, serde_json::from_str(&text(response).await).unwrap_or_default())
     }
 }
 
-fn act() -> Act<'static> {
+pub fn act() -> Act<'static> {
     Act { actor: "node", address: "", at: WallTime::now() }
 }
 
@@ -97,7 +110,7 @@ fn token(tokens: &Value) -> String {
 }
 
 /// What is wrong with which field, in a line.
-fn errors(answer: &Value) -> String {
+pub fn errors(answer: &Value) -> String {
     let errors = answer["errors"].as_array().cloned().unwrap_or_default();
     let errors =
         errors.iter().map(|error| format!("{}: {}", error["field"].as_str().unwrap(), error["reason"].as_str().unwrap()));
@@ -110,7 +123,7 @@ async fn every_route_asks_every_role_for_its_permission() {
     let (here, operator) = (house.organization().await, OrganizationId::operator());
     let mut walked = 0;
     for (method, path, access) in ROUTES {
-        let path = path.replace("{id}", NOBODY);
+        let path = path.replace("{id}", NOBODY).replace("{n}", "1");
         let (status, _, answer) = house.ask(method, &path, "", json!({})).await;
         assert_eq!(status == 401, *access != Access::Anybody, "nobody: {method} {path}: {answer}");
         for (organization, role) in

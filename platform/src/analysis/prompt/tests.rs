@@ -55,6 +55,7 @@ fn known(text: &str) -> Memory {
         call: CallId::generate(),
         assistant: "demo".to_owned(),
         source: MemorySource::Tool,
+        version: 1,
         created_at: at,
         confirmed_at: at,
         expires_at: at,
