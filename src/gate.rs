@@ -1,19 +1,24 @@
 //! The HTTP front doors' view of the node: their questions become messages, with a deadline.
 
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actors::bridge::{AgentPart, Attendance, Part, RoomOrder};
-use actors::call::{CallOut, CallOutMode};
+use actors::call::{CallOut, CallOutMode, SessionCall};
 use actors::calls::{CallsMsg, Guest, PlaceRefusal as NotPlaced, Refusal, StreamRefusal as CallsStreamRefusal};
+use actors::config::Assistant;
+use actors::jitter_buffer::LiveMedia;
 use actors::leg::twilio::{StreamIo as LegStream, TwilioCall};
 use actors::node::NodeHandle;
 use actors::route::{NoRoute, PlaceCall};
 use api::{
-    CallAction, CallGate, CallWish, IncomingTwilio, JoinPart, PlaceRefusal, Readiness, RecordsAway, StreamIo, StreamRefusal,
-    StreamStart, TwilioAnswer, TwilioRefusal, TwilioStatus,
+    CallAction, CallGate, CallWish, IncomingTwilio, JoinPart, MediaFigures, NoAssistant, PlaceRefusal, Readiness,
+    ReceivedFigures, RecordsAway, SessionIo, SessionRefusal, SessionStart, StreamIo, StreamRefusal, StreamStart, TwilioAnswer,
+    TwilioRefusal, TwilioStatus,
 };
 use futures_util::future::BoxFuture;
-use store::{CallId, CallRecord, SipLadder, Store};
+use store::{CallId, CallRecord, OrganizationId, SipLadder, Store};
 use tokio::sync::oneshot;
 
 /// A node that cannot answer within this is not well; Twilio waits 15 s at most for the whole webhook.
@@ -33,6 +38,12 @@ impl Gate {
         let (reply, answer) = oneshot::channel();
         self.node.shared.calls.send(question(reply)).ok()?;
         tokio::time::timeout(ANSWER_MAX, answer).await.ok()?.ok()
+    }
+
+    /// The assistant that an organization knows by this name.
+    fn assistant_of(&self, organization: &OrganizationId, name: &str) -> Option<Arc<Assistant>> {
+        let directory = self.node.shared.directory.load();
+        directory.assistants.iter().find(|one| one.organization == *organization && one.name == name).cloned()
     }
 
     async fn order(&self, id: CallId, order: RoomOrder) -> Option<bool> {
@@ -157,6 +168,58 @@ impl CallGate for Gate {
             };
             done.unwrap_or(false)
         })
+    }
+
+    fn recording_file(&self, path: &str) -> Option<PathBuf> {
+        let path = Path::new(path);
+        let ours = path.components().all(|part| matches!(part, Component::Normal(_)));
+        ours.then(|| self.node.shared.config.data_dir.join(path))
+    }
+
+    fn media(&self, id: CallId) -> BoxFuture<'_, Option<MediaFigures>> {
+        Box::pin(async move {
+            let LiveMedia { codec, received, round_trip } = self.ask(|reply| CallsMsg::Media(id, reply)).await?;
+            let received = received.map(|actors::jitter_buffer::Received { totals, mos }| ReceivedFigures {
+                packets: totals.received,
+                lost: totals.lost,
+                late: totals.late,
+                concealed: totals.concealed,
+                jitter: totals.jitter,
+                buffer: totals.delay,
+                round_trip,
+                mos,
+            });
+            Some(MediaFigures { codec, received })
+        })
+    }
+
+    fn assistant(&self, organization: &OrganizationId, wanted: Option<&str>) -> Result<String, NoAssistant> {
+        let found = match wanted {
+            Some(name) => self.assistant_of(organization, name).ok_or("there is no assistant of this name"),
+            None => {
+                let default = self.node.shared.directory.load().default.clone();
+                default.filter(|one| one.organization == *organization).ok_or("is missing: there is no default assistant")
+            }
+        };
+        found.map(|assistant| assistant.name.clone()).map_err(|reason| NoAssistant(reason.to_owned()))
+    }
+
+    fn open_session(&self, start: SessionStart, io: SessionIo) -> BoxFuture<'_, Result<(), SessionRefusal>> {
+        Box::pin(async move {
+            let SessionStart { id, organization, assistant } = start;
+            let assistant = self.assistant_of(&organization, &assistant).ok_or(SessionRefusal::UnknownAssistant)?;
+            let session = Box::new(SessionCall { organization, assistant, io });
+            match self.ask(|reply| CallsMsg::Session(id, session, reply)).await {
+                Some(Ok(())) => Ok(()),
+                Some(Err(Refusal::Draining)) => Err(SessionRefusal::Draining),
+                Some(Err(Refusal::AtCapacity | Refusal::CpuBusy)) => Err(SessionRefusal::AtCapacity),
+                Some(Err(_)) | None => Err(SessionRefusal::Failed),
+            }
+        })
+    }
+
+    fn type_into(&self, id: CallId, words: String) -> BoxFuture<'_, bool> {
+        Box::pin(async move { self.ask(|reply| CallsMsg::Typed(id, words.into(), reply)).await.unwrap_or(false) })
     }
 
     fn readiness(&self) -> BoxFuture<'_, Readiness> {

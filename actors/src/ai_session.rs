@@ -10,6 +10,7 @@ mod manners;
 mod tools;
 mod transfer;
 mod turns;
+mod typed;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -60,6 +61,8 @@ pub enum AiMsg {
     Turn(TurnEvent),
     /// By the leg: the caller pressed a key.
     Dtmf(Digit),
+    /// By the reader of a session's socket, or by the call: the caller typed this.
+    Typed(Words),
     /// By the leg: the first frame of a prompt went out.
     PromptStarted(PromptId, FirstFrame),
     /// By the leg: all audio before a mark was heard.
@@ -196,6 +199,10 @@ pub struct AiSession {
     provider: Option<Arc<str>>,
     /// Whether a key cuts what is being said.
     keys_cut: bool,
+    /// Whether it takes what is typed.
+    reads: bool,
+    /// The caller is speaking, as the client of a session was told.
+    told_speech: bool,
     speech: Arc<SpeechCache>,
     speaker: made::Speaker,
     tools: tools::Tools,
@@ -235,6 +242,8 @@ impl Worker for AiSession {
             links: links::Links::new(http),
             provider: made.provider,
             keys_cut: made.keys_cut,
+            reads: made.reads,
+            told_speech: false,
             speech,
             speaker: made.speaker,
             tools,
@@ -253,6 +262,10 @@ impl Worker for AiSession {
             frames: 0,
         };
         let now = Instant::now();
+        if this.ports.client.is_some() {
+            // Nobody speaks yet, and who types is not asked after.
+            this.manners.typed();
+        }
         this.engine.handle_input(now, Input::Ringing);
         this.drain(now, me);
         Ok(this)
@@ -270,6 +283,7 @@ impl Worker for AiSession {
             }
             AiMsg::Turn(event) => self.handle_turn(now, event, me),
             AiMsg::Dtmf(digit) => self.handle_digit(now, digit, me),
+            AiMsg::Typed(words) => self.handle_typed(now, words, me),
             AiMsg::PromptStarted(prompt, first) => {
                 self.turns.prompt_started(prompt, first);
                 self.manners.agent_began();
@@ -353,6 +367,7 @@ impl AiSession {
             return self.hold(now, Held::Turn(event), me);
         }
         self.notice(now, event);
+        self.tell_speech(event);
         match event {
             // The leg will say what was heard; until then the caller's turn must not begin.
             TurnEvent::BargeInCommitted => self.held = Some(VecDeque::new()),
@@ -423,8 +438,9 @@ impl AiSession {
             // Whose turn it is, is decided without the providers in this version.
             Output::TurnHint(hint) => self.ports.vad.tell(VadMsg::Hint(hint)),
             Output::Synthesize { request, text } => self.speaker.say(request, text, me),
-            Output::Transcript { is_final: false, .. } => {}
+            Output::Transcript { role, prompt, text, is_final: false } => self.tell_words(role, prompt, &text),
             Output::Transcript { role, prompt, text, is_final: true } => {
+                self.tell_said(role, &text);
                 let report = self.turns.report(now, role, prompt, text);
                 self.tell_call(CallMsg::TurnTaken(Box::new(report)));
             }

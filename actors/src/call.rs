@@ -59,6 +59,7 @@ use crate::clock::Ticking;
 use crate::config::{Answering, Assistant};
 use crate::kind::ActorKind;
 use crate::leg::ports::RtpSockets;
+use crate::leg::session::{Client, News, SessionIo};
 use crate::leg::twilio::TwilioCall;
 use crate::mailbox::Mailbox;
 use crate::media_threads::Seat;
@@ -86,8 +87,21 @@ pub enum Arrival {
     },
     /// Somebody asked us to call.
     Placed(Box<Placing>),
+    /// Somebody connected to a session.
+    Session(Box<SessionCall>),
     /// Twilio's voice webhook; the media stream comes later.
     Twilio(TwilioCall),
+}
+
+/// A session whose socket is open.
+#[derive(Debug)]
+pub struct SessionCall {
+    /// Whose it is.
+    pub organization: OrganizationId,
+    /// Who talks.
+    pub assistant: Arc<Assistant>,
+    /// Its socket.
+    pub io: SessionIo,
 }
 
 /// What a Call is made from.
@@ -117,6 +131,11 @@ enum Party {
         offered: Option<RtpSockets>,
         /// False once the dialog is over, and there is nobody to say BYE to.
         open: bool,
+    },
+    Session {
+        assistant: String,
+        /// Until its leg has it.
+        io: Option<Box<SessionIo>>,
     },
     Twilio {
         call: TwilioCall,
@@ -217,6 +236,7 @@ impl Worker for Call {
 
     async fn start(args: CallArgs, me: &Mailbox<CallMsg>) -> Result<Self, Failure> {
         let CallArgs { id, shared, seat, arrival, arrived } = args;
+        let mut ports = CallPorts::new(id);
         let (party, chosen) = match arrival {
             Arrival::Sip { dialog, invite, flow, trunk } => {
                 let own = SipMsg::Own(dialog.clone(), me.clone());
@@ -228,6 +248,14 @@ impl Worker for Call {
                 let organization = placing.organization().clone();
                 let chosen = Answering { assistant: Some(Arc::clone(&placing.assistant)), organization };
                 (Party::sip(place::unnamed(), Origin::Placed(Box::new(place::Placed::new(*placing)))), Some(chosen))
+            }
+            Arrival::Session(session) => {
+                let SessionCall { organization, assistant, io } = *session;
+                let client = Client::new(io.outgoing.clone());
+                client.tell(&News::Connected(id));
+                ports.client = Some(client);
+                let party = Party::Session { assistant: assistant.name.clone(), io: Some(Box::new(io)) };
+                (party, Some(Answering { assistant: Some(assistant), organization }))
             }
             Arrival::Twilio(call) => (Party::Twilio { call, account_sid: String::new(), parameters: Vec::new() }, None),
         };
@@ -252,7 +280,7 @@ impl Worker for Call {
             codec: Codec::Pcmu,
             types: PayloadTypes::of(Codec::Pcmu),
             relay: None,
-            ports: CallPorts::new(id),
+            ports,
             bridged: None,
             consulting: None,
             briefing: None,
@@ -286,6 +314,8 @@ impl Worker for Call {
             CallMsg::RungOut => self.ring_until(|_, rung| *rung = true),
             CallMsg::TwilioStream(stream) => self.attach(stream, me).await,
             CallMsg::StreamLate => self.handle_stream_late(me),
+            CallMsg::MediaAsked(asker) => self.tell_media(asker),
+            CallMsg::Typed(words) => self.ports.ai.tell(AiMsg::Typed(words)),
             CallMsg::TwilioEnded => self.end(HangupCause::CallerHangup, None, me),
             CallMsg::LegClosed(LegClosed::ByPeer) => self.end(HangupCause::CallerHangup, None, me),
             CallMsg::LegClosed(LegClosed::Lost(reason)) => self.end(HangupCause::MediaTimeout, Some(reason), me),

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ai::engine::Words;
 use ractor::ActorId;
 use sip::dialog::DialogId;
 use sip::endpoint::Flow;
@@ -19,9 +20,10 @@ use tokio::time::timeout;
 use crate::alarm::Alarm;
 use crate::bridge::{RoomId, RoomOrder};
 use crate::call::finish::{count_end, reason_of};
-use crate::call::{Arrival, Call, CallArgs, CallMsg, CallOut, Placing, Purpose};
+use crate::call::{Arrival, Call, CallArgs, CallMsg, CallOut, Placing, Purpose, SessionCall};
 use crate::conference::Roster;
 use crate::config::{Assistant, RecordingMode};
+use crate::jitter_buffer::LiveMedia;
 use crate::kind::ActorKind;
 use crate::leg::twilio::{StreamIo, TwilioCall};
 use crate::mailbox::{Lane, Letter, Mailbox};
@@ -64,6 +66,12 @@ pub enum CallsMsg {
     TwilioStream(CallId, StreamIo, oneshot::Sender<Result<(), StreamRefusal>>),
     /// By the HTTP side: Twilio says that the call with this CallSid has ended.
     TwilioEnded(String),
+    /// By the HTTP side: the socket of a session is open. When it is not taken, the socket is closed.
+    Session(CallId, Box<SessionCall>, oneshot::Sender<Result<(), Refusal>>),
+    /// By the HTTP side: somebody who is not at its socket types into this session. False when it is not up, or takes no text.
+    Typed(CallId, Words, oneshot::Sender<bool>),
+    /// By the HTTP side: how is the media of this call. Not answered when it is not up, or has none.
+    Media(CallId, oneshot::Sender<LiveMedia>),
     /// By the alarm: calls that cost something are up.
     SpendDue,
     /// By the node: the SipEndpoint was restarted, and calls must hand it their dialogs again.
@@ -250,20 +258,16 @@ impl Worker for Calls {
             }
             CallsMsg::Place(asked, reply) => self.handle_place(&asked, reply, me).await,
             CallsMsg::HangUp(id, reply) => {
-                let child = self.children.values().find(|child| child.id == id);
-                let told = child.is_some_and(|child| child.mailbox.send(CallMsg::HangUp(HangupCause::OperatorHangup)).is_ok());
-                let _asker_left = reply.send(told);
+                let _asker_left = reply.send(self.tell_one(id, CallMsg::HangUp(HangupCause::OperatorHangup)));
             }
             CallsMsg::Bridge(guests, room, reply) => {
                 let _asker_left = reply.send(self.bridge(guests, room, me).await);
             }
             CallsMsg::Room(id, order, reply) => {
-                let child = self.children.values().find(|child| child.id == id);
-                let _asker_left = reply.send(child.is_some_and(|child| child.mailbox.send(CallMsg::Room(order)).is_ok()));
+                let _asker_left = reply.send(self.tell_one(id, CallMsg::Room(order)));
             }
             CallsMsg::Consult(id, asked, reply) => {
-                let child = self.children.values().find(|child| child.id == id);
-                let _asker_left = reply.send(child.is_some_and(|child| child.mailbox.send(CallMsg::CallOut(asked)).is_ok()));
+                let _asker_left = reply.send(self.tell_one(id, CallMsg::CallOut(asked)));
             }
             CallsMsg::PlaceFor(asked) => self.place_for(*asked, me).await,
             CallsMsg::PlaceInstead(asked) => self.place_instead(*asked, me).await,
@@ -278,6 +282,16 @@ impl Worker for Calls {
                 if let Some(child) = self.by_call_sid(&call_sid) {
                     drop(child.mailbox.send(CallMsg::TwilioEnded));
                 }
+            }
+            CallsMsg::Session(id, session, reply) => {
+                let _asker_left = reply.send(self.handle_session(id, session, me).await);
+            }
+            CallsMsg::Typed(id, words, reply) => {
+                let reads = self.children.values().any(|child| child.id == id && child.leg == LegKind::Ws);
+                let _asker_left = reply.send(reads && self.tell_one(id, CallMsg::Typed(words)));
+            }
+            CallsMsg::Media(id, reply) => {
+                self.tell_one(id, CallMsg::MediaAsked(reply));
             }
             CallsMsg::SpendDue => self.count_spending(me),
             CallsMsg::SipRestarted => self.tell_all(|| CallMsg::SipRestarted),
@@ -312,7 +326,7 @@ impl Worker for Calls {
         if let Some(trunk) = &child.trunk {
             self.leave_trunk(trunk);
         }
-        self.settle(child.bill.take());
+        self.settle(child.id, child.bill.take());
         if let Ended::Failed(reason) = ended {
             self.rooms.tell_lost(child.id);
             self.bury(&child, reason);
@@ -328,7 +342,7 @@ impl Calls {
         let Arrival::Sip { dialog, trunk, .. } = &arrival else { return };
         let (dialog, trunk) = (dialog.clone(), trunk.clone());
         let result = match self.admit_by(trunk.as_deref(), Direction::Inbound) {
-            Ok(()) => self.start_call(arrival, me).await.map(drop),
+            Ok(()) => self.start_call(CallId::generate(), arrival, me).await.map(drop),
             Err(refusal) => Err(refusal),
         };
         if let Err(refusal) = result {
@@ -381,7 +395,7 @@ impl Calls {
     ) -> Result<CallId, Refusal> {
         let (trunk, talk) = (route.trunk.clone(), Arc::new(Talk::default()));
         let placing = Placing { assistant, route, talk: Arc::clone(&talk), placed, purpose };
-        let started = self.start_call(Arrival::Placed(Box::new(placing)), me).await;
+        let started = self.start_call(CallId::generate(), Arrival::Placed(Box::new(placing)), me).await;
         match started {
             Ok(call) => self.bill(call, fare, talk, me),
             Err(refusal) => {
@@ -410,7 +424,15 @@ impl Calls {
         }
         let result = match self.admit() {
             Ok(()) if self.shared.answering(call.to.reveal(), None).assistant.is_none() => Err(Refusal::UnknownNumber),
-            Ok(()) => self.start_call(Arrival::Twilio(call), me).await,
+            Ok(()) => self.start_call(CallId::generate(), Arrival::Twilio(call), me).await,
+            Err(refusal) => Err(refusal),
+        };
+        result.inspect_err(|refusal| self.count(*refusal))
+    }
+
+    async fn handle_session(&mut self, id: CallId, session: Box<SessionCall>, me: &Mailbox<CallsMsg>) -> Result<(), Refusal> {
+        let result = match self.admit() {
+            Ok(()) => self.start_call(id, Arrival::Session(session), me).await.map(drop),
             Err(refusal) => Err(refusal),
         };
         result.inspect_err(|refusal| self.count(*refusal))
@@ -460,11 +482,11 @@ impl Calls {
         trunk.map_or(Ok(()), |trunk| self.enter_trunk(trunk, direction))
     }
 
-    async fn start_call(&mut self, arrival: Arrival, me: &Mailbox<CallsMsg>) -> Result<CallId, Refusal> {
-        let id = CallId::generate();
+    async fn start_call(&mut self, id: CallId, arrival: Arrival, me: &Mailbox<CallsMsg>) -> Result<CallId, Refusal> {
         let (leg, direction, call_sid, trunk) = match &arrival {
             Arrival::Sip { trunk, .. } => (LegKind::Sip, Direction::Inbound, None, trunk.as_ref()),
             Arrival::Placed(placing) => (LegKind::Sip, Direction::Outbound, None, placing.route.trunk.as_ref()),
+            Arrival::Session(_) => (LegKind::Ws, Direction::Inbound, None, None),
             Arrival::Twilio(call) => (LegKind::Twilio, Direction::Inbound, Some(call.call_sid.clone()), None),
         };
         let trunk = trunk.map(|trunk| Arc::clone(&trunk.name));
@@ -510,6 +532,11 @@ impl Calls {
 
     fn by_call_sid(&self, call_sid: &str) -> Option<&Child> {
         self.children.values().find(|child| child.call_sid.as_deref() == Some(call_sid))
+    }
+
+    /// Tells one call; false when it is not up, or takes nothing more.
+    fn tell_one(&self, id: CallId, message: CallMsg) -> bool {
+        self.children.values().find(|child| child.id == id).is_some_and(|child| child.mailbox.send(message).is_ok())
     }
 
     fn tell_all(&self, message: impl Fn() -> CallMsg) {

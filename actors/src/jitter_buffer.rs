@@ -9,6 +9,7 @@ use media::quality::{Coding, Way, mos, rating};
 use media::rtcp::xr::{UNAVAILABLE, VoipMetrics, of_256};
 use media::rtp::{PayloadTypes, RtpPacket};
 use media::units::FRAME;
+use tokio::sync::oneshot;
 
 use crate::call::CallMsg;
 use crate::clock::Tick;
@@ -48,6 +49,8 @@ pub enum JitterMsg {
     Resumed,
     /// By the leg, with each report of its own: say how the caller sounds. With the round trip to him, as far as it is known.
     Reported(Duration),
+    /// By the call: tell whoever asks how the caller's stream is, on a wire of this codec.
+    Asked(&'static str, oneshot::Sender<LiveMedia>),
     /// By the leg, or by the call without one: report the totals and stop.
     Finish,
 }
@@ -58,16 +61,16 @@ impl Letter for JitterMsg {
     const AUDIO_MAX: u32 = 50;
     /// Packets are for the tick behind them: more than a call's due in 20 ms, at 10 ms each.
     const LAZY_MAX: usize = 4;
-    /// Two re-INVITEs with a hold each, one answer, one report, a second's `PassedOn` and a `Finish`: more within a tick is no
-    /// telephone's.
-    const SIGNALS_MAX: u32 = 8;
+    /// Two re-INVITEs with a hold each, one answer, one report, a second's `PassedOn`, a `Finish` and two who ask: more within a tick is
+    /// no telephone's.
+    const SIGNALS_MAX: u32 = 10;
 
     fn lane(&self) -> Lane {
         match self {
             Self::Packet { .. } => Lane::Lazy,
             Self::Tick(_) => Lane::Audio,
             Self::PassedOn { .. } | Self::Renegotiated(_) | Self::Answered | Self::Held | Self::Resumed => Lane::Signal,
-            Self::Reported(_) | Self::Finish => Lane::Signal,
+            Self::Asked(..) | Self::Reported(_) | Self::Finish => Lane::Signal,
         }
     }
 }
@@ -98,6 +101,17 @@ pub struct Received {
     pub totals: JitterStats,
     /// How he sounded, on the whole; `None` when nothing came.
     pub mos: Option<f64>,
+}
+
+/// How the media of a call is, at this moment.
+#[derive(Clone, Copy, Debug)]
+pub struct LiveMedia {
+    /// What the wire speaks.
+    pub codec: &'static str,
+    /// What came of the caller's stream so far; `None` on a wire that loses nothing.
+    pub received: Option<Received>,
+    /// To the caller and back; zero: not known.
+    pub round_trip: Duration,
 }
 
 /// Counters are written out once a second, since a counter's cost is small but not nothing at 50 frames a second.
@@ -177,13 +191,18 @@ impl Worker for JitterBuffer {
                     self.hearing.ports().leg.tell(LegMsg::Quality(Box::new(self.metrics(&stats))));
                 }
             }
+            JitterMsg::Asked(codec, asker) => {
+                let totals = self.core.stats(Instant::now());
+                let received = Some(Received { totals, mos: self.mos(&totals) });
+                let _asker_left = asker.send(LiveMedia { codec, received, round_trip: self.round_trip });
+            }
             JitterMsg::Answered => {
                 self.last_packet = Instant::now();
                 self.timed_out = false;
             }
             JitterMsg::Finish => {
                 let totals = self.flush(Instant::now());
-                let score = (!totals.bursts.is_empty()).then(|| mos(self.rating(&totals, self.delay(&totals))));
+                let score = self.mos(&totals);
                 if let Some(score) = score {
                     metrics::histogram!("offhook_call_mos", "direction" => "received").record(score);
                 }
@@ -223,6 +242,11 @@ impl JitterBuffer {
 
     fn rating(&self, stats: &JitterStats, delay: Duration) -> f64 {
         rating(self.coding, Way { loss: stats.bursts.loss(), burst_ratio: stats.bursts.ratio(), delay })
+    }
+
+    /// How he sounded, on the whole; `None` when nothing came.
+    fn mos(&self, stats: &JitterStats) -> Option<f64> {
+        (!stats.bursts.is_empty()).then(|| mos(self.rating(stats, self.delay(stats))))
     }
 
     /// How the caller sounds, for him to know; the leg says of which stream that is.

@@ -5,6 +5,7 @@ mod caller;
 mod peer_reports;
 pub mod ports;
 mod rtp;
+pub mod session;
 pub mod twilio;
 
 use std::time::{Duration, Instant};
@@ -28,6 +29,7 @@ use self::caller::CallerFrames;
 use self::rtp::RtpLine;
 pub use self::rtp::RtpWire;
 pub(crate) use self::rtp::{payload_types, relay_terms};
+use self::session::{Client, SessionIo, SessionLine};
 use self::twilio::{Awaited, StreamIo, TwilioOut};
 use crate::ai_session::AiMsg;
 use crate::call::{CallMsg, CallPorts, LegClosed};
@@ -61,6 +63,8 @@ pub enum LegMsg {
     Passed(PayloadKind, RtpPacket),
     /// By the wire's reader, on legs without a jitter buffer: octets of the caller. The oldest are dropped when full.
     CallerAudio(Bytes),
+    /// By the reader of a session's socket: octets of the caller, to be heard one frame a tick. What does not fit is told to the client.
+    CallerQueued(Bytes),
     /// By the call: the call is answered, audio may go out.
     Start,
     /// By the AiSession: agent audio.
@@ -140,12 +144,15 @@ impl FirstFrame {
 pub enum Wire {
     /// SIP: RTP sockets.
     Rtp(Box<RtpWire>),
+    /// A session's own WebSocket, and who writes to it.
+    Session(Box<SessionIo>, Client),
     /// Twilio Media Streams: the texts of a WebSocket.
     Twilio(Box<StreamIo>),
 }
 
 enum Line {
     Rtp(Box<RtpLine>),
+    Session(Box<SessionLine>),
     Twilio(Box<TwilioOut>),
 }
 
@@ -209,6 +216,7 @@ impl Worker for Leg {
         let ports = hearing.ports().clone();
         let line = match wire {
             Wire::Rtp(wire) => Line::Rtp(Box::new(RtpLine::new(*wire, codec, ports.clone()))),
+            Wire::Session(io, client) => Line::Session(Box::new(SessionLine::start(*io, client, codec, ports.clone(), me))),
             Wire::Twilio(stream) => Line::Twilio(Box::new(TwilioOut::start(*stream, ports.clone(), me))),
         };
         Ok(Self {
@@ -238,6 +246,7 @@ impl Worker for Leg {
             LegMsg::Receive(tick) => self.receive(tick),
             LegMsg::Send(tick) => self.send(tick),
             LegMsg::CallerAudio(octets) => self.handle_caller(&octets),
+            LegMsg::CallerQueued(octets) => self.queue_caller(&octets),
             LegMsg::Start => self.started = true,
             LegMsg::Audio(prompt, audio) => {
                 let refused = self.sendout.push(prompt, &audio);
@@ -330,6 +339,7 @@ impl Leg {
         if elsewhere != self.pause.elsewhere {
             self.pause(Pause { elsewhere, ..self.pause });
         }
+        self.hear_session(tick);
         let sent = self.sendout.next_frame(&mut self.frame);
         let alone = self.mix(sent);
         match place.as_ref() {
@@ -349,6 +359,15 @@ impl Leg {
             Line::Twilio(twilio) => {
                 if alone.is_some() || matches!(sent, SentFrame::Audio(_)) {
                     twilio.send(&self.frame);
+                    self.sent += 1;
+                }
+            }
+            Line::Session(session) => {
+                if let (_, SentFrame::Audio(prompt)) = (alone, sent) {
+                    session.send(Some(prompt), &self.frame);
+                    self.sent += 1;
+                } else if alone.is_some() {
+                    session.send(None, &self.frame);
                     self.sent += 1;
                 }
             }
@@ -391,9 +410,11 @@ impl Leg {
                 (SendoutEvent::PromptStarted(prompt), _) => {
                     self.ports.ai.tell(AiMsg::PromptStarted(prompt, FirstFrame { due, sent: now }));
                 }
-                (SendoutEvent::PromptFinished(prompt), Line::Rtp(_)) => self.ports.ai.tell(AiMsg::PromptFinished(prompt)),
+                (SendoutEvent::PromptFinished(prompt), Line::Rtp(_) | Line::Session(_)) => {
+                    self.ports.ai.tell(AiMsg::PromptFinished(prompt))
+                }
                 (SendoutEvent::PromptFinished(prompt), Line::Twilio(twilio)) => twilio.mark(Awaited::Prompt(prompt), now),
-                (SendoutEvent::Marked(mark), Line::Rtp(_)) => self.ports.ai.tell(AiMsg::Marked(mark)),
+                (SendoutEvent::Marked(mark), Line::Rtp(_) | Line::Session(_)) => self.ports.ai.tell(AiMsg::Marked(mark)),
                 (SendoutEvent::Marked(mark), Line::Twilio(twilio)) => twilio.mark(Awaited::Mark(mark), now),
             }
         }
@@ -473,14 +494,16 @@ impl Leg {
                     tracing::warn!(call = %self.ports.id, refused, "digits beyond 32 waiting were not sent");
                 }
             }
-            // Media Streams has no way to send a digit (its fact sheet, §3.2).
-            Line::Twilio(_) => tracing::warn!(call = %self.ports.id, "a Twilio stream cannot send digits"),
+            // Media Streams has no way to send a digit (its fact sheet, §3.2), and a page has no keys.
+            Line::Session(_) | Line::Twilio(_) => tracing::warn!(call = %self.ports.id, "a WebSocket cannot send digits"),
         }
     }
 
     fn flush(&mut self) {
-        if let Line::Rtp(rtp) = &mut self.line {
-            rtp.flush();
+        match &mut self.line {
+            Line::Rtp(rtp) => rtp.flush(),
+            Line::Session(session) => session.flush(),
+            Line::Twilio(_) => {}
         }
         self.lateness.flush();
         metrics::counter!("offhook_rtp_packets_total", "direction" => "sent").increment(std::mem::take(&mut self.sent));

@@ -102,6 +102,13 @@ pub struct Fare {
     ended: bool,
 }
 
+impl Fare {
+    /// What the call has cost so far.
+    pub fn cost(&self) -> u64 {
+        self.price.saturating_mul(u64::from(self.paid))
+    }
+}
+
 /// When a call of ours talks: written by the call, read by who counts.
 #[derive(Debug, Default)]
 pub struct Talk {

@@ -196,6 +196,7 @@ impl CascadeSession {
             Input::ToolResult { call_id, output } => self.tool_came(now, &call_id, output),
             Input::Remark(remark) => self.remark(now, remark),
             Input::Say(text) => self.say_meanwhile(now, text.as_str()),
+            Input::Typed(words) => self.typed(now, words),
             Input::Started | Input::Ringing => {}
             other => self.handle_any(now, other),
         }

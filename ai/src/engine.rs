@@ -133,6 +133,9 @@ pub enum Input {
         /// What the model reads; JSON by custom.
         output: Words,
     },
+    /// The caller typed this, while nothing was being said; it is to be answered as what is spoken. Ignored by an engine that reads
+    /// nothing.
+    Typed(Words),
 }
 
 /// What an engine wants done.

@@ -200,6 +200,10 @@ impl OfflineSession {
         let prompt = PromptId(self.next_prompt);
         self.next_prompt += 1;
         let length = SampleRate::HZ_8000.duration_of(audio.len() as u64);
+        if !text.is_empty() {
+            let (role, text) = (Role::Agent, Words::from(text.as_str()));
+            self.outputs.push_back(Output::Transcript { role, prompt: Some(prompt), text, is_final: false });
+        }
         self.outputs.push_back(Output::Audio { prompt, audio });
         self.outputs.push_back(Output::PromptEnd { prompt });
         let last_speech_at = self.last_speech_at.take();
@@ -291,6 +295,23 @@ impl OfflineSession {
         }
     }
 
+    /// Talks back what it reads; a menu takes one letter for a key.
+    fn typed(&mut self, now: Instant, text: &str) {
+        match &self.step {
+            Step::Listening => {
+                self.last_speech_at = Some(now);
+                self.say(now, [format!("You wrote: {text}")]);
+            }
+            Step::Choosing => {
+                let mut letters = text.trim().chars();
+                if let (Some(key), None) = (letters.next(), letters.next()) {
+                    self.key(now, key);
+                }
+            }
+            Step::HangingUp(_) | Step::Over | Step::Recording(_) => {}
+        }
+    }
+
     fn key(&mut self, now: Instant, key: char) {
         match &mut self.step {
             Step::Choosing => self.choose(now, key),
@@ -360,6 +381,7 @@ impl Engine for OfflineSession {
             Input::Remark(remark) => self.remark(now, remark),
             Input::Started => self.start(now),
             Input::Synthesized { request, result } => self.synthesized(now, request, result),
+            Input::Typed(words) => self.typed(now, words.as_str()),
             Input::Cached { .. } | Input::CallerPaused { .. } | Input::CallerResumed | Input::Link { .. } | Input::Say(_) => {}
             Input::Marked { .. } | Input::Ringing | Input::ToolResult { .. } => {}
         }

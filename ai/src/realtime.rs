@@ -220,6 +220,7 @@ impl RealtimeSession {
                     self.add_item(Entry::CallOutput { call_id, output });
                 }
             }
+            Input::Typed(words) => self.typed(now, words.into_string()),
             // Nothing is begun early; the provider speaks for itself, and starts once.
             Input::CallerPaused { .. } | Input::CallerResumed => {}
             Input::Cached { .. } | Input::Marked { .. } | Input::Ringing | Input::Started | Input::Synthesized { .. } => {}
@@ -341,6 +342,18 @@ impl RealtimeSession {
         self.history.push(Entry::Agent { text: text.clone() });
         let prompt = Some(prompt.id);
         self.outputs.push_back(Output::Transcript { role: Role::Agent, prompt, text: text.into(), is_final: true });
+    }
+
+    fn typed(&mut self, now: Instant, text: String) {
+        if self.responses.is_silent_answer() {
+            self.cancel(now);
+        }
+        let dropped = self.responses.forget_remark(now);
+        self.outputs.extend(dropped);
+        self.add_item(Entry::said(Role::Caller, text));
+        if !self.responses.is_wanted() {
+            self.want(now, Purpose::Answer, TurnTimings { last_speech_at: Some(now), ..TurnTimings::default() });
+        }
     }
 
     fn pressed(&mut self, now: Instant, keys: &str) {

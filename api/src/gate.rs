@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use store::{CallId, CallRecord, PhoneNumber, SipLadder};
+use store::{CallId, CallRecord, OrganizationId, PhoneNumber, SipLadder};
 use tokio::sync::mpsc;
+
+use crate::session_io::{NoAssistant, SessionIo, SessionRefusal, SessionStart};
 
 /// The node, as the front doors see it. Every answer has a deadline of 5 s on this side.
 pub trait CallGate: Send + Sync + 'static {
@@ -34,6 +37,22 @@ pub trait CallGate: Send + Sync + 'static {
 
     /// Somebody wants a call to do something. False when it, or another one that is named, is not up here.
     fn act(&self, id: CallId, action: CallAction) -> BoxFuture<'_, bool>;
+
+    /// Where the file of a recording is, by its path in the records; `None` when that is no path of ours.
+    fn recording_file(&self, path: &str) -> Option<PathBuf>;
+
+    /// How the media of a call is now; `None` when it has none yet, or is not up here.
+    fn media(&self, id: CallId) -> BoxFuture<'_, Option<MediaFigures>>;
+
+    /// The name of the assistant that an organization knows by this name or id; `None`: the default one. `Err` when there is none.
+    fn assistant(&self, organization: &OrganizationId, wanted: Option<&str>) -> Result<String, NoAssistant>;
+
+    /// Somebody has connected to a session, and the token was right: takes the call, or refuses it. Asked at most once per session,
+    /// and again only when it was refused.
+    fn open_session(&self, start: SessionStart, io: SessionIo) -> BoxFuture<'_, Result<(), SessionRefusal>>;
+
+    /// Somebody who is not at the socket types into a session. False when it is not up here, or takes no text.
+    fn type_into(&self, id: CallId, words: String) -> BoxFuture<'_, bool>;
 
     /// Whether new calls can be taken.
     fn readiness(&self) -> BoxFuture<'_, Readiness>;
@@ -105,6 +124,36 @@ pub enum PlaceRefusal {
         /// When to come again.
         retry_after: Duration,
     },
+}
+
+/// How the media of a call is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MediaFigures {
+    /// What the wire speaks.
+    pub codec: &'static str,
+    /// What came of the caller's packets; `None` where there are none.
+    pub received: Option<ReceivedFigures>,
+}
+
+/// What came of the caller's packets so far.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ReceivedFigures {
+    /// Packets that came.
+    pub packets: u64,
+    /// Packets that never came.
+    pub lost: u64,
+    /// Packets that came too late.
+    pub late: u64,
+    /// Frames with invented audio.
+    pub concealed: u64,
+    /// Delay that 97 % of the packets keep, relative to the fastest.
+    pub jitter: Duration,
+    /// For how long packets are held back.
+    pub buffer: Duration,
+    /// To the caller and back; zero: not known.
+    pub round_trip: Duration,
+    /// Mean opinion score; `None`: nothing came.
+    pub mos: Option<f64>,
 }
 
 /// The database cannot be asked.

@@ -13,6 +13,7 @@ mod node_gate;
 mod problem;
 mod request;
 mod server;
+mod session_io;
 mod twilio;
 mod v1;
 
@@ -24,11 +25,14 @@ use platform::people::People;
 use platform::webhooks::Webhooks;
 
 pub use gate::{
-    CallAction, CallGate, CallWish, IncomingTwilio, JoinPart, Parameters, PlaceRefusal, Readiness, RecordsAway, StreamIo,
-    StreamRefusal, StreamStart, TwilioAnswer, TwilioCallStatus, TwilioRefusal, TwilioStatus,
+    CallAction, CallGate, CallWish, IncomingTwilio, JoinPart, MediaFigures, Parameters, PlaceRefusal, Readiness, ReceivedFigures,
+    RecordsAway, StreamIo, StreamRefusal, StreamStart, TwilioAnswer, TwilioCallStatus, TwilioRefusal, TwilioStatus,
 };
 pub use node_gate::{ActorState, FileRow, LeftOutRow, NodeGate, NodeState, RowHead, RowRefusal, RowWish, ToolRan, TrunkState};
 pub use server::{CONNECTIONS_MAX, serve};
+pub use session_io::{
+    AudioOut, NoAssistant, SESSION_RATES, SessionAudio, SessionIn, SessionIo, SessionOut, SessionRefusal, SessionStart,
+};
 pub use twilio::{
     AuthToken, INCOMING_MESSAGES_MAX, OUTGOING_MESSAGES_MAX, PublicUrl, PublicUrlError, SignatureCheck, TwilioConfig,
 };
@@ -54,6 +58,8 @@ pub struct ApiConfig {
     pub requests: RequestLimits,
     /// The pages of other origins that may use `/api`.
     pub cors_origins: Vec<String>,
+    /// Sessions that an organization may have open at once.
+    pub sessions_per_organization: u32,
 }
 
 /// The public side: `/`, `/healthz`, `/readyz`, `/twilio/...`, `/docs`, `/api/openapi.json` and `/api/v1/...`. Bodies above 64 KiB get 413, requests that are not

@@ -8,4 +8,5 @@ pub mod events;
 pub mod knowledge;
 pub mod memory;
 pub mod people;
+pub mod sessions;
 pub mod webhooks;

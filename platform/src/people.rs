@@ -3,7 +3,7 @@
 //! [`People`] is the service. Everything that depends on the time is told it, so the tests need not wait.
 
 mod keys;
-mod letters;
+pub(crate) mod letters;
 mod lockout;
 mod password;
 mod permission;

@@ -34,6 +34,7 @@ const CALL_WARNING: Duration = Duration::from_secs(60);
 const TCP_CONNECTIONS: u32 = 1000;
 const TCP_CONNECTIONS_PER_SOURCE: u32 = 250;
 const CPU_PERCENT: u32 = 90;
+const SESSIONS_PER_ORGANIZATION: u32 = 100;
 
 /// `[node]`: who this process is and how much it takes on.
 #[derive(Clone, Debug, PartialEq)]
@@ -182,6 +183,8 @@ pub struct LimitsConfig {
     pub call_warning: Duration,
     /// How busy the machine's cores may be with new calls still taken, 10-100 %, default 90; 100 takes them always.
     pub cpu_percent: u32,
+    /// Sessions that an organization may have open at once, 1-100000, default 100; one more is refused.
+    pub sessions_per_organization: u32,
     /// SIP over TCP connections at once, 1-65535, default 1000; the next one is closed.
     pub sip_tcp_connections: usize,
     /// Of them, from one IPv4 address or 64 bits of an IPv6 one, 1-65535, default 250; the next one is closed.
@@ -299,6 +302,7 @@ pub(super) fn read_limits(mut section: Section<'_>) -> LimitsConfig {
         call_duration: section.seconds("call_duration_s", CALL_DURATION, 10..=86_400),
         call_warning: section.seconds("call_warning_s", CALL_WARNING, 0..=3_600),
         cpu_percent: section.integer("cpu_percent", CPU_PERCENT, 10..=100),
+        sessions_per_organization: section.integer("sessions_per_organization", SESSIONS_PER_ORGANIZATION, 1..=100_000),
         sip_tcp_connections: section.integer("sip_tcp_connections", TCP_CONNECTIONS, 1..=65_535) as usize,
         sip_tcp_connections_per_source: section.integer("sip_tcp_connections_per_source", TCP_CONNECTIONS_PER_SOURCE, 1..=65_535)
             as usize,

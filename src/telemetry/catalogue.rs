@@ -49,7 +49,7 @@ const DIRECTION: Labels = &[("direction", &["received", "sent"])];
 /// Engines that answer callers.
 const ENGINE: Labels = &[("engine", &["cascade", "offline", "realtime", "stream"])];
 /// What a caller's leg speaks.
-const LEG: (&str, &[&str]) = ("leg", &["sip", "twilio"]);
+const LEG: (&str, &[&str]) = ("leg", &["sip", "twilio", "ws"]);
 /// A carrier, by its name.
 const TRUNK: Labels = &[("trunk", OPEN)];
 /// What carries SIP.

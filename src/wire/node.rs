@@ -152,6 +152,7 @@ pub(super) fn api_config(
         webhooks: Some(telling.webhooks.clone()),
         requests,
         cors_origins,
+        sessions_per_organization: config.limits.sessions_per_organization,
     })
 }
 

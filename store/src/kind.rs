@@ -56,6 +56,22 @@ vocabulary! {
         Sip = "sip",
         /// Twilio Media Streams over a WebSocket.
         Twilio = "twilio",
+        /// A session's own WebSocket, typed or spoken.
+        Ws = "ws",
+    }
+}
+
+vocabulary! {
+    /// Where a session is in its life; follows from its times.
+    SessionStatus {
+        /// Nobody has connected yet.
+        Created = "created",
+        /// Somebody is connected.
+        Active = "active",
+        /// Over.
+        Ended = "ended",
+        /// Nobody connected in time.
+        Expired = "expired",
     }
 }
 
@@ -447,7 +463,8 @@ mod tests {
             Outcome,
             RecordingFormat,
             RecordingState,
-            Role
+            Role,
+            SessionStatus
         );
     }
 

@@ -9,6 +9,8 @@
 //! queue either: who calls [`Store::write_batch`] owns what is waiting and decides what to do when it fails.
 
 mod analysis;
+mod analytics;
+mod calls;
 mod error;
 mod events;
 mod id;
@@ -33,13 +35,15 @@ pub use analysis::{
     ANALYSIS_CLAIMS_MAX, Analysis, AnalysisClaim, AnalysisEnd, AnalysisJob, Findings, LeadScore, Learned, SentimentScore,
     SuccessVerdict,
 };
+pub use analytics::{Figures, GROUPS_MAX, Gaps, GroupBy};
+pub use calls::CallFilter;
 pub use error::StoreError;
 pub use events::{Event, EventFilter, EventsKept};
 pub use id::{CallId, DocumentId};
 pub use kind::{
     AnalysisState, CallStatus, DeliveryState, Direction, DocumentOrigin, DocumentStatus, EventKind, HangupCause, IdentityVerdict,
     IncidentKind, LeadStatus, LegKind, MemorySource, Outcome, RecordingFormat, RecordingState, ResourceKind, Role, Sentiment,
-    UnknownText, UserRole, WebhookKind,
+    SessionStatus, UnknownText, UserRole, WebhookKind,
 };
 pub use knowledge::{
     ChunkName, Claim, DEFAULT_ORGANIZATION, DOCUMENT_LIST_MAX, KnowledgeChunk, KnowledgeDocument, KnowledgeStore, LiveDocument,
@@ -51,8 +55,9 @@ pub use memory::{Caller, MEMORIES_MAX, MEMORY_BYTES_MAX, Memory, MemoryId, NewMe
 pub use open::Store;
 pub use people::{
     Act, ApiKeyId, ApiKeyRow, AuditEntry, AuditVerdict, Changed, DeliveryId, Hidden, Login, LoginId, NewApiKey, NewLogin,
-    NewOrganization, NewUser, Organization, OrganizationChange, OrganizationId, Page, RESOURCES_MAX, Refresh, Resource,
-    ResourceId, ResourceVersion, ResourceWish, SignInFailures, SigningKey, User, UserChange, UserId, VERSIONS_KEPT, WebhookId,
+    NewOrganization, NewSession, NewUser, Organization, OrganizationChange, OrganizationId, Page, RESOURCES_MAX, Refresh,
+    Resource, ResourceId, ResourceVersion, ResourceWish, Session, SignInFailures, SigningKey, User, UserChange, UserId,
+    VERSIONS_KEPT, WebhookId,
 };
 pub use read::LIST_MAX;
 pub use record::{CallIdentity, CallRecord, Citation, Incident, LostCall, NewCall, Recording, Refused, ToolUse, Turn, Usage};

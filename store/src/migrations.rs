@@ -18,6 +18,7 @@ const VERSIONS: &[(i64, &str, &str)] = &[
     (12, "people", include_str!("../migrations/0012_people.sql")),
     (13, "directory", include_str!("../migrations/0013_directory.sql")),
     (14, "events", include_str!("../migrations/0014_events.sql")),
+    (15, "calls_api", include_str!("../migrations/0015_calls_api.sql")),
 ];
 
 /// What SQLite runs after the text of the same version.
@@ -25,6 +26,7 @@ const SQLITE: &[(i64, &str)] = &[
     (2, include_str!("../migrations/0002_knowledge_sqlite.sql")),
     (12, include_str!("../migrations/0012_people_sqlite.sql")),
     (14, include_str!("../migrations/0014_events_sqlite.sql")),
+    (15, include_str!("../migrations/0015_calls_api_sqlite.sql")),
 ];
 
 /// What PostgreSQL runs after the text of the same version.
@@ -33,6 +35,7 @@ const POSTGRES: &[(i64, &str)] = &[
     (12, include_str!("../migrations/0012_people_postgres.sql")),
     (13, include_str!("../migrations/0013_directory_postgres.sql")),
     (14, include_str!("../migrations/0014_events_postgres.sql")),
+    (15, include_str!("../migrations/0015_calls_api_postgres.sql")),
 ];
 
 /// All versions, ready to run.

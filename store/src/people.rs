@@ -12,6 +12,7 @@ mod login;
 mod mfa;
 mod organization;
 mod resource;
+mod session;
 mod user;
 pub(crate) mod within;
 
@@ -26,6 +27,7 @@ pub use key::{ApiKeyRow, NewApiKey};
 pub use login::{Login, NewLogin, Refresh};
 pub use organization::{NewOrganization, Organization, OrganizationChange};
 pub use resource::{RESOURCES_MAX, Resource, ResourceVersion, ResourceWish, VERSIONS_KEPT};
+pub use session::{NewSession, Session};
 pub use user::{NewUser, User, UserChange};
 
 /// Something that must not be seen: a hash of a password, the secret of an authenticator. `Debug` says only that it is there.

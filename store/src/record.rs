@@ -63,6 +63,8 @@ pub struct CallRecord {
     pub trunk: Option<String>,
     /// Whether the caller's number is the caller's; `None` where it was not looked at.
     pub identity: Option<CallIdentity>,
+    /// What a call of ours cost, in millionths of the operator's currency; `None` where nobody counts, or it is not over.
+    pub cost_micros: Option<u64>,
 }
 
 /// What a check of the caller's number found (STIR/SHAKEN). None of it is a number.

@@ -114,6 +114,7 @@ pub(crate) fn call_record(row: &Columns<'_>) -> Result<CallRecord, StoreError> {
         language: row.value("language")?,
         trunk: row.value("trunk")?,
         identity: call_identity(row)?,
+        cost_micros: row.count_option("cost_micros")?,
     })
 }
 

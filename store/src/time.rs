@@ -1,6 +1,7 @@
 //! A point of calendar time, as the records keep it.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ::time::OffsetDateTime;
@@ -47,6 +48,20 @@ impl From<SystemTime> for WallTime {
     }
 }
 
+/// No time by RFC 3339.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("is no time such as 2026-01-31T08:00:00Z")]
+pub struct BadTime;
+
+impl FromStr for WallTime {
+    type Err = BadTime;
+
+    fn from_str(text: &str) -> Result<Self, BadTime> {
+        let at = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| BadTime)?;
+        i64::try_from(at.unix_timestamp_nanos() / 1000).map(Self).map_err(|_| BadTime)
+    }
+}
+
 impl fmt::Display for WallTime {
     /// RFC 3339 in UTC with microseconds; a time beyond the year 9999 shows as its number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -73,6 +88,18 @@ mod tests {
         check(1_700_000_000_123_456, "2023-11-14T22:13:20.123456Z");
         check(-1_000_000, "1969-12-31T23:59:59Z");
         check(i64::MAX, "9223372036854775807 us");
+    }
+
+    #[test]
+    fn times_are_read_in_every_zone() {
+        for (text, micros) in [
+            ("1970-01-01T00:00:00Z", Some(0)),
+            ("2023-11-14T23:13:20.123456+01:00", Some(1_700_000_000_123_456)),
+            ("2023-11-14", None),
+            ("", None),
+        ] {
+            assert_eq!(text.parse().ok().map(WallTime::micros), micros, "{text}");
+        }
     }
 
     #[test]

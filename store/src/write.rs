@@ -66,6 +66,13 @@ pub enum StoreWrite {
         /// Media figures of the whole call; `Value::Null` for none.
         stats: Value,
     },
+    /// A call of ours is paid for. The last sum stays.
+    CallCharged {
+        /// The call.
+        call: CallId,
+        /// Millionths of the operator's currency.
+        micros: u64,
+    },
     /// A turn was taken. The same call and number again replaces it.
     TurnAdded(Turn),
     /// A recording was begun. A path that is already there is left as it is.
@@ -190,6 +197,7 @@ impl StoreWrite {
             Self::CallRang { .. } => "call_rang",
             Self::CallRefused { .. } => "call_refused",
             Self::CallAnswered { .. } => "call_answered",
+            Self::CallCharged { .. } => "call_charged",
             Self::CallEnded { .. } => "call_ended",
             Self::TurnAdded(_) => "turn_added",
             Self::RecordingOpened { .. } => "recording_opened",
@@ -225,6 +233,7 @@ impl StoreWrite {
         matches!(
             self,
             Self::CallAnswered { .. }
+                | Self::CallCharged { .. }
                 | Self::CallEnded { .. }
                 | Self::CallPlaced { .. }
                 | Self::CallRang { .. }
@@ -256,6 +265,9 @@ impl StoreWrite {
                 sqlx::query("UPDATE calls SET answered_us = COALESCE(answered_us, $2) WHERE id = $1")
                     .bind(call.to_string())
                     .bind(at.micros())
+            }
+            Self::CallCharged { call, micros } => {
+                sqlx::query("UPDATE calls SET cost_micros = $2 WHERE id = $1").bind(call.to_string()).bind(count(*micros))
             }
             Self::CallEnded { call, at, cause, detail, stats } => sqlx::query(
                 "UPDATE calls SET
@@ -339,12 +351,12 @@ fn bind_call(call: &NewCall) -> Bound<'_> {
 fn bind_turn(turn: &Turn) -> Bound<'_> {
     sqlx::query(
         "INSERT INTO turns (call_id, number, role, text, started_us, ended_us, interrupted,
-           heard_ms, timings)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+           heard_ms, timings, response_gap_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
          ON CONFLICT (call_id, number) DO UPDATE SET role = excluded.role, text = excluded.text,
            started_us = excluded.started_us, ended_us = excluded.ended_us,
            interrupted = excluded.interrupted, heard_ms = excluded.heard_ms,
-           timings = excluded.timings",
+           timings = excluded.timings, response_gap_ms = excluded.response_gap_ms",
     )
     .bind(turn.call.to_string())
     .bind(i64::from(turn.number))
@@ -355,6 +367,7 @@ fn bind_turn(turn: &Turn) -> Bound<'_> {
     .bind(i64::from(turn.interrupted.is_some()))
     .bind(turn.interrupted.map(millis))
     .bind(turn.timings.to_string())
+    .bind(turn.timings["response_gap_ms"].as_i64())
 }
 
 fn bind_tool_use(used: &ToolUse) -> Bound<'_> {

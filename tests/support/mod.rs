@@ -285,10 +285,16 @@ pub fn program(name: &str) -> PathBuf {
 
 /// Runs `offhook-load` and reads its report.
 pub fn load(arguments: &[&str]) -> (ExitStatus, serde_json::Value, String) {
+    load_with(arguments, &[])
+}
+
+/// The same with these variables.
+pub fn load_with(arguments: &[&str], environment: &[(&str, &str)]) -> (ExitStatus, serde_json::Value, String) {
     let folder = Folder::new();
     let report = folder.path().join("report.json");
-    let output =
-        Command::new(program("offhook-load")).args(arguments).arg("--json").arg(&report).stdin(Stdio::null()).output().unwrap();
+    let mut command = Command::new(program("offhook-load"));
+    command.args(arguments).arg("--json").arg(&report).envs(environment.iter().copied());
+    let output = command.stdin(Stdio::null()).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     let json = std::fs::read_to_string(&report).ok().and_then(|text| serde_json::from_str(&text).ok());
     (output.status, json.unwrap_or(serde_json::Value::Null), text)

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ai::engine::Input;
+use ai::engine::{Input, Words};
 use ai::remark::Occasion;
 use media::dtmf::Digit;
 use media::sendout::PromptId;
@@ -20,6 +20,7 @@ pub(super) enum Held {
     Digit(Digit),
     Remark(Occasion),
     Turn(TurnEvent),
+    Typed(Words),
 }
 
 impl AiSession {
@@ -34,6 +35,7 @@ impl AiSession {
     pub(super) fn handle_interrupted(&mut self, now: Instant, cut: Option<(PromptId, Duration)>, me: &Mailbox<AiMsg>) {
         if let Some((prompt, heard)) = cut {
             self.turns.prompt_ended(prompt, now, Some(heard));
+            self.tell_cut(heard);
             self.engine.handle_input(now, Input::BargeInCommitted { prompt, heard });
             self.drain(now, me);
         }
@@ -48,6 +50,10 @@ impl AiSession {
                     self.drain(now, me);
                 }
                 Held::Turn(event) => self.handle_turn(now, event, me),
+                Held::Typed(words) => {
+                    self.typed(now, words, me);
+                    self.drain(now, me);
+                }
             }
         }
     }

@@ -30,6 +30,8 @@ pub(super) struct Made {
     pub(super) provider: Option<Arc<str>>,
     /// Whether a key cuts what is being said: who knows a menu's choice does not wait for its end.
     pub(super) keys_cut: bool,
+    /// Whether it takes what is typed: Media Streams has no words for that.
+    pub(super) reads: bool,
     /// What it says of its own accord.
     pub(super) voice: Voice,
     pub(super) speaker: Speaker,
@@ -55,19 +57,19 @@ pub(super) fn make_engine(args: &AiArgs, tools: Vec<Tool>) -> Made {
                 RealtimeConfig { codec: args.codec, first_prompt, tools, instructions, ..RealtimeConfig::clone(session) };
             let core = realtime(config, &args.history);
             let provider = Some(Arc::clone(&session.endpoint.provider));
-            Made { core, label: "realtime", provider, keys_cut: false, voice: Voice::Asks, speaker }
+            Made { core, label: "realtime", provider, keys_cut: false, reads: true, voice: Voice::Asks, speaker }
         }
         (EngineChoice::Own(_), EngineConfig::Cascade { session, .. }) => {
             let instructions = instructions(args, assistant);
             let config = CascadeConfig { codec: args.codec, first_prompt, tools, instructions, ..CascadeConfig::clone(session) };
             let core = cascade(config, &args.history);
-            Made { core, label: "cascade", provider: None, keys_cut: false, voice: Voice::Asks, speaker }
+            Made { core, label: "cascade", provider: None, keys_cut: false, reads: true, voice: Voice::Asks, speaker }
         }
         (EngineChoice::Own(_), EngineConfig::Stream { bot, .. }) => {
             let told = StreamConfig { codec: args.codec, first_prompt, resumed: args.session > 0, ..args.introduction.of(bot) };
             let core = Box::new(StreamSession::new(told, rand::random()));
             let provider = Some(Arc::from("stream"));
-            Made { core, label: "stream", provider, keys_cut: false, voice: Voice::Mute, speaker }
+            Made { core, label: "stream", provider, keys_cut: false, reads: false, voice: Voice::Mute, speaker }
         }
         (EngineChoice::Own(_), EngineConfig::Offline(config))
         | (
@@ -77,11 +79,19 @@ pub(super) fn make_engine(args: &AiArgs, tools: Vec<Tool>) -> Made {
             | EngineConfig::Stream { fallback: config, .. },
         ) => {
             let voice = if config.mode == Mode::Talkback { Voice::Asks } else { Voice::Leaves };
-            Made { core: offline(config), label: "offline", provider: None, keys_cut: true, voice, speaker }
+            Made { core: offline(config), label: "offline", provider: None, keys_cut: true, reads: true, voice, speaker }
         }
         (EngineChoice::Apology(_), EngineConfig::Offline(config)) => {
             let apology = OfflineConfig { mode: Mode::default(), ..config.clone() };
-            Made { core: offline(&apology), label: "offline", provider: None, keys_cut: true, voice: Voice::Leaves, speaker }
+            Made {
+                core: offline(&apology),
+                label: "offline",
+                provider: None,
+                keys_cut: true,
+                reads: true,
+                voice: Voice::Leaves,
+                speaker,
+            }
         }
     }
 }

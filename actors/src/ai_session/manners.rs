@@ -31,6 +31,8 @@ pub(super) struct Manners {
     asks_max: u32,
     asked: u32,
     caller_speaks: bool,
+    /// The caller types: silence means nothing.
+    types: bool,
     /// The peer holds the call: nobody is there.
     held: bool,
     /// The silence has lasted long enough.
@@ -102,6 +104,7 @@ impl Manners {
             asks_max: turn.idle_prompts_max,
             asked: 0,
             caller_speaks: false,
+            types: false,
             held: false,
             silent: false,
             look: None,
@@ -113,6 +116,7 @@ impl Manners {
 
     /// The caller speaks, on purpose or over the agent.
     pub(super) fn caller_started(&mut self) {
+        self.types = false;
         self.alive();
         self.caller_speaks = true;
     }
@@ -135,6 +139,12 @@ impl Manners {
     pub(super) fn key_pressed(&mut self, now: Instant) {
         self.alive();
         self.look_later(now);
+    }
+
+    /// The caller types, and is not asked after until he speaks.
+    pub(super) fn typed(&mut self) {
+        self.alive();
+        self.types = true;
     }
 
     /// The peer holds the call: silence means nothing.
@@ -168,7 +178,7 @@ impl Manners {
 
     /// Nobody has spoken for long.
     pub(super) fn silent(&mut self) {
-        self.silent = !self.patience.is_zero() && !self.held;
+        self.silent = !self.patience.is_zero() && !self.held && !self.types;
     }
 
     /// The longest call is nearly reached.
@@ -255,7 +265,7 @@ impl Manners {
     }
 
     fn look_later(&mut self, now: Instant) {
-        if !self.patience.is_zero() && !self.held {
+        if !self.patience.is_zero() && !self.held && !self.types {
             self.look = Some(now + self.patience);
         }
     }

@@ -54,6 +54,17 @@ impl Turns {
         self.unanswered = Some((last_speech_at, now));
     }
 
+    /// The caller typed a turn.
+    pub(super) fn caller_typed(&mut self, now: Instant) {
+        self.caller = Some((now, now));
+        self.unanswered = self.caller;
+    }
+
+    /// The first prompt that is still to be heard.
+    pub(super) fn first_unheard(&self) -> Option<PromptId> {
+        self.prompts.iter().find(|spoken| spoken.ended.is_none()).map(|spoken| spoken.prompt)
+    }
+
     /// Whether the caller's finished turn has no answer yet.
     pub(super) fn are_unanswered(&self) -> bool {
         self.unanswered.is_some()

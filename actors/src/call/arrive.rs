@@ -41,7 +41,7 @@ impl Party {
     pub(super) fn direction(&self) -> Direction {
         match self {
             Self::Sip { origin: Origin::Placed(_), .. } => Direction::Outbound,
-            Self::Sip { origin: Origin::Invited { .. }, .. } | Self::Twilio { .. } => Direction::Inbound,
+            Self::Sip { origin: Origin::Invited { .. }, .. } | Self::Session { .. } | Self::Twilio { .. } => Direction::Inbound,
         }
     }
 
@@ -50,7 +50,7 @@ impl Party {
         match self {
             Self::Sip { origin: Origin::Placed(placed), .. } => placed.route.trunk.as_deref(),
             Self::Sip { origin: Origin::Invited { trunk, .. }, .. } => trunk.as_deref(),
-            Self::Twilio { .. } => None,
+            Self::Session { .. } | Self::Twilio { .. } => None,
         }
     }
 
@@ -64,6 +64,7 @@ impl Party {
 
     pub(super) fn leg_kind(&self) -> LegKind {
         match self {
+            Self::Session { .. } => LegKind::Ws,
             Self::Sip { .. } => LegKind::Sip,
             Self::Twilio { .. } => LegKind::Twilio,
         }
@@ -74,6 +75,8 @@ impl Party {
         match self {
             Self::Sip { origin: Origin::Invited { numbers, .. }, .. } => Cow::Borrowed(&numbers.called),
             Self::Sip { origin: Origin::Placed(placed), .. } => Cow::Borrowed(&placed.route.called),
+            // A session calls nobody's number, but an assistant by its name.
+            Self::Session { assistant, .. } => Cow::Borrowed(assistant),
             Self::Twilio { call, .. } => Cow::Borrowed(call.to.reveal()),
         }
     }
@@ -82,6 +85,7 @@ impl Party {
         match self {
             Self::Sip { origin: Origin::Placed(placed), .. } => placed.route.caller.clone(),
             Self::Sip { origin: Origin::Invited { numbers, .. }, .. } => numbers.caller.clone(),
+            Self::Session { .. } => String::new(),
             Self::Twilio { call, .. } => call.from.reveal().to_owned(),
         }
     }
@@ -89,6 +93,7 @@ impl Party {
     fn external_id(&self) -> String {
         match self {
             Self::Sip { dialog, .. } => dialog.call_id.to_string(),
+            Self::Session { .. } => String::new(),
             Self::Twilio { call, .. } => call.call_sid.clone(),
         }
     }
@@ -107,7 +112,7 @@ impl Call {
                 let allowed: Vec<String> = allowed.iter().filter(passes).cloned().collect();
                 (None, headers_of(invite, &allowed))
             }
-            Party::Sip { origin: Origin::Placed(_), .. } => (None, Vec::new()),
+            Party::Session { .. } | Party::Sip { origin: Origin::Placed(_), .. } => (None, Vec::new()),
             Party::Twilio { call, account_sid, parameters } => {
                 (Some((account_sid.clone(), call.call_sid.clone())), parameters.clone())
             }
@@ -128,6 +133,7 @@ impl Call {
         match &self.party {
             // The INVITE waits for the record, so that no call goes out that nobody can find.
             Party::Sip { origin: Origin::Placed(_), .. } => self.after(RECORD_WAIT_MAX, CallMsg::Recorded, me),
+            Party::Session { .. } => self.open_session(me).await,
             Party::Sip { .. } => self.check_identity(me).await,
             Party::Twilio { .. } => {
                 self.phase = Phase::Ringing { recorded: true, rung: true };
@@ -236,6 +242,19 @@ impl Call {
         match self.start_children(media::codec::Codec::Pcmu.into(), Wire::Twilio(Box::new(stream)), me).await {
             Ok(()) => {
                 metrics::histogram!("offhook_call_setup_seconds", "leg" => "twilio").record(self.arrived.elapsed());
+                self.go_up();
+            }
+            Err(reason) => self.end(HangupCause::Failed, Some(reason), me),
+        }
+    }
+
+    /// The socket of a session is open: that is its answer.
+    async fn open_session(&mut self, me: &Mailbox<CallMsg>) {
+        let (Party::Session { io, .. }, Some(client)) = (&mut self.party, self.ports.client.clone()) else { return };
+        let Some(io) = io.take() else { return };
+        match self.start_children(media::codec::Codec::Pcmu.into(), Wire::Session(io, client), me).await {
+            Ok(()) => {
+                metrics::histogram!("offhook_call_setup_seconds", "leg" => "ws").record(self.arrived.elapsed());
                 self.go_up();
             }
             Err(reason) => self.end(HangupCause::Failed, Some(reason), me),

@@ -9,14 +9,15 @@ use media::ambience::AmbienceMixer;
 use media::line::LineCodec;
 use media::rtp::PayloadTypes;
 use store::{HangupCause, RecordingState};
+use tokio::sync::oneshot;
 
-use super::{Call, CallMsg, Phase};
+use super::{Call, CallMsg, Party, Phase};
 use crate::ai_session::{AiArgs, AiMsg, AiSession, EngineChoice, ToolReport};
 use crate::clock::Beats;
 use crate::config::{Assistant, RecordingMode};
 use crate::directory::RECORDING_FLAG;
 use crate::hearing::Hearing;
-use crate::jitter_buffer::{JitterArgs, JitterBuffer, JitterMsg};
+use crate::jitter_buffer::{JitterArgs, JitterBuffer, JitterMsg, LiveMedia};
 use crate::kind::ActorKind;
 use crate::leg::{Leg, LegArgs, LegMsg, Wire, payload_types, relay_terms};
 #[cfg(feature = "fault-injection")]
@@ -60,7 +61,7 @@ impl Call {
         self.draft.trace.media(line);
         (self.types, self.relay) = match wire {
             Wire::Rtp(rtp) => (payload_types(&rtp.negotiated), Some(relay_terms(&rtp.negotiated))),
-            Wire::Twilio(_) => (PayloadTypes::of(self.codec), None),
+            Wire::Session(..) | Wire::Twilio(_) => (PayloadTypes::of(self.codec), None),
         };
     }
 
@@ -70,12 +71,12 @@ impl Call {
                 self.start_jitter_buffer(me).await?;
                 Beats::ReceiveAndSend
             }
-            Wire::Twilio(_) => Beats::Send,
+            Wire::Session(..) | Wire::Twilio(_) => Beats::Send,
         };
         let hearing = match &wire {
             // What comes over RTP the jitter buffer hands on.
             Wire::Rtp(_) => Hearing::plain(self.ports.clone()),
-            Wire::Twilio(_) => self.hearing(),
+            Wire::Session(..) | Wire::Twilio(_) => self.hearing(),
         };
         let args = LegArgs { codec: self.codec, wire, hearing, ambience: self.ambience(), call: me.clone() };
         let leg = self.spawn::<Leg>(args, me).await?;
@@ -192,6 +193,19 @@ impl Call {
             self.ports.ai.tell(AiMsg::Held);
         }
         Ok(())
+    }
+
+    /// Has whoever asks told how the media is; nothing before there is any.
+    pub(super) fn tell_media(&self, asker: oneshot::Sender<LiveMedia>) {
+        let codec = match (&self.party, self.types.codec.row().name) {
+            (Party::Session { .. }, _) => "pcm16",
+            (_, name) => name,
+        };
+        if self.ports.jitter.is_there() {
+            self.ports.jitter.tell(JitterMsg::Asked(codec, asker));
+        } else if self.ports.leg.is_there() {
+            let _asker_left = asker.send(LiveMedia { codec, received: None, round_trip: Duration::ZERO });
+        }
     }
 
     /// What tools may know of the call.

@@ -87,8 +87,8 @@ impl Call {
                 let told = self.shared.sip.send(SipMsg::HangUp(dialog.clone(), reason_of(cause)));
                 self.peer_untold = told.is_err();
             }
-            // Twilio ends the call when its stream is closed, which the leg does.
-            Party::Sip { open: false, .. } | Party::Twilio { .. } => {}
+            // Twilio ends the call when its stream is closed, which the leg does; a client is told last.
+            Party::Session { .. } | Party::Sip { open: false, .. } | Party::Twilio { .. } => {}
         }
     }
 
@@ -108,6 +108,9 @@ impl Call {
         let stats = self.draft.stats();
         self.draft.trace.finish(self.draft.received.as_ref().and_then(|received| received.mos));
         self.shared.store.tell(StoreMsg::Write(StoreWrite::CallEnded { call: self.id, at, cause, detail, stats }));
+        if let Some(client) = &self.ports.client {
+            client.end(cause);
+        }
         me.stop();
     }
 }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use ai::engine::{EngineError, Past};
+use ai::engine::{EngineError, Past, Words};
 use ai::language::Language;
 use ai::tools::transfer::Wish;
 use sip::dialog::DialogId;
 use sip::endpoint::{DialogSnapshot, Event};
 use sip::identity::Verdict;
 use store::{CallId, HangupCause};
+use tokio::sync::oneshot;
 
 use super::bridge::Invitation;
 use super::partner::{CallOut, PartnerDialog};
@@ -16,7 +17,7 @@ use super::successor::SuccessorNews;
 use crate::ai_session::ToolReport;
 use crate::bridge::{Place, RoomId, RoomOrder};
 use crate::conference::{ConferenceMsg, RoomNews};
-use crate::jitter_buffer::Received;
+use crate::jitter_buffer::{LiveMedia, Received};
 use crate::kind::ActorKind;
 use crate::leg::twilio::StreamIo;
 use crate::mailbox::{Lane, Letter, Mailbox};
@@ -55,6 +56,10 @@ pub enum CallMsg {
     StreamLate,
     /// By Calls: Twilio says that the call is over.
     TwilioEnded,
+    /// By Calls: somebody asks how its media is. Dropping the sender says that it has none.
+    MediaAsked(oneshot::Sender<LiveMedia>),
+    /// By Calls: somebody who is not at the socket of this session types something.
+    Typed(Words),
     /// By the leg: its media cannot go on, or the peer ended it.
     LegClosed(LegClosed),
     /// By the JitterBuffer: nothing came for `rtp.timeout_s`.

@@ -368,7 +368,7 @@ impl Call {
     fn take_offered(&mut self) -> Option<crate::leg::ports::RtpSockets> {
         match &mut self.party {
             Party::Sip { offered, .. } => offered.take(),
-            Party::Twilio { .. } => None,
+            Party::Session { .. } | Party::Twilio { .. } => None,
         }
     }
 }

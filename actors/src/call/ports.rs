@@ -13,6 +13,7 @@ use crate::clock::Leisure;
 use crate::conference::ConferenceMsg;
 use crate::jitter_buffer::JitterMsg;
 use crate::leg::LegMsg;
+use crate::leg::session::Client;
 use crate::mailbox::Port;
 use crate::recorder::RecorderMsg;
 use crate::vad::VadMsg;
@@ -39,6 +40,8 @@ pub struct CallPorts {
     pub recorder: Port<RecorderMsg>,
     /// Turn-taking.
     pub vad: Port<VadMsg>,
+    /// Who is told besides what is heard: the client of a session.
+    pub client: Option<Client>,
 }
 
 impl CallPorts {
@@ -53,6 +56,7 @@ impl CallPorts {
             place: PlacePort::default(),
             recorder: Port::default(),
             vad: Port::default(),
+            client: None,
         }
     }
 

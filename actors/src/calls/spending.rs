@@ -73,13 +73,14 @@ impl Calls {
     }
 
     /// The call is over.
-    pub(super) fn settle(&mut self, bill: Option<Bill>) {
+    pub(super) fn settle(&mut self, call: CallId, bill: Option<Bill>) {
         let Some(Bill { mut fare, talk }) = bill else { return };
         let (now, wall) = (Instant::now(), SystemTime::now());
         if let Some(lasted) = talk.lasted(now) {
             self.purse.charge(wall, &mut fare, lasted);
         }
         self.purse.release(&mut fare);
+        self.shared.store.tell(StoreMsg::Write(StoreWrite::CallCharged { call, micros: fare.cost() }));
         self.write_spending(wall);
     }
 

@@ -92,6 +92,10 @@ impl Leg {
         }
         match &mut self.line {
             Line::Rtp(rtp) => self.sent += u64::from(rtp.send(Some(&self.frame))),
+            Line::Session(session) => {
+                session.send(None, &self.frame);
+                self.sent += 1;
+            }
             Line::Twilio(twilio) => {
                 twilio.send(&self.frame);
                 self.sent += 1;

@@ -5,7 +5,9 @@ use std::time::Instant;
 use media::frame::FrameOrigin;
 use media::units::FRAME_SAMPLES;
 
-use super::Leg;
+use super::{Leg, LegClosed, Line};
+use crate::call::CallMsg;
+use crate::clock::Tick;
 
 /// A Twilio caller's frames may run ahead of our clock by this many before they count as a new burst (200 ms).
 const CALLER_AHEAD_MAX: u64 = 10;
@@ -26,17 +28,44 @@ impl Leg {
         let mut frames = rest.chunks_exact(FRAME_SAMPLES);
         for octets in frames.by_ref() {
             let tick = self.caller.next_tick(self.tick);
-            let codec = self.codec;
-            let frame = self.pool.take(|frame| {
-                codec.decode(octets, &mut frame.samples);
-                frame.encoded.extend_from_slice(octets);
-                frame.origin = FrameOrigin::Received;
-            });
-            self.hearing.caller_frame(tick, now, &frame);
+            self.hand_on(tick, now, octets);
         }
         let kept = frames.remainder().len();
         rest.drain(..rest.len() - kept);
         self.caller.rest = rest;
+    }
+
+    fn hand_on(&mut self, tick: u64, due: Instant, octets: &[u8]) {
+        let codec = self.codec;
+        let frame = self.pool.take(|frame| {
+            codec.decode(octets, &mut frame.samples);
+            frame.encoded.extend_from_slice(octets);
+            frame.origin = FrameOrigin::Received;
+        });
+        self.hearing.caller_frame(tick, due, &frame);
+    }
+
+    /// Octets of a session's client, in pieces of its own liking.
+    pub(super) fn queue_caller(&mut self, octets: &[u8]) {
+        if let Line::Session(session) = &mut self.line
+            && !session.push_heard(octets)
+        {
+            session.refuse("audio_ahead", "more than a minute of audio waits to be heard; send it as it is spoken");
+        }
+    }
+
+    /// What a session's client said that is to be heard in this tick.
+    pub(super) fn hear_session(&mut self, tick: Tick) {
+        let Line::Session(session) = &self.line else { return };
+        if session.is_lost() {
+            let how = LegClosed::Lost("the client does not read what it is sent".to_owned());
+            let _call_is_over = self.call.send(CallMsg::LegClosed(how));
+        }
+        while let Line::Session(session) = &mut self.line
+            && let Some(octets) = session.next_heard(tick.number)
+        {
+            self.hand_on(tick.number, tick.due, &octets);
+        }
     }
 }
 

@@ -47,6 +47,8 @@ pub(super) struct Reply {
     pub(super) sentences: Sentences,
     /// The words of this round.
     pub(super) text: String,
+    /// Bytes of them that were told already.
+    pub(super) told: usize,
     pub(super) calls: Vec<ToolCall>,
     /// Calls that have not come back.
     pub(super) running: Vec<String>,
@@ -68,6 +70,7 @@ impl Reply {
             early: false,
             sentences: Sentences::default(),
             text: String::new(),
+            told: 0,
             calls: Vec::new(),
             running: Vec::new(),
             round: 0,
@@ -86,11 +89,19 @@ impl Reply {
         self.sentences.push(words);
     }
 
+    /// The words that nobody was told yet.
+    pub(super) fn take_new(&mut self) -> String {
+        let new = self.text[self.told..].to_owned();
+        self.told = self.text.len();
+        new
+    }
+
     /// The next round, after tools.
     pub(super) fn next_round(&mut self) {
         self.round = self.round.saturating_add(1);
         self.phase = Phase::Thinking;
         self.text.clear();
+        self.told = 0;
         self.prompt = None;
         self.broke_off = false;
     }
@@ -99,6 +110,7 @@ impl Reply {
     pub(super) fn start_over(&mut self) {
         self.sentences = Sentences::default();
         self.text.clear();
+        self.told = 0;
         self.calls.clear();
         self.prompt = None;
     }

@@ -9,7 +9,7 @@ use super::mind::{self, Thought};
 use super::mouth::KEPT;
 use super::reply::{Cause, Phase, Reply};
 use super::{CascadeSession, FILLER_REQUEST};
-use crate::engine::{CacheKey, EngineError, Output, TurnOutcome};
+use crate::engine::{CacheKey, EngineError, Output, Role, TurnOutcome};
 use crate::responder::{Conversation, Entry, Stop};
 use crate::synthesizer::SpeechId;
 
@@ -115,6 +115,13 @@ impl CascadeSession {
             self.filler = Some(audio);
         }
         let Some(reply) = &mut self.reply else { return self.end_prompts() };
+        if let Some(prompt) = reply.prompt.filter(|_| gate) {
+            let text = reply.take_new();
+            if !text.is_empty() {
+                let (role, prompt) = (Role::Agent, Some(prompt));
+                self.ports.push(Output::Transcript { role, prompt, text: text.into(), is_final: false });
+            }
+        }
         if let Some(prompt) = reply.prompt.filter(|_| first) {
             reply.timings.first_audio.get_or_insert(now);
             self.filler_at = None;

@@ -92,6 +92,7 @@ impl Scripted for Cascade {
             "heard" => Input::PromptFinished { prompt: PromptId(number(1)) },
             "remark" => Input::Remark(crate::remark::scripted(&words[1..].join(" "))),
             "say" => Input::Say(words[1..].join(" ").into()),
+            "typed" => Input::Typed(words[1..].join(" ").into()),
             "key" => Input::Dtmf(word(1).chars().next().unwrap()),
             "result" => Input::ToolResult { call_id: word(1).to_owned(), output: word(2).into() },
             "spoken" => Input::Synthesized { request: number(1), result: Ok(Bytes::from(vec![1; number(2) as usize * 8])) },

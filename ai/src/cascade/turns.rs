@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::reply::{CallerPhase, CallerTurn, Cause, MAX_WASTED, Reply};
 use super::{CascadeSession, Phase};
-use crate::engine::{Output, Role, TurnOutcome};
+use crate::engine::{Output, Role, TurnOutcome, Words};
 use crate::responder::Entry;
 
 impl CascadeSession {
@@ -21,6 +21,17 @@ impl CascadeSession {
         let wasted = self.turn.map_or(0, |turn| turn.wasted);
         let (phase, speech) = (CallerPhase::Speaking, Duration::ZERO);
         self.turn = Some(CallerTurn { phase, speech, last_speech_at: now, wasted, retried: false });
+    }
+
+    /// The caller typed something: it is answered as keys are. An answer that nobody has heard anything of is made anew.
+    pub(super) fn typed(&mut self, now: Instant, words: Words) {
+        let silent = |reply: &Reply| !reply.is_audible() && reply.cause != Cause::Greeting;
+        if self.reply.as_ref().is_some_and(silent) {
+            self.drop_reply(now, TurnOutcome::Interrupted);
+        }
+        self.history.push(Entry::Caller(words));
+        self.wanted = true;
+        self.filler_at = Some(now + self.config.timeouts.filler);
     }
 
     pub(super) fn caller_paused(&mut self, now: Instant, last_speech_at: Instant) {

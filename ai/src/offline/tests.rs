@@ -125,6 +125,10 @@ impl Scene {
                 self.input(Input::CallerStarted { at: self.now() });
             }
             "g" => self.remark(Occasion::Gone),
+            "w" => {
+                self.interrupt();
+                self.input(Input::Typed(number.into()));
+            }
             "q" => self.remark(Occasion::StillThere),
             "t" => self.remark(Occasion::TimeUp),
             "k" => {
@@ -155,7 +159,7 @@ impl Scene {
 }
 
 /// A script of `1000` (so many ms pass), `s500` (the caller speaks so long, and then is silent for 600 ms), `i` (the
-/// caller interrupts and speaks on), `f` (and stops, silent for 600 ms), `k1` (presses a key; the leg stops playing), `q`, `g` and
+/// caller interrupts and speaks on), `f` (and stops, silent for 600 ms), `k1` (presses a key; the leg stops playing), `whi` (types "hi"; likewise), `q`, `g` and
 /// `t` (remarks: a question, that the caller is gone, that the time is up) and `e` (the call ends).
 #[track_caller]
 fn check(mode: Mode, script: &str, expected: &str) {
@@ -197,6 +201,8 @@ fn an_apology_is_said_and_the_call_ends() {
 fn a_menu_answers_and_asks_again() {
     check(menu(), "2500 k1 4000", "0:say(Hello) 1000:say(Choose) 2500:say(We open at nine) 3500:say(Choose)");
     check(menu(), "2500 k* 1000", "0:say(Hello) 1000:say(Choose) 2500:say(Choose)");
+    check(menu(), "2500 w* 1000", "0:say(Hello) 1000:say(Choose) 2500:say(Choose)");
+    check(menu(), "2500 w** 500", "0:say(Hello) 1000:say(Choose)");
 }
 
 #[test]

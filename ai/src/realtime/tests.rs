@@ -90,6 +90,7 @@ impl Scripted for Realtime {
             "key" => Input::Dtmf(word(0).chars().next().unwrap()),
             "remark" => Input::Remark(crate::remark::scripted(&command[7..])),
             "say" => Input::Say(command[4..].into()),
+            "typed" => Input::Typed(command[6..].into()),
             "result" => Input::ToolResult { call_id: word(0).to_owned(), output: word(1).into() },
             _ => run.socket(LinkInput::Text(event(command).into())),
         }

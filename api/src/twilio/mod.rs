@@ -13,6 +13,7 @@ use axum::Router;
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
+pub(crate) use address::Door;
 pub use address::{PublicUrl, PublicUrlError};
 pub use signature::{AuthToken, SignatureCheck};
 pub use stream::{INCOMING_MESSAGES_MAX, OUTGOING_MESSAGES_MAX};

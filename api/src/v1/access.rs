@@ -27,6 +27,8 @@ pub enum Access {
     Anybody,
     /// Whoever shows a token or key that works, for themselves.
     Known,
+    /// Whoever shows the token of the session, which is in the URL.
+    Invited,
     /// Whoever has the permission.
     May(Permission),
 }
@@ -120,11 +122,24 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/memories/{id}", Access::May(Permission::ReadMemories)),
     ("PATCH", "/api/v1/memories/{id}", Access::May(Permission::WriteMemories)),
     ("DELETE", "/api/v1/memories/{id}", Access::May(Permission::WriteMemories)),
+    ("GET", "/api/v1/calls", Access::May(Permission::ReadCalls)),
     ("POST", "/api/v1/calls", Access::May(Permission::WriteCalls)),
     ("GET", "/api/v1/calls/{id}", Access::May(Permission::ReadCalls)),
     ("POST", "/api/v1/calls/{id}/actions", Access::May(Permission::WriteCalls)),
     ("GET", "/api/v1/calls/{id}/sip", Access::May(Permission::ReadCalls)),
     ("GET", "/api/v1/calls/{id}/pcap", Access::May(Permission::ReadCalls)),
+    ("GET", "/api/v1/calls/{id}/transcript", Access::May(Permission::ReadCalls)),
+    ("GET", "/api/v1/calls/{id}/timeline", Access::May(Permission::ReadCalls)),
+    ("GET", "/api/v1/calls/{id}/recording", Access::May(Permission::ReadCalls)),
+    ("GET", "/api/v1/calls/{id}/stats", Access::May(Permission::ReadCalls)),
+    ("GET", "/api/v1/analytics/summary", Access::May(Permission::ReadCalls)),
+    ("GET", "/api/v1/sessions", Access::May(Permission::ReadSessions)),
+    ("POST", "/api/v1/sessions", Access::May(Permission::WriteSessions)),
+    ("GET", "/api/v1/sessions/{id}", Access::May(Permission::ReadSessions)),
+    ("DELETE", "/api/v1/sessions/{id}", Access::May(Permission::WriteSessions)),
+    ("GET", "/api/v1/sessions/{id}/messages", Access::May(Permission::ReadSessions)),
+    ("POST", "/api/v1/sessions/{id}/messages", Access::May(Permission::WriteSessions)),
+    ("GET", "/api/v1/sessions/{id}/ws", Access::Invited),
 ];
 
 /// The node's own key, `security.api_key_env`. Only its hash is kept: two of one length are compared, in constant time.
@@ -173,6 +188,9 @@ async fn admit(api: &V1, request: &Parts) -> Result<Option<Principal>, Problem> 
         return Ok(None);
     }
     api.limits.address(&address)?;
+    if access == Access::Invited {
+        return Ok(None);
+    }
     let principal = who(api, &request.headers).await?;
     api.limits.actor(&principal)?;
     match access {

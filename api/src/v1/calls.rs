@@ -15,8 +15,10 @@ use utoipa::ToSchema;
 use super::V1;
 use super::access::Asked;
 use super::body::Body;
-use super::call::{CallShown, shown};
+use super::call::{Beside, CallShown, CallWhole, shown, whole};
 use super::call_actions::CallActionWish;
+use super::call_filter::{CallsAsked, CallsPart};
+use super::lists::Listed;
 use crate::problem::Problem;
 use crate::{CallAction, CallWish, PlaceRefusal};
 
@@ -98,12 +100,33 @@ fn refused(refusal: PlaceRefusal) -> Response {
     response
 }
 
-/// Tells of a call.
+/// Lists the calls of the organization.
+#[utoipa::path(get, path = "/api/v1/calls", tag = "calls", params(CallsPart),
+    responses((status = 200, body = Listed<CallShown>), (status = 422)))]
+pub(super) async fn list(
+    State(api): State<Arc<V1>>,
+    asked: Asked,
+    CallsAsked { page, filter }: CallsAsked,
+) -> Result<Json<Listed<CallShown>>, Problem> {
+    let rows = api.people()?.store().calls_of(&asked.principal.organization, &filter, &page).await?;
+    Ok(Json(Listed::of(rows, &page, |record| record.call.id.to_string(), |record| shown(&record))))
+}
+
+/// Tells all of a call.
 #[utoipa::path(get, path = "/api/v1/calls/{id}", tag = "calls", params(("id" = String, Path)),
-    responses((status = 200, body = CallShown), (status = 404)))]
-pub(super) async fn show(State(api): State<Arc<V1>>, asked: Asked, Path(id): Path<String>) -> Result<Response, Problem> {
+    responses((status = 200, body = CallWhole), (status = 404)))]
+pub(super) async fn show(State(api): State<Arc<V1>>, asked: Asked, Path(id): Path<String>) -> Result<Json<CallWhole>, Problem> {
     let record = own(&api, &asked, known(&id)?).await?;
-    Ok(Json(shown(&record)).into_response())
+    let id = record.call.id;
+    let beside = match &api.people {
+        Some(people) => {
+            let store = people.store();
+            let turns = Some(store.count_turns(id).await?);
+            Beside { turns, recordings: store.recordings(id).await?, analysis: store.analysis(id).await? }
+        }
+        None => Beside::default(),
+    };
+    Ok(Json(whole(&record, beside)))
 }
 
 /// Tells a call what to do: 202 when it was told, 409 when it is over.
@@ -116,10 +139,12 @@ pub(super) async fn act(
     Body(wish): Body<CallActionWish>,
 ) -> Result<Response, Problem> {
     let mut action = wish.read()?;
-    let id = known(&id)?;
-    own(&api, &asked, id).await?;
+    let id = own(&api, &asked, known(&id)?).await?.call.id;
     match &mut action {
-        CallAction::Join(other, _) => drop(own(&api, &asked, *other).await?),
+        CallAction::Join(other, _) => {
+            let other = own(&api, &asked, *other).await;
+            other.map_err(|_| Problem::field("call_id", "is not the id of a call of this organization"))?;
+        }
         CallAction::Transfer(wish) => {
             may_dial(&asked)?;
             wish.trunk = trunk_named(&api, &asked, wish.trunk.take()).await?;

@@ -5,12 +5,14 @@
 
 mod access;
 mod admin;
+mod analytics;
 mod api_keys;
 mod assistants;
 mod audit_log;
 mod body;
 mod call;
 mod call_actions;
+mod call_filter;
 mod calls;
 mod configurations;
 mod deliveries;
@@ -21,13 +23,18 @@ mod leads;
 mod limits;
 mod lists;
 mod mcp_servers;
+mod media;
 mod memories;
 mod openapi;
 mod organizations;
 mod phone_numbers;
+mod recording;
 mod repeats;
 mod resources;
+mod session_socket;
+mod sessions;
 mod signing_in;
+mod talk;
 mod tools;
 mod trunks;
 mod users;
@@ -50,6 +57,7 @@ pub use limits::RequestLimits;
 pub use repeats::REPEATS_MAX;
 
 use crate::problem::Problem;
+use crate::twilio::PublicUrl;
 use crate::{ApiConfig, CallGate, NodeGate};
 use limits::Limits;
 use repeats::Repeats;
@@ -64,6 +72,9 @@ struct V1 {
     webhooks: Option<Webhooks>,
     repeats: Repeats,
     limits: Limits,
+    /// The address under which clients see us; `None`: as each request says.
+    public_url: Option<PublicUrl>,
+    sessions_per_organization: u32,
 }
 
 impl V1 {
@@ -88,6 +99,8 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         webhooks: config.webhooks.clone(),
         repeats: Repeats::default(),
         limits,
+        public_url: config.twilio.public_url.clone(),
+        sessions_per_organization: config.sessions_per_organization,
     });
     let (routes, document) = OpenApiRouter::with_openapi(openapi::document())
         .routes(routes!(signing_in::login))
@@ -120,11 +133,20 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .routes(routes!(leads::show, leads::change))
         .routes(routes!(memories::list))
         .routes(routes!(memories::show, memories::change, memories::delete))
-        .routes(routes!(calls::place))
+        .routes(routes!(calls::list, calls::place))
         .routes(routes!(calls::show))
         .routes(routes!(calls::act))
         .routes(routes!(ladder::show))
         .routes(routes!(ladder::capture))
+        .routes(routes!(talk::transcript))
+        .routes(routes!(talk::timeline))
+        .routes(routes!(recording::show))
+        .routes(routes!(media::stats))
+        .routes(routes!(analytics::summary))
+        .routes(routes!(sessions::list, sessions::create))
+        .routes(routes!(sessions::show, sessions::delete))
+        .routes(routes!(sessions::messages, sessions::say))
+        .routes(routes!(session_socket::upgrade))
         .split_for_parts();
     // The last one is asked first: who it is, then whether it was done before.
     let routes = routes

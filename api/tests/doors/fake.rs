@@ -38,6 +38,11 @@ pub struct FakeGate {
     pub ladders: Mutex<Vec<SipLadder>>,
     /// Calls that are up.
     pub up: Mutex<Vec<CallId>>,
+    /// Where recordings lie.
+    pub recordings: std::path::PathBuf,
+    pub refuse_session: Mutex<Option<SessionRefusal>>,
+    pub sessions: Mutex<Vec<(SessionStart, SessionIo)>>,
+    pub media: Mutex<Option<MediaFigures>>,
 }
 
 impl FakeGate {
@@ -108,6 +113,35 @@ impl CallGate for FakeGate {
             other => format!("{other:?}").to_lowercase(),
         };
         self.note(format!("{action} {up}"), up)
+    }
+
+    fn recording_file(&self, path: &str) -> Option<std::path::PathBuf> {
+        Some(self.recordings.join(path))
+    }
+
+    fn media(&self, _: CallId) -> BoxFuture<'_, Option<MediaFigures>> {
+        let media = *self.media.lock().unwrap();
+        Box::pin(async move { media })
+    }
+
+    fn assistant(&self, _: &OrganizationId, wanted: Option<&str>) -> Result<String, NoAssistant> {
+        match wanted {
+            None | Some("demo") => Ok("demo".to_owned()),
+            Some(_) => Err(NoAssistant("there is no assistant of this name".to_owned())),
+        }
+    }
+
+    fn open_session(&self, start: SessionStart, io: SessionIo) -> BoxFuture<'_, Result<(), SessionRefusal>> {
+        let refusal = *self.refuse_session.lock().unwrap();
+        if refusal.is_none() {
+            self.sessions.lock().unwrap().push((start, io));
+        }
+        Box::pin(async move { refusal.map_or(Ok(()), Err) })
+    }
+
+    fn type_into(&self, id: CallId, words: String) -> BoxFuture<'_, bool> {
+        let up = self.up.lock().unwrap().contains(&id);
+        self.note(format!("type {words} {up}"), up)
     }
 
     fn readiness(&self) -> BoxFuture<'_, Readiness> {

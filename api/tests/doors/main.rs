@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod calls;
 mod directory;
 mod fake;
 mod http;
 mod people;
 mod real_server;
+mod real_sessions;
 mod real_stream;
 mod told;
 mod v1;

@@ -22,20 +22,34 @@ const NOBODY: &str = "019a0000-0000-7000-8000-000000000000";
 pub struct House {
     pub people: People,
     pub router: Router,
+    pub gate: Arc<FakeGate>,
 }
 
 impl House {
-    async fn new(requests: RequestLimits) -> Self {
+    pub async fn new(requests: RequestLimits) -> Self {
+        Self::with(requests, FakeGate::default()).await
+    }
+
+    pub async fn with(requests: RequestLimits, gate: FakeGate) -> Self {
         let store = Store::open("sqlite::memory:").await.unwrap();
         let people = People::open(store.clone(), WallTime::now()).await.unwrap();
         let cors_origins = vec!["https://app.example".to_owned()];
         let node: Option<Arc<dyn NodeGate>> = Some(Arc::new(FakeNode::default()));
         let events = Some(Events::open(store.clone(), ReaderLimits::default()).await.unwrap());
         let webhooks = Some(Webhooks::new(store, Guard::default(), Reach::Public));
-        let people_too = Some(people.clone());
-        let config = ApiConfig { people: people_too, node, events, webhooks, requests, cors_origins, ..ApiConfig::default() };
-        let router = router(config, Arc::new(FakeGate::default()));
-        Self { people, router }
+        let config = ApiConfig {
+            people: Some(people.clone()),
+            node,
+            events,
+            webhooks,
+            requests,
+            cors_origins,
+            sessions_per_organization: 3,
+            ..ApiConfig::default()
+        };
+        let gate = Arc::new(gate);
+        let router = router(config, Arc::clone(&gate) as Arc<dyn CallGate>);
+        Self { people, router, gate }
     }
 
     pub async fn unlimited() -> Self {
@@ -120,7 +134,7 @@ async fn every_route_asks_every_role_for_its_permission() {
             let (status, _, answer) = house.ask(method, &path, &key, json!({})).await;
             let refused = answer["detail"].as_str().unwrap_or_default().contains("needs the permission");
             let expected = match access {
-                Access::Anybody | Access::Known => false,
+                Access::Anybody | Access::Invited | Access::Known => false,
                 Access::May(permission) => {
                     let high = UserRole::ALL.iter().take_while(|one| **one != permission.lowest_role()).count();
                     let mine = UserRole::ALL.iter().take_while(|one| **one != role).count();

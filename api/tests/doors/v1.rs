@@ -8,7 +8,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use serde_json::{Value, json};
-use store::{CallId, CallRecord, Direction, HangupCause, LegKind, NewCall, PhoneNumber, Refused, Usage, WallTime};
+use store::{
+    CallId, CallRecord, Direction, HangupCause, LegKind, NewCall, OrganizationId, PhoneNumber, Refused, Usage, WallTime,
+};
 use tower::ServiceExt as _;
 
 use crate::fake::*;
@@ -48,7 +50,7 @@ fn record(id: CallId) -> CallRecord {
     CallRecord {
         call: NewCall {
             id,
-            organization: store::OrganizationId::operator(),
+            organization: OrganizationId::operator(),
             node: "a".to_owned(),
             leg: LegKind::Sip,
             direction: Direction::Outbound,
@@ -68,6 +70,7 @@ fn record(id: CallId) -> CallRecord {
         stats: Value::Null,
         usage: Usage::default(),
         identity: None,
+        cost_micros: None,
         trunk: None,
         language: None,
     }
@@ -185,10 +188,14 @@ async fn a_call_is_shown_as_its_record_says() {
     let get = |id: String| Request::get(format!("/api/v1/calls/{id}")).header("x-api-key", KEY).body(Body::empty()).unwrap();
     let (status, _, answer) = send(&keyed_router(&gate), get(id.to_string())).await;
     let expected = json!({
-        "id": id.to_string(), "direction": "outbound", "status": "ended", "from": "+1", "to": "+2", "assistant_id": "demo",
+        "id": id.to_string(), "direction": "outbound", "status": "ended", "leg": "sip", "from": "+1", "to": "+2", "assistant_id": "demo",
         "outcome": "rejected", "cause": "busy", "cause_detail": "486 Busy Here", "sip": {"status": 486, "reason": "Busy Here"},
         "created_at": "2023-11-14T22:13:20Z", "ringing_at": "2023-11-14T22:13:21Z", "answered_at": null,
-        "ended_at": "2023-11-14T22:13:23Z", "duration_s": null,
+        "ended_at": "2023-11-14T22:13:23Z", "duration_s": null, "node": "a", "external_id": "", "engine": "offline",
+        "trunk_id": null, "language": null, "identity": null, "turns": null, "quality": null, "cost_micros": null,
+        "usage": {"input_text_tokens": 0, "input_audio_tokens": 0, "cached_tokens": 0, "output_text_tokens": 0,
+            "output_audio_tokens": 0},
+        "recordings": [], "analysis": null,
     });
     assert_eq!((status, answer), (200, expected));
     for unknown in [CallId::generate().to_string(), "x".to_owned()] {

@@ -5,7 +5,9 @@ use std::sync::Mutex;
 
 use ai::engine::Usage;
 use serde_json::{Value, json};
-use store::{Analysis, AnalysisState, CallId, Direction, HangupCause, LegKind, NewCall, PhoneNumber, Role, StoreWrite};
+use store::{
+    Analysis, AnalysisState, CallId, Direction, HangupCause, LegKind, NewCall, OrganizationId, PhoneNumber, Role, StoreWrite,
+};
 
 use super::model::Asked;
 use super::*;
@@ -94,7 +96,7 @@ async fn ended_call(store: &Store, assistant: &str, from: &str, caller_turns: u3
     let id = CallId::generate();
     let call = NewCall {
         id,
-        organization: store::OrganizationId::operator(),
+        organization: OrganizationId::operator(),
         node: "a".to_owned(),
         leg: LegKind::Sip,
         direction: Direction::Inbound,

@@ -14,7 +14,7 @@ pub(super) fn bytes<const N: usize>() -> [u8; N] {
 }
 
 /// A token: `prefix` and 240 bits as 40 letters.
-pub(super) fn token(prefix: &str) -> String {
+pub(crate) fn token(prefix: &str) -> String {
     format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes::<30>()))
 }
 
@@ -35,7 +35,7 @@ pub(super) fn digest(shown: &str) -> [u8; 32] {
 }
 
 /// What is kept of a token: it has more bits than can be tried, so one fast hash is enough.
-pub(super) fn hash(shown: &str) -> Hidden {
+pub(crate) fn hash(shown: &str) -> Hidden {
     Hidden::new(hex(&digest(shown)))
 }
 

@@ -45,6 +45,10 @@ permissions! {
     ReadCalls = "calls:read", Viewer, false;
     /// Places calls and acts on them.
     WriteCalls = "calls:write", Agent, false;
+    /// Reads sessions and what is said in them.
+    ReadSessions = "sessions:read", Viewer, false;
+    /// Makes sessions, speaks in them and ends them.
+    WriteSessions = "sessions:write", Agent, false;
     /// Reads the organization.
     ReadOrganization = "organizations:read", Viewer, false;
     /// Changes the organization.

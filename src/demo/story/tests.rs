@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use store::{CallId, CallRecord, Direction, HangupCause, LegKind, NewCall, PhoneNumber, Role, Transcript, Turn, Usage, WallTime};
+use store::{
+    CallId, CallRecord, Direction, HangupCause, LegKind, NewCall, OrganizationId, PhoneNumber, Role, Transcript, Turn, Usage,
+    WallTime,
+};
 
 use super::tell;
 
@@ -14,7 +17,7 @@ fn at(ms: i64) -> WallTime {
 fn call() -> CallRecord {
     let call = NewCall {
         id: CallId::generate(),
-        organization: store::OrganizationId::operator(),
+        organization: OrganizationId::operator(),
         node: "offhook".to_owned(),
         leg: LegKind::Sip,
         direction: Direction::Inbound,
@@ -38,6 +41,7 @@ fn call() -> CallRecord {
         language: None,
         trunk: None,
         identity: None,
+        cost_micros: None,
     }
 }
 

@@ -10,6 +10,7 @@ mod events;
 mod faults;
 mod knowledge;
 mod ladders;
+mod lists;
 mod memories;
 mod people;
 mod sample;
@@ -83,6 +84,9 @@ cases! {
     people::codes_are_taken_once,
     people::failures_are_counted_and_forgotten,
     people::the_audit_log_cannot_be_changed_and_shows_if_it_was,
+    lists::calls_are_listed_for_their_organization_alone,
+    lists::figures_are_counted_by_the_database,
+    lists::a_session_is_opened_once_and_counted_while_it_is_open,
     directory::a_row_is_made_changed_once_a_version_and_each_version_stays,
     directory::old_versions_go_and_the_latest_stay,
     directory::what_is_used_stays_and_a_number_is_one_organization_s,

@@ -6,7 +6,7 @@ use super::*;
 
 const MS: Duration = Duration::from_millis(1);
 
-/// A script of words: `100` (so many ms pass), `silent`, `starts`, `finishes`, `key`, `hold`, `back`, `vad` (a new one), `closing`, `up`, `leave` (with a farewell), `hangup`
+/// A script of words: `100` (so many ms pass), `silent`, `starts`, `finishes`, `key`, `types`, `hold`, `back`, `vad` (a new one), `closing`, `up`, `leave` (with a farewell), `hangup`
 /// (without), and how it is on the line from then on: `busy`, `plays`, `tools`, `asked` (a turn without an answer) and `quiet`. What is
 /// to be said takes a second to be heard, and nothing to be made. What came out, each with its time.
 fn check(voice: Voice, script: &str, expected: &str) {
@@ -42,6 +42,7 @@ impl Play {
             "starts" => self.manners.caller_started(),
             "finishes" => self.manners.caller_finished(now),
             "key" => self.manners.key_pressed(now),
+            "types" => self.manners.typed(),
             "hold" => self.manners.held(),
             "back" => self.manners.resumed(now),
             "vad" => self.manners.caller_unknown(now),
@@ -93,6 +94,12 @@ impl Play {
             }
         }
     }
+}
+
+#[test]
+fn who_types_is_not_asked_after_until_he_speaks() {
+    check(Voice::Asks, "types silent 60000 silent 60000", "");
+    check(Voice::Asks, "types starts finishes silent 100", "0:still_there");
 }
 
 #[test]

@@ -259,6 +259,15 @@ fn keys_are_answered_as_one_message() {
 }
 
 #[test]
+fn what_is_typed_is_answered() {
+    check(
+        single(),
+        "typed Two pizzas.\nllm1 text Which ones?\nllm1 done",
+        "0 ask llm1: caller: Two pizzas.\n0 > tts1 say 1 Which ones?",
+    );
+}
+
+#[test]
 fn pieces_by_request_are_said_in_order_whichever_comes_first() {
     let mut run = Run::new(fake::config(&["utt1"], &["llm1"], &["http1"]));
     run.play("started");

@@ -18,6 +18,11 @@ fn a_turn_is_played_back() {
 }
 
 #[test]
+fn what_is_typed_is_talked_back_and_cuts_what_was_said() {
+    check("500 whi 2000 wthere 500", "0:say(Hello) 500:say(You wrote: hi) 2500:say(You wrote: there)");
+}
+
+#[test]
 fn it_is_exactly_what_was_received_from_300_ms_before_to_300_ms_after() {
     let mut scene = Scene::new(config(Mode::Talkback));
     scene.play("2000 s500 2000");

@@ -300,6 +300,21 @@ fn keys_are_gathered_and_answered() {
 }
 
 #[test]
+fn what_is_typed_is_answered() {
+    check(
+        "typed Two pizzas.
+        +100 created r1
+        done r1 completed
+        +100 typed No, three.",
+        "0 > user: Two pizzas.
+        0 > create response-1
+        100 turn Completed 0 - 0 100 - 100
+        200 > user: No, three.
+        200 > create response-2",
+    );
+}
+
+#[test]
 fn keys_pressed_while_speaking_wait_for_the_words() {
     check(
         "audio 20

@@ -3,14 +3,16 @@
 
 use std::time::Duration;
 
-use store::{CallId, Caller, Direction, LegKind, MemoryId, MemorySource, NewCall, PhoneNumber, Transcript, Usage, WallTime};
+use store::{
+    CallId, Caller, Direction, LegKind, MemoryId, MemorySource, NewCall, OrganizationId, PhoneNumber, Transcript, Usage, WallTime,
+};
 
 use super::*;
 
 fn call() -> CallRecord {
     let call = NewCall {
         id: CallId::generate(),
-        organization: store::OrganizationId::operator(),
+        organization: OrganizationId::operator(),
         node: "a".to_owned(),
         leg: LegKind::Sip,
         direction: Direction::Inbound,
@@ -34,6 +36,7 @@ fn call() -> CallRecord {
         language: None,
         trunk: None,
         identity: None,
+        cost_micros: None,
     }
 }
 

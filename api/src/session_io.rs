@@ -1,0 +1,37 @@
+//! Sessions, as the front door hands them to the node.
+
+pub use actors::leg::session::{AudioOut, SESSION_RATES, SessionAudio, SessionIn, SessionIo, SessionOut};
+use store::{CallId, OrganizationId};
+
+/// A session that somebody has connected to; its token was right.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SessionStart {
+    /// Its id, which becomes the call's.
+    pub id: CallId,
+    /// Whose it is.
+    pub organization: OrganizationId,
+    /// Who talks, by name.
+    pub assistant: String,
+}
+
+/// There is no assistant of this name, or no default one.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{0}")]
+pub struct NoAssistant(pub String);
+
+/// Why a session is not taken. The gate counts it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum SessionRefusal {
+    /// The node is at its limit of calls, or of CPU time.
+    #[error("the node has as many calls as it takes, or no CPU time for more")]
+    AtCapacity,
+    /// The node is being stopped.
+    #[error("the node is being stopped and takes no new calls")]
+    Draining,
+    /// Something is broken on our side.
+    #[error("the session could not be started")]
+    Failed,
+    /// Its assistant is gone.
+    #[error("there is no such assistant any more")]
+    UnknownAssistant,
+}

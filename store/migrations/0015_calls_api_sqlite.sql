@@ -1,0 +1,1 @@
+UPDATE turns SET response_gap_ms = json_extract(timings, '$.response_gap_ms');
