@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod dashboard;
 mod fake;
 mod http;
 mod people;
