@@ -17,6 +17,6 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
   },
-  server: { proxy: { "/api": { target: server, ws: true }, "/readyz": server, "/docs": server } },
+  server: { proxy: { "/api/": { target: server, ws: true }, "/readyz": server, "/docs": server } },
   test: { include: ["src/**/*.test.ts"], environment: "node" },
 });

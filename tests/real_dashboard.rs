@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use support::{Server, offhook};
+use support::{Folder, Server, offhook};
 
 /// A call of the whole tour takes 40 s alone, and the machine has others to do.
 const RUN_TIME_MAX: Duration = Duration::from_secs(240);
@@ -50,7 +50,7 @@ fn call(server: &Server) -> String {
 /// Runs one of dashboard/e2e in the browser, and gives what it said.
 fn run(node: &Path, name: &str, given: &Value) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("dashboard/e2e").join(name);
-    let folder = support::Folder::new();
+    let folder = Folder::new();
     let log = folder.path().join("said");
     let out = std::fs::File::create(&log).unwrap();
     let child = Command::new(node)

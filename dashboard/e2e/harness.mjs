@@ -81,6 +81,16 @@ export function check(holds, what) {
 }
 
 /**
+ * The same, and the run goes on: for what is looked at many times.
+ * @param {boolean} holds
+ * @param {string} what
+ */
+export function note(holds, what) {
+  if (holds) console.log(`ok: ${what}`);
+  else failed(what);
+}
+
+/**
  * @param {Page} page
  * @param {string} email
  * @param {string} password
@@ -95,10 +105,7 @@ export async function signIn(page, email, password, code) {
     await page.getByLabel("Code of your authenticator").fill(code);
     await page.getByRole("button", { name: "Sign in" }).click();
   }
-  await page
-    .getByRole("button", { name: /^Account of/ })
-    .first()
-    .waitFor({ state: "attached" });
+  await page.locator("main.main").waitFor();
 }
 
 /** @param {Page} page */

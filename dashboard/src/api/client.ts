@@ -33,20 +33,21 @@ export const api = client;
 
 interface Answer<T> {
   data?: T;
+  error?: unknown;
   response: Response;
 }
 
 /** The body of an answer; what is no success is thrown as a [`Problem`]. */
 export async function body<T>(asked: Promise<Answer<T>>): Promise<T> {
-  const { data, response } = await asked;
-  if (!response.ok) throw await problemOf(response);
+  const { data, error, response } = await asked;
+  if (!response.ok) throw await problemOf(response, error);
   return data as T;
 }
 
 /** The same with its version, for `If-Match`. */
 export async function versioned<T>(asked: Promise<Answer<T>>): Promise<{ row: T; version: string }> {
-  const { data, response } = await asked;
-  if (!response.ok) throw await problemOf(response);
+  const { data, error, response } = await asked;
+  if (!response.ok) throw await problemOf(response, error);
   return { row: data as T, version: response.headers.get("etag") ?? "*" };
 }
 

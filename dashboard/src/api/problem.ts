@@ -54,13 +54,13 @@ export function sentence(text: string): string {
   return /[.!?]$/.test(whole) ? whole : `${whole}.`;
 }
 
-/** The problem that an answer tells of. */
-export async function problemOf(response: Response): Promise<Problem> {
+/** The problem that an answer tells of; `read` is its body, where somebody has read it already. */
+export async function problemOf(response: Response, read?: unknown): Promise<Problem> {
   const seconds = Number(response.headers.get("retry-after"));
   const retryAfter = Number.isFinite(seconds) && seconds > 0 ? seconds : undefined;
   let body: ProblemBody = {};
   try {
-    const json: unknown = await response.clone().json();
+    const json: unknown = response.bodyUsed ? read : await response.json();
     if (json !== null && typeof json === "object") body = json as ProblemBody;
   } catch {
     // Not of our server: a proxy before it, most likely.

@@ -1,12 +1,28 @@
-// Where one can go: a row a page, with the route of the API it lives from. A page whose route this server does not have does not compile.
-import { Building2, FileClock, KeyRound, LayoutDashboard, type LucideIcon, PhoneCall, Users } from "lucide-react";
-import type { Route } from "~/api/client";
+// Where one can go: a row a page, with the route of the API it lives from. What the server does not have, or one may not, is not shown.
+import {
+  Bot,
+  Building2,
+  FileClock,
+  Hash,
+  KeyRound,
+  LayoutDashboard,
+  type LucideIcon,
+  PhoneCall,
+  Plug,
+  Server,
+  SlidersHorizontal,
+  ToggleRight,
+  Users,
+  Wrench,
+} from "lucide-react";
+import type { Served } from "~/api/served";
 
 export interface Place {
   to: string;
   title: string;
   icon: LucideIcon;
-  route: Route;
+  /** GET /api/v1/users */
+  route: string;
   /** Who may not is not shown it. */
   permission?: string;
 }
@@ -16,42 +32,50 @@ export interface Group {
   places: Place[];
 }
 
+const place = (to: string, title: string, icon: LucideIcon, route: string, permission?: string): Place => ({
+  to,
+  title,
+  icon,
+  route,
+  ...(permission === undefined ? {} : { permission }),
+});
+
 export const NAVIGATION: Group[] = [
   {
     title: "Operate",
     places: [
-      { to: "/", title: "Overview", icon: LayoutDashboard, route: "/api/v1/me" },
-      { to: "/calls", title: "Calls", icon: PhoneCall, route: "/api/v1/calls", permission: "calls:read" },
+      place("/", "Overview", LayoutDashboard, "GET /api/v1/me"),
+      place("/calls", "Calls", PhoneCall, "GET /api/v1/calls/{id}", "calls:read"),
+      place("/node", "Node", Server, "GET /api/v1/admin/node", "node:read"),
+    ],
+  },
+  {
+    title: "Build",
+    places: [
+      place("/assistants", "Assistants", Bot, "GET /api/v1/assistants", "assistants:read"),
+      place("/phone-numbers", "Numbers", Hash, "GET /api/v1/phone-numbers", "phone_numbers:read"),
+      place("/tools", "Tools", Wrench, "GET /api/v1/tools", "tools:read"),
+      place("/mcp-servers", "MCP servers", Plug, "GET /api/v1/mcp-servers", "tools:read"),
+      place("/configurations", "Configuration", SlidersHorizontal, "GET /api/v1/configurations", "configurations:read"),
+      place("/feature-flags", "Feature flags", ToggleRight, "GET /api/v1/feature-flags", "feature_flags:read"),
     ],
   },
   {
     title: "Access",
     places: [
-      { to: "/users", title: "Users", icon: Users, route: "/api/v1/users", permission: "users:read" },
-      { to: "/api-keys", title: "API keys", icon: KeyRound, route: "/api/v1/api-keys", permission: "api_keys:read" },
-      {
-        to: "/organizations",
-        title: "Organizations",
-        icon: Building2,
-        route: "/api/v1/organizations",
-        permission: "organizations:read",
-      },
-      {
-        to: "/audit-log",
-        title: "Audit log",
-        icon: FileClock,
-        route: "/api/v1/audit-log",
-        permission: "audit_log:read",
-      },
+      place("/users", "Users", Users, "GET /api/v1/users", "users:read"),
+      place("/api-keys", "API keys", KeyRound, "GET /api/v1/api-keys", "api_keys:read"),
+      place("/organizations", "Organizations", Building2, "GET /api/v1/organizations", "organizations:read"),
+      place("/audit-log", "Audit log", FileClock, "GET /api/v1/audit-log", "audit_log:read"),
     ],
   },
 ];
 
-/** The groups with what somebody with these permissions may see. */
-export function visible(groups: Group[], permissions: readonly string[]): Group[] {
-  const seen = groups.map((group) => ({
-    ...group,
-    places: group.places.filter((place) => place.permission === undefined || permissions.includes(place.permission)),
-  }));
-  return seen.filter((group) => group.places.length > 0);
+/** The groups with what this server has, and somebody with these permissions may see. */
+export function visible(groups: Group[], permissions: readonly string[], served: Served): Group[] {
+  const may = ({ permission, route }: Place) =>
+    served.has(route) && (permission === undefined || permissions.includes(permission));
+  return groups
+    .map((group) => ({ ...group, places: group.places.filter(may) }))
+    .filter((group) => group.places.length > 0);
 }

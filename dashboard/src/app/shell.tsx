@@ -4,6 +4,7 @@ import { Link, Outlet, useRouterState } from "@tanstack/react-router";
 import { BookOpen, ChevronsUpDown, LogOut, Menu, Monitor, Moon, Sun, UserRound } from "lucide-react";
 import { Dialog, DropdownMenu } from "radix-ui";
 import { Suspense, useEffect, useRef, useState } from "react";
+import { useServed } from "~/api/served";
 import { session } from "~/api/session";
 import { Button, Loading } from "~/ui/basics";
 import { Toasts } from "~/ui/toast";
@@ -67,11 +68,12 @@ export function Brand() {
 
 function Side() {
   const me = useMe();
+  const served = useServed();
   return (
     <div className="side">
       <Brand />
       <nav aria-label="Pages">
-        {visible(NAVIGATION, me.permissions).map((group) => (
+        {visible(NAVIGATION, me.permissions, served).map((group) => (
           <div className="group" key={group.title}>
             <h2>{group.title}</h2>
             <ul>
@@ -111,12 +113,15 @@ function Account() {
     .join("");
   return (
     <DropdownMenu.Root>
-      <DropdownMenu.Trigger className="account" aria-label={`Account of ${name}`}>
+      <DropdownMenu.Trigger className="account">
         <span className="portrait" aria-hidden>
           {initials}
         </span>
         <span className="who">
-          <span>{name}</span>
+          <span>
+            <span className="visually-hidden">Account of </span>
+            {name}
+          </span>
           <span className="muted small">{me.role}</span>
         </span>
         <ChevronsUpDown size={15} aria-hidden />

@@ -5,10 +5,15 @@ import { PhoneOff } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import { useForm } from "react-hook-form";
 import { api, body, type Schemas } from "~/api/client";
+import type { CallMore } from "~/api/later";
 import { type Call, callQuery } from "~/api/queries";
+import { useServed } from "~/api/served";
 import { useMay } from "~/app/me";
 import { plain, StatusBadge } from "~/calls/badge";
+import { Conversation } from "~/calls/conversation";
 import { Ladder } from "~/calls/ladder";
+import { Analysis, Quality } from "~/calls/outcome";
+import { Waterfall } from "~/calls/waterfall";
 import { clock, moment, words } from "~/lib/format";
 import { Button, Card, CopyButton, Facts, Failure, Loading, PageHead, useNow } from "~/ui/basics";
 import { Confirm, Dialog } from "~/ui/dialog";
@@ -30,7 +35,8 @@ export default function CallPage() {
   return <Shown call={call.data} />;
 }
 
-function Shown({ call }: { call: Call }) {
+function Shown({ call }: { call: CallMore }) {
+  const served = useServed();
   const may = useMay("calls:write");
   const over = call.status === "ended";
   return (
@@ -45,6 +51,10 @@ function Shown({ call }: { call: Call }) {
         <Card title="What happened" actions={<CopyButton text={call.id} label="Copy the id" />}>
           <Facts rows={facts(call)} />
         </Card>
+        {call.analysis && <Analysis analysis={call.analysis} />}
+        {served.has("GET /api/v1/calls/{id}/transcript") && <Conversation call={call} />}
+        {served.has("GET /api/v1/calls/{id}/timeline") && <Waterfall call={call} />}
+        {call.quality && <Quality quality={call.quality} />}
         {over ? (
           <Ladder id={call.id} />
         ) : (
@@ -57,7 +67,7 @@ function Shown({ call }: { call: Call }) {
   );
 }
 
-function facts(call: Call): [string, ReactNode][] {
+function facts(call: CallMore): [string, ReactNode][] {
   const rows: [string, ReactNode][] = [
     ["Direction", words(call.direction)],
     ["From", call.from || "Unknown"],
@@ -69,6 +79,10 @@ function facts(call: Call): [string, ReactNode][] {
     ["Ended", call.ended_at ? moment(call.ended_at) : null],
     ["Talked", <Talked key="talked" call={call} />],
   ];
+  if (call.engine) rows.push(["Engine", call.engine]);
+  if (call.language) rows.push(["Language", call.language]);
+  if (call.trunk_id) rows.push(["Trunk", call.trunk_id]);
+  if (call.cost_micros != null) rows.push(["Cost", (call.cost_micros / 1_000_000).toFixed(4)]);
   if (call.cause) rows.push(["Why it ended", words(call.cause)]);
   if (call.cause_detail) rows.push(["In the peer's words", call.cause_detail]);
   if (call.sip) rows.push(["SIP status", `${call.sip.status} ${call.sip.reason}`]);

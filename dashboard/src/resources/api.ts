@@ -1,6 +1,6 @@
 // Resources that are all alike: rows of the API or of the node's file, with versions, changed by a merge patch.
 import { queryOptions } from "@tanstack/react-query";
-import { type Route, send } from "~/api/client";
+import { send } from "~/api/client";
 import { listOptions, type Part } from "~/api/queries";
 import type { Row } from "./fields";
 
@@ -10,7 +10,7 @@ export interface ResourceRow extends Row {
   source?: string;
 }
 
-export function resource<T extends ResourceRow>(path: Route) {
+export function resource<T extends ResourceRow>(path: string) {
   const key = [path.replace("/api/v1/", "")];
   const one = (id: string) => `${path}/${encodeURIComponent(id)}`;
   return {

@@ -1,12 +1,13 @@
 // The small parts that every page is made of.
 import { AlertTriangle, Check, CircleAlert, Copy, type LucideIcon } from "lucide-react";
-import { type ButtonHTMLAttributes, type ReactNode, useEffect, useState } from "react";
+import { type ButtonHTMLAttributes, type ReactNode, type Ref, useEffect, useState } from "react";
 import { asProblem } from "~/api/problem";
 import { ago, moment } from "~/lib/format";
 
 type Tone = "plain" | "good" | "warn" | "bad" | "note";
 
 interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
+  ref?: Ref<HTMLButtonElement> | undefined;
   look?: "primary" | "danger" | "quiet" | "plain";
   size?: "small" | "normal";
   icon?: LucideIcon;
