@@ -15,7 +15,8 @@ use support::{Folder, Server, offhook};
 /// A call of the whole tour takes 40 s alone, and the machine has others to do.
 const RUN_TIME_MAX: Duration = Duration::from_secs(240);
 
-const OFFER: &str = "v=0\no=- 1 1 IN IP4 [local_ip]\ns=-\nc=IN IP4 [local_ip]\nt=0 0\nm=audio [media_port] RTP/AVP 0\na=rtpmap:0 PCMU/8000";
+const OFFER: &str =
+    "v=0\no=- 1 1 IN IP4 [local_ip]\ns=-\nc=IN IP4 [local_ip]\nt=0 0\nm=audio [media_port] RTP/AVP 0\na=rtpmap:0 PCMU/8000";
 
 /// Node with the dashboard's packages; `None`, and the reason printed, where nobody has prepared them.
 fn node() -> Option<PathBuf> {
@@ -90,10 +91,12 @@ fn check(said: &str, least: usize) {
 fn people_sign_in_and_see_and_do_what_they_may() {
     let Some(node) = node() else { return };
     let (server, mut given) = prepared();
-    let token = api(&server, "POST", "/api/v1/auth/login", "", &json!({ "email": given["email"], "password": given["password"] }));
+    let token =
+        api(&server, "POST", "/api/v1/auth/login", "", &json!({ "email": given["email"], "password": given["password"] }));
     let token = token["access_token"].as_str().unwrap();
     let other = api(&server, "POST", "/api/v1/organizations", token, &json!({ "name": "Acme" }));
-    let arguments = ["user", "add", "oona@acme.example", "--organization", other["id"].as_str().unwrap(), "--config", "offhook.toml"];
+    let arguments =
+        ["user", "add", "oona@acme.example", "--organization", other["id"].as_str().unwrap(), "--config", "offhook.toml"];
     let output = offhook(server.folder.path(), &arguments, &[]);
     let said = String::from_utf8(output.stdout).unwrap();
     given["otherEmail"] = json!("oona@acme.example");

@@ -213,7 +213,10 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..2 {
             let response = page(build);
-            assert_eq!((told(&response, "cache-control"), told(&response, "content-type")), ("no-cache", "text/html; charset=utf-8"));
+            assert_eq!(
+                (told(&response, "cache-control"), told(&response, "content-type")),
+                ("no-cache", "text/html; charset=utf-8")
+            );
             let policy = told(&response, "content-security-policy").to_owned();
             let nonce = policy.split("'nonce-").nth(1).unwrap().split('\'').next().unwrap().to_owned();
             assert_eq!(text(response).await, format!("<meta content=\"{nonce}\">"));

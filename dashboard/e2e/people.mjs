@@ -41,7 +41,10 @@ await inBrowser(async (browser) => {
   );
   await dialog.getByLabel("First password").fill(VIEWER_PASSWORD);
   await dialog.getByRole("button", { name: "Add" }).click();
-  await owner.getByRole("cell", { name: /vera@example.com/ }).first().waitFor();
+  await owner
+    .getByRole("cell", { name: /vera@example.com/ })
+    .first()
+    .waitFor();
   check(true, "the owner adds a viewer");
 
   await owner.goto("/api-keys");
@@ -108,7 +111,10 @@ await inBrowser(async (browser) => {
   const other = await visitor(browser);
   await signIn(other, given.otherEmail, given.otherPassword);
   await other.goto("/users");
-  await other.getByRole("cell", { name: new RegExp(given.otherEmail) }).first().waitFor();
+  await other
+    .getByRole("cell", { name: new RegExp(given.otherEmail) })
+    .first()
+    .waitFor();
   const page = await other.content();
   check(!page.includes(VIEWER) && !page.includes(given.email), "another organization sees its own users alone");
   await other.goto("/audit-log");

@@ -4,6 +4,8 @@ import { words } from "~/lib/format";
 import { Badge, Card, Facts, Notice } from "~/ui/basics";
 
 export function Analysis({ analysis }: { analysis: Found }) {
+  // Nobody asked for one.
+  if (analysis.state === "skipped") return null;
   if (analysis.state !== "done") {
     return (
       <Notice
