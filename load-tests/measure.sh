@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures a release build against the targets of docs/performance.md and prints Markdown.
 #
-#   load-tests/measure.sh              all rows, about 35 minutes; the machine should do nothing else
+#   load-tests/measure.sh              all rows, about 50 minutes; the machine should do nothing else
 #   load-tests/measure.sh 9 16         these rows
 #   load-tests/measure.sh cascade      the response gap of a cascade, turns ended as shipped; two minutes
 #   load-tests/measure.sh headline     row 2 (with 11 and 13) at 100 calls, two minutes, with plots
@@ -29,7 +29,7 @@ readonly GAP_MAX=$((PROVIDER_MS + ENDPOINT_MS + 60))
 readonly OBJECTIVES=(--slo failed=0 --slo lost=0 --slo late_by_server=0 --slo "response_gap_p95=${GAP_MAX}ms")
 
 rows=("$@")
-((${#rows[@]} > 0)) || rows=(1 2 3 7 8 9 10 11 12 13 14 15 16 cascade)
+((${#rows[@]} > 0)) || rows=(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 cascade)
 
 wanted() { [[ " ${rows[*]} " == *" $1 "* ]]; }
 
@@ -75,6 +75,43 @@ bot_calls() {
         done
     done
     start_simulator
+}
+
+# Rows 4 and 5: callers who are joined in pairs as soon as they are up, without agents and recordings. CODECS are dealt in turn.
+bridged_calls() {
+    local number=$1 what=$2 codecs=$3 count run joining passed
+    for count in $CALLS; do
+        for run in $(seq "$RUNS"); do
+            start_bridge
+            join_pairs "$count" &
+            joining=$!
+            load sip --codec "$codecs" --calls "$count" --rate 10 --hold "$((SECONDS_UP + count / 10))" --say continuous
+            wait "$joining" || { echo "calls were not joined: no figures" >&2; exit 1; }
+            passed=$(counted offhook_rtp_passed_total)
+            row "$number" "$what, $((count / 2)) bridges of two legs, run $run of $RUNS" \
+                "$(get "'%.3f %% of a core, %.2f MB a bridge' % (2 * r['server']['cpu_percent_per_call'], r['server']['rss_kib_per_call'] * 2.048e-3)")" \
+                "$(get "'%d failed, %d lost, %d late by the server, %.0f %% passed on' % (r['failed'], r['packets']['lost'], r['packets']['late_by_server'], 100 * $passed / r['packets']['sent'])")"
+        done
+    done
+}
+
+# Row 6: row 2 in the open and encrypted, in turns, since the machine drifts.
+encrypted_calls() {
+    local run plain sealed adds=()
+    for run in $(seq "$RUNS"); do
+        OFFHOOK__RTP__SRTP=optional start_server
+        load sip --calls 100 --rate 10 --hold "$((SECONDS_UP + 10))"
+        plain=$(get "r['server']['cpu_percent_per_call']")
+        OFFHOOK__RTP__SRTP=optional start_server
+        load sip --srtp --calls 100 --rate 10 --hold "$((SECONDS_UP + 10))"
+        sealed=$(get "r['server']['cpu_percent_per_call']")
+        adds+=("$(awk "BEGIN { print 100 * ($sealed / $plain - 1) }")")
+        row 6 "sip, realtime, recorded, 100 calls, SRTP (AES_CM_128_HMAC_SHA1_80), run $run of $RUNS" \
+            "$(awk "BEGIN { printf \"%+.1f %%\", ${adds[-1]} }") of row 2" "$plain % in the open, $sealed % encrypted, $(get "'%d failed, %d lost' % (r['failed'], r['packets']['lost'])")"
+    done
+    if ((RUNS > 1)); then
+        row 6 "SRTP, median of $RUNS runs" "$(python3 -c "import statistics, sys; print('%+.1f %% of row 2' % statistics.median(map(float, sys.argv[1:])))" "${adds[@]}")" ""
+    fi
 }
 
 # Row cascade: what a caller waits for an answer of three providers, and what of it is ours. MODEL and what it is.
@@ -172,6 +209,9 @@ head_of_table
 if wanted 1; then bot_calls; fi
 if wanted 2 || wanted 11 || wanted 13; then calls sip 2; fi
 if wanted 3; then calls twilio 3; fi
+if wanted 4; then bridged_calls 4 "packets passed on" pcmu; fi
+if wanted 5; then bridged_calls 5 "G.711 and Opus, mixed" pcmu,opus; fi
+if wanted 6; then encrypted_calls; fi
 if wanted 7; then long_calls 7 "all on $(nproc) cores"; fi
 if wanted 8; then
     server_pin=(taskset -c 0) load_pin=(taskset -c 1)

@@ -95,6 +95,31 @@ url = "ws://$PROVIDER/"
 TOML
 }
 
+# start_bridge: a server whose assistant does not record, and which may be told to join calls.
+start_bridge() {
+    printf '[security]\napi_key_env = "NODE_KEY"\n[[assistants]]\nname = "demo"\nrecording = "off"\n' >"$folder/bridge.toml"
+    NODE_KEY=$(head -c 24 /dev/urandom | base64)
+    export NODE_KEY
+    CONFIG=$folder/bridge.toml start_server
+}
+
+# join_pairs CALLS: as calls come up, each second one is joined with the one before; ends when all are, or after a minute.
+join_pairs() {
+    timeout 60 python3 - "$folder/data/offhook.db" "http://$HTTP/api/v1/calls" "$1" <<'PYTHON'
+import json, os, sqlite3, sys, time, urllib.request
+path, url, wanted = sys.argv[1], sys.argv[2], int(sys.argv[3])
+database, joined = sqlite3.connect(f"file:{path}?mode=ro", uri=True), 0
+while joined < wanted:
+    up = [name for (name,) in database.execute("SELECT id FROM calls WHERE answered_us IS NOT NULL ORDER BY id")]
+    for one, other in zip(up[joined::2], up[joined + 1 :: 2]):
+        body = json.dumps({"action": "join", "call_id": other, "part": "talks"}).encode()
+        headers = {"Authorization": "Bearer " + os.environ["NODE_KEY"], "Content-Type": "application/json"}
+        urllib.request.urlopen(urllib.request.Request(f"{url}/{one}/actions", body, headers)).read()
+        joined += 2
+    time.sleep(0.2)
+PYTHON
+}
+
 # start_cascade MODEL: a server whose assistant hears through Deepgram's MODEL, thinks through Anthropic and speaks through ElevenLabs, all
 # of them the simulator, and which ends turns as it is shipped.
 start_cascade() {
@@ -173,10 +198,10 @@ print(next((f"<= {edge * 1000:g}" for edge in sorted(buckets) if total and bucke
 PYTHON
 }
 
-# counted METRIC LABEL="VALUE": a counter of the running server, 0 where it was never counted.
+# counted METRIC [LABEL="VALUE"]: a counter of the running server, 0 where it was never counted.
 counted() {
-    curl -s "http://$METRICS/metrics" | awk -v name="$1{" -v label="$2" \
-        'index($0, name) == 1 && index($0, label) { sum += $NF } END { print sum + 0 }'
+    curl -s "http://$METRICS/metrics" | awk -v name="$1" -v label="${2:-}" \
+        '$1 == name || (index($0, name "{") == 1 && index($0, label)) { sum += $NF } END { print sum + 0 }'
 }
 
 # stored_gap Q: the quantile of the response gaps that the server's database has of its turns, in ms.

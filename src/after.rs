@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
-use store::{Analysis, CallId, Caller, PhoneNumber, Transcript, WallTime};
+use store::{Analysis, CallId, Caller, OrganizationId, PhoneNumber, Transcript, WallTime};
 
 use crate::cli::MemoryAction;
 use crate::config::Config;
@@ -36,7 +36,7 @@ pub async fn memory(config: &Config, action: &MemoryAction) -> anyhow::Result<Ex
     let database = wire::open_database(config).await?;
     match action {
         MemoryAction::List { .. } => {
-            for memory in database.memories(&caller, WallTime::now()).await? {
+            for memory in database.memories(&OrganizationId::operator(), &caller, WallTime::now()).await? {
                 let (at, call, source) = (memory.confirmed_at, memory.call, memory.source);
                 println!("{at} {call} {source} {}", memory.text.reveal());
             }

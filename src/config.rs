@@ -7,6 +7,7 @@ mod ambience;
 mod assistant;
 mod cascade;
 mod engine;
+mod events;
 mod front_door;
 mod identity;
 mod knowledge;
@@ -14,6 +15,7 @@ mod media;
 mod phrases;
 mod problem;
 mod reader;
+mod rows;
 mod secret;
 mod security;
 mod server;
@@ -35,16 +37,19 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use actors::config::{SpendConfig, TrunkConfig};
+use store::OrganizationId;
 use toml::Table;
 
 pub use assistant::{AssistantConfig, DEMO, NumberConfig};
 pub use cascade::PartConfig;
 pub use engine::{EngineKind, MenuAction, OfflineMode};
+pub use events::{EventsConfig, WebhooksConfig};
 pub use identity::{IdentityConfig, IdentityPolicy};
 pub use knowledge::{DocumentPlace, KnowledgeConfig, KnowledgeStoreConfig};
 pub use media::{CodecsConfig, EagernessName, JitterConfig, TurnConfig, VadConfig};
 pub use problem::{Problem, Problems};
 pub use reader::Setting;
+pub use rows::{Candidate, FileRows, LeftOut, Merged, RowRefusal};
 pub use secret::Secret;
 pub use security::SecurityConfig;
 pub use server::{
@@ -83,6 +88,10 @@ pub struct Config {
     pub spend: SpendConfig,
     /// Who may use the API.
     pub security: SecurityConfig,
+    /// What happens, for those who listen.
+    pub events: EventsConfig,
+    /// What happens, for those who are told.
+    pub webhooks: WebhooksConfig,
     /// Whether callers' numbers are theirs, and how ours are signed.
     pub identity: IdentityConfig,
     /// The sockets of the calls' audio.
@@ -105,6 +114,8 @@ pub struct Config {
     pub providers: BTreeMap<String, ProviderConfig>,
     /// What models may do besides talking, for assistants to choose from.
     pub tools: ToolsConfig,
+    /// The same of other organizations than the operator's, which the file does not know.
+    pub tools_elsewhere: BTreeMap<OrganizationId, ToolsConfig>,
     /// What assistants can look things up in.
     pub knowledge: KnowledgeConfig,
     /// Who answers a number that no row names; `None` (written ""): nobody, 404.
@@ -117,6 +128,8 @@ pub struct Config {
     pub numbers: Vec<NumberConfig>,
     /// Who answers; `demo` is always among them.
     pub assistants: Vec<AssistantConfig>,
+    /// Rows of the file as it has them.
+    pub file_rows: FileRows,
     /// Each key as it is in effect, secrets left out.
     pub settings: Vec<Setting>,
 }
@@ -159,6 +172,7 @@ impl Config {
             let value = environment.get(name).filter(|value| !value.is_empty());
             value.map(Secret::new)
         };
+        let file_rows = FileRows::of(root);
         // The specific one wins, as in the exporter.
         let otlp_headers = OTLP_HEADERS.into_iter().find_map(|name| Some((name, key(name)?)));
         let node = server::read_node(root.section("node"));
@@ -178,6 +192,8 @@ impl Config {
             trunks,
             spend: spend::read_spend(root.section("spend")),
             security: security::read_security(root.section("security"), key),
+            events: events::read_events(root.section("events")),
+            webhooks: events::read_webhooks(root.section("webhooks")),
             identity,
             rtp,
             jitter: media::read_jitter(root.section("jitter")),
@@ -196,6 +212,8 @@ impl Config {
             node,
             providers,
             tools,
+            tools_elsewhere: BTreeMap::new(),
+            file_rows,
             turn,
         }
     }
@@ -241,6 +259,18 @@ impl Config {
                     format!("is not that of trunk {:?}, which has a host in common: one host is shown one", &*other.name),
                 );
             }
+        }
+    }
+
+    /// What the assistants of an organization may use.
+    pub fn tools_of(&self, organization: &OrganizationId) -> Option<&ToolsConfig> {
+        if organization.is_operator() { Some(&self.tools) } else { self.tools_elsewhere.get(organization) }
+    }
+
+    fn tools_of_mut(&mut self, organization: &OrganizationId) -> &mut ToolsConfig {
+        match organization.is_operator() {
+            true => &mut self.tools,
+            false => self.tools_elsewhere.entry(organization.clone()).or_default(),
         }
     }
 

@@ -63,7 +63,7 @@ async fn demonstrate(file: Option<&Path>, mut environment: Environment, folder: 
         Ok(config) => config,
         Err(problems) => return Ok(crate::refused(&problems)),
     };
-    let server = wire::start(&config).await?;
+    let server = wire::start(&config, None).await?;
     println!("One call on this machine: a virtual caller, this server, a simulated provider.\n\nAs the caller hears it\n");
     let report = folder.join("report.json");
     let target = config.sip.listen.first().context("sip.listen is empty")?.to_string();

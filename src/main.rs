@@ -9,6 +9,7 @@ mod gate;
 mod knowledge;
 mod people;
 mod providers;
+mod rows;
 mod telemetry;
 mod trunk;
 mod wire;
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
         Command::Serve => configured(file, |config| {
             run(async {
                 let signals = wire::Signals::listen()?;
-                wire::start(config).await?.run(config, file, signals).await
+                wire::start(config, file).await?.run(config, signals).await
             })
         }),
     };

@@ -4,8 +4,10 @@ mod analysis;
 mod assistants;
 mod bots;
 mod cascade;
+mod events;
 mod identity;
 pub mod knowledge;
+mod live;
 pub mod node;
 pub mod people;
 mod reload;
@@ -19,13 +21,14 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actors::node::{NodeEnd, NodeHandle};
 use ai::link::http::HttpClient;
 use ai::net::guard::Guard;
 use anyhow::Context as _;
 use api::CallGate as _;
+use arc_swap::ArcSwap;
 use metrics_exporter_prometheus::PrometheusHandle;
 use platform::analysis::Runner;
 use platform::people::People;
@@ -34,7 +37,8 @@ use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
-use self::reload::{Reload, Running};
+use self::live::Running;
+pub use self::live::{Known, Live};
 pub use self::signals::Signals;
 use crate::config::{Config, bind_problem};
 use crate::gate::Gate;
@@ -57,11 +61,14 @@ pub struct Server {
     pub database: Store,
     /// What reads the documents of its knowledge base.
     reading: JoinHandle<()>,
+    /// What looks for changes of the rows that calls are answered by.
+    watching: JoinHandle<()>,
     end: NodeEnd,
     analyses: Runner,
     traces: Option<Traces>,
     people: People,
-    reload: Arc<Reload>,
+    live: Arc<Live>,
+    telling: events::Telling,
     _lock: File,
 }
 
@@ -74,8 +81,8 @@ pub struct Clients {
     pub guard: Guard,
 }
 
-/// Opens everything. Each error is one line that names the key.
-pub async fn start(config: &Config) -> anyhow::Result<Server> {
+/// Opens everything; `file` is what is read again. Each error is one line that names the key.
+pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Server> {
     // Someone else may have chosen the provider already, in tests; there is only ring.
     let _chosen_before = rustls::crypto::ring::default_provider().install_default();
     let process = Process::new();
@@ -91,18 +98,37 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     let operator = listen("metrics.listen", config.metrics.listen).await?;
     let traces = Traces::start(&config.telemetry, &config.node.name)?;
     let services = vec![services::search_knowledge(&knowledge)];
-    let tools = tools::Tools::start(config, services, &database, clients.guard.clone());
+    let environment = crate::environment();
+    let known = Known::read(config.clone(), &database, &environment).await?;
+    known.tell_left_out(&[]);
+    let tools = tools::Tools::new(services, &database, clients.guard.clone()).changed(&known.config);
     let breakers = cascade::Breakers::default();
-    let directory = node::directory(config, &tools, &breakers)?;
-    let node_config = node::node_config(config, traces.as_ref().map(Traces::sink), Some(analysis::memories(&database)));
+    let directory = known.directory(&tools, &breakers)?;
+    knowledge.set_profiles(knowledge::profiles(&known.config));
+    let node_config = node::node_config(&known.config, traces.as_ref().map(Traces::sink), Some(analysis::memories(&database)));
     let (node, end) = actors::node::start(node_config, directory, database.clone()).await.map_err(anyhow::Error::msg)?;
     // Behind the node's start, which queues what a crash left open.
-    let analyst = analysis::analyst(config, &database, &clients.http);
+    let analyst = analysis::analyst(&known.config, &database, &clients.http);
     let analyses = Runner::start(Arc::clone(&analyst), config.node.name.clone());
     let gate = Arc::new(Gate { node: node.clone(), database: database.clone() });
     let people = people::open(&database).await?;
-    api::serve(http, api::router(node::api_config(config, people.clone())?, gate.clone()));
-    keep_up(metrics.clone(), Arc::clone(&gate), breakers.clone());
+    let live = Arc::new(Live {
+        node: node.clone(),
+        database: database.clone(),
+        knowledge: knowledge.clone(),
+        analyst,
+        clients: clients.clone(),
+        breakers: breakers.clone(),
+        environment,
+        file: file.map(Path::to_owned),
+        running: Mutex::new(Running { tools, lines: config.effective() }),
+        known: ArcSwap::from_pointee(known),
+        trunks_of_file: config.trunks.clone(),
+        began: Instant::now(),
+    });
+    let telling = events::Telling::start(config, &database, &clients, &node).await?;
+    api::serve(http, api::router(node::api_config(config, people.clone(), live.clone(), &telling)?, gate.clone()));
+    keep_up(metrics.clone(), Arc::clone(&gate), breakers);
     let (runtime, shared) = (tokio::runtime::Handle::current(), Arc::clone(&node.shared));
     let render = move || {
         let tasks = runtime.metrics().num_alive_tasks() + shared.media_tasks();
@@ -116,9 +142,8 @@ pub async fn start(config: &Config) -> anyhow::Result<Server> {
     }
     raise_file_limit(config.node.max_calls);
     let reading = knowledge.work().await?;
-    let running = Mutex::new(Running { tools, lines: config.effective() });
-    let reload = Arc::new(Reload { node: node.clone(), knowledge, analyst, clients, breakers, running });
-    Ok(Server { node, database, reading, end, analyses, traces, people, reload, _lock: lock })
+    let watching = tokio::spawn(Arc::clone(&live).watch());
+    Ok(Server { node, database, reading, watching, end, analyses, traces, people, telling, live, _lock: lock })
 }
 
 impl Server {
@@ -126,8 +151,10 @@ impl Server {
     pub async fn ended(self) -> bool {
         let drained = self.end.wait().await;
         self.analyses.stop().await;
+        self.telling.stop().await;
         // Wherever it is: the next start resumes.
         self.reading.abort();
+        self.watching.abort();
         self.database.close().await;
         if let Some(traces) = self.traces {
             traces.stop().await;
@@ -135,9 +162,9 @@ impl Server {
         drained
     }
 
-    /// Serves until SIGTERM or Ctrl-C, then drains; a second signal ends it at once. SIGHUP reads `file` again.
-    pub async fn run(self, config: &Config, file: Option<&Path>, signals: Signals) -> anyhow::Result<ExitCode> {
-        let signals = signals.obey(self.node.clone(), Arc::clone(&self.reload), file.map(Path::to_owned));
+    /// Serves until SIGTERM or Ctrl-C, then drains; a second signal ends it at once. SIGHUP reads the file again.
+    pub async fn run(self, config: &Config, signals: Signals) -> anyhow::Result<ExitCode> {
+        let signals = signals.obey(self.node.clone(), Arc::clone(&self.live));
         println!("offhook is ready");
         for (key, address) in config.sip.sockets() {
             let spoken = if key == "listen" { "UDP and TCP" } else { "TLS" };

@@ -105,7 +105,8 @@ fn a_call_gets_its_findings_and_its_caller_is_known_the_next_time() {
     assert!(!instructions(&tap).contains("<notes>"));
     let (runtime, database) = server.database();
     let caller = Caller::of(&PhoneNumber::new("+4930555001")).unwrap();
-    let memories = runtime.block_on(database.memories(&caller, store::WallTime::now())).unwrap();
+    let memories =
+        runtime.block_on(database.memories(&store::OrganizationId::operator(), &caller, store::WallTime::now())).unwrap();
     assert_eq!(memories.iter().map(|memory| memory.call).collect::<Vec<_>>(), [id]);
 
     // The same by command, beside the running server.

@@ -113,6 +113,13 @@ fn a_call_is_shown_with_its_ladder() {
 }
 
 #[test]
+fn what_calls_are_answered_by_is_made_changed_and_put_back() {
+    let Some(node) = node() else { return };
+    let (_server, given) = prepared();
+    check(&run(&node, "build.mjs", &given), 6);
+}
+
+#[test]
 fn every_page_is_reachable_for_everybody_and_fits_its_screen() {
     let Some(node) = node() else { return };
     let (server, mut given) = prepared();

@@ -40,7 +40,7 @@ use sip::endpoint::{DialogSnapshot, Event, Flow};
 use sip::identity::Verdict;
 use sip::message::{Request, StatusCode};
 use sip::sdp::LocalMedia;
-use store::{CallId, HangupCause};
+use store::{CallId, HangupCause, OrganizationId};
 
 use crate::ai_session::AiMsg;
 use crate::alarm::Owned;
@@ -53,7 +53,7 @@ pub use crate::call::ports::CallPorts;
 use crate::call::trace::CallTracer;
 use crate::call::transfer::{Transfer, cause_of_cancel};
 use crate::clock::Ticking;
-use crate::config::Assistant;
+use crate::config::{Answering, Assistant};
 use crate::kind::ActorKind;
 use crate::leg::ports::RtpSockets;
 use crate::leg::twilio::TwilioCall;
@@ -169,6 +169,8 @@ pub struct Call {
     party: Party,
     phase: Phase,
     arrived: Instant,
+    /// Whose the called number is, or whoever had it placed.
+    organization: OrganizationId,
     assistant: Option<Arc<Assistant>>,
     recall: Recall,
     /// What is known of the caller's number, where it is looked at.
@@ -214,13 +216,15 @@ impl Worker for Call {
                 (Party::sip(dialog, Origin::Invited { invite, flow, trunk, numbers }), None)
             }
             Arrival::Placed(placing) => {
-                let assistant = Arc::clone(&placing.assistant);
-                (Party::sip(place::unnamed(), Origin::Placed(Box::new(place::Placed::new(*placing)))), Some(assistant))
+                let organization = placing.organization().clone();
+                let chosen = Answering { assistant: Some(Arc::clone(&placing.assistant)), organization };
+                (Party::sip(place::unnamed(), Origin::Placed(Box::new(place::Placed::new(*placing)))), Some(chosen))
             }
             Arrival::Twilio(call) => (Party::Twilio { call, account_sid: String::new(), parameters: Vec::new() }, None),
         };
         me.send(CallMsg::Begin).map_err(|_| "a new mailbox is empty")?;
-        let assistant = chosen.or_else(|| shared.assistant_for(&party.called()));
+        let over = party.trunk().map(|trunk| &*trunk.name);
+        let Answering { assistant, organization } = chosen.unwrap_or_else(|| shared.answering(&party.called(), over));
         let (leg, direction, arrived_at) = (party.leg_kind(), party.direction(), SystemTime::now() - arrived.elapsed());
         let traced = TracedCall { id, leg, direction, assistant: assistant.clone(), arrived, arrived_at };
         let trace = CallTracer::new(shared.config.traces.as_ref(), traced);
@@ -232,6 +236,7 @@ impl Worker for Call {
             party,
             phase: Phase::Arriving,
             arrived,
+            organization,
             assistant,
             recall: Recall::default(),
             identity: None,

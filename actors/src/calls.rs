@@ -405,7 +405,7 @@ impl Calls {
             return Ok(child.id);
         }
         let result = match self.admit() {
-            Ok(()) if self.shared.assistant_for(call.to.reveal()).is_none() => Err(Refusal::UnknownNumber),
+            Ok(()) if self.shared.answering(call.to.reveal(), None).assistant.is_none() => Err(Refusal::UnknownNumber),
             Ok(()) => self.start_call(Arrival::Twilio(call), me).await,
             Err(refusal) => Err(refusal),
         };

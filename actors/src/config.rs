@@ -1,6 +1,5 @@
 //! What a node is told, as plain values: `src/` fills these from the file, nothing here reads one.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -24,7 +23,9 @@ pub use media::vad::VadConfig;
 pub use sip::guard::{GuardConfig, Network};
 pub use sip::sdp::{Codec, SrtpPolicy};
 pub use sip::uri::Uri;
+use store::OrganizationId;
 
+pub use crate::directory::{Answering, Directory, NumberRow};
 use crate::identity::IdentityConfig;
 use crate::recall::CallerMemory;
 pub use crate::route::DirectPeer;
@@ -226,8 +227,10 @@ pub enum RecordingMode {
 /// Who answers.
 #[derive(Debug)]
 pub struct Assistant {
-    /// Its name, on records and metrics.
+    /// Its name, on records; the id of one that has another name for people.
     pub name: String,
+    /// Whose it is.
+    pub organization: OrganizationId,
     /// What does the talking.
     pub engine: EngineConfig,
     /// What a model is told; a call adds what is known when it begins.
@@ -323,32 +326,5 @@ impl EngineConfig {
     /// Whether turns are taken here; an external bot does that itself.
     pub fn takes_turns_here(&self) -> bool {
         !matches!(self, Self::Stream { .. })
-    }
-}
-
-/// Called numbers and SIP users, and who answers them.
-#[derive(Debug, Default)]
-pub struct Directory {
-    /// By number or SIP user, as peers send it. `None`: a row that is switched off.
-    pub numbers: HashMap<String, Option<Arc<Assistant>>>,
-    /// Who answers what no row names.
-    pub default: Option<Arc<Assistant>>,
-    /// All assistants: who may call.
-    pub assistants: Vec<Arc<Assistant>>,
-}
-
-impl Directory {
-    /// Who answers `called`. `+49…` and `49…` are the same number; other users match to the letter.
-    pub fn assistant_for(&self, called: &str) -> Option<Arc<Assistant>> {
-        let row = self.numbers.get(called).or_else(|| match called.strip_prefix('+') {
-            Some(digits) => self.numbers.get(digits),
-            None => self.numbers.get(&format!("+{called}")),
-        });
-        row.unwrap_or(&self.default).clone()
-    }
-
-    /// The assistant of this name.
-    pub fn named(&self, name: &str) -> Option<Arc<Assistant>> {
-        self.assistants.iter().find(|assistant| assistant.name == name).cloned()
     }
 }

@@ -51,13 +51,16 @@ impl Letter for JitterMsg {
     const KIND: ActorKind = ActorKind::JitterBuffer;
     /// Half a second of packets and ticks at 20 ms: what came before that is too late for playout anyway.
     const AUDIO_MAX: u32 = 50;
+    /// Packets are for the tick behind them: more than a call's due in 20 ms, at 10 ms each.
+    const LAZY_MAX: usize = 4;
     /// Two re-INVITEs with a hold each, one answer, one report, a second's `PassedOn` and a `Finish`: more within a tick is no
     /// telephone's.
     const SIGNALS_MAX: u32 = 8;
 
     fn lane(&self) -> Lane {
         match self {
-            Self::Packet { .. } | Self::Tick(_) => Lane::Audio,
+            Self::Packet { .. } => Lane::Lazy,
+            Self::Tick(_) => Lane::Audio,
             Self::PassedOn(_) | Self::Renegotiated(_) | Self::Answered | Self::Held | Self::Resumed => Lane::Signal,
             Self::Reported(_) | Self::Finish => Lane::Signal,
         }

@@ -14,6 +14,7 @@ pub mod clock;
 pub mod conference;
 pub mod config;
 mod cpu;
+mod directory;
 #[cfg(feature = "fault-injection")]
 pub mod fault;
 mod hearing;

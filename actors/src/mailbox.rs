@@ -1,12 +1,16 @@
 //! Bounded mailboxes over ractor's unbounded ones: count what is queued, and shed by lane.
 //!
-//! ractor's queues have no bound (its issue #84), so every send goes through [`Mailbox`]. A message belongs to one of two lanes:
+//! ractor's queues have no bound (its issue #84), so every send goes through [`Mailbox`]. A message belongs to one of three lanes:
 //!
 //! ```text
 //! lane     when full                                   who gets it
 //! Audio    the oldest queued audio is dropped, counted  frames and ticks: late audio is worthless
+//! Lazy     the last one wakes the receiver              what is not worth a wake-up: frames to be recorded
 //! Signal   refused, the sender gets it back             commands and events: the sender must answer for it
 //! ```
+//!
+//! Waking an actor costs more than most letters take to handle. A lazy letter waits for company: it is read before the next letter of
+//! another lane, or when [`Letter::LAZY_MAX`] wait. No letter of one sender overtakes another.
 //!
 //! ractor cannot take a message out of the middle of a queue, so dropping the oldest is done by the receiver: the sender notes one
 //! stale letter, and the next audio letter to come up is thrown away unread. A receiver that stands still altogether would let
@@ -16,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use arc_swap::ArcSwapOption;
+use crossbeam_queue::ArrayQueue;
 use ractor::ActorRef;
 
 use crate::kind::ActorKind;
@@ -25,6 +30,8 @@ use crate::kind::ActorKind;
 pub enum Lane {
     /// The oldest is dropped.
     Audio,
+    /// As audio, once enough of them wait to wake the receiver.
+    Lazy,
     /// The newest is refused.
     Signal,
 }
@@ -35,6 +42,8 @@ pub trait Letter: Send + 'static {
     const KIND: ActorKind;
     /// Audio letters that may wait. Zero for actors that take no audio.
     const AUDIO_MAX: u32;
+    /// Lazy letters that wait without waking the receiver; one more wakes it. Zero for actors that take none.
+    const LAZY_MAX: usize = 0;
     /// Signal letters that may wait.
     const SIGNALS_MAX: u32;
 
@@ -62,15 +71,37 @@ pub enum Undelivered<M> {
 }
 
 /// What is queued for one actor.
-#[derive(Debug, Default)]
-pub(crate) struct Queued {
+#[derive(Debug)]
+pub(crate) struct Queued<M> {
     audio: AtomicU32,
+    /// Those that nobody was woken for.
+    lazy: Option<ArrayQueue<M>>,
     signals: AtomicU32,
     /// Audio letters at the front of the queue that are to be thrown away unread.
     stale: AtomicU32,
 }
 
-impl Queued {
+impl<M: Letter> Queued<M> {
+    /// Nothing.
+    pub(crate) fn new() -> Self {
+        let lazy = (M::LAZY_MAX > 0).then(|| ArrayQueue::new(M::LAZY_MAX));
+        Self { audio: AtomicU32::new(0), lazy, signals: AtomicU32::new(0), stale: AtomicU32::new(0) }
+    }
+
+    /// The next letter that nobody was woken for: they come before the one that did.
+    pub(crate) fn take_lazy(&self) -> Option<M> {
+        self.lazy.as_ref()?.pop()
+    }
+
+    /// Lets a letter wait, unless the receiver is awake anyway, where it would overtake, or there are enough to wake it.
+    fn defer(&self, message: M) -> Result<(), M> {
+        let awake = || self.audio.load(Relaxed) + self.signals.load(Relaxed) > 0;
+        match &self.lazy {
+            Some(lazy) if !awake() => lazy.push(message),
+            _ => Err(message),
+        }
+    }
+
     /// Counts one letter out; false when it is stale and must not be read.
     pub(crate) fn take(&self, lane: Lane) -> bool {
         match lane {
@@ -78,7 +109,7 @@ impl Queued {
                 self.signals.fetch_sub(1, Relaxed);
                 true
             }
-            Lane::Audio => {
+            Lane::Audio | Lane::Lazy => {
                 self.audio.fetch_sub(1, Relaxed);
                 let drop_one = |stale: u32| stale.checked_sub(1);
                 self.stale.fetch_update(Relaxed, Relaxed, drop_one).is_err()
@@ -91,7 +122,7 @@ impl Queued {
 #[derive(Debug)]
 pub struct Mailbox<M: Letter> {
     actor: ActorRef<Envelope<M>>,
-    queued: Arc<Queued>,
+    queued: Arc<Queued<M>>,
 }
 
 impl<M: Letter> Clone for Mailbox<M> {
@@ -101,7 +132,7 @@ impl<M: Letter> Clone for Mailbox<M> {
 }
 
 impl<M: Letter> Mailbox<M> {
-    pub(crate) fn new(actor: ActorRef<Envelope<M>>, queued: Arc<Queued>) -> Self {
+    pub(crate) fn new(actor: ActorRef<Envelope<M>>, queued: Arc<Queued<M>>) -> Self {
         Self { actor, queued }
     }
 
@@ -111,32 +142,38 @@ impl<M: Letter> Mailbox<M> {
     /// [`Undelivered::Full`] for a signal past the bound, or audio past twice the bound; [`Undelivered::Gone`] when the actor has
     /// ended. The message is in the error.
     pub fn send(&self, message: M) -> Result<(), Undelivered<M>> {
-        let tally = &TALLIES[M::KIND as usize];
         match message.lane() {
-            Lane::Signal => {
-                let waiting = self.queued.signals.fetch_add(1, Relaxed) + 1;
-                if waiting > M::SIGNALS_MAX {
-                    self.queued.signals.fetch_sub(1, Relaxed);
-                    tally.dropped.fetch_add(1, Relaxed);
-                    return Err(Undelivered::Full(message));
-                }
-                tally.depth.fetch_max(waiting, Relaxed);
-                self.post(message, &self.queued.signals)
-            }
-            Lane::Audio => {
-                let waiting = self.queued.audio.fetch_add(1, Relaxed) + 1;
-                if waiting > M::AUDIO_MAX {
-                    tally.dropped.fetch_add(1, Relaxed);
-                    if waiting > 2 * M::AUDIO_MAX {
-                        self.queued.audio.fetch_sub(1, Relaxed);
-                        return Err(Undelivered::Full(message));
-                    }
-                    self.queued.stale.fetch_add(1, Relaxed);
-                }
-                tally.depth.fetch_max(waiting, Relaxed);
-                self.post(message, &self.queued.audio)
-            }
+            Lane::Signal => self.send_signal(message),
+            Lane::Audio => self.send_audio(message),
+            Lane::Lazy => self.queued.defer(message).or_else(|message| self.send_audio(message)),
         }
+    }
+
+    fn send_signal(&self, message: M) -> Result<(), Undelivered<M>> {
+        let tally = &TALLIES[M::KIND as usize];
+        let waiting = self.queued.signals.fetch_add(1, Relaxed) + 1;
+        if waiting > M::SIGNALS_MAX {
+            self.queued.signals.fetch_sub(1, Relaxed);
+            tally.dropped.fetch_add(1, Relaxed);
+            return Err(Undelivered::Full(message));
+        }
+        tally.depth.fetch_max(waiting, Relaxed);
+        self.post(message, &self.queued.signals)
+    }
+
+    fn send_audio(&self, message: M) -> Result<(), Undelivered<M>> {
+        let tally = &TALLIES[M::KIND as usize];
+        let waiting = self.queued.audio.fetch_add(1, Relaxed) + 1;
+        if waiting > M::AUDIO_MAX {
+            tally.dropped.fetch_add(1, Relaxed);
+            if waiting > 2 * M::AUDIO_MAX {
+                self.queued.audio.fetch_sub(1, Relaxed);
+                return Err(Undelivered::Full(message));
+            }
+            self.queued.stale.fetch_add(1, Relaxed);
+        }
+        tally.depth.fetch_max(waiting, Relaxed);
+        self.post(message, &self.queued.audio)
     }
 
     fn post(&self, message: M, counter: &AtomicU32) -> Result<(), Undelivered<M>> {
@@ -229,20 +266,44 @@ impl<M: Letter> Port<M> {
     }
 }
 
-/// Depth and losses of all mailboxes of one kind since the last flush.
+/// Depth and losses of all mailboxes of one kind.
 struct Tally {
+    /// The deepest since the last flush.
     depth: AtomicU32,
+    /// The deepest between the two flushes before.
+    depth_shown: AtomicU32,
+    /// Since the last flush.
     dropped: AtomicU64,
+    /// Until then.
+    dropped_before: AtomicU64,
 }
 
-static TALLIES: [Tally; ActorKind::ALL.len()] =
-    [const { Tally { depth: AtomicU32::new(0), dropped: AtomicU64::new(0) } }; ActorKind::ALL.len()];
+impl Tally {
+    const fn new() -> Self {
+        let (depth, depth_shown) = (AtomicU32::new(0), AtomicU32::new(0));
+        Self { depth, depth_shown, dropped: AtomicU64::new(0), dropped_before: AtomicU64::new(0) }
+    }
+}
+
+static TALLIES: [Tally; ActorKind::ALL.len()] = [const { Tally::new() }; ActorKind::ALL.len()];
+
+/// Of the mailboxes of a kind: the deepest in the last full second, and what was dropped since the process began.
+pub fn depth_and_dropped(kind: ActorKind) -> (u32, u64) {
+    let tally = &TALLIES[kind as usize];
+    (tally.depth_shown.load(Relaxed), tally.dropped_before.load(Relaxed) + tally.dropped.load(Relaxed))
+}
 
 /// Writes `offhook_mailbox_depth` (the deepest since the last call) and `offhook_mailbox_dropped_total`; the node calls it once a second.
 pub(crate) fn flush_metrics() {
     for kind in ActorKind::ALL {
         let tally = &TALLIES[kind as usize];
-        metrics::gauge!("offhook_mailbox_depth", "actor" => kind.name()).set(f64::from(tally.depth.swap(0, Relaxed)));
-        metrics::counter!("offhook_mailbox_dropped_total", "actor" => kind.name()).increment(tally.dropped.swap(0, Relaxed));
+        let (depth, dropped) = (tally.depth.swap(0, Relaxed), tally.dropped.swap(0, Relaxed));
+        tally.depth_shown.store(depth, Relaxed);
+        tally.dropped_before.fetch_add(dropped, Relaxed);
+        metrics::gauge!("offhook_mailbox_depth", "actor" => kind.name()).set(f64::from(depth));
+        metrics::counter!("offhook_mailbox_dropped_total", "actor" => kind.name()).increment(dropped);
     }
 }
+
+#[cfg(test)]
+mod tests;

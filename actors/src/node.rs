@@ -20,8 +20,9 @@ use crate::shared::Shared;
 use crate::sip_endpoint::{SipEndpoint, SipEndpointArgs, SipMsg};
 use crate::spend::first_minute;
 use crate::store::{Store, StoreMsg};
-use crate::supervision::{Budget, Verdict};
-use crate::trunk::{Trunk, TrunkArgs, TrunkMsg};
+use crate::supervision::{Budget, Verdict, count_death};
+use crate::trunk::config::TrunkConfig;
+use crate::trunk::{Trunk, TrunkArgs, TrunkEntry, TrunkMsg};
 use crate::worker::{Ended, Failure, Worker, spawn, spawn_root};
 
 /// What the Node is told.
@@ -31,8 +32,10 @@ pub enum NodeMsg {
     Flush,
     /// By itself after a wait: start a child again.
     Restart(ActorKind),
-    /// By itself after a wait: start the Trunk at this place again.
-    RestartTrunk(usize),
+    /// By itself after a wait: start this Trunk, if it is still there.
+    StartTrunk(Arc<TrunkEntry>),
+    /// By the process: from now on there are these trunks.
+    TrunksChanged(Vec<TrunkConfig>),
     /// By the process, on SIGTERM: take no new calls, let the others end, then stop.
     Drain,
     /// By the process, on SIGHUP: read the certificate again.
@@ -95,6 +98,11 @@ impl NodeHandle {
         let _ended_already = self.mailbox.send(NodeMsg::ReloadCertificate);
     }
 
+    /// From now on there are these trunks: those that are the same go on, others come and go.
+    pub fn change_trunks(&self, trunks: Vec<TrunkConfig>) {
+        let _ended_already = self.mailbox.send(NodeMsg::TrunksChanged(trunks));
+    }
+
     /// Makes a process-wide actor fail.
     #[cfg(feature = "fault-injection")]
     pub fn inject(&self, actor: ActorKind, fault: crate::fault::Fault) {
@@ -129,9 +137,9 @@ struct Node {
     database: Database,
     children: HashMap<ActorId, ActorKind>,
     budgets: HashMap<ActorKind, Budget>,
-    /// Trunk actors by their place in the table, and the deaths of each.
-    trunks: HashMap<ActorId, usize>,
-    trunk_budgets: HashMap<usize, Budget>,
+    /// Trunk actors, and the deaths of each by its name.
+    trunks: HashMap<ActorId, Arc<TrunkEntry>>,
+    trunk_budgets: HashMap<Arc<str>, Budget>,
     drained: Option<oneshot::Sender<()>>,
     cpu: CpuMeter,
 }
@@ -149,7 +157,7 @@ impl Worker for Node {
             node.start_child(child, me).await?;
         }
         node.shared.identity.announce();
-        for trunk in 0..node.shared.config.trunks.len() {
+        for trunk in node.shared.trunks.all().iter() {
             node.start_trunk(trunk, me).await?;
         }
         every_second(me.clone());
@@ -160,7 +168,9 @@ impl Worker for Node {
         match message {
             NodeMsg::Flush => self.flush(),
             NodeMsg::Restart(child) => self.restart(child, me).await?,
-            NodeMsg::RestartTrunk(trunk) => self.start_trunk(trunk, me).await?,
+            NodeMsg::StartTrunk(trunk) if self.shared.trunks.has(&trunk) => self.start_trunk(&trunk, me).await?,
+            NodeMsg::StartTrunk(_) => {}
+            NodeMsg::TrunksChanged(trunks) => self.change_trunks(trunks, me).await?,
             NodeMsg::Drain => self.drain(me),
             NodeMsg::ReloadCertificate => self.shared.sip.tell(SipMsg::ReloadCertificate),
             NodeMsg::Drained => self.leave(me).await,
@@ -178,7 +188,7 @@ impl Worker for Node {
     async fn handle_ended(&mut self, child: ActorId, ended: Ended, me: &Mailbox<NodeMsg>) -> Result<(), Failure> {
         if let Some(trunk) = self.trunks.remove(&child) {
             if let Ended::Failed(reason) = ended {
-                self.handle_trunk_death(trunk, &reason, me);
+                self.handle_trunk_death(&trunk, &reason, me);
             }
             return Ok(());
         }
@@ -233,36 +243,71 @@ impl Node {
         spent.map_err(|error| format!("what was spent before cannot be read: {error}").into())
     }
 
-    async fn start_trunk(&mut self, place: usize, me: &Mailbox<NodeMsg>) -> Result<(), Failure> {
-        let Some(entry) = self.shared.trunks.get(place) else { return Ok(()) };
+    async fn start_trunk(&mut self, entry: &Arc<TrunkEntry>, me: &Mailbox<NodeMsg>) -> Result<(), Failure> {
         let args = TrunkArgs { entry: Arc::clone(entry), sip: self.shared.sip.clone() };
         let trunk = spawn::<Trunk>(args, me.cell()).await?;
         entry.port.publish(Some(trunk.clone()));
-        self.trunks.insert(trunk.id(), place);
+        self.trunks.insert(trunk.id(), Arc::clone(entry));
+        Ok(())
+    }
+
+    /// Those that are gone tell their registrars and end. One that has changed starts behind that, or its old self would take the new
+    /// one's registration away.
+    async fn change_trunks(&mut self, trunks: Vec<TrunkConfig>, me: &Mailbox<NodeMsg>) -> Result<(), Failure> {
+        if self.shared.draining() {
+            return Ok(());
+        }
+        let (added, gone) = self.shared.trunks.replace(trunks);
+        for entry in &added {
+            tracing::info!(trunk = &*entry.config.name, "a trunk is new, or has changed");
+            let before = gone.iter().find(|before| before.config.name == entry.config.name);
+            if before.is_none_or(|before| before.port.mailbox().is_none()) {
+                self.start_trunk(entry, me).await?;
+            }
+        }
+        for entry in gone {
+            let next = added.iter().find(|next| next.config.name == entry.config.name).cloned();
+            tracing::info!(trunk = &*entry.config.name, "a trunk is there no more as it was");
+            let Some(actor) = entry.port.mailbox() else { continue };
+            entry.port.tell(TrunkMsg::Leave);
+            let me = me.clone();
+            tokio::spawn(async move {
+                let heard = async {
+                    while entry.state().registered == Some(true) {
+                        tokio::time::sleep(GOODBYE_LOOK).await;
+                    }
+                };
+                let _heard_or_late = tokio::time::timeout(GOODBYE_MAX, heard).await;
+                actor.stop();
+                if let Some(next) = next {
+                    let _ended_meanwhile = me.send(NodeMsg::StartTrunk(next));
+                }
+            });
+        }
         Ok(())
     }
 
     /// A trunk that dies too often stays dead: calls over it go on, and none of the others notices.
-    fn handle_trunk_death(&mut self, place: usize, reason: &str, me: &Mailbox<NodeMsg>) {
-        let name = self.shared.trunks.get(place).map(|entry| entry.config.name.to_string()).unwrap_or_default();
+    fn handle_trunk_death(&mut self, entry: &Arc<TrunkEntry>, reason: &str, me: &Mailbox<NodeMsg>) {
+        let name = entry.config.name.to_string();
         tracing::error!(actor = ActorKind::Trunk.name(), trunk = name, reason, "actor died");
-        metrics::counter!("offhook_actor_restarts_total", "actor" => ActorKind::Trunk.name()).increment(1);
-        let budget = self.trunk_budgets.entry(place).or_insert_with(|| Budget::new(ActorKind::Trunk));
+        count_death(ActorKind::Trunk);
+        let budget = self.trunk_budgets.entry(Arc::clone(&entry.config.name)).or_insert_with(|| Budget::new(ActorKind::Trunk));
         match budget.handle_death(Instant::now()) {
-            Verdict::RestartAfter(wait) => self.after(wait, NodeMsg::RestartTrunk(place), me),
+            Verdict::RestartAfter(wait) => self.after(wait, NodeMsg::StartTrunk(Arc::clone(entry)), me),
             Verdict::Stop(_) => tracing::error!(trunk = name, "a trunk died too often and is not registered any more"),
         }
     }
 
     fn tell_trunks(&self, message: fn() -> TrunkMsg) {
-        for entry in self.shared.trunks.iter() {
+        for entry in self.shared.trunks.all().iter() {
             entry.port.tell(message());
         }
     }
 
     async fn handle_death(&mut self, kind: ActorKind, reason: &str, me: &Mailbox<NodeMsg>) -> Result<(), Failure> {
         tracing::error!(actor = kind.name(), reason, "actor died");
-        metrics::counter!("offhook_actor_restarts_total", "actor" => kind.name()).increment(1);
+        count_death(kind);
         if kind == ActorKind::SipEndpoint {
             // Not ready until it listens again.
             self.shared.sip.publish(None);
@@ -313,7 +358,7 @@ impl Node {
 
     /// Waits until registrars have heard that we leave.
     async fn wait_for_trunks(&self) {
-        let registered = || self.shared.trunks.iter().any(|entry| entry.state().registered == Some(true));
+        let registered = || self.shared.trunks.all().iter().any(|entry| entry.state().registered == Some(true));
         let heard = async {
             while registered() {
                 tokio::time::sleep(GOODBYE_LOOK).await;
@@ -392,7 +437,7 @@ impl Node {
             ActorKind::SipEndpoint => self.shared.sip.mailbox().map(|mailbox| mailbox.inject(fault)),
             ActorKind::Store => self.shared.store.mailbox().map(|mailbox| mailbox.inject(fault)),
             ActorKind::Trunk => {
-                self.shared.trunks.get(0).and_then(|entry| entry.port.mailbox()).map(|mailbox| mailbox.inject(fault))
+                self.shared.trunks.all().first().and_then(|entry| entry.port.mailbox()).map(|mailbox| mailbox.inject(fault))
             }
             _ => None,
         };

@@ -37,12 +37,14 @@ impl Letter for RecorderMsg {
     const KIND: ActorKind = ActorKind::Recorder;
     /// Two seconds of both sides: what a slow disk may take for one write.
     const AUDIO_MAX: u32 = 200;
+    /// With the one that wakes it a tenth of a second of both sides: a fifth of a gap that is heard as one, and of what a crash may cost.
+    const LAZY_MAX: usize = 9;
     /// A pause, its end, and the end of all.
     const SIGNALS_MAX: u32 = 4;
 
     fn lane(&self) -> Lane {
         match self {
-            Self::Caller(..) | Self::Agent(..) => Lane::Audio,
+            Self::Caller(..) | Self::Agent(..) => Lane::Lazy,
             Self::Pause | Self::Resume | Self::Finish => Lane::Signal,
         }
     }

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
 
 use crate::calls::CallsMsg;
-use crate::config::{Assistant, Directory, NodeConfig};
+use crate::config::{Answering, Directory, NodeConfig};
 use crate::identity::Identity;
 use crate::leg::ports::RtpPorts;
 use crate::mailbox::Port;
@@ -82,9 +82,9 @@ impl Shared {
         }
     }
 
-    /// Who answers a called number: its row, else the default assistant. An inactive row answers nobody.
-    pub fn assistant_for(&self, called: &str) -> Option<Arc<Assistant>> {
-        self.directory.load().assistant_for(called)
+    /// Who answers a called number that comes over the trunk of this name, and whose call it is.
+    pub fn answering(&self, called: &str, trunk: Option<&str>) -> Answering {
+        self.directory.load().answering(called, trunk)
     }
 
     /// True once the node takes no new calls.

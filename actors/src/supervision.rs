@@ -1,6 +1,7 @@
 //! What happens when an actor dies, as data: one row an actor, and the budget that applies it.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::kind::ActorKind;
@@ -47,6 +48,19 @@ pub struct Policy {
     pub restart: Restart,
     /// What else.
     pub otherwise: Otherwise,
+}
+
+static DEATHS: [AtomicU64; ActorKind::ALL.len()] = [const { AtomicU64::new(0) }; ActorKind::ALL.len()];
+
+/// Counts a death, as `offhook_actor_restarts_total` too.
+pub(crate) fn count_death(kind: ActorKind) {
+    DEATHS[kind as usize].fetch_add(1, Relaxed);
+    metrics::counter!("offhook_actor_restarts_total", "actor" => kind.name()).increment(1);
+}
+
+/// How often actors of a kind have died since the process began.
+pub fn deaths(kind: ActorKind) -> u64 {
+    DEATHS[kind as usize].load(Relaxed)
 }
 
 const MINUTE: Duration = Duration::from_secs(60);

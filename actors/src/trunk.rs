@@ -22,11 +22,12 @@ use std::time::{Duration, Instant};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use sip::endpoint::{AttemptFailure, OutboundRequest, Series};
-use sip::keepalive::{Action, Health, Keepalive};
+use sip::keepalive::{Action, Keepalive};
 use sip::message::{Method, Response, StatusCode, name};
 use sip::registration::{Failure, Registration};
 use sip::uri::{NameAddr, Uri};
 
+pub use sip::keepalive::Health;
 pub use table::{TrunkEntry, TrunkState, Trunks};
 
 use crate::alarm::Alarm;

@@ -33,12 +33,15 @@ impl Letter for VadMsg {
     const KIND: ActorKind = ActorKind::Vad;
     /// Half a second: a turn decided on older frames comes too late to be natural.
     const AUDIO_MAX: u32 = 25;
-    /// The agent's level each frame, starts and ends of prompts, a transcriber's hints: a second of them.
+    /// The agent's level, which is for the caller's next frame.
+    const LAZY_MAX: usize = 4;
+    /// Starts and ends of prompts, a transcriber's hints: a second of them.
     const SIGNALS_MAX: u32 = 64;
 
     fn lane(&self) -> Lane {
         match self {
             Self::Caller(_) => Lane::Audio,
+            Self::Agent(AgentAudio::Level(_)) => Lane::Lazy,
             Self::Agent(_) | Self::Hint(_) | Self::TimerDue | Self::Finish => Lane::Signal,
         }
     }

@@ -45,8 +45,8 @@ pub trait Worker: Sized + 'static {
     }
 }
 
-struct Runner<W> {
-    queued: Arc<Queued>,
+struct Runner<W: Worker> {
+    queued: Arc<Queued<W::Msg>>,
     worker: PhantomData<fn() -> W>,
 }
 
@@ -70,6 +70,9 @@ impl<W: Worker + Send> Actor for Runner<W> {
     async fn handle(&self, _: ActorRef<Self::Msg>, envelope: Self::Msg, state: &mut Running<W>) -> Result<(), Failure> {
         match envelope {
             Envelope::Letter(message) => {
+                while let Some(waited) = self.queued.take_lazy() {
+                    state.worker.handle(waited, &state.me).await?;
+                }
                 if !self.queued.take(message.lane()) {
                     return Ok(());
                 }
@@ -100,7 +103,7 @@ impl<W: Worker + Send> Actor for Runner<W> {
 /// # Errors
 /// What [`Worker::start`] returned, as text.
 pub async fn spawn<W: Worker + Send>(args: W::Args, parent: ActorCell) -> Result<Mailbox<W::Msg>, String> {
-    let queued = Arc::new(Queued::default());
+    let queued = Arc::new(Queued::new());
     let runner = Runner::<W> { queued: Arc::clone(&queued), worker: PhantomData };
     match Actor::spawn_linked(None, runner, args, parent).await {
         Ok((actor, _)) => Ok(Mailbox::new(actor, queued)),
@@ -113,7 +116,7 @@ pub async fn spawn<W: Worker + Send>(args: W::Args, parent: ActorCell) -> Result
 /// # Errors
 /// What [`Worker::start`] returned, as text.
 pub async fn spawn_root<W: Worker + Send>(args: W::Args) -> Result<(Mailbox<W::Msg>, tokio::task::JoinHandle<()>), String> {
-    let queued = Arc::new(Queued::default());
+    let queued = Arc::new(Queued::new());
     let runner = Runner::<W> { queued: Arc::clone(&queued), worker: PhantomData };
     match Actor::spawn(None, runner, args).await {
         Ok((actor, handle)) => Ok((Mailbox::new(actor, queued), handle)),

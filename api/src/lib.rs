@@ -10,6 +10,7 @@ mod browsers;
 mod dashboard;
 mod gate;
 mod health;
+mod node_gate;
 mod problem;
 mod request;
 mod server;
@@ -19,12 +20,15 @@ mod v1;
 use std::sync::Arc;
 
 use axum::Router;
+use platform::events::Events;
 use platform::people::People;
+use platform::webhooks::Webhooks;
 
 pub use gate::{
     CallAction, CallGate, CallWish, IncomingTwilio, JoinPart, Parameters, PlaceRefusal, Readiness, RecordsAway, StreamIo,
     StreamRefusal, StreamStart, TwilioAnswer, TwilioCallStatus, TwilioRefusal, TwilioStatus,
 };
+pub use node_gate::{ActorState, FileRow, LeftOutRow, NodeGate, NodeState, RowHead, RowRefusal, RowWish, ToolRan, TrunkState};
 pub use server::{CONNECTIONS_MAX, serve};
 pub use twilio::{
     AuthToken, INCOMING_MESSAGES_MAX, OUTGOING_MESSAGES_MAX, PublicUrl, PublicUrlError, SignatureCheck, TwilioConfig,
@@ -41,6 +45,12 @@ pub struct ApiConfig {
     pub key: Option<ApiKey>,
     /// Who may sign in; `None`: nobody.
     pub people: Option<People>,
+    /// What the node says of itself and its rows; `None`: there are none here.
+    pub node: Option<Arc<dyn NodeGate>>,
+    /// What happens; `None`: nobody can listen.
+    pub events: Option<Events>,
+    /// Who is told of it; `None`: nobody.
+    pub webhooks: Option<Webhooks>,
     /// How often who may ask.
     pub requests: RequestLimits,
     /// The pages of other origins that may use `/api`.

@@ -40,6 +40,11 @@ impl Problem {
         self
     }
 
+    /// Its status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// Whether a field was named.
     pub(crate) fn has_fields(&self) -> bool {
         !self.errors.is_empty()

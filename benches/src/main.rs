@@ -12,6 +12,7 @@
 mod audio;
 mod background;
 mod bridging;
+mod coding;
 mod gate;
 mod hearing;
 mod mailbox;

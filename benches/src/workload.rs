@@ -24,6 +24,7 @@ pub fn all() -> impl Iterator<Item = &'static Workload> {
     let parts = [
         crate::signalling::WORKLOADS,
         crate::audio::WORKLOADS,
+        crate::coding::WORKLOADS,
         crate::background::WORKLOADS,
         crate::bridging::WORKLOADS,
         crate::hearing::WORKLOADS,

@@ -6,7 +6,7 @@ use crate::arrivals::Packet;
 
 /// Length of a header without extensions and contributing sources.
 pub const HEADER: usize = 12;
-/// Ticks of the RTP clock in a 20 ms frame.
+/// Ticks of the RTP clock in a 20 ms frame, at 8 kHz.
 const FRAME_TICKS: u32 = 160;
 /// Frames that a DTMF key is held down: 100 ms, the least that all receivers take.
 const KEY_FRAMES: u16 = 5;
@@ -22,6 +22,7 @@ pub struct Sender {
     sequence: u16,
     time: u32,
     payload_type: u8,
+    frame_ticks: u32,
     key: Option<Key>,
     packet: Vec<u8>,
 }
@@ -48,7 +49,12 @@ pub struct Received<'a> {
 impl Sender {
     /// A stream with these random starts (RFC 3550 §5.1).
     pub fn new(payload_type: u8, ssrc: u32, sequence: u16, time: u32) -> Self {
-        Self { ssrc, sequence, time, payload_type, key: None, packet: Vec::new() }
+        Self { ssrc, sequence, time, payload_type, frame_ticks: FRAME_TICKS, key: None, packet: Vec::new() }
+    }
+
+    /// The same on a clock with so many ticks in 20 ms, which is 160 otherwise.
+    pub fn at_clock(self, frame_ticks: u32) -> Self {
+        Self { frame_ticks, ..self }
     }
 
     /// Starts a DTMF key; it takes the place of audio for 160 ms. False while another is held or for no DTMF character.
@@ -70,7 +76,7 @@ impl Sender {
             }
         }
         self.sequence = self.sequence.wrapping_add(1);
-        self.time = self.time.wrapping_add(FRAME_TICKS);
+        self.time = self.time.wrapping_add(self.frame_ticks);
         &self.packet
     }
 
@@ -78,7 +84,7 @@ impl Sender {
         key.frames += 1;
         let end = key.frames > KEY_FRAMES;
         self.write_header(key.payload_type, key.frames == 1, key.started);
-        let ticks = key.frames.min(KEY_FRAMES) * FRAME_TICKS as u16;
+        let ticks = key.frames.min(KEY_FRAMES) * self.frame_ticks as u16;
         self.packet.extend_from_slice(&[key.event, u8::from(end) << 7 | KEY_VOLUME]);
         self.packet.extend_from_slice(&ticks.to_be_bytes());
         if key.frames < KEY_FRAMES + KEY_END_COPIES {

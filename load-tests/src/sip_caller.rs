@@ -7,6 +7,7 @@
 //! One thread paces all RTP over a few sockets in batches, so the generator costs little beside the server on the same
 //! machine. The arrival of what came is told by the kernel's receive time, not by when it was read.
 
+mod carriage;
 mod line;
 mod lines;
 mod media;
@@ -20,6 +21,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use sip::sdp::Codec;
 
 use crate::caller::Caller;
 use crate::impair::Impairments;
@@ -32,6 +34,9 @@ pub const CALLS_PER_SOCKET: usize = 64;
 /// Most calls on one RTP socket: more gain nothing.
 const CALLS_PER_SOCKET_MAX: usize = 1_024;
 
+/// What is offered by default.
+pub const G711: [Codec; 2] = [Codec::Pcmu, Codec::Pcma];
+
 /// How long a call may be unanswered by default: then the caller gives up, as people do.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
@@ -42,6 +47,10 @@ pub struct SipLoad {
     pub target: SocketAddr,
     /// How messages travel.
     pub transport: SipTransport,
+    /// What is offered, the best first, to one caller after the other; [`G711`] is what every telephone has.
+    pub offers: Vec<Vec<Codec>>,
+    /// Whether audio is encrypted, with keys in the SDP; a server that does not agree fails the call.
+    pub srtp: bool,
     /// User part that is called.
     pub to: String,
     /// User part that calls.
@@ -84,6 +93,7 @@ impl SipLoad {
         let one = self.plan.asked() == Some(1);
         ensure!(self.save_wav.is_none() || one, "save-wav is for one call");
         let most = CALLS_PER_SOCKET_MAX;
+        ensure!(!self.offers.is_empty(), "no codec to offer");
         ensure!((1..=most).contains(&self.calls_per_socket), "{} calls a socket are not 1 to {most}", self.calls_per_socket);
         let start = Instant::now();
         let monitor = Monitor::start(start, &self.plan, &self.watching)?;

@@ -16,10 +16,10 @@ use load_tests::monitor::Watching;
 use load_tests::mouth::Manner;
 use load_tests::plan::Shape;
 use load_tests::report::{Rejected, Report};
-use load_tests::sip_caller::{SipLoad, SipTransport};
+use load_tests::sip_caller::{G711, SipLoad, SipTransport};
 use sip::endpoint::{Endpoint, EndpointConfig, Event, Flow, Transmit, Transport};
 use sip::message::{Framing, StatusCode, frame};
-use sip::sdp::{self, LocalMedia, SessionDescription};
+use sip::sdp::{self, Codec, LocalMedia, SessionDescription};
 
 /// How the far side behaves.
 #[derive(Clone, Copy, PartialEq)]
@@ -161,7 +161,8 @@ fn drain(endpoint: &mut Endpoint, ports: &Ports, phone: Phone) -> Vec<Transmit> 
             Event::Invited { .. } if phone == Phone::Tries => {}
             Event::Invited { dialog, invite, .. } => {
                 let offer = SessionDescription::parse(&invite.body).unwrap();
-                let local = LocalMedia::new([127, 0, 0, 1].into(), ports.take(), 1);
+                let codecs = vec![Codec::Pcmu, Codec::Pcma, Codec::Opus, Codec::G722];
+                let local = LocalMedia { codecs, ..LocalMedia::new([127, 0, 0, 1].into(), ports.take(), 1) };
                 endpoint.answer(now, &dialog, sdp::answer(&offer, &local).unwrap().0);
             }
             Event::Confirmed { dialog, .. } if phone == Phone::HangsUp => {
@@ -194,6 +195,8 @@ async fn run_by(transport: SipTransport, phone: Phone, change: impl FnOnce(&mut 
     let mut load = SipLoad {
         target: far.address,
         transport,
+        offers: vec![G711.to_vec()],
+        srtp: false,
         to: "demo".to_owned(),
         from: "caller".to_owned(),
         plan: common::plan(3, Duration::from_secs(3)),
@@ -219,6 +222,24 @@ async fn an_echo_is_measured_from_mouth_to_ear() {
     assert_eq!((measures.packets.lost, measures.packets.duplicates), (0, 0), "{report}");
     // 50 packets a second; the first may wait one phase, and the last one is sent as the call ends.
     assert!((3 * 148..=3 * 152).contains(&measures.packets.sent), "{report}");
+}
+
+#[tokio::test]
+async fn an_echo_is_heard_in_every_codec() {
+    for codec in [Codec::Pcma, Codec::G722, Codec::Opus] {
+        let report = run(Phone::Echoes, |load| load.offers = vec![vec![codec]]).await;
+        let measures = &report.measures;
+        assert_eq!((report.answered, report.failed), (3, 0), "{codec:?}: {report}");
+        // The mark is found after two coders.
+        assert_eq!(measures.mouth_to_ear_ms.count(), 3, "{codec:?}: {report}");
+        assert_eq!((measures.packets.lost, measures.packets.duplicates), (0, 0), "{codec:?}: {report}");
+    }
+}
+
+#[tokio::test]
+async fn a_telephone_without_keys_is_no_call_where_they_are_wanted() {
+    let report = run(Phone::Echoes, |load| load.srtp = true).await;
+    assert_eq!((report.answered, report.failed), (0, 3), "{report}");
 }
 
 #[tokio::test]

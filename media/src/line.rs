@@ -10,6 +10,7 @@
 mod g722;
 mod opus;
 pub mod packer;
+pub mod unpacker;
 
 use crate::codec::Codec;
 use crate::units::SampleRate;

@@ -139,7 +139,7 @@ impl Analyst {
         let turns = self.store.turns(id).await?;
         let caller = call.call.caller().filter(|_| plan.questions.retention.is_some());
         let known = match &caller {
-            Some(caller) => self.store.memories(caller, now).await?,
+            Some(caller) => self.store.memories(&self.store.organization_of(id).await?, caller, now).await?,
             None => Vec::new(),
         };
         let questions = match caller {

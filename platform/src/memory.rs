@@ -5,7 +5,7 @@ mod tool;
 use std::time::Duration;
 
 use ai::engine::Words;
-use store::{CallId, Caller, MemorySource, NewMemory, PhoneNumber, Store, StoreError, Transcript, WallTime};
+use store::{CallId, Caller, MemorySource, NewMemory, OrganizationId, PhoneNumber, Store, StoreError, Transcript, WallTime};
 
 pub use self::tool::RememberTool;
 
@@ -55,7 +55,7 @@ impl Memories {
     /// As [`Store::call`].
     pub async fn recall(&self, from: &PhoneNumber, now: WallTime) -> Result<Vec<Words>, StoreError> {
         let Some(caller) = Caller::of(from) else { return Ok(Vec::new()) };
-        let memories = self.store.memories(&caller, now).await?;
+        let memories = self.store.memories(&OrganizationId::operator(), &caller, now).await?;
         Ok(memories.iter().map(|memory| Words::from(memory.text.reveal())).collect())
     }
 

@@ -9,6 +9,7 @@ use ai::prompt::{OWN_MAX, Personality, Zone};
 use ai::remark::Phrases;
 use ai::tools::transfer::Destination;
 use ai::vendor;
+use store::OrganizationId;
 use toml::Table;
 
 use super::after::{AnalysisConfig, MemoryConfig, read_after};
@@ -37,8 +38,10 @@ const OFFLINE_WORDS_PER_MINUTE: u32 = 160;
 /// `[[assistants]]`: one assistant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AssistantConfig {
-    /// What numbers and `routing.default_assistant` call it; unique.
+    /// What numbers and `routing.default_assistant` call it; unique. Of a row of the database its id.
     pub name: String,
+    /// Whose it is: the operator's, if it is the file's.
+    pub organization: OrganizationId,
     /// Spoken when the call is answered, at most 2000 bytes; empty: the caller speaks first.
     pub first_message: String,
     /// The model's instructions, at most 32768 bytes; how one talks on the telephone is told it besides.
@@ -101,15 +104,19 @@ pub struct VoiceConfig {
 pub struct NumberConfig {
     /// The number or SIP user as the caller dials it; unique.
     pub number: PhoneNumber,
+    /// Whose it is: the operator's, if it is the file's.
+    pub organization: OrganizationId,
     /// The name of the assistant.
     pub assistant: String,
+    /// The name of the only trunk over which it is called; `None`: however the call comes.
+    pub trunk: Option<String>,
     /// False: the number is refused as if it were unknown. Default true.
     pub active: bool,
 }
 
 /// A phone number; `Debug` shows only its last two characters.
 #[derive(Clone, Eq, PartialEq)]
-pub struct PhoneNumber(String);
+pub struct PhoneNumber(pub(super) String);
 
 impl PhoneNumber {
     /// The number as written.
@@ -156,7 +163,8 @@ pub(super) fn read_assistants(
     assistants
 }
 
-fn read_assistant(
+/// Reads one.
+pub(super) fn read_assistant(
     mut section: Section<'_>,
     turn: &TurnConfig,
     providers: &BTreeMap<String, ProviderConfig>,
@@ -180,6 +188,7 @@ fn read_assistant(
     let (analysis, memory) = read_after(&mut section, providers);
     let assistant = AssistantConfig {
         name: section.text("name", ""),
+        organization: OrganizationId::operator(),
         first_message: section.parsed("first_message", FIRST_MESSAGE.to_owned(), spoken),
         system_prompt: section.parsed("system_prompt", SYSTEM_PROMPT.to_owned(), told),
         personality: section.optional("personality", |text| text.parse().map_err(|error| format!("{text:?} {error}"))),
@@ -278,12 +287,14 @@ pub(super) fn read_numbers(root: &mut Section<'_>, assistants: &[AssistantConfig
             row.refuse("number", "is there twice");
         }
         row.finish();
-        numbers.push(NumberConfig { number: PhoneNumber(number), assistant, active });
+        let (organization, trunk) = (OrganizationId::operator(), None);
+        numbers.push(NumberConfig { number: PhoneNumber(number), organization, assistant, trunk, active });
     }
     numbers
 }
 
-fn phone_number(text: &str) -> Result<String, String> {
+/// A number as it is dialled.
+pub(super) fn phone_number(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_graphic() && c != '@' && c != ':';
     if !text.is_empty() && text.len() <= 64 && text.chars().all(plain) {
         Ok(text.to_owned())

@@ -130,6 +130,12 @@ impl Section<'_> {
         Some(tables)
     }
 
+    /// The tables of `[[key]]` as they are, which stay to be read.
+    pub(super) fn peek(&self, key: &str) -> Vec<Table> {
+        let rows = self.table.get(key).and_then(Value::as_array).into_iter().flatten();
+        rows.filter_map(Value::as_table).cloned().collect()
+    }
+
     /// Row `index` of `[[key]]` as a section.
     pub(super) fn row(&mut self, key: &str, index: usize, table: Table) -> Section<'_> {
         Section { path: format!("{}[{index}]", self.full_key(key)), table, known: Vec::new(), reader: self.reader }

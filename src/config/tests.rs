@@ -3,6 +3,7 @@
 
 mod ambience;
 mod cascade;
+mod events;
 mod identity;
 mod phrases;
 mod security;
@@ -45,6 +46,7 @@ fn check(text: &str, expected: &str) {
 fn the_reference_file_is_the_defaults() {
     let bare = |mut config: Config| {
         config.settings.clear();
+        config.file_rows.0.clear();
         config
     };
     assert_eq!(bare(load(REFERENCE, &[])), bare(load("", &[])));

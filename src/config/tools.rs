@@ -43,7 +43,7 @@ pub struct ChosenTools {
 
 /// Reads both lists. `variable` looks up the environment.
 pub(super) fn read_tools(root: &mut Section<'_>, variable: &dyn Fn(&str) -> Option<Secret>) -> ToolsConfig {
-    let mut taken: Vec<String> = builtin::NAMES.into_iter().chain(SERVICES).chain([transfer::NAME]).map(str::to_owned).collect();
+    let mut taken = builtin_names();
     let mut tools = ToolsConfig { http: Vec::new(), mcp: Vec::new() };
     for (index, table) in root.tables("tools").unwrap_or_default().into_iter().enumerate() {
         let mut row = root.row("tools", index, table);
@@ -60,6 +60,23 @@ pub(super) fn read_tools(root: &mut Section<'_>, variable: &dyn Fn(&str) -> Opti
         tools.mcp.extend(server);
     }
     tools
+}
+
+/// Reads a tool that is not in the file.
+pub(super) fn read_tool(row: &mut Section<'_>, variable: &dyn Fn(&str) -> Option<Secret>) -> Option<HttpTool> {
+    let name = read_name(row, &mut builtin_names());
+    read_http(row, name, variable)
+}
+
+/// Reads an MCP server that is not in the file.
+pub(super) fn read_mcp_server(row: &mut Section<'_>, variable: &dyn Fn(&str) -> Option<Secret>) -> Option<McpConfig> {
+    let name = read_name(row, &mut builtin_names());
+    read_mcp(row, name, variable)
+}
+
+/// Names that no tool may have.
+fn builtin_names() -> Vec<String> {
+    builtin::NAMES.into_iter().chain(SERVICES).chain([transfer::NAME]).map(str::to_owned).collect()
 }
 
 /// Reads what an assistant chooses of them.

@@ -61,19 +61,45 @@ pub(super) fn read_trunks(
         if trunks.iter().any(|other| other.name == trunk.name && !trunk.name.is_empty()) {
             row.refuse("name", format!("{:?} is there twice", &*trunk.name));
         }
-        let user = |trunk: &TrunkConfig| {
-            let digest = trunk.inbound.digest.as_ref().filter(|_| trunk.inbound.networks.is_empty());
-            digest.map(|digest| digest.credentials.username().to_owned())
-        };
-        if user(&trunk).is_some() && trunks.iter().any(|other| user(other) == user(&trunk)) {
-            row.refuse("inbound_username", "is another trunk's too, and neither has addresses to tell them apart");
-        }
+        check_beside(&mut row, &trunk, &trunks);
         row.finish();
         trunks.push(trunk);
     }
     trunks
 }
 
+/// Refuses one that could not be told from another.
+fn check_beside(row: &mut Section<'_>, trunk: &TrunkConfig, others: &[TrunkConfig]) {
+    let user = |trunk: &TrunkConfig| {
+        let digest = trunk.inbound.digest.as_ref().filter(|_| trunk.inbound.networks.is_empty());
+        digest.map(|digest| digest.credentials.username().to_owned())
+    };
+    if user(trunk).is_some() && others.iter().any(|other| user(other) == user(trunk)) {
+        row.refuse("inbound_username", "is another trunk's too, and neither has addresses to tell them apart");
+    }
+}
+
+/// Reads one that is not in the file, beside others.
+pub(super) fn read_trunk_beside(
+    row: &mut Section<'_>,
+    others: &[TrunkConfig],
+    defaults: &Defaults<'_>,
+    key: &dyn Fn(&str) -> Option<Secret>,
+) -> TrunkConfig {
+    let trunk = read_trunk(row, defaults, key);
+    let others: Vec<TrunkConfig> = others.iter().filter(|other| other.name != trunk.name).cloned().collect();
+    if others.len() >= TRUNKS_MAX {
+        row.refuse("name", format!("there are {TRUNKS_MAX} trunks already"));
+    }
+    check_beside(row, &trunk, &others);
+    let hosts = trunk.hosts();
+    if others.iter().any(|other| other.tls.is_some() && other.hosts().iter().any(|host| hosts.contains(host))) {
+        row.refuse("targets", "have a host in common with a trunk that has its own certificate: one host is shown one");
+    }
+    trunk
+}
+
+/// Reads one.
 fn read_trunk(row: &mut Section<'_>, defaults: &Defaults<'_>, key: &dyn Fn(&str) -> Option<Secret>) -> TrunkConfig {
     let name = read_name(row);
     let transport = row.choice("transport", "", &[("auto", ""), ("udp", "udp"), ("tcp", "tcp"), ("tls", "tls")]);

@@ -252,6 +252,8 @@ pub(super) const METRICS: &[Metric] = &[
         &[("result", &["connected", "fingerprint", "handshake", "timeout"])],
         "Handshakes for the keys of audio: done, with a certificate that the SDP does not name, refused or none, not over in 10 s",
     ),
+    gauge("offhook_event_readers", NONE, "Readers of GET /api/v1/events"),
+    counter("offhook_event_readers_dropped_total", NONE, "Readers of events that were dropped: they did not keep up"),
     counter(
         "offhook_hep_packets_total",
         &[("outcome", &["failed", "sent"])],
@@ -426,6 +428,16 @@ pub(super) const METRICS: &[Metric] = &[
         "1 while a target of a trunk answers OPTIONS and no call failed there lately; only once that is known",
     ),
     counter("offhook_turns_total", NONE, "Turns that ended, of either side"),
+    counter(
+        "offhook_webhook_deliveries_total",
+        &[("outcome", &["dead", "delivered", "gone", "retried"])],
+        "Ends of tries to deliver an event to a webhook: retried ones come again, gone switched their webhook off",
+    ),
+    gauge(
+        "offhook_webhook_queue_age_seconds",
+        NONE,
+        "How long the delivery to a webhook has waited that waits longest, of all nodes of the database; every 15 s",
+    ),
 ];
 
 /// What `process` writes itself; no part of [`METRICS`].

@@ -58,6 +58,7 @@ fn make(config: &Config, assistant: &AssistantConfig, tools: Toolbox, breakers: 
     };
     Arc::new(Assistant {
         name: assistant.name.clone(),
+        organization: assistant.organization.clone(),
         engine,
         prompt: Prompt {
             personality: assistant.personality,

@@ -1,21 +1,23 @@
 //! Sections of the file as the plain values that the crates take.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actors::config::{
-    Dbov, Directory, GuardConfig, HepCollector, JitterConfig, NodeConfig, RecordingMode, RtpConfig, SipConfig, SipListener,
-    Speaks, TlsFiles, TrunkConfig, TrunkTls, VadConfig, WatchConfig,
+    Dbov, Directory, GuardConfig, HepCollector, JitterConfig, NodeConfig, NumberRow, RecordingMode, RtpConfig, SipConfig,
+    SipListener, Speaks, TlsFiles, TrunkConfig, TrunkTls, VadConfig, WatchConfig,
 };
 use actors::recall::CallerMemory;
 use actors::trace::TraceSink;
 use anyhow::Context as _;
-use api::{ApiConfig, ApiKey, AuthToken, PublicUrl, RequestLimits, SignatureCheck, TwilioConfig};
+use api::{ApiConfig, ApiKey, AuthToken, NodeGate, PublicUrl, RequestLimits, SignatureCheck, TwilioConfig};
 use platform::people::People;
 
 use super::assistants;
 use super::cascade::Breakers;
+use super::events::Telling;
 use super::identity;
 use super::tools::Tools;
 use crate::config::{self, Config, Secret, SipTls};
@@ -113,15 +115,21 @@ pub(super) fn directory(config: &Config, tools: &Tools, breakers: &Breakers) -> 
     let assistants = assistants::assistants(config, tools, breakers)?;
     let find = |name: &str| assistants.iter().find(|assistant| assistant.name == name).cloned();
     let numbers = config.numbers.iter().map(|row| {
-        let answers = if row.active { find(&row.assistant) } else { None };
-        (row.number.as_str().to_owned(), answers)
+        let assistant = if row.active { find(&row.assistant) } else { None };
+        let (organization, trunk) = (row.organization.clone(), row.trunk.clone());
+        (row.number.as_str().to_owned(), NumberRow { assistant, organization, trunk })
     });
     let (numbers, default) = (numbers.collect(), config.default_assistant.as_deref().and_then(find));
-    Ok(Directory { numbers, default, assistants })
+    Ok(Directory { numbers, default, assistants, flags: HashMap::new() })
 }
 
 /// The HTTP side's part of the file.
-pub(super) fn api_config(config: &Config, people: People) -> anyhow::Result<ApiConfig> {
+pub(super) fn api_config(
+    config: &Config,
+    people: People,
+    node: Arc<dyn NodeGate>,
+    telling: &Telling,
+) -> anyhow::Result<ApiConfig> {
     let twilio = &config.twilio;
     let public_url = match &twilio.public_url {
         Some(url) => Some(PublicUrl::parse(url.as_str()).context("twilio.public_url")?),
@@ -135,7 +143,16 @@ pub(super) fn api_config(config: &Config, people: People) -> anyhow::Result<ApiC
     let security = &config.security;
     let requests = RequestLimits { by_address: security.requests_per_address, by_actor: security.requests_per_actor };
     let cors_origins = security.cors_origins.clone();
-    Ok(ApiConfig { twilio: TwilioConfig { public_url, signature }, key, people: Some(people), requests, cors_origins })
+    Ok(ApiConfig {
+        twilio: TwilioConfig { public_url, signature },
+        key,
+        people: Some(people),
+        node: Some(node),
+        events: Some(telling.events.clone()),
+        webhooks: Some(telling.webhooks.clone()),
+        requests,
+        cors_origins,
+    })
 }
 
 /// Whether calls are recorded, as the node takes it.

@@ -1,13 +1,12 @@
 //! What the operator tells the process by signals, taken from its first moment on: one that comes while it starts waits.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use actors::node::NodeHandle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
-use super::reload::Reload;
+use super::live::Live;
 
 /// The signals that are listened to.
 pub struct Signals {
@@ -26,8 +25,8 @@ impl Signals {
         Ok(Self { hangup: hangup?, interrupt: interrupt?, terminate: terminate? })
     }
 
-    /// SIGHUP reads `file` again. SIGTERM and Ctrl-C drain; the second of them ends the process at once.
-    pub(super) fn obey(self, node: NodeHandle, reload: Arc<Reload>, file: Option<PathBuf>) -> JoinHandle<()> {
+    /// SIGHUP reads the file again. SIGTERM and Ctrl-C drain; the second of them ends the process at once.
+    pub(super) fn obey(self, node: NodeHandle, live: Arc<Live>) -> JoinHandle<()> {
         let Self { mut hangup, mut interrupt, mut terminate } = self;
         tokio::spawn(async move {
             let mut told = false;
@@ -35,8 +34,9 @@ impl Signals {
                 tokio::select! {
                     _ = hangup.recv() => {
                         // Apart, so that the node can be stopped meanwhile.
-                        let (reload, file) = (Arc::clone(&reload), file.clone());
-                        tokio::spawn(async move { reload.run(file).await });
+                        let live = Arc::clone(&live);
+                        // What is wrong was told.
+                        tokio::spawn(async move { drop(live.read_again().await) });
                         continue;
                     }
                     _ = interrupt.recv() => {}

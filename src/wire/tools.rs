@@ -1,22 +1,24 @@
 //! Tools of the file as the calls take them: HTTP tools made ready, MCP servers kept connected.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ai::net::guard::Guard;
 use ai::tools::http::HttpTools;
-use ai::tools::mcp::{McpServer, McpWatcher};
+use ai::tools::mcp::{McpConfig, McpServer, McpWatcher};
 use ai::tools::toolbox::Toolbox;
 use ai::tools::{ToolRunner, builtin};
 use platform::memory::{Memories, RememberTool};
-use store::Store;
+use store::{OrganizationId, Store};
 
 use crate::config::{AssistantConfig, Config, ToolsConfig};
 
 /// Everything that assistants may be given.
 pub(super) struct Tools {
-    rows: ToolsConfig,
-    servers: BTreeMap<String, Arc<McpServer>>,
+    /// By whose they are.
+    rows: BTreeMap<OrganizationId, ToolsConfig>,
+    /// By whose they are, and by name.
+    servers: BTreeMap<(OrganizationId, String), (McpConfig, Arc<McpServer>)>,
     /// Services of the node, each one tool.
     services: Vec<Arc<dyn ToolRunner>>,
     guard: Guard,
@@ -24,39 +26,46 @@ pub(super) struct Tools {
 }
 
 impl Tools {
-    /// Begins to connect to the MCP servers that an assistant names; a server that is down does not stop the node.
-    pub(super) fn start(config: &Config, services: Vec<Arc<dyn ToolRunner>>, database: &Store, guard: Guard) -> Self {
-        let nothing = Self {
-            rows: ToolsConfig::default(),
-            servers: BTreeMap::new(),
-            services,
-            guard,
-            memories: Memories::new(database.clone()),
-        };
-        nothing.changed(config)
+    /// What there is without any row.
+    pub(super) fn new(services: Vec<Arc<dyn ToolRunner>>, database: &Store, guard: Guard) -> Self {
+        let memories = Memories::new(database.clone());
+        Self { rows: BTreeMap::new(), servers: BTreeMap::new(), services, guard, memories }
     }
 
-    /// The tools of another configuration. A server whose row is the same stays connected; one that is left out goes when the last call
-    /// that may use it has ended.
+    /// The tools of another configuration. Begins to connect to the MCP servers that an assistant names; one that is down stops nothing.
+    /// A server whose row is the same stays connected; one that is left out goes when the last call that may use it has ended.
     pub(super) fn changed(&self, config: &Config) -> Self {
         let watcher: Arc<dyn McpWatcher> = Arc::new(Watcher);
-        let named = |name: &String| config.assistants.iter().any(|assistant| assistant.tools.names.contains(name));
-        let used = config.tools.mcp.iter().filter(|server| named(&server.name));
-        let servers = used.map(|row| {
-            let kept = self.servers.get(&row.name).filter(|_| self.rows.mcp.contains(row));
-            let running = kept.cloned().unwrap_or_else(|| {
+        let chosen = config
+            .assistants
+            .iter()
+            .flat_map(|assistant| assistant.tools.names.iter().map(|name| (assistant.organization.clone(), name.clone())));
+        let chosen: BTreeSet<(OrganizationId, String)> = chosen.collect();
+        let operator = (OrganizationId::operator(), config.tools.clone());
+        let rows: BTreeMap<_, _> = [operator].into_iter().chain(config.tools_elsewhere.clone()).collect();
+        let all = rows
+            .iter()
+            .flat_map(|(organization, rows)| rows.mcp.iter().map(|row| ((organization.clone(), row.name.clone()), row)));
+        let servers = all.filter(|(place, _)| chosen.contains(place)).map(|(place, row)| {
+            let kept = self.servers.get(&place).filter(|(before, _)| before == row).map(|(_, server)| Arc::clone(server));
+            let running = kept.unwrap_or_else(|| {
                 metrics::gauge!("offhook_mcp_server_up", "server" => row.name.clone()).set(0.0);
                 Arc::new(McpServer::start(row.clone(), self.guard.clone(), Arc::clone(&watcher)))
             });
-            (row.name.clone(), running)
+            (place, (row.clone(), running))
         });
         Self {
-            rows: config.tools.clone(),
             servers: servers.collect(),
+            rows,
             services: self.services.clone(),
             guard: self.guard.clone(),
             memories: self.memories.clone(),
         }
+    }
+
+    /// The MCP server of an organization that an assistant uses.
+    pub(super) fn server(&self, organization: &OrganizationId, name: &str) -> Option<Arc<McpServer>> {
+        self.servers.get(&(organization.clone(), name.to_owned())).map(|(_, server)| Arc::clone(server))
     }
 
     /// What one assistant has of them.
@@ -64,14 +73,16 @@ impl Tools {
         let names = &assistant.tools.names;
         let built_in: Vec<&'static str> =
             builtin::NAMES.into_iter().filter(|name| names.iter().any(|chosen| chosen == name)).collect();
-        let rows = self.rows.http.iter().filter(|tool| names.contains(&tool.tool.name)).cloned().collect::<Vec<_>>();
+        let http = self.rows.get(&assistant.organization).into_iter().flat_map(|rows| &rows.http);
+        let rows = http.filter(|tool| names.contains(&tool.tool.name)).cloned().collect::<Vec<_>>();
         let mut runners: Vec<Arc<dyn ToolRunner>> = Vec::new();
         if !rows.is_empty() {
             let http = HttpTools::new(rows, &self.guard).map_err(|error| anyhow::anyhow!("tools: {error}"))?;
             runners.push(Arc::new(http));
         }
         for name in names {
-            runners.extend(self.servers.get(name).map(|server| Arc::clone(server) as Arc<dyn ToolRunner>));
+            let server = self.servers.get(&(assistant.organization.clone(), name.clone()));
+            runners.extend(server.map(|(_, server)| Arc::clone(server) as Arc<dyn ToolRunner>));
         }
         let chosen = |service: &&Arc<dyn ToolRunner>| service.tools().iter().any(|tool| names.contains(&tool.name));
         runners.extend(self.services.iter().filter(chosen).cloned());

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use sqlx::AnyConnection;
 
+use crate::events::News;
+use crate::lead;
 use crate::memory::{forget, learn};
 use crate::open::{QUERY_TIME_MAX, timed};
 use crate::rows::Columns;
@@ -226,17 +228,28 @@ impl Store {
     /// [`StoreError::Unavailable`], [`StoreError::Late`]: nothing was written.
     pub async fn end_analyses(&self, ends: &[(AnalysisClaim, AnalysisEnd)], now: WallTime) -> Result<usize, StoreError> {
         const QUERY: &str = "end_analyses";
-        timed(QUERY, QUERY_TIME_MAX, async {
+        let ended = timed(QUERY, QUERY_TIME_MAX, async {
             let mut writing = self.begin(QUERY).await?;
-            let mut ended = 0;
+            let (mut ended, mut news, mut leads) = (0, Vec::new(), Vec::new());
             for (claim, end) in ends {
                 let done = end.apply(*claim, now, &mut writing.transaction).await;
-                ended += usize::from(done.map_err(|source| StoreError::Unavailable { query: QUERY, source })?);
+                let done = done.map_err(|source| StoreError::Unavailable { query: QUERY, source })?;
+                ended += usize::from(done);
+                if let (true, AnalysisEnd::Done { findings, .. }) = (done, end) {
+                    news.extend(News::of_findings(claim.call, findings, now));
+                    leads.extend(findings.lead.as_ref().map(|lead| (claim.call, lead)));
+                }
+            }
+            self.tell(&mut writing, news).await?;
+            for (call, lead) in leads {
+                lead::score(&mut writing, call, lead, now).await?;
             }
             writing.commit(QUERY).await?;
             Ok(ended)
         })
-        .await
+        .await?;
+        self.wake();
+        Ok(ended)
     }
 }
 

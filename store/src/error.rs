@@ -59,6 +59,20 @@ pub enum StoreError {
         /// What it tried.
         query: &'static str,
     },
+    /// The writer's: other rows use this one, or it would use one that is gone. Nothing was written.
+    #[error("{query}: the row is in use, or uses one that is gone")]
+    InUse {
+        /// What it tried.
+        query: &'static str,
+    },
+    /// The writer's: the organization has as many of the kind as it may. Nothing was written.
+    #[error("{query}: there are {limit} already")]
+    Full {
+        /// What it tried.
+        query: &'static str,
+        /// As many.
+        limit: u64,
+    },
     /// The network's or the disk's: try again later.
     #[error("{query} failed: {source}")]
     Unavailable {

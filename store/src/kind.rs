@@ -74,6 +74,26 @@ vocabulary! {
 }
 
 vocabulary! {
+    /// What a row of the directory is; in the audit log too.
+    ResourceKind {
+        /// Who answers.
+        Assistant = "assistant",
+        /// A value that the organization keeps.
+        Configuration = "configuration",
+        /// Something that is on or off for the organization.
+        FeatureFlag = "feature_flag",
+        /// An MCP server.
+        McpServer = "mcp_server",
+        /// A number that is called.
+        PhoneNumber = "phone_number",
+        /// An HTTP tool.
+        Tool = "tool",
+        /// A carrier.
+        Trunk = "trunk",
+    }
+}
+
+vocabulary! {
     /// Who called whom.
     Direction {
         /// The peer called us.
@@ -281,6 +301,80 @@ vocabulary! {
         Repaired = "repaired",
         /// Not usable, or cut short; the note says why.
         Failed = "failed",
+    }
+}
+
+vocabulary! {
+    /// Something that happened, as events and webhooks call it.
+    EventKind {
+        /// A call came in, or one of ours goes out.
+        CallStarted = "call.started",
+        /// It was answered.
+        CallAnswered = "call.answered",
+        /// It is over.
+        CallEnded = "call.ended",
+        /// What was found out about it is there.
+        CallAnalyzed = "call.analyzed",
+        /// A recording of it can be had.
+        RecordingReady = "recording.ready",
+        /// Somebody has said something.
+        TurnCompleted = "turn.completed",
+        /// The model has used a tool.
+        ToolCalled = "tool.called",
+        /// A caller was found to be promising, or not.
+        LeadScored = "lead.scored",
+        /// A session began.
+        SessionStarted = "session.started",
+        /// A session is over.
+        SessionEnded = "session.ended",
+        /// What a call has used of providers is known.
+        UsageRecorded = "usage.recorded",
+        /// A campaign goes on, or not.
+        CampaignUpdated = "campaign.updated",
+        /// A node takes calls.
+        NodeStarted = "node.started",
+        /// A node takes no new calls.
+        NodeDraining = "node.draining",
+        /// A node has ended in good order.
+        NodeStopped = "node.stopped",
+    }
+}
+
+vocabulary! {
+    /// How a webhook is told.
+    WebhookKind {
+        /// Signed, by Standard Webhooks.
+        Standard = "standard",
+        /// A line of text for each lead, as Slack and many others take it.
+        Slack = "slack",
+    }
+}
+
+vocabulary! {
+    /// Where a delivery of a webhook is in its life.
+    DeliveryState {
+        /// It is to be tried, now or later.
+        Pending = "pending",
+        /// The other side took it.
+        Delivered = "delivered",
+        /// It was given up, and can be sent again by hand.
+        Dead = "dead",
+    }
+}
+
+vocabulary! {
+    /// How far somebody is with a lead.
+    LeadStatus {
+        /// Nobody has looked at it.
+        New = "new",
+        /// Somebody has been in touch.
+        Contacted = "contacted",
+        /// It is what it seemed.
+        Qualified = "qualified",
+        /// A customer.
+        Won = "won",
+        /// Nothing came of it.
+        Lost = "lost",
     }
 }
 

@@ -10,10 +10,12 @@
 
 mod analysis;
 mod error;
+mod events;
 mod id;
 mod kind;
 mod knowledge;
 mod ladder;
+mod lead;
 mod memory;
 mod migrations;
 mod open;
@@ -24,6 +26,7 @@ mod rows;
 mod spend;
 mod text;
 mod time;
+mod webhooks;
 mod write;
 
 pub use analysis::{
@@ -31,26 +34,33 @@ pub use analysis::{
     SuccessVerdict,
 };
 pub use error::StoreError;
+pub use events::{Event, EventFilter, EventsKept};
 pub use id::{CallId, DocumentId};
 pub use kind::{
-    AnalysisState, CallStatus, Direction, DocumentOrigin, DocumentStatus, HangupCause, IdentityVerdict, IncidentKind, LegKind,
-    MemorySource, Outcome, RecordingFormat, RecordingState, Role, Sentiment, UnknownText, UserRole,
+    AnalysisState, CallStatus, DeliveryState, Direction, DocumentOrigin, DocumentStatus, EventKind, HangupCause, IdentityVerdict,
+    IncidentKind, LeadStatus, LegKind, MemorySource, Outcome, RecordingFormat, RecordingState, ResourceKind, Role, Sentiment,
+    UnknownText, UserRole, WebhookKind,
 };
 pub use knowledge::{
     ChunkName, Claim, DEFAULT_ORGANIZATION, DOCUMENT_LIST_MAX, KnowledgeChunk, KnowledgeDocument, KnowledgeStore, LiveDocument,
     NewChunk, NewDocument, NewVector, NoChunk, Scope, VectorPlace,
 };
 pub use ladder::{SipLadder, SipMessage};
+pub use lead::{LEAD_NOTES_BYTES_MAX, Lead, LeadChange};
 pub use memory::{Caller, MEMORIES_MAX, MEMORY_BYTES_MAX, Memory, MemoryId, NewMemory};
 pub use open::Store;
 pub use people::{
-    Act, ApiKeyId, ApiKeyRow, AuditEntry, AuditVerdict, Changed, Hidden, Login, LoginId, NewApiKey, NewLogin, NewOrganization,
-    NewUser, Organization, OrganizationChange, OrganizationId, Page, Refresh, SignInFailures, SigningKey, User, UserChange,
-    UserId,
+    Act, ApiKeyId, ApiKeyRow, AuditEntry, AuditVerdict, Changed, DeliveryId, Hidden, Login, LoginId, NewApiKey, NewLogin,
+    NewOrganization, NewUser, Organization, OrganizationChange, OrganizationId, Page, RESOURCES_MAX, Refresh, Resource,
+    ResourceId, ResourceVersion, ResourceWish, SignInFailures, SigningKey, User, UserChange, UserId, VERSIONS_KEPT, WebhookId,
 };
 pub use read::LIST_MAX;
 pub use record::{CallIdentity, CallRecord, Citation, Incident, LostCall, NewCall, Recording, Refused, ToolUse, Turn, Usage};
 pub use spend::SpentMinute;
 pub use text::{PhoneNumber, TEXT_BYTES_MAX, Transcript};
 pub use time::WallTime;
+pub use webhooks::{
+    DELIVERY_CLAIMS_MAX, Delivery, DeliveryClaim, DeliveryEnd, DeliveryJob, DeliveryTry, NewDelivery, NewWebhook, WEBHOOKS_MAX,
+    Webhook, WebhookChange,
+};
 pub use write::StoreWrite;

@@ -3,13 +3,18 @@
 use std::fmt;
 use std::str::FromStr;
 
-use sqlx::AnyConnection;
+use sqlx::{AnyConnection, Row as _};
 use uuid::Uuid;
+
+mod list;
 
 use crate::open::{QUERY_TIME_MAX, timed};
 use crate::rows::{Columns, call_record};
 use crate::write::{Bound, text};
-use crate::{CallId, Direction, MemorySource, NewCall, PhoneNumber, Store, StoreError, Transcript, WallTime};
+use crate::{
+    CallId, DEFAULT_ORGANIZATION, Direction, MemorySource, NewCall, OrganizationId, PhoneNumber, Store, StoreError, Transcript,
+    WallTime,
+};
 
 /// Most memories kept of one caller: what a model can be told in a few thousand tokens. The next one takes the place of the one that
 /// was confirmed longest ago.
@@ -52,6 +57,11 @@ impl Caller {
         let key = user.strip_prefix('+').unwrap_or(user);
         let known = !key.is_empty() && key.len() <= CALLER_BYTES_MAX && !key.contains('\0') && !WITHHELD.contains(&key);
         known.then(|| Self(key.to_owned()))
+    }
+
+    /// As it was stored; `None`: nobody.
+    pub(crate) fn stored(key: String) -> Option<Self> {
+        (!key.is_empty()).then_some(Self(key))
     }
 
     /// What is stored: for the database and for the caller's own affairs, not for logs.
@@ -144,6 +154,8 @@ pub struct Memory {
     pub assistant: String,
     /// How it was come by.
     pub source: MemorySource,
+    /// Counts its changes by people, from 1.
+    pub version: u64,
     /// When it was first learned.
     pub created_at: WallTime,
     /// When it was learned last.
@@ -153,14 +165,21 @@ pub struct Memory {
 }
 
 impl Store {
-    /// What is remembered of a caller at `now`, what was confirmed last first; at most [`MEMORIES_MAX`].
+    /// What an organization remembers of a caller at `now`, what was confirmed last first; at most [`MEMORIES_MAX`].
     ///
     /// # Errors
     /// As [`Store::call`].
-    pub async fn memories(&self, caller: &Caller, now: WallTime) -> Result<Vec<Memory>, StoreError> {
+    pub async fn memories(
+        &self,
+        organization: &OrganizationId,
+        caller: &Caller,
+        now: WallTime,
+    ) -> Result<Vec<Memory>, StoreError> {
         let query = sqlx::query(
-            "SELECT * FROM memories WHERE caller = $1 AND expires_us > $2 ORDER BY confirmed_us DESC, id DESC LIMIT $3",
+            "SELECT * FROM memories WHERE organization = $1 AND caller = $2 AND expires_us > $3
+             ORDER BY confirmed_us DESC, id DESC LIMIT $4",
         )
+        .bind(organization.to_string())
         .bind(caller.reveal().to_owned())
         .bind(now.micros())
         .bind(i64::from(MEMORIES_MAX));
@@ -234,10 +253,16 @@ pub(crate) async fn learn(memory: &NewMemory, connection: &mut AnyConnection) ->
     if words.is_empty() {
         return Ok(());
     }
+    // A memory may be made before its call is written: then it is the operator's.
+    let organization = sqlx::query("SELECT organization FROM calls WHERE id = $1").bind(memory.call.to_string());
+    let organization = organization.fetch_optional(&mut *connection).await?;
+    let organization = organization.map_or_else(|| Ok(DEFAULT_ORGANIZATION.to_owned()), |row| row.try_get("organization"))?;
     sqlx::query(
-        "INSERT INTO memories (id, caller, text, call_id, assistant, source, created_us, confirmed_us, expires_us)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)
-         ON CONFLICT (caller, text) DO UPDATE SET confirmed_us = excluded.confirmed_us, expires_us = excluded.expires_us",
+        "INSERT INTO memories (id, organization, caller, text, call_id, assistant, source, version, created_us, confirmed_us,
+           expires_us)
+         VALUES ($1, $9, $2, $3, $4, $5, $6, 1, $7, $7, $8)
+         ON CONFLICT (organization, caller, text) DO UPDATE SET confirmed_us = excluded.confirmed_us,
+           expires_us = excluded.expires_us",
     )
     .bind(MemoryId::generate().to_string())
     .bind(memory.caller.reveal().to_owned())
@@ -247,14 +272,16 @@ pub(crate) async fn learn(memory: &NewMemory, connection: &mut AnyConnection) ->
     .bind(memory.source.as_str())
     .bind(memory.at.micros())
     .bind(memory.expires_at.micros())
+    .bind(organization.clone())
     .execute(&mut *connection)
     .await?;
     sqlx::query(
-        "DELETE FROM memories WHERE caller = $1 AND id NOT IN
-           (SELECT id FROM memories WHERE caller = $1 ORDER BY confirmed_us DESC, id DESC LIMIT $2)",
+        "DELETE FROM memories WHERE organization = $3 AND caller = $1 AND id NOT IN
+           (SELECT id FROM memories WHERE organization = $3 AND caller = $1 ORDER BY confirmed_us DESC, id DESC LIMIT $2)",
     )
     .bind(memory.caller.reveal().to_owned())
     .bind(i64::from(MEMORIES_MAX))
+    .bind(organization)
     .execute(&mut *connection)
     .await?;
     Ok(())
@@ -265,7 +292,7 @@ pub(crate) fn forget(memory: MemoryId) -> Bound<'static> {
     sqlx::query("DELETE FROM memories WHERE id = $1").bind(memory.to_string())
 }
 
-fn memory(row: &Columns<'_>) -> Result<Memory, StoreError> {
+pub(crate) fn memory(row: &Columns<'_>) -> Result<Memory, StoreError> {
     Ok(Memory {
         id: row.parsed("id")?,
         caller: Caller(row.value("caller")?),
@@ -273,6 +300,7 @@ fn memory(row: &Columns<'_>) -> Result<Memory, StoreError> {
         call: row.parsed("call_id")?,
         assistant: row.value("assistant")?,
         source: row.parsed("source")?,
+        version: row.count("version")?,
         created_at: row.time("created_us")?,
         confirmed_at: row.time("confirmed_us")?,
         expires_at: row.time("expires_us")?,

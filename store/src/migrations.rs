@@ -16,16 +16,23 @@ const VERSIONS: &[(i64, &str, &str)] = &[
     (10, "sip_ladders", include_str!("../migrations/0010_sip_ladders.sql")),
     (11, "spend", include_str!("../migrations/0011_spend.sql")),
     (12, "people", include_str!("../migrations/0012_people.sql")),
+    (13, "directory", include_str!("../migrations/0013_directory.sql")),
+    (14, "events", include_str!("../migrations/0014_events.sql")),
 ];
 
 /// What SQLite runs after the text of the same version.
-const SQLITE: &[(i64, &str)] =
-    &[(2, include_str!("../migrations/0002_knowledge_sqlite.sql")), (12, include_str!("../migrations/0012_people_sqlite.sql"))];
+const SQLITE: &[(i64, &str)] = &[
+    (2, include_str!("../migrations/0002_knowledge_sqlite.sql")),
+    (12, include_str!("../migrations/0012_people_sqlite.sql")),
+    (14, include_str!("../migrations/0014_events_sqlite.sql")),
+];
 
 /// What PostgreSQL runs after the text of the same version.
 const POSTGRES: &[(i64, &str)] = &[
     (2, include_str!("../migrations/0002_knowledge_postgres.sql")),
     (12, include_str!("../migrations/0012_people_postgres.sql")),
+    (13, include_str!("../migrations/0013_directory_postgres.sql")),
+    (14, include_str!("../migrations/0014_events_postgres.sql")),
 ];
 
 /// All versions, ready to run.

@@ -10,10 +10,10 @@ use sqlx::any::{AnyPoolOptions, install_default_drivers};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Executor, Transaction};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::StoreError;
 use crate::migrations::migrator;
+use crate::{Hidden, StoreError};
 
 /// Connections to the database. Writes come from one actor in batches; the rest are reads by people.
 const CONNECTIONS_MAX: u32 = 8;
@@ -39,6 +39,10 @@ pub struct Store {
     begin: &'static str,
     /// Which of the two it is, for the queries of full text and vectors.
     pub(crate) sqlite: bool,
+    /// Counts the times that something may have been told.
+    pub(crate) news: watch::Sender<u64>,
+    /// Of PostgreSQL, for a connection that listens.
+    pub(crate) url: Option<Hidden>,
 }
 
 /// What a database URL asks for.
@@ -85,7 +89,9 @@ impl Store {
         if let Err(source) = migrator(target.sqlite).run(&pool).await {
             return Err(StoreError::Migrate { url: shown, source });
         }
-        Ok(Self { pool, writers: Arc::new(Semaphore::new(target.writers)), begin: target.begin, sqlite: target.sqlite })
+        let url = (!target.sqlite).then(|| Hidden::new(target.url));
+        let writers = Arc::new(Semaphore::new(target.writers));
+        Ok(Self { pool, writers, begin: target.begin, sqlite: target.sqlite, news: watch::Sender::new(0), url })
     }
 
     /// Asks the database for a sign of life, within two seconds; for readiness.

@@ -1,17 +1,19 @@
-//! Organizations, and who works in them: users, API keys, logins, what went wrong at signing in, and the audit log.
+//! Organizations, and what is theirs: users, API keys, logins, what went wrong at signing in, the audit log, and what their calls are
+//! answered by.
 //!
 //! Every query names the organization whose rows it may see: here as an argument, on PostgreSQL as a setting of the transaction too,
 //! which row level security holds it to. Every change is noted in the organization's audit log, in the same transaction.
 
-mod audit;
+pub(crate) mod audit;
 mod failures;
-mod id;
+pub(crate) mod id;
 mod key;
 mod login;
 mod mfa;
 mod organization;
+mod resource;
 mod user;
-mod within;
+pub(crate) mod within;
 
 use std::fmt;
 
@@ -19,10 +21,11 @@ use crate::WallTime;
 
 pub use audit::{AuditEntry, AuditVerdict};
 pub use failures::{SignInFailures, SigningKey};
-pub use id::{ApiKeyId, LoginId, OrganizationId, UserId};
+pub use id::{ApiKeyId, DeliveryId, LoginId, OrganizationId, ResourceId, UserId, WebhookId};
 pub use key::{ApiKeyRow, NewApiKey};
 pub use login::{Login, NewLogin, Refresh};
 pub use organization::{NewOrganization, Organization, OrganizationChange};
+pub use resource::{RESOURCES_MAX, Resource, ResourceVersion, ResourceWish, VERSIONS_KEPT};
 pub use user::{NewUser, User, UserChange};
 
 /// Something that must not be seen: a hash of a password, the secret of an authenticator. `Debug` says only that it is there.

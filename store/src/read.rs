@@ -7,12 +7,13 @@ use sqlx::any::AnyArguments;
 use sqlx::query::Query;
 
 use crate::analysis::queue_lost;
+use crate::events::News;
 use crate::open::{QUERY_TIME_MAX, Writing, timed};
 use crate::rows::{Columns, call_record, citation, incident, recording, tool_use, turn};
 use crate::text::storable;
 use crate::{
-    CallId, CallRecord, Citation, HangupCause, Incident, LegKind, LostCall, Recording, RecordingState, Store, StoreError,
-    ToolUse, Turn, WallTime,
+    CallId, CallRecord, Citation, HangupCause, Incident, LegKind, LostCall, OrganizationId, Recording, RecordingState, Store,
+    StoreError, ToolUse, Turn, WallTime,
 };
 
 /// Most calls that one list answers.
@@ -26,6 +27,16 @@ impl Store {
     pub async fn call(&self, id: CallId) -> Result<Option<CallRecord>, StoreError> {
         let query = sqlx::query("SELECT * FROM calls WHERE id = $1").bind(id.to_string());
         Ok(self.read("call", query, call_record).await?.pop())
+    }
+
+    /// Whose call it is; the operator's, where there is no record of it.
+    ///
+    /// # Errors
+    /// As [`Store::call`].
+    pub async fn organization_of(&self, call: CallId) -> Result<OrganizationId, StoreError> {
+        let query = sqlx::query("SELECT organization FROM calls WHERE id = $1").bind(call.to_string());
+        let found = self.read("organization_of", query, |row| row.parsed("organization")).await?.pop();
+        Ok(found.unwrap_or_else(OrganizationId::operator))
     }
 
     /// The latest call that the peer knows by `external_id` (SIP Call-ID, Twilio CallSid).
@@ -103,9 +114,9 @@ impl Store {
     /// As [`Store::call`]; then nothing was changed.
     pub async fn close_lost(&self, node: &str, cause: HangupCause, now: WallTime) -> Result<Vec<LostCall>, StoreError> {
         const QUERY: &str = "close_lost";
-        timed(QUERY, QUERY_TIME_MAX, async {
+        let lost = timed(QUERY, QUERY_TIME_MAX, async {
             let mut writing = self.begin(QUERY).await?;
-            let lost = lost_calls(node, &mut writing).await?;
+            let (lost, open) = lost_calls(node, &mut writing).await?;
             queue_lost(node, now)
                 .execute(&mut *writing.transaction)
                 .await
@@ -117,10 +128,13 @@ impl Store {
                 .execute(&mut *writing.transaction)
                 .await
                 .map_err(|source| StoreError::Unavailable { query: QUERY, source })?;
+            self.tell(&mut writing, open.into_iter().flat_map(|call| News::of_end(call, now)).collect()).await?;
             writing.commit(QUERY).await?;
             Ok(lost)
         })
-        .await
+        .await?;
+        self.wake();
+        Ok(lost)
     }
 
     pub(crate) async fn read<T>(
@@ -137,14 +151,15 @@ impl Store {
     }
 }
 
-async fn lost_calls(node: &str, writing: &mut Writing) -> Result<Vec<LostCall>, StoreError> {
+/// The calls that `node` left open or with an open recording, and those of them that are open.
+async fn lost_calls(node: &str, writing: &mut Writing) -> Result<(Vec<LostCall>, Vec<CallId>), StoreError> {
     const QUERY: &str = "close_lost";
     let node = storable(node).into_owned();
     let open = sqlx::query("SELECT id FROM calls WHERE node = $1 AND ended_us IS NULL")
         .bind(node.clone())
         .fetch_all(&mut *writing.transaction)
         .await;
-    let open = Columns::decode_all(QUERY, open, |row| row.parsed("id"))?;
+    let open: Vec<CallId> = Columns::decode_all(QUERY, open, |row| row.parsed("id"))?;
     let files = sqlx::query(
         "SELECT recordings.* FROM recordings JOIN calls ON calls.id = recordings.call_id
          WHERE calls.node = $1 AND recordings.state = $2 ORDER BY opened_us, path",
@@ -154,10 +169,10 @@ async fn lost_calls(node: &str, writing: &mut Writing) -> Result<Vec<LostCall>, 
     .fetch_all(&mut *writing.transaction)
     .await;
     let files = Columns::decode_all(QUERY, files, recording)?;
-    let mut lost: BTreeMap<CallId, Vec<Recording>> = open.into_iter().map(|id| (id, Vec::new())).collect();
+    let mut lost: BTreeMap<CallId, Vec<Recording>> = open.iter().map(|id| (*id, Vec::new())).collect();
     for file in files {
         lost.entry(file.call).or_default().push(file);
     }
     let lost = lost.into_iter();
-    Ok(lost.map(|(id, writing)| LostCall { id, writing }).collect())
+    Ok((lost.map(|(id, writing)| LostCall { id, writing }).collect(), open))
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::{
-    CallId, CallStatus, Direction, HangupCause, IdentityVerdict, IncidentKind, LegKind, PhoneNumber, RecordingFormat,
-    RecordingState, Role, Transcript, WallTime,
+    CallId, CallStatus, Direction, HangupCause, IdentityVerdict, IncidentKind, LegKind, OrganizationId, PhoneNumber,
+    RecordingFormat, RecordingState, Role, Transcript, WallTime,
 };
 
 /// What is known of a call when it begins.
@@ -14,6 +14,8 @@ use crate::{
 pub struct NewCall {
     /// Its id.
     pub id: CallId,
+    /// Whose it is: the organization of the called number, or of whoever asked for the call.
+    pub organization: OrganizationId,
     /// The node that has it (`node.name`).
     pub node: String,
     /// What the caller's leg speaks.

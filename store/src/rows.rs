@@ -86,6 +86,7 @@ pub(crate) fn call_record(row: &Columns<'_>) -> Result<CallRecord, StoreError> {
     Ok(CallRecord {
         call: NewCall {
             id: row.parsed("id")?,
+            organization: row.parsed("organization")?,
             node: row.value("node")?,
             leg: row.parsed("leg")?,
             direction: row.parsed("direction")?,

@@ -9,6 +9,7 @@ use sqlx::query::Query;
 use sqlx::{Any, AnyConnection};
 
 use crate::analysis::queue_ended;
+use crate::events::News;
 use crate::open::{QUERY_TIME_MAX, timed};
 use crate::text::storable;
 use crate::{
@@ -160,14 +161,21 @@ impl Store {
         if writes.is_empty() {
             return Ok(());
         }
+        let news: Vec<News> = writes.iter().flat_map(News::of_write).collect();
+        let told = !news.is_empty();
         timed(query, limit, async {
             let mut writing = self.begin(query).await?;
             for (index, write) in writes.iter().enumerate() {
                 write.apply(index, &mut writing.transaction).await?;
             }
+            self.tell(&mut writing, news).await?;
             writing.commit(query).await
         })
-        .await
+        .await?;
+        if told {
+            self.wake();
+        }
+        Ok(())
     }
 }
 
@@ -312,8 +320,8 @@ fn bind_incident(incident: &Incident) -> Bound<'_> {
 fn bind_call(call: &NewCall) -> Bound<'_> {
     sqlx::query(
         "INSERT INTO calls (id, node, leg, direction, from_number, to_number, assistant, engine,
-           external_id, created_us)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
+           external_id, created_us, organization)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
     )
     .bind(call.id.to_string())
     .bind(text(&call.node))
@@ -325,6 +333,7 @@ fn bind_call(call: &NewCall) -> Bound<'_> {
     .bind(text(&call.engine))
     .bind(text(&call.external_id))
     .bind(call.created_at.micros())
+    .bind(call.organization.to_string())
 }
 
 fn bind_turn(turn: &Turn) -> Bound<'_> {

@@ -200,6 +200,7 @@ fn directory(engine: EngineConfig, tools: Toolbox) -> Directory {
     let voice = OfflineVoice { name: "en-us".to_owned(), words_per_minute: 160 };
     let assistant = Assistant {
         name: "demo".to_owned(),
+        organization: store::OrganizationId::operator(),
         engine,
         prompt: Prompt::default(),
         remembers: false,

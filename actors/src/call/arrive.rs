@@ -158,6 +158,7 @@ impl Call {
     fn write_new_record(&self, me: &Mailbox<CallMsg>) {
         let record = NewCall {
             id: self.id,
+            organization: self.organization.clone(),
             node: self.draft.node(),
             leg: self.party.leg_kind(),
             direction: self.party.direction(),

@@ -14,6 +14,7 @@ use super::{Call, CallMsg, Phase};
 use crate::ai_session::{AiArgs, AiMsg, AiSession, EngineChoice, ToolReport};
 use crate::clock::Beats;
 use crate::config::{Assistant, RecordingMode};
+use crate::directory::RECORDING_FLAG;
 use crate::hearing::Hearing;
 use crate::jitter_buffer::{JitterArgs, JitterBuffer, JitterMsg};
 use crate::kind::ActorKind;
@@ -23,7 +24,7 @@ use crate::mailbox::Port;
 use crate::mailbox::{Letter, Mailbox};
 use crate::recorder::{Recorder, RecorderArgs, RecorderMsg, RecordingEvent, path_of};
 use crate::recovery::close_recording;
-use crate::supervision::{Budget, Otherwise, Verdict};
+use crate::supervision::{Budget, Otherwise, Verdict, count_death};
 use crate::trace::CallEvent;
 use crate::vad::{Vad, VadArgs};
 use crate::worker::{Worker, spawn};
@@ -101,7 +102,8 @@ impl Call {
 
     async fn start_recorder(&mut self, me: &Mailbox<CallMsg>) {
         let own = self.assistant.as_ref().and_then(|assistant| assistant.recording);
-        if own.unwrap_or(self.shared.config.recording) == RecordingMode::Off {
+        let forbidden = self.shared.directory.load().flag(&self.organization, RECORDING_FLAG) == Some(false);
+        if forbidden || own.unwrap_or(self.shared.config.recording) == RecordingMode::Off {
             return;
         }
         let args = RecorderArgs {
@@ -232,7 +234,7 @@ impl Call {
         let verdict = self.budgets.entry(kind).or_insert_with(|| Budget::new(kind)).handle_death(Instant::now());
         match verdict {
             Verdict::RestartAfter(_) => {
-                metrics::counter!("offhook_actor_restarts_total", "actor" => kind.name()).increment(1);
+                count_death(kind);
                 self.draft.restarted(kind, &reason, &self.shared);
                 if let Err(again) = self.restart(kind, me).await {
                     self.end(HangupCause::Crashed, Some(again), me);

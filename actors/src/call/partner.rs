@@ -8,7 +8,7 @@
 //!                                              └─ busy, nobody ──► PartnerFailed: the agent goes on, and knows why
 //! ```
 
-use store::{CallId, HangupCause};
+use store::{CallId, HangupCause, OrganizationId};
 use tokio::sync::oneshot;
 
 use super::bridge::Invitation;
@@ -46,6 +46,8 @@ pub struct Partner {
     pub invitation: Invitation,
     /// The call that it is for.
     pub call: Mailbox<CallMsg>,
+    /// Whose that is.
+    pub organization: OrganizationId,
 }
 
 /// In the call of the caller: what is under way.
@@ -65,7 +67,14 @@ impl Call {
         }
         let agent = if self.ports.ai.is_there() { AgentPart::Talks } else { AgentPart::Away };
         let meanwhile = Attendance { party: Part::OnHold, agent, alone: WhenAlone::HangUp };
-        let wanted = PlaceFor { call: self.id, mailbox: me.clone(), room: self.room(), meanwhile, asked };
+        let wanted = PlaceFor {
+            call: self.id,
+            organization: self.organization.clone(),
+            mailbox: me.clone(),
+            room: self.room(),
+            meanwhile,
+            asked,
+        };
         if self.shared.calls.send(CallsMsg::PlaceFor(Box::new(wanted))).is_err() {
             let _asker_left = reply.send(Err("the node takes no calls now".to_owned()));
             return;

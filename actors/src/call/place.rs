@@ -11,7 +11,7 @@ use bytes::Bytes;
 use sip::dialog::DialogId;
 use sip::message::StatusCode;
 use sip::sdp::{self, Negotiated, SdpError, SessionDescription};
-use store::{CallId, Direction, HangupCause, Refused, StoreWrite, WallTime};
+use store::{CallId, Direction, HangupCause, OrganizationId, Refused, StoreWrite, WallTime};
 use tokio::sync::oneshot;
 
 use super::attempts::{Tries, outbound_invite, words};
@@ -40,6 +40,13 @@ pub struct Placing {
     pub placed: oneshot::Sender<Result<CallId, PlaceRefusal>>,
     /// For whom it is, if it is for another call: then a person is to answer, and nobody of ours talks.
     pub partner: Option<Partner>,
+}
+
+impl Placing {
+    /// Whose call it is: that of the call that it is for, else its assistant's.
+    pub(super) fn organization(&self) -> &OrganizationId {
+        self.partner.as_ref().map_or(&self.assistant.organization, |partner| &partner.organization)
+    }
 }
 
 /// What a call of ours knows besides what every call knows.

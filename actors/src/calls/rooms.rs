@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use media::mixer::Mixer;
 use ractor::ActorId;
-use store::CallId;
+use store::{CallId, OrganizationId};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -18,7 +18,7 @@ use crate::kind::ActorKind;
 use crate::mailbox::Mailbox;
 use crate::media_threads::Seat;
 use crate::route::PlaceCall;
-use crate::supervision::{Budget, Verdict};
+use crate::supervision::{Budget, Verdict, count_death};
 use crate::worker::{Ended, spawn};
 
 /// A call that is to come into a conference, and as what.
@@ -52,6 +52,8 @@ pub enum BridgeRefusal {
 pub struct PlaceFor {
     /// For which call.
     pub call: CallId,
+    /// Whose it is, and so is the call that is made for it.
+    pub organization: OrganizationId,
     /// The call itself.
     pub mailbox: Mailbox<CallMsg>,
     /// The conference that it is in already.
@@ -166,7 +168,7 @@ impl Calls {
         let Some(Room { id, seat, mut budget, .. }) = self.rooms.up.remove(&child) else { return };
         if let Ended::Failed(reason) = ended {
             id.complain("a conference died", &reason);
-            metrics::counter!("offhook_actor_restarts_total", "actor" => ActorKind::Conference.name()).increment(1);
+            count_death(ActorKind::Conference);
             if let Verdict::RestartAfter(_) = budget.handle_death(Instant::now())
                 && let Ok(mailbox) = self.start_room(id, seat, budget, me).await
             {
@@ -178,8 +180,9 @@ impl Calls {
 
     /// Calls somebody for a call, who comes into its conference when he picks up. What stands in the way the call is told.
     pub(super) async fn place_for(&mut self, wanted: PlaceFor, me: &Mailbox<CallsMsg>) {
-        let PlaceFor { call, mailbox, room, meanwhile, asked } = wanted;
-        if let Err(reason) = self.place_partner(Guest { call, attendance: meanwhile }, room, (&asked, &mailbox), me).await {
+        let PlaceFor { call, organization, mailbox, room, meanwhile, asked } = wanted;
+        let guest = Guest { call, attendance: meanwhile };
+        if let Err(reason) = self.place_partner(guest, room, (&asked, &mailbox, organization), me).await {
             drop(mailbox.send(CallMsg::PartnerFailed(reason)));
         }
     }
@@ -188,7 +191,7 @@ impl Calls {
         &mut self,
         guest: Guest,
         room: Option<RoomId>,
-        (asked, mailbox): (&PlaceCall, &Mailbox<CallMsg>),
+        (asked, mailbox, organization): (&PlaceCall, &Mailbox<CallMsg>, OrganizationId),
         me: &Mailbox<CallsMsg>,
     ) -> Result<(), String> {
         let admitted = self.admit_route(asked).map_err(|refusal| refusal.to_string())?;
@@ -200,7 +203,8 @@ impl Calls {
             }
         };
         let attendance = Attendance { party: Part::Talks, agent: AgentPart::Away, alone: WhenAlone::HangUp };
-        let partner = Partner { invitation: Invitation { room, conference, attendance }, call: mailbox.clone() };
+        let invitation = Invitation { room, conference, attendance };
+        let partner = Partner { invitation, call: mailbox.clone(), organization };
         // The call hears of it by the conference, or that it failed.
         let (placed, _) = oneshot::channel();
         let id = self.start_placed(admitted, Some(partner), placed, me).await.map_err(|refusal| refusal.to_string())?;

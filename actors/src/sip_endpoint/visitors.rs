@@ -18,9 +18,10 @@ impl SipEndpoint {
     pub(super) fn handle_invited(&mut self, dialog: DialogId, invite: Box<Request>, flow: Flow) {
         let now = Instant::now();
         let visitor = Visitor { source: flow.remote.ip(), certificate_names: self.streams.names(&flow), invite: &invite };
-        let trunks = self.trunks.iter().map(|entry| &*entry.config);
+        let all = self.trunks.all();
+        let trunks = all.iter().map(|entry| &*entry.config);
         let trunk = match self.door.judge(now, trunks, visitor) {
-            Entry::Open(place) => place.and_then(|place| self.trunks.get(place)).map(|entry| Arc::clone(&entry.config)),
+            Entry::Open(place) => place.and_then(|place| all.get(place)).map(|entry| Arc::clone(&entry.config)),
             Entry::Challenged(values) => {
                 metrics::counter!("offhook_sip_challenges_total").increment(1);
                 return self.endpoint.challenge(now, &dialog, &values);

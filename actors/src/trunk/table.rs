@@ -10,9 +10,9 @@ use super::config::TrunkConfig;
 use super::route::{Asked, NoRoute, Route, route};
 use crate::mailbox::Port;
 
-/// All of them, in the order of the configuration.
+/// All of them, in the order of the configuration; swapped whole when that changes.
 #[derive(Debug, Default)]
-pub struct Trunks(Vec<Arc<TrunkEntry>>);
+pub struct Trunks(ArcSwap<Vec<Arc<TrunkEntry>>>);
 
 /// One trunk, as others see it.
 #[derive(Debug)]
@@ -36,13 +36,42 @@ pub struct TrunkState {
 impl Trunks {
     /// Trunks of which nothing is known yet.
     pub fn new(trunks: Vec<TrunkConfig>) -> Self {
-        let entry = |config| Arc::new(TrunkEntry { config: Arc::new(config), port: Port::default(), state: ArcSwap::default() });
-        Self(trunks.into_iter().map(entry).collect())
+        Self(ArcSwap::from_pointee(trunks.into_iter().map(TrunkEntry::new).collect()))
+    }
+
+    /// All of them as they are now.
+    pub fn all(&self) -> Arc<Vec<Arc<TrunkEntry>>> {
+        self.0.load_full()
     }
 
     /// The one of this name.
-    pub fn find(&self, name: &str) -> Option<&Arc<TrunkEntry>> {
-        self.0.iter().find(|entry| &*entry.config.name == name)
+    pub fn find(&self, name: &str) -> Option<Arc<TrunkEntry>> {
+        self.0.load().iter().find(|entry| &*entry.config.name == name).cloned()
+    }
+
+    /// Has these from now on; one that is the same stays what it was. Answers those that are new, and those that are there no more.
+    pub(crate) fn replace(&self, trunks: Vec<TrunkConfig>) -> (Vec<Arc<TrunkEntry>>, Vec<Arc<TrunkEntry>>) {
+        let before = self.all();
+        let mut added = Vec::new();
+        let mut now = Vec::with_capacity(trunks.len());
+        for config in trunks {
+            match before.iter().find(|entry| *entry.config == config) {
+                Some(entry) => now.push(Arc::clone(entry)),
+                None => {
+                    let entry = TrunkEntry::new(config);
+                    added.push(Arc::clone(&entry));
+                    now.push(entry);
+                }
+            }
+        }
+        let gone = before.iter().filter(|entry| !now.iter().any(|other| Arc::ptr_eq(entry, other))).cloned().collect();
+        self.0.store(Arc::new(now));
+        (added, gone)
+    }
+
+    /// Whether this one is still there.
+    pub(crate) fn has(&self, entry: &Arc<TrunkEntry>) -> bool {
+        self.0.load().iter().any(|other| Arc::ptr_eq(entry, other))
     }
 
     /// The way of a call of ours over the trunk of this name, as its targets are now. Its channels and rates are Calls' to look at.
@@ -59,11 +88,12 @@ impl Trunks {
     ///
     /// # Errors
     /// What forbids it: what the last one says, unless another says more than that such numbers are not its own.
-    pub fn find_route(&self, asked: &Asked<'_>) -> Result<(&Arc<TrunkEntry>, Route), NoRoute> {
+    pub fn find_route(&self, asked: &Asked<'_>) -> Result<(Arc<TrunkEntry>, Route), NoRoute> {
         let mut refused: Option<(&TrunkEntry, NoRoute)> = None;
-        for entry in self.0.iter().filter(|entry| !entry.config.allowed_prefixes.is_empty()) {
+        let all = self.all();
+        for entry in all.iter().filter(|entry| !entry.config.allowed_prefixes.is_empty()) {
             match route(&entry.config, &entry.state().health, asked, &mut rand::rng()) {
-                Ok(route) => return Ok((entry, route)),
+                Ok(route) => return Ok((Arc::clone(entry), route)),
                 Err(reason) => {
                     if refused.is_none_or(|(_, before)| before == NoRoute::PrefixNotAllowed) {
                         refused = Some((entry, reason));
@@ -79,19 +109,13 @@ impl Trunks {
         entry.config.count_refused(reason.label());
         Err(reason)
     }
-
-    /// The one at this place.
-    pub fn get(&self, index: usize) -> Option<&Arc<TrunkEntry>> {
-        self.0.get(index)
-    }
-
-    /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<TrunkEntry>> + Clone {
-        self.0.iter()
-    }
 }
 
 impl TrunkEntry {
+    fn new(config: TrunkConfig) -> Arc<Self> {
+        Arc::new(Self { config: Arc::new(config), port: Port::default(), state: ArcSwap::default() })
+    }
+
     /// What is known of it now.
     pub fn state(&self) -> Arc<TrunkState> {
         self.state.load_full()
@@ -107,6 +131,19 @@ mod tests {
     use super::super::config::TrunkTarget;
     use super::super::tests::trunk;
     use super::*;
+
+    #[test]
+    fn what_is_the_same_stays_and_the_rest_comes_and_goes() {
+        let trunks = Trunks::new(vec![trunk("a"), trunk("b")]);
+        let before = trunks.all();
+        let mut other = trunk("b");
+        other.user = "another".to_owned();
+        let (added, gone) = trunks.replace(vec![trunk("c"), trunk("a"), other]);
+        let names =
+            |list: &[Arc<TrunkEntry>]| list.iter().map(|entry| entry.config.name.to_string()).collect::<Vec<_>>().join(" ");
+        assert_eq!((names(&added), names(&gone), names(&trunks.all())), ("c b".to_owned(), "b".to_owned(), "c a b".to_owned()));
+        assert!(Arc::ptr_eq(&before[0], &trunks.all()[1]) && trunks.has(&before[0]) && !trunks.has(&before[1]));
+    }
 
     #[test]
     fn a_route_is_of_the_trunk_as_it_is_now() {

@@ -5,6 +5,7 @@
 
 use std::any::TypeId;
 use std::collections::HashMap;
+use std::marker::PhantomData;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use axum::body::Bytes;
@@ -21,6 +22,12 @@ use crate::problem::Problem;
 /// A JSON body that fits its schema.
 pub(super) struct Body<T>(pub(super) T);
 
+/// The same as it was sent: null is another thing than nothing.
+pub(super) struct Given<T> {
+    pub(super) fields: Map<String, Value>,
+    of: PhantomData<T>,
+}
+
 impl<S, T> FromRequest<S> for Body<T>
 where
     S: Send + Sync,
@@ -29,18 +36,44 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        let is_json = kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json");
-        let bytes = Bytes::from_request(request, state).await;
-        let bytes = bytes.map_err(|error| Problem::new(error.status(), error.body_text()))?;
-        if !is_json {
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body must be application/json"));
-        }
-        read(&bytes).map(Self)
+        read(&bytes_of(request, state).await?).map(Self)
     }
 }
 
+impl<S, T> FromRequest<S> for Given<T>
+where
+    S: Send + Sync,
+    T: ToSchema + 'static,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        match fitting::<T>(&bytes_of(request, state).await?)? {
+            Value::Object(fields) => Ok(Self { fields, of: PhantomData }),
+            _ => Err(Problem::new(StatusCode::BAD_REQUEST, "the body must be a JSON object")),
+        }
+    }
+}
+
+async fn bytes_of<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let is_json = kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json");
+    let bytes = Bytes::from_request(request, state).await;
+    let bytes = bytes.map_err(|error| Problem::new(error.status(), error.body_text()))?;
+    if !is_json {
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body must be application/json"));
+    }
+    Ok(bytes)
+}
+
 fn read<T: DeserializeOwned + ToSchema + 'static>(bytes: &[u8]) -> Result<T, Problem> {
+    let value = fitting::<T>(bytes)?;
+    // What fits the schema and not the type is a schema that says too little.
+    serde_json::from_value(value).map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))
+}
+
+/// A JSON object that fits the schema of `T`.
+fn fitting<T: ToSchema + 'static>(bytes: &[u8]) -> Result<Value, Problem> {
     let value: Value = serde_json::from_slice(bytes)
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("the body is not JSON: {error}")))?;
     if !value.is_object() {
@@ -53,11 +86,7 @@ fn read<T: DeserializeOwned + ToSchema + 'static>(bytes: &[u8]) -> Result<T, Pro
             wrong.add(&field, reason);
         }
     }
-    if wrong.has_fields() {
-        return Err(wrong);
-    }
-    // What fits the schema and not the type is a schema that says too little.
-    serde_json::from_value(value).map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))
+    if wrong.has_fields() { Err(wrong) } else { Ok(value) }
 }
 
 /// The schema of a type, ready to use.

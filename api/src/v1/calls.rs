@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use serde_json::json;
-use store::{CallId, CallRecord, PhoneNumber};
+use store::{CallId, CallRecord, PhoneNumber, ResourceId, ResourceKind};
 use utoipa::ToSchema;
 
 use super::V1;
@@ -18,7 +18,7 @@ use super::body::Body;
 use super::call::{CallShown, shown};
 use super::call_actions::CallActionWish;
 use crate::problem::Problem;
-use crate::{CallWish, PlaceRefusal};
+use crate::{CallAction, CallWish, PlaceRefusal};
 
 /// Time that the node has for an answer.
 pub(super) const GATE_TIME_MAX: Duration = Duration::from_secs(5);
@@ -53,13 +53,10 @@ pub(super) async fn place(
     asked: Asked,
     Body(wish): Body<CallPlaceWish>,
 ) -> Result<Response, Response> {
-    here(&asked).map_err(Problem::into_response)?;
-    let wish = CallWish {
-        to: PhoneNumber::new(wish.to),
-        from: wish.from.map(PhoneNumber::new),
-        assistant: wish.assistant_id,
-        trunk: wish.trunk_id,
-    };
+    may_dial(&asked).map_err(Problem::into_response)?;
+    let trunk = trunk_named(&api, &asked, wish.trunk_id).await.map_err(Problem::into_response)?;
+    let wish =
+        CallWish { to: PhoneNumber::new(wish.to), from: wish.from.map(PhoneNumber::new), assistant: wish.assistant_id, trunk };
     let placed = tokio::time::timeout(GATE_TIME_MAX, api.gate.place_call(wish)).await;
     let id = placed.unwrap_or(Err(PlaceRefusal::Failed)).map_err(refused)?;
     let location = [(header::LOCATION, format!("/api/v1/calls/{id}"))];
@@ -105,8 +102,7 @@ fn refused(refusal: PlaceRefusal) -> Response {
 #[utoipa::path(get, path = "/api/v1/calls/{id}", tag = "calls", params(("id" = String, Path)),
     responses((status = 200, body = CallShown), (status = 404)))]
 pub(super) async fn show(State(api): State<Arc<V1>>, asked: Asked, Path(id): Path<String>) -> Result<Response, Problem> {
-    here(&asked)?;
-    let record = find(&api, known(&id)?).await?.ok_or_else(nowhere)?;
+    let record = own(&api, &asked, known(&id)?).await?;
     Ok(Json(shown(&record)).into_response())
 }
 
@@ -119,9 +115,17 @@ pub(super) async fn act(
     Path(id): Path<String>,
     Body(wish): Body<CallActionWish>,
 ) -> Result<Response, Problem> {
-    here(&asked)?;
-    let action = wish.read()?;
+    let mut action = wish.read()?;
     let id = known(&id)?;
+    own(&api, &asked, id).await?;
+    match &mut action {
+        CallAction::Join(other, _) => drop(own(&api, &asked, *other).await?),
+        CallAction::Transfer(wish) => {
+            may_dial(&asked)?;
+            wish.trunk = trunk_named(&api, &asked, wish.trunk.take()).await?;
+        }
+        _ => {}
+    }
     let told = tokio::time::timeout(GATE_TIME_MAX, api.gate.act(id, action)).await;
     let record = find(&api, id).await?.ok_or_else(nowhere)?;
     match told {
@@ -142,9 +146,28 @@ pub(super) fn known(id: &str) -> Result<CallId, Problem> {
     id.parse().map_err(|_| nowhere())
 }
 
-/// Calls belong to the operator's organization, until numbers and trunks belong to others.
-pub(super) fn here(asked: &Asked) -> Result<(), Problem> {
-    if asked.principal.organization.is_operator() { Ok(()) } else { Err(nowhere()) }
+/// The record of a call of whoever asks: those of others are not there.
+pub(super) async fn own(api: &V1, asked: &Asked, id: CallId) -> Result<CallRecord, Problem> {
+    let record = find(api, id).await?;
+    record.filter(|record| record.call.organization == asked.principal.organization).ok_or_else(nowhere)
+}
+
+/// What the node calls a trunk: the name of a row of the database; the file calls its own by their names already.
+async fn trunk_named(api: &V1, asked: &Asked, id: Option<String>) -> Result<Option<String>, Problem> {
+    let (Some(id), Some(people)) = (&id, &api.people) else { return Ok(id) };
+    let Ok(row) = id.parse::<ResourceId>() else { return Ok(Some(id.clone())) };
+    let row = people.store().resource(&asked.principal.organization, ResourceKind::Trunk, row).await?;
+    row.map(|row| Some(row.name)).ok_or_else(|| Problem::field("trunk_id", "there is no such trunk"))
+}
+
+/// Calls of ours go over trunks, which are the operator's, and cost the operator's money.
+fn may_dial(asked: &Asked) -> Result<(), Problem> {
+    match asked.principal.organization.is_operator() {
+        true => Ok(()),
+        false => {
+            Err(Problem::new(StatusCode::FORBIDDEN, "calls are placed by the operator's organization, whose the trunks are"))
+        }
+    }
 }
 
 pub(super) fn nowhere() -> Problem {

@@ -11,15 +11,14 @@ use store::{SipLadder, SipMessage};
 
 use super::V1;
 use super::access::Asked;
-use super::calls::{GATE_TIME_MAX, find, here, known, nowhere};
+use super::calls::{GATE_TIME_MAX, known, own};
 use crate::problem::Problem;
 
 /// The SIP messages of a call that is over, in order, each with its first line apart.
 #[utoipa::path(get, path = "/api/v1/calls/{id}/sip", tag = "calls", params(("id" = String, Path)),
     responses((status = 200, body = Object), (status = 404)))]
 pub(super) async fn show(State(api): State<Arc<V1>>, asked: Asked, Path(id): Path<String>) -> Result<Response, Problem> {
-    here(&asked)?;
-    let ladder = ladder(&api, &id).await?;
+    let ladder = ladder(&api, &asked, &id).await?;
     let data: Vec<Value> = ladder.messages.iter().map(shown).collect();
     let body = json!({ "call_id": ladder.external_id, "data": data, "left_out": ladder.left_out, "next_cursor": null });
     Ok(Json(body).into_response())
@@ -29,15 +28,14 @@ pub(super) async fn show(State(api): State<Arc<V1>>, asked: Asked, Path(id): Pat
 #[utoipa::path(get, path = "/api/v1/calls/{id}/pcap", tag = "calls", params(("id" = String, Path)),
     responses((status = 200, content_type = "application/vnd.tcpdump.pcap"), (status = 404)))]
 pub(super) async fn capture(State(api): State<Arc<V1>>, asked: Asked, Path(id): Path<String>) -> Result<Response, Problem> {
-    here(&asked)?;
-    let ladder = ladder(&api, &id).await?;
+    let ladder = ladder(&api, &asked, &id).await?;
     let name = format!("attachment; filename=\"{}.pcap\"", known(&id)?);
     let headers = [(header::CONTENT_TYPE, "application/vnd.tcpdump.pcap".to_owned()), (header::CONTENT_DISPOSITION, name)];
     Ok((headers, api.gate.capture_of(&ladder)).into_response())
 }
 
-async fn ladder(api: &V1, id: &str) -> Result<SipLadder, Problem> {
-    let record = find(api, known(id)?).await?.ok_or_else(nowhere)?;
+async fn ladder(api: &V1, asked: &Asked, id: &str) -> Result<SipLadder, Problem> {
+    let record = own(api, asked, known(id)?).await?;
     let found = tokio::time::timeout(GATE_TIME_MAX, api.gate.find_ladder(&record)).await;
     let away = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the records cannot be read now");
     let kept = found.map_err(|_| away())?.map_err(|_| away())?;

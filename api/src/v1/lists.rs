@@ -26,6 +26,11 @@ pub(super) struct Listed<T: ToSchema> {
 }
 
 impl<T: ToSchema> Listed<T> {
+    /// These rows, and where the next part begins.
+    pub(super) fn new(data: Vec<T>, next_cursor: Option<String>) -> Self {
+        Self { data, next_cursor }
+    }
+
     /// The answer to `page`; `place` tells where a row stands.
     pub(super) fn of<R>(rows: Vec<R>, page: &Page, place: impl Fn(&R) -> String, shown: impl Fn(R) -> T) -> Self {
         let full = rows.len() >= page.limit as usize;

@@ -4,28 +4,44 @@
 //! [`access::Asked`], a body a [`body::Body`], a list [`lists`], a version [`versions`]; the rest is done around all of them.
 
 mod access;
+mod admin;
 mod api_keys;
+mod assistants;
 mod audit_log;
 mod body;
 mod call;
 mod call_actions;
 mod calls;
+mod configurations;
+mod deliveries;
+mod events;
+mod feature_flags;
 mod ladder;
+mod leads;
 mod limits;
 mod lists;
+mod mcp_servers;
+mod memories;
 mod openapi;
 mod organizations;
+mod phone_numbers;
 mod repeats;
+mod resources;
 mod signing_in;
+mod tools;
+mod trunks;
 mod users;
 mod versions;
+mod webhooks;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
+use platform::events::Events;
 use platform::people::People;
+use platform::webhooks::Webhooks;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -34,7 +50,7 @@ pub use limits::RequestLimits;
 pub use repeats::REPEATS_MAX;
 
 use crate::problem::Problem;
-use crate::{ApiConfig, CallGate};
+use crate::{ApiConfig, CallGate, NodeGate};
 use limits::Limits;
 use repeats::Repeats;
 
@@ -43,6 +59,9 @@ struct V1 {
     gate: Arc<dyn CallGate>,
     key: Option<ApiKey>,
     people: Option<People>,
+    node: Option<Arc<dyn NodeGate>>,
+    events: Option<Events>,
+    webhooks: Option<Webhooks>,
     repeats: Repeats,
     limits: Limits,
 }
@@ -51,12 +70,25 @@ impl V1 {
     fn people(&self) -> Result<&People, Problem> {
         self.people.as_ref().ok_or_else(|| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "nobody can sign in here"))
     }
+
+    fn webhooks(&self) -> Result<&Webhooks, Problem> {
+        self.webhooks.as_ref().ok_or_else(|| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "nobody is told of events here"))
+    }
 }
 
 /// All routes, and the document of them.
 pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
     let limits = Limits::new(config.requests);
-    let api = Arc::new(V1 { gate, key: config.key.clone(), people: config.people.clone(), repeats: Repeats::default(), limits });
+    let api = Arc::new(V1 {
+        gate,
+        key: config.key.clone(),
+        people: config.people.clone(),
+        node: config.node.clone(),
+        events: config.events.clone(),
+        webhooks: config.webhooks.clone(),
+        repeats: Repeats::default(),
+        limits,
+    });
     let (routes, document) = OpenApiRouter::with_openapi(openapi::document())
         .routes(routes!(signing_in::login))
         .routes(routes!(signing_in::refresh))
@@ -76,6 +108,18 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .routes(routes!(api_keys::show, api_keys::change, api_keys::delete))
         .routes(routes!(api_keys::rotate))
         .routes(routes!(audit_log::list))
+        .merge(directory())
+        .routes(routes!(events::stream))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::show, webhooks::change, webhooks::delete))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::redeliver))
+        .routes(routes!(leads::list))
+        .routes(routes!(leads::show, leads::change))
+        .routes(routes!(memories::list))
+        .routes(routes!(memories::show, memories::change, memories::delete))
         .routes(routes!(calls::place))
         .routes(routes!(calls::show))
         .routes(routes!(calls::act))
@@ -88,4 +132,31 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .route_layer(from_fn_with_state(Arc::clone(&api), access::check))
         .with_state(api);
     routes.merge(openapi::routes(&document))
+}
+
+/// What calls are answered by.
+fn directory() -> OpenApiRouter<Arc<V1>> {
+    OpenApiRouter::new()
+        .routes(routes!(assistants::list, assistants::create))
+        .routes(routes!(assistants::show, assistants::change, assistants::delete))
+        .routes(routes!(assistants::versions))
+        .routes(routes!(assistants::restore))
+        .routes(routes!(phone_numbers::list, phone_numbers::create))
+        .routes(routes!(phone_numbers::show, phone_numbers::change, phone_numbers::delete))
+        .routes(routes!(configurations::list, configurations::create))
+        .routes(routes!(configurations::show, configurations::change, configurations::delete))
+        .routes(routes!(feature_flags::list, feature_flags::create))
+        .routes(routes!(feature_flags::show, feature_flags::change, feature_flags::delete))
+        .routes(routes!(tools::list, tools::create))
+        .routes(routes!(tools::show, tools::change, tools::delete))
+        .routes(routes!(tools::test))
+        .routes(routes!(mcp_servers::list, mcp_servers::create))
+        .routes(routes!(mcp_servers::show, mcp_servers::change, mcp_servers::delete))
+        .routes(routes!(mcp_servers::tools))
+        .routes(routes!(trunks::list, trunks::create))
+        .routes(routes!(trunks::show, trunks::change, trunks::delete))
+        .routes(routes!(trunks::status))
+        .routes(routes!(admin::node))
+        .routes(routes!(admin::reload))
+        .routes(routes!(admin::drain))
 }

@@ -11,8 +11,9 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::future::BoxFuture;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use serde_json::{Map, Value};
 use sha1::Sha1;
-use store::{CallId, CallRecord, PhoneNumber, SipLadder};
+use store::{CallId, CallRecord, OrganizationId, PhoneNumber, ResourceKind, SipLadder};
 use tower::ServiceExt as _;
 
 pub const TOKEN: &str = "12345";
@@ -113,6 +114,73 @@ impl CallGate for FakeGate {
         let reasons = self.not_ready.clone();
         self.note("readiness".to_owned(), Readiness { reasons })
     }
+}
+
+/// A node whose rows need a name, and nothing else; its file has the assistants `file-1` to `file-3`.
+#[derive(Debug, Default)]
+pub struct FakeNode {
+    /// How often it was told of a change.
+    pub told: Mutex<usize>,
+}
+
+impl NodeGate for FakeNode {
+    fn check<'a>(&'a self, wish: RowWish<'a>) -> BoxFuture<'a, Result<RowHead, RowRefusal>> {
+        let name = ["name", "number"].iter().find_map(|field| wish.fields.get(*field)?.as_str());
+        let used = wish.fields.get("assistant_id").and_then(|id| id.as_str()?.parse().ok());
+        let checked = match name {
+            Some("file-1") => Err(RowRefusal::OfFile("the file has it".to_owned())),
+            Some(name) => Ok(RowHead { name: name.to_owned(), uses: used.into_iter().collect() }),
+            None => Err(RowRefusal::Fields(vec![("name".to_owned(), "must be set".to_owned())])),
+        };
+        Box::pin(async move { checked })
+    }
+
+    fn of_file(&self, kind: ResourceKind) -> Vec<FileRow> {
+        let row = |number: u32| {
+            let id = format!("file-{number}");
+            FileRow { fields: Map::from_iter([("name".to_owned(), Value::from(id.clone()))]), id }
+        };
+        if kind == ResourceKind::Assistant { (1..=3).map(row).collect() } else { Vec::new() }
+    }
+
+    fn changed(&self) -> BoxFuture<'_, ()> {
+        *self.told.lock().unwrap() += 1;
+        Box::pin(async {})
+    }
+
+    fn run_tool<'a>(
+        &'a self,
+        organization: &'a OrganizationId,
+        name: &'a str,
+        arguments: Value,
+    ) -> BoxFuture<'a, Option<ToolRan>> {
+        let output = format!("{} {name} {arguments}", organization.is_operator());
+        let ran = ToolRan { status: "ok", output, took: std::time::Duration::from_millis(5) };
+        Box::pin(async move { (name != "broken").then_some(ran) })
+    }
+
+    fn mcp_tools<'a>(&'a self, _: &'a OrganizationId, name: &'a str) -> BoxFuture<'a, Option<Vec<(String, String, Value)>>> {
+        let tool = ("find".to_owned(), "Finds.".to_owned(), serde_json::json!({ "type": "object" }));
+        Box::pin(async move { (name != "broken").then(|| vec![tool]) })
+    }
+
+    fn trunk(&self, name: &str) -> Option<TrunkState> {
+        let targets = vec![("sip:c.example".to_owned(), "up")];
+        (name == "carrier").then_some(TrunkState { registered: Some(true), targets })
+    }
+
+    fn state(&self) -> NodeState {
+        let actors = vec![ActorState { actor: "call", restarts: 1, mailbox_depth: 2, mailbox_dropped: 3 }];
+        NodeState { name: "a".to_owned(), calls: *self.told.lock().unwrap(), actors, ..NodeState::default() }
+    }
+
+    fn reload(&self) -> BoxFuture<'_, Result<(), Vec<(String, String)>>> {
+        let told = *self.told.lock().unwrap();
+        let mistake = ("node.max_cals".to_owned(), "unknown key".to_owned());
+        Box::pin(async move { if told == 0 { Ok(()) } else { Err(vec![mistake]) } })
+    }
+
+    fn drain(&self) {}
 }
 
 /// The public side over this node, without signatures and without a public URL.

@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod dashboard;
+mod directory;
 mod fake;
 mod http;
 mod people;
 mod real_server;
 mod real_stream;
+mod told;
 mod v1;
 mod webhooks;

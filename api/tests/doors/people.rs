@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use ai::net::guard::{Guard, Reach};
 use api::*;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
+use platform::events::{Events, ReaderLimits};
 use platform::people::{KeyWish, People, Permission};
+use platform::webhooks::Webhooks;
 use serde_json::{Value, json};
 use store::{Act, NewOrganization, NewUser, OrganizationId, Store, UserRole, WallTime};
 use tower::ServiceExt as _;
@@ -16,26 +19,30 @@ use crate::fake::*;
 const PASSWORD: &str = "correct horse battery staple";
 const NOBODY: &str = "019a0000-0000-7000-8000-000000000000";
 
-struct House {
-    people: People,
-    router: Router,
+pub struct House {
+    pub people: People,
+    pub router: Router,
 }
 
 impl House {
     async fn new(requests: RequestLimits) -> Self {
         let store = Store::open("sqlite::memory:").await.unwrap();
-        let people = People::open(store, WallTime::now()).await.unwrap();
+        let people = People::open(store.clone(), WallTime::now()).await.unwrap();
         let cors_origins = vec!["https://app.example".to_owned()];
-        let config = ApiConfig { people: Some(people.clone()), requests, cors_origins, ..ApiConfig::default() };
+        let node: Option<Arc<dyn NodeGate>> = Some(Arc::new(FakeNode::default()));
+        let events = Some(Events::open(store.clone(), ReaderLimits::default()).await.unwrap());
+        let webhooks = Some(Webhooks::new(store, Guard::default(), Reach::Public));
+        let people_too = Some(people.clone());
+        let config = ApiConfig { people: people_too, node, events, webhooks, requests, cors_origins, ..ApiConfig::default() };
         let router = router(config, Arc::new(FakeGate::default()));
         Self { people, router }
     }
 
-    async fn unlimited() -> Self {
+    pub async fn unlimited() -> Self {
         Self::new(RequestLimits { by_address: 0, by_actor: 0 }).await
     }
 
-    async fn organization(&self) -> OrganizationId {
+    pub async fn organization(&self) -> OrganizationId {
         let new =
             NewOrganization { name: "Acme".to_owned(), domain: String::new(), description: String::new(), plan: String::new() };
         self.people.store().create_organization(&new, &act()).await.unwrap().id
@@ -47,7 +54,7 @@ impl House {
         self.people.store().create_user(organization, &new, &act()).await.unwrap();
     }
 
-    async fn key(&self, organization: &OrganizationId, role: UserRole) -> String {
+    pub async fn key(&self, organization: &OrganizationId, role: UserRole) -> String {
         let wish = KeyWish { name: role.to_string(), role, scopes: Vec::new(), expires_at: None };
         self.people.make_key(organization, wish, &act()).await.unwrap().key.expose().to_owned()
     }
@@ -59,11 +66,11 @@ impl House {
         tokens
     }
 
-    async fn ask(&self, method: &str, path: &str, token: &str, body: Value) -> (u16, HeaderMap, Value) {
+    pub async fn ask(&self, method: &str, path: &str, token: &str, body: Value) -> (u16, HeaderMap, Value) {
         self.ask_with(method, path, &[("authorization", &format!("Bearer {token}"))], body).await
     }
 
-    async fn ask_with(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> (u16, HeaderMap, Value) {
+    pub async fn ask_with(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> (u16, HeaderMap, Value) {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers.iter().filter(|(_, value)| *value != "Bearer ") {
             request = request.header(*name, *value);
@@ -72,11 +79,15 @@ impl House {
         let request = request.header("content-type", "application/json").body(body).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        // A stream of events has no end.
+        if headers.get("content-type").is_some_and(|kind| kind == "text/event-stream") {
+            return (status, headers, Value::Null);
+        }
         (status, headers, serde_json::from_str(&text(response).await).unwrap_or_default())
     }
 }
 
-fn act() -> Act<'static> {
+pub fn act() -> Act<'static> {
     Act { actor: "node", address: "", at: WallTime::now() }
 }
 
@@ -85,7 +96,7 @@ fn token(tokens: &Value) -> String {
 }
 
 /// What is wrong with which field, in a line.
-fn errors(answer: &Value) -> String {
+pub fn errors(answer: &Value) -> String {
     let errors = answer["errors"].as_array().cloned().unwrap_or_default();
     let errors =
         errors.iter().map(|error| format!("{}: {}", error["field"].as_str().unwrap(), error["reason"].as_str().unwrap()));
@@ -98,7 +109,7 @@ async fn every_route_asks_every_role_for_its_permission() {
     let (here, operator) = (house.organization().await, OrganizationId::operator());
     let mut walked = 0;
     for (method, path, access) in ROUTES {
-        let path = path.replace("{id}", NOBODY);
+        let path = path.replace("{id}", NOBODY).replace("{n}", "1");
         let (status, _, answer) = house.ask(method, &path, "", json!({})).await;
         assert_eq!(status == 401, *access != Access::Anybody, "nobody: {method} {path}: {answer}");
         for (organization, role) in

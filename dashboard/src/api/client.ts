@@ -86,6 +86,20 @@ export async function file(path: string, signal?: AbortSignal): Promise<Blob> {
   return response.blob();
 }
 
+/** The text of an answer that does not end, piece by piece; behind the event that was seen last. */
+export async function* stream(path: string, last: string | undefined, signal: AbortSignal): AsyncGenerator<string> {
+  const headers = new Headers({ authorization: `Bearer ${session.token() ?? ""}` });
+  if (last !== undefined) headers.set("last-event-id", last);
+  const response = await twice(new Request(path, { headers, signal }));
+  if (!response.ok || response.body === null) throw await problemOf(response);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    yield value;
+  }
+}
+
 /** crypto.randomUUID is for https only; this is for everybody. */
 function randomKey(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -1,6 +1,7 @@
 // Where one can go: a row a page, with the route of the API it lives from. What the server does not have, or one may not, is not shown.
 import {
   Bot,
+  Brain,
   Building2,
   FileClock,
   Hash,
@@ -11,8 +12,10 @@ import {
   Plug,
   Server,
   SlidersHorizontal,
+  Target,
   ToggleRight,
   Users,
+  Webhook,
   Wrench,
 } from "lucide-react";
 import type { Served } from "~/api/served";
@@ -46,6 +49,8 @@ export const NAVIGATION: Group[] = [
     places: [
       place("/", "Overview", LayoutDashboard, "GET /api/v1/me"),
       place("/calls", "Calls", PhoneCall, "GET /api/v1/calls/{id}", "calls:read"),
+      place("/leads", "Leads", Target, "GET /api/v1/leads", "leads:read"),
+      place("/memories", "Memories", Brain, "GET /api/v1/memories", "memories:read"),
       place("/node", "Node", Server, "GET /api/v1/admin/node", "node:read"),
     ],
   },
@@ -56,6 +61,7 @@ export const NAVIGATION: Group[] = [
       place("/phone-numbers", "Numbers", Hash, "GET /api/v1/phone-numbers", "phone_numbers:read"),
       place("/tools", "Tools", Wrench, "GET /api/v1/tools", "tools:read"),
       place("/mcp-servers", "MCP servers", Plug, "GET /api/v1/mcp-servers", "tools:read"),
+      place("/webhooks", "Webhooks", Webhook, "GET /api/v1/webhooks", "webhooks:read"),
       place("/configurations", "Configuration", SlidersHorizontal, "GET /api/v1/configurations", "configurations:read"),
       place("/feature-flags", "Feature flags", ToggleRight, "GET /api/v1/feature-flags", "feature_flags:read"),
     ],

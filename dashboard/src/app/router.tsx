@@ -27,6 +27,9 @@ const tree = root.addChildren([
   page("/", () => import("~/pages/overview")),
   page("/calls", () => import("~/pages/calls")),
   callRoute,
+  page("/leads", () => import("~/pages/leads")),
+  page("/memories", () => import("~/pages/memories")),
+  page("/webhooks", () => import("~/pages/webhooks")),
   page("/node", () => import("~/pages/node")),
   page("/assistants", () => import("~/pages/assistants")),
   createRoute({

@@ -8,6 +8,7 @@ import { useServed } from "~/api/served";
 import { session } from "~/api/session";
 import { Button, Loading } from "~/ui/basics";
 import { Toasts } from "~/ui/toast";
+import { useLive } from "./live";
 import { useMe } from "./me";
 import { NAVIGATION, visible } from "./navigation";
 import { type Theme, useTheme } from "./theme";
@@ -17,6 +18,7 @@ export function Shell() {
   const main = useRef<HTMLElement>(null);
   const [open, setOpen] = useState(false);
   const first = useRef(true);
+  useLive();
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: on each new page
   useEffect(() => {

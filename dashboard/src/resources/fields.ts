@@ -11,6 +11,8 @@ export interface FieldSpec {
   hint?: string;
   placeholder?: string;
   required?: boolean;
+  /** Cannot be changed later. */
+  onlyNew?: boolean;
   /** Of a choice. The empty one is "as it is by default". */
   options?: readonly string[];
   /** Of a choice: what the empty one is called; none: one must be chosen. */

@@ -27,7 +27,7 @@ export interface ResourcePage<T extends ResourceRow> {
   name: (row: T) => string;
   empty: ReactNode;
   /** What is to be said once a row is made: a secret that is shown this once. */
-  made?: (row: T) => ReactNode;
+  made?: (row: T, close: () => void) => ReactNode;
   more?: (row: T, close: () => void) => { label: string; dialog: ReactNode }[];
   /** What else stands at the head. */
   actions?: ReactNode;
@@ -62,7 +62,7 @@ export function ResourceList<T extends ResourceRow>(page: ResourcePage<T>) {
     ];
   };
   const made = (row: T) => {
-    const said = page.made?.(row);
+    const said = page.made?.(row, close);
     setAsked(said ? { what: "said", said } : undefined);
   };
   return (
@@ -180,8 +180,12 @@ function ChangeForm<T extends ResourceRow>({
   close: () => void;
 }) {
   const queries = useQueryClient();
+  const sections = page.sections.map((section) => ({
+    ...section,
+    fields: section.fields.filter((field) => !field.onlyNew),
+  }));
   const may = useMay(`${page.permission}:write`) && row.source !== "file";
-  const { form, submit, problem, busy } = useFields(page.sections, row, async (patch) => {
+  const { form, submit, problem, busy } = useFields(sections, row, async (patch) => {
     if (Object.keys(patch).length > 0) {
       await page.resource.change(row.id, version, patch);
       await queries.invalidateQueries({ queryKey: page.resource.key });
@@ -192,7 +196,7 @@ function ChangeForm<T extends ResourceRow>({
   return (
     <form className="form" onSubmit={submit} noValidate>
       {row.source === "file" && <OfFile />}
-      <Fields form={form} sections={page.sections} disabled={!may} />
+      <Fields form={form} sections={sections} disabled={!may} />
       {may && (
         <Submit busy={busy} problem={problem} cancel={close}>
           Save

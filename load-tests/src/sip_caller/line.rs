@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use media::codec::Codec;
 use media::quality;
 
+use super::carriage::Carriage;
 use super::lines::Peer;
 use crate::arrivals::{Arrival, Arrivals};
 use crate::caller::Keys;
@@ -29,7 +30,7 @@ pub(super) struct Line {
     /// Which socket it shares, and with whom it talks.
     pub peer: Peer,
     pub remote: SocketAddr,
-    pub codec: Codec,
+    pub carriage: Carriage,
     pub payload_type: u8,
     pub telephone_event: Option<u8>,
     pub answered: Instant,
@@ -62,9 +63,11 @@ impl Line {
         self.press_key(now);
         let spoken = self.mouth.next_frame(now, &mut self.ear);
         if let Some(tape) = &mut self.tape {
-            tape.record_caller(self.codec, spoken.payload);
+            tape.record_caller(self.carriage.law(), spoken.payload);
         }
-        let packet = self.sender.next_packet(spoken.payload);
+        let packet = self.sender.next_packet(self.carriage.pack(spoken.payload));
+        let sealed = self.carriage.seal(packet);
+        let packet = sealed.as_deref().unwrap_or(packet);
         if self.path.is_perfect() {
             outgoing.push(self.remote, packet);
         } else {
@@ -81,9 +84,13 @@ impl Line {
 
     /// Takes a datagram. True when it was late.
     pub(super) fn handle_datagram(&mut self, at: Instant, bytes: &[u8], tally: &mut Tally, scratch: &mut Vec<i16>) -> bool {
-        let Some(received) = rtp::read(at, bytes, self.telephone_event) else {
+        let Some(opened) = self.carriage.open(bytes) else {
             return false;
         };
+        let Some(mut received) = rtp::read(at, &opened, self.telephone_event) else {
+            return false;
+        };
+        received.packet.time = self.carriage.time(received.packet.time);
         let late = self.arrivals.late;
         let Arrival::Fresh { lateness, spacing } = self.arrivals.handle_packet(received.packet) else {
             return false;
@@ -98,7 +105,7 @@ impl Line {
         }
         if received.payload_type == self.payload_type {
             scratch.clear();
-            self.codec.decode(received.payload, scratch);
+            self.carriage.decode(received.payload, scratch);
             if let Some(tape) = &mut self.tape {
                 tape.record_agent(at.saturating_duration_since(self.answered), received.packet.time, scratch);
             }
@@ -150,7 +157,7 @@ impl Line {
             let late = self.arrivals.late as f64 / self.arrivals.received as f64;
             // A late frame is heard as a lost one. Loopback adds no delay but the listener's own buffer.
             let way = quality::Way::random(self.arrivals.loss() + late, LISTENER_BUFFER);
-            measures.mos.record(quality::mos(quality::rating(quality::Coding::G711, way)));
+            measures.mos.record(quality::mos(quality::rating(quality::Coding::of(self.carriage.codec), way)));
         }
     }
 

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use sip::sdp::Negotiated;
 
 use super::SipLoad;
+use super::carriage::Carriage;
 use super::line::{Line, Tape};
 use super::lines::{Lines, Peer};
 use super::ports::Place;
@@ -212,11 +213,7 @@ impl Media {
 
     fn add(&mut self, answered: Answered) {
         let Answered { number, at, place, negotiated } = answered;
-        let codec = match negotiated.codec {
-            sip::sdp::Codec::Pcma => media::codec::Codec::Pcma,
-            // Nothing but G.711 is offered.
-            _ => media::codec::Codec::Pcmu,
-        };
+        let carriage = Carriage::new(&negotiated);
         let peer: Peer = (place.index, self.shared.then_some(negotiated.remote_rtp));
         if place.index == self.sockets.len() {
             self.sockets.push(Wire { socket: place.socket, outgoing: Outgoing::default(), frames: 0, overflow: 0 });
@@ -228,13 +225,14 @@ impl Media {
             number,
             peer,
             remote: negotiated.remote_rtp,
-            codec,
             payload_type: negotiated.payload_type,
             telephone_event: negotiated.telephone_event,
             answered: at,
-            mouth: Mouth::new(voice, codec, manner, marks, number as usize),
+            mouth: Mouth::new(voice, carriage.law(), manner, marks, number as usize),
             ear: Ear::new(marks),
-            sender: rtp::Sender::new(negotiated.payload_type, ssrc, ssrc as u16, ssrc.rotate_left(16)),
+            sender: rtp::Sender::new(negotiated.payload_type, ssrc, ssrc as u16, ssrc.rotate_left(16))
+                .at_clock(carriage.frame_ticks()),
+            carriage,
             path: Path::new(self.impairments, self.seed, number),
             arrivals: Arrivals::default(),
             keys: self.caller.keys(at),

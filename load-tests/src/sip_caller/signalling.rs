@@ -9,7 +9,7 @@ use anyhow::Context;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sip::endpoint::{DialogId, Endpoint, EndpointConfig, Event, OutboundInvite};
-use sip::sdp::{self, LocalMedia, Negotiated, SessionDescription};
+use sip::sdp::{self, LocalKeys, LocalMedia, Negotiated, SessionDescription, SrtpPolicy};
 use sip::uri::{Host, NameAddr, Uri};
 
 use super::SipLoad;
@@ -199,7 +199,13 @@ impl Signalling {
         self.report.measures.generator.launch_lateness_ms.record(lateness);
         let place = self.ports.take().context("cannot open an RTP socket")?;
         let port = place.socket.local_addr()?.port();
-        let local = LocalMedia::new(self.wire.address(), port, self.random.random::<u32>().into());
+        let local = LocalMedia {
+            codecs: self.load.offers[(number % self.load.offers.len() as u64) as usize].clone(),
+            srtp: if self.load.srtp { SrtpPolicy::Required } else { SrtpPolicy::Off },
+            // Not from the run's seed: two runs must not share keys.
+            keys: LocalKeys::new(|octets| rand::rng().fill(octets)),
+            ..LocalMedia::new(self.wire.address(), port, self.random.random::<u32>().into())
+        };
         let target = self.load.target;
         let callee = Uri::sip(Some(&self.load.to), Host::from(target.ip()), Some(target.port()));
         let caller = Uri::sip(Some(&self.load.from), Host::from(self.wire.address()), None);

@@ -94,6 +94,7 @@ async fn ended_call(store: &Store, assistant: &str, from: &str, caller_turns: u3
     let id = CallId::generate();
     let call = NewCall {
         id,
+        organization: store::OrganizationId::operator(),
         node: "a".to_owned(),
         leg: LegKind::Sip,
         direction: Direction::Inbound,
@@ -283,14 +284,14 @@ async fn what_the_caller_told_is_remembered_and_corrected() {
     let bench = Bench::new(questions, vec![says(first), says(second)]).await;
     let caller = Caller::of(&PhoneNumber::new("+1")).unwrap();
     let told = async |seconds| {
-        let memories = bench.store.memories(&caller, at(seconds)).await.unwrap();
+        let memories = bench.store.memories(&store::OrganizationId::operator(), &caller, at(seconds)).await.unwrap();
         memories.iter().map(|memory| memory.text.reveal().to_owned()).collect::<Vec<_>>()
     };
     let call = ended_call(&bench.store, "demo", "+1", 1).await;
     bench.work(at(1)).await;
     // The newest is the first: what came second in the same call.
     assert_eq!(told(2).await, ["lives in Rome", "is called Ada"]);
-    assert_eq!(bench.store.memories(&caller, at(2)).await.unwrap()[0].call, call);
+    assert_eq!(bench.store.memories(&store::OrganizationId::operator(), &caller, at(2)).await.unwrap()[0].call, call);
 
     ended_call(&bench.store, "demo", "1", 1).await;
     bench.work(at(3)).await;

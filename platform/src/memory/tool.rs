@@ -103,7 +103,10 @@ mod tests {
     async fn a_note_is_written_down_or_the_model_is_told_why_not() {
         let store = Store::open("sqlite::memory:").await.unwrap();
         check(&store, "+1", json!({"note": "likes tea"}), ToolStatus::Ok, r#"{"ok":true}"#).await;
-        let memories = store.memories(&Caller::of(&PhoneNumber::new("+1")).unwrap(), WallTime::now()).await.unwrap();
+        let memories = store
+            .memories(&store::OrganizationId::operator(), &Caller::of(&PhoneNumber::new("+1")).unwrap(), WallTime::now())
+            .await
+            .unwrap();
         assert_eq!((memories[0].text.reveal(), memories[0].source), ("likes tea", MemorySource::Tool));
         let withheld = r#"{"error":"the caller withheld the number","ok":false}"#;
         check(&store, "", json!({"note": "likes tea"}), ToolStatus::Refused, withheld).await;

@@ -59,8 +59,50 @@ permissions! {
     ReadKeys = "api_keys:read", Admin, false;
     /// Makes, rotates and deletes API keys of one's own role or below.
     WriteKeys = "api_keys:write", Admin, false;
+    /// Reads assistants.
+    ReadAssistants = "assistants:read", Viewer, false;
+    /// Makes, changes and deletes assistants.
+    WriteAssistants = "assistants:write", Admin, false;
+    /// Reads which numbers are whose.
+    ReadNumbers = "phone_numbers:read", Viewer, false;
+    /// Adds, changes and removes numbers.
+    WriteNumbers = "phone_numbers:write", Admin, false;
+    /// Reads the values that the organization keeps.
+    ReadConfigurations = "configurations:read", Agent, false;
+    /// Sets them.
+    WriteConfigurations = "configurations:write", Admin, false;
+    /// Reads what is on or off.
+    ReadFlags = "feature_flags:read", Viewer, false;
+    /// Switches it.
+    WriteFlags = "feature_flags:write", Admin, false;
+    /// Reads tools and MCP servers, without the values of their headers.
+    ReadTools = "tools:read", Agent, false;
+    /// Makes, changes, tries out and deletes tools and MCP servers.
+    WriteTools = "tools:write", Admin, false;
+    /// Reads trunks, and how they are.
+    ReadTrunks = "trunks:read", Agent, true;
+    /// Makes, changes and deletes trunks.
+    WriteTrunks = "trunks:write", Admin, true;
+    /// Reads how the node is.
+    ReadNode = "node:read", Agent, true;
+    /// Drains the node, and has it read its file again.
+    ManageNode = "node:manage", Owner, true;
     /// Reads the audit log.
     ReadAuditLog = "audit_log:read", Admin, false;
+    /// Listens to what happens.
+    ReadEvents = "events:read", Viewer, false;
+    /// Reads webhooks and what came of them, which never shows their secrets.
+    ReadWebhooks = "webhooks:read", Admin, false;
+    /// Makes, changes, tests and deletes webhooks, and has them told again.
+    WriteWebhooks = "webhooks:write", Admin, false;
+    /// Reads leads.
+    ReadLeads = "leads:read", Viewer, false;
+    /// Follows leads up.
+    WriteLeads = "leads:write", Agent, false;
+    /// Reads what is remembered of callers.
+    ReadMemories = "memories:read", Viewer, false;
+    /// Puts right and deletes what is remembered.
+    WriteMemories = "memories:write", Agent, false;
 }
 
 /// Who asks.

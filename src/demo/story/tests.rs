@@ -14,6 +14,7 @@ fn at(ms: i64) -> WallTime {
 fn call() -> CallRecord {
     let call = NewCall {
         id: CallId::generate(),
+        organization: store::OrganizationId::operator(),
         node: "offhook".to_owned(),
         leg: LegKind::Sip,
         direction: Direction::Inbound,

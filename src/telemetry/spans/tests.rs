@@ -40,6 +40,7 @@ fn call(leg: LegKind) -> Arc<TracedCall> {
     let offline_voice = OfflineVoice { name: "en-us".to_owned(), words_per_minute: 160 };
     let assistant = Assistant {
         name: "demo".to_owned(),
+        organization: store::OrganizationId::operator(),
         engine: realtime(),
         prompt: Prompt::default(),
         remembers: false,

@@ -44,8 +44,14 @@ ids! {
     UserId,
     /// Id of an API key, which stays when the key is rotated.
     ApiKeyId,
+    /// Id of a webhook.
+    WebhookId,
+    /// Id of one event on its way to one webhook.
+    DeliveryId,
     /// Id of a login: of one device or program, from the password to the logout.
     LoginId,
+    /// Id of a row of the directory: an assistant, a number, a tool.
+    ResourceId,
 }
 
 /// Id of an organization: a UUIDv7, or `default` for the operator's own, which is always there.

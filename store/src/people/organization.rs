@@ -151,6 +151,7 @@ impl Store {
                 let details = details(change);
                 let deed = Deed { action: "organization.changed", resource: format!("organization:{id}"), details: &details };
                 writing.note(id, act, deed).await?;
+                writing.count_change(QUERY).await?;
                 writing.commit(QUERY).await.map(|()| true)
             })
             .await?;
@@ -180,6 +181,7 @@ impl Store {
                 let details = json!({ "name": is.name });
                 let deed = Deed { action: "organization.deleted", resource: format!("organization:{id}"), details: &details };
                 writing.note(&OrganizationId::operator(), act, deed).await?;
+                writing.count_change(QUERY).await?;
                 writing.commit(QUERY).await.map(|()| true)
             })
             .await?;

@@ -27,7 +27,7 @@ impl Store {
         if self.sqlite {
             return Ok(false);
         }
-        let free = "SELECT rolname FROM pg_roles WHERE rolname = current_user AND (rolsuper OR rolbypassrls)";
+        let free = "SELECT 1 AS free FROM pg_roles WHERE rolname = current_user AND (rolsuper OR rolbypassrls)";
         let rows = self.read("bypasses_row_security", sqlx::query(free), |_| Ok(())).await?;
         Ok(!rows.is_empty())
     }
@@ -92,8 +92,14 @@ impl Writing {
     }
 }
 
-/// A value that only one row may have, and another has.
+/// A value that only one row may have, and another has; or a row that others need.
 fn taken(query: &'static str, source: sqlx::Error) -> StoreError {
-    let unique = source.as_database_error().is_some_and(|error| error.is_unique_violation());
-    if unique { StoreError::Taken { query } } else { StoreError::Unavailable { query, source } }
+    let error = source.as_database_error();
+    if error.is_some_and(|error| error.is_unique_violation()) {
+        return StoreError::Taken { query };
+    }
+    if error.is_some_and(|error| error.is_foreign_key_violation()) {
+        return StoreError::InUse { query };
+    }
+    StoreError::Unavailable { query, source }
 }

@@ -5,6 +5,8 @@
 mod analyses;
 mod calls;
 mod cluster;
+mod directory;
+mod events;
 mod faults;
 mod knowledge;
 mod ladders;
@@ -81,6 +83,18 @@ cases! {
     people::codes_are_taken_once,
     people::failures_are_counted_and_forgotten,
     people::the_audit_log_cannot_be_changed_and_shows_if_it_was,
+    directory::a_row_is_made_changed_once_a_version_and_each_version_stays,
+    directory::old_versions_go_and_the_latest_stay,
+    directory::what_is_used_stays_and_a_number_is_one_organization_s,
+    events::what_happens_to_a_call_is_told_once_and_in_order,
+    events::findings_usage_lost_calls_and_nodes_are_told,
+    events::events_are_pruned_by_age_and_by_number,
+    events::numbers_are_seen_in_order_by_whoever_looks,
+    events::a_webhook_is_made_changed_once_a_version_rotated_and_deleted,
+    events::deliveries_of_a_call_are_claimed_one_after_the_other,
+    events::a_webhook_that_is_gone_is_switched_off_and_what_is_dead_can_be_sent_again,
+    events::two_nodes_claim_each_delivery_once,
+    events::leads_and_memories_are_an_organizations_and_followed_up,
 }
 
 /// Runs all cases, one after the other, and fails with the names of those that failed.
@@ -170,6 +184,9 @@ async fn on_postgres(server: &str) {
         format!("{before}/{name}")
     };
     faults::a_cut_connection_is_made_again(fresh("cut").await).await;
+    // A superuser, as which operators begin.
+    assert!(store::Store::open(&fresh("free").await).await.unwrap().bypasses_row_security().await.unwrap());
+    events::another_node_is_woken(fresh("woken").await).await;
     run_cases(CASES, &mut fresh).await;
     run_cases(PEOPLE, &mut fresh).await;
 }

@@ -22,7 +22,7 @@ fn new_memory(number: &str, text: &str, seconds: i64) -> NewMemory {
 
 /// What is remembered, in the order of the list.
 async fn texts(store: &Store, number: &str, seconds: i64) -> Vec<String> {
-    let memories = store.memories(&caller(number), after(seconds)).await.unwrap();
+    let memories = store.memories(&OrganizationId::operator(), &caller(number), after(seconds)).await.unwrap();
     memories.into_iter().map(|memory| memory.text.reveal().to_owned()).collect()
 }
 
@@ -53,7 +53,7 @@ pub async fn what_is_known_is_confirmed_and_what_expires_is_gone(url: String) {
     store.remember(&first).await.unwrap();
     store.remember(&new_memory("+1", "has a dog", 5)).await.unwrap();
     store.remember(&NewMemory { source: MemorySource::Analysis, ..new_memory("+1", "likes tea", 10) }).await.unwrap();
-    let memories = store.memories(&caller("+1"), after(11)).await.unwrap();
+    let memories = store.memories(&OrganizationId::operator(), &caller("+1"), after(11)).await.unwrap();
     let tea = &memories[0];
     assert_eq!((tea.text.reveal(), tea.call, tea.source), ("likes tea", first.call, MemorySource::Tool));
     assert_eq!((tea.created_at, tea.confirmed_at, tea.expires_at), (after(0), after(10), after(1_010)));
@@ -68,14 +68,14 @@ pub async fn what_is_known_is_confirmed_and_what_expires_is_gone(url: String) {
 pub async fn an_analysis_teaches_and_corrects(url: String) {
     let store = Store::open(&url).await.unwrap();
     store.remember(&new_memory("+1", "lives in Rome", 0)).await.unwrap();
-    let outdated = store.memories(&caller("+1"), after(1)).await.unwrap()[0].id;
+    let outdated = store.memories(&OrganizationId::operator(), &caller("+1"), after(1)).await.unwrap()[0].id;
     let call = ended_call(&store, "a", "+1").await;
     let claim = claim_one(&store).await;
     let new = NewMemory { call, source: MemorySource::Analysis, ..new_memory("+1", "lives in Bonn", 2) };
     let learned = Learned { new: vec![new], outdated: vec![outdated, MemoryId::generate()] };
     let end = AnalysisEnd::Done { findings: Box::new(findings()), learned };
     assert_eq!(store.end_analyses(&[(claim, end.clone())], after(3)).await.unwrap(), 1);
-    let memories = store.memories(&caller("+1"), after(4)).await.unwrap();
+    let memories = store.memories(&OrganizationId::operator(), &caller("+1"), after(4)).await.unwrap();
     assert_eq!(memories.len(), 1);
     assert_eq!((memories[0].text.reveal(), memories[0].call), ("lives in Bonn", call));
 

@@ -8,11 +8,11 @@ use store::*;
 
 use crate::analyses::after;
 
-fn act(seconds: i64) -> Act<'static> {
+pub fn act(seconds: i64) -> Act<'static> {
     Act { actor: "node", address: "192.0.2.1", at: after(seconds) }
 }
 
-async fn organization(store: &Store, name: &str) -> OrganizationId {
+pub async fn organization(store: &Store, name: &str) -> OrganizationId {
     let new =
         NewOrganization { name: name.to_owned(), domain: String::new(), description: String::new(), plan: "free".to_owned() };
     store.create_organization(&new, &act(0)).await.unwrap().id
@@ -23,7 +23,7 @@ async fn user(store: &Store, organization: &OrganizationId, email: &str, role: U
     store.create_user(organization, &new, &act(1)).await.unwrap()
 }
 
-fn all() -> Page {
+pub fn all() -> Page {
     Page { limit: 200, after: None }
 }
 

@@ -14,6 +14,7 @@ pub fn at(offset: i64) -> WallTime {
 pub fn new_call(node: &str) -> NewCall {
     NewCall {
         id: CallId::generate(),
+        organization: OrganizationId::operator(),
         node: node.to_owned(),
         leg: LegKind::Sip,
         direction: Direction::Inbound,

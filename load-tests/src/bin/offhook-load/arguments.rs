@@ -12,11 +12,12 @@ use load_tests::impair::Impairments;
 use load_tests::monitor::Watching;
 use load_tests::mouth::{Manner, Voice};
 use load_tests::plan::{CONCURRENCY_MAX, Plan, Reach, Shape};
-use load_tests::sip_caller::{ANSWER_WITHIN, CALLS_PER_SOCKET, SipLoad, SipTransport};
+use load_tests::sip_caller::{ANSWER_WITHIN, CALLS_PER_SOCKET, G711, SipLoad, SipTransport};
 use load_tests::slo::Slo;
 use load_tests::speech::Recording;
 use load_tests::twilio_caller::TwilioLoad;
 use load_tests::ws_caller::WsLoad;
+use sip::sdp::Codec;
 
 /// Places virtual calls and measures what comes back. Bounded, and for servers on this machine only.
 #[derive(Parser)]
@@ -46,6 +47,12 @@ pub struct Sip {
     /// How messages travel
     #[arg(long, default_value = "udp")]
     transport: TransportName,
+    /// The one codec that a caller offers; of several each caller takes the next. Without it PCMU and PCMA are offered
+    #[arg(long, value_delimiter = ',')]
+    codec: Vec<CodecName>,
+    /// Encrypt audio: RTP/SAVP with keys in the SDP
+    #[arg(long)]
+    srtp: bool,
     /// User that is called
     #[arg(long, default_value = "demo")]
     to: String,
@@ -188,6 +195,25 @@ pub struct Common {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
+enum CodecName {
+    Pcmu,
+    Pcma,
+    G722,
+    Opus,
+}
+
+impl From<CodecName> for Codec {
+    fn from(name: CodecName) -> Self {
+        match name {
+            CodecName::Pcmu => Self::Pcmu,
+            CodecName::Pcma => Self::Pcma,
+            CodecName::G722 => Self::G722,
+            CodecName::Opus => Self::Opus,
+        }
+    }
+}
+
+#[derive(Clone, Copy, ValueEnum)]
 enum TransportName {
     Tcp,
     Udp,
@@ -216,6 +242,12 @@ impl Sip {
                 TransportName::Tcp => SipTransport::Tcp,
                 TransportName::Udp => SipTransport::Udp,
             },
+            offers: if self.codec.is_empty() {
+                vec![G711.to_vec()]
+            } else {
+                self.codec.iter().map(|&name| vec![name.into()]).collect()
+            },
+            srtp: self.srtp,
             to: self.to,
             from: self.from,
             plan: self.common.plan()?,

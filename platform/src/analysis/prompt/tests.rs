@@ -10,6 +10,7 @@ use super::*;
 fn call() -> CallRecord {
     let call = NewCall {
         id: CallId::generate(),
+        organization: store::OrganizationId::operator(),
         node: "a".to_owned(),
         leg: LegKind::Sip,
         direction: Direction::Inbound,
@@ -51,6 +52,7 @@ fn known(text: &str) -> Memory {
         call: CallId::generate(),
         assistant: "demo".to_owned(),
         source: MemorySource::Tool,
+        version: 1,
         created_at: at,
         confirmed_at: at,
         expires_at: at,

@@ -1,0 +1,70 @@
+//! What rows of the database may not have, though the file may: files and programs of the server, and for organizations other than the
+//! operator's also its environment, its network, its documents and what it remembers.
+
+use serde_json::{Map, Value};
+use store::OrganizationId;
+
+use crate::config::{Problem, SEARCH_KNOWLEDGE};
+
+const FILE_ONLY: &str = "can be set in the configuration file only";
+const OPERATORS: &str = "can be set by the operator's organization only";
+
+/// Of an assistant.
+pub(super) fn assistant(organization: &OrganizationId, fields: &Map<String, Value>) -> Vec<Problem> {
+    let mut wrong = Vec::new();
+    if organization.is_operator() {
+        return wrong;
+    }
+    let within = |section: &str, key: &str| fields.get(section).and_then(|section| section.get(key));
+    if within("engine", "kind").and_then(Value::as_str) == Some("stream") {
+        wrong.push(Problem::new(
+            "engine.kind",
+            "stream is for the operator's organization: it may lead into the server's network",
+        ));
+    }
+    for key in ["auth_token_env", "authorization_env", "url"].into_iter().filter(|key| within("engine", key).is_some()) {
+        wrong.push(Problem::new(format!("engine.{key}"), OPERATORS));
+    }
+    if within("ambience", "file").is_some() {
+        wrong.push(Problem::new("ambience.file", OPERATORS));
+    }
+    if within("memory", "enabled").and_then(Value::as_bool) == Some(true) {
+        wrong.push(Problem::new("memory.enabled", "true is for the operator's organization: memories are not kept apart yet"));
+    }
+    let tools = fields.get("tools").and_then(Value::as_array);
+    if tools.is_some_and(|tools| tools.iter().any(|tool| tool.as_str() == Some(SEARCH_KNOWLEDGE))) {
+        let reason = format!("{SEARCH_KNOWLEDGE} is for the operator's organization: documents are not kept apart yet");
+        wrong.push(Problem::new("tools", reason));
+    }
+    wrong
+}
+
+/// Of an HTTP tool.
+pub(super) fn tool(organization: &OrganizationId, fields: &Map<String, Value>) -> Vec<Problem> {
+    let mut wrong = Vec::new();
+    near(organization, fields, &mut wrong);
+    wrong
+}
+
+/// Of an MCP server.
+pub(super) fn mcp_server(organization: &OrganizationId, fields: &Map<String, Value>) -> Vec<Problem> {
+    let mut wrong = only_in_the_file(fields, &["command", "args", "env"]);
+    near(organization, fields, &mut wrong);
+    wrong
+}
+
+/// Of a trunk. They are the operator's: a trunk claims addresses, and carries numbers of all.
+pub(super) fn trunk(_: &OrganizationId, fields: &Map<String, Value>) -> Vec<Problem> {
+    only_in_the_file(fields, &["tls_certificate", "tls_key", "tls_roots"])
+}
+
+fn only_in_the_file(fields: &Map<String, Value>, keys: &[&str]) -> Vec<Problem> {
+    let given = keys.iter().filter(|key| fields.get(**key).is_some_and(|value| !value.is_null()));
+    given.map(|key| Problem::new(*key, FILE_ONLY)).collect()
+}
+
+fn near(organization: &OrganizationId, fields: &Map<String, Value>, wrong: &mut Vec<Problem>) {
+    if !organization.is_operator() && fields.get("allow_private").and_then(Value::as_bool) == Some(true) {
+        wrong.push(Problem::new("allow_private", OPERATORS));
+    }
+}
