@@ -1,7 +1,7 @@
 # Every command a person needs; `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test demo bench bench-turns bench-accept load observe deny fuzz check-providers
+.PHONY: help run test dashboard demo bench bench-turns bench-accept load observe deny fuzz check-providers
 
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 # espeak-ng is the offline engine's voice; the C compiler builds SQLite and ring, and CMake with it libopus.
@@ -12,11 +12,15 @@ help: ## this list
 
 run: ## install what is missing, build, start the server and answer calls
 	@scripts/packages.sh $(NEEDED)
+	@scripts/dashboard.sh
 	cargo build --locked --release --bin offhook
 	$(RELEASE)/offhook serve
 
 test: ## install what the tests need and run all of them
 	@scripts/test.sh
+
+dashboard: ## build the web page and check it: types, lint, tests
+	@scripts/dashboard.sh --check
 
 demo: ## one virtual caller talks with the server over SIP; prints the conversation and its latency
 	@scripts/packages.sh $(NEEDED)

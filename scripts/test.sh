@@ -20,6 +20,7 @@ readonly PACKAGES=(
     sox:sox
     valgrind:valgrind
     promtool:prometheus
+    chromium:chromium
     "/usr/lib/postgresql/*/bin/initdb:postgresql"
     python3:python3
     "/usr/lib/python3*/ensurepip:python3-venv"
@@ -92,6 +93,9 @@ stage "packages" 900 scripts/packages.sh "${PACKAGES[@]}"
 stage "python" 400 scripts/python.sh
 OFFHOOK_TEST_PYTHON=$(scripts/python.sh)
 export OFFHOOK_TEST_PYTHON
+stage "dashboard" 900 scripts/dashboard.sh --check
+OFFHOOK_TEST_NODE=$(scripts/dashboard.sh --node)
+export OFFHOOK_TEST_NODE
 stage "format" 60 cargo fmt --all --check
 stage "clippy" 900 cargo clippy --locked --workspace --all-targets -- -D warnings
 # The programs too, which the real calls and the gate start.

@@ -1,10 +1,10 @@
-//! Health, metrics and the page that says what runs here.
+//! Health and metrics.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{StatusCode, header};
-use axum::response::{Html, IntoResponse as _, Response};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
@@ -14,25 +14,6 @@ use crate::{CallGate, Readiness};
 
 /// Time to find out about readiness; probes commonly wait 1 to 5 s, and the database has 2.
 const READINESS_TIME_MAX: Duration = Duration::from_secs(3);
-
-const PAGE: &str = "<!doctype html>
-<html lang=\"en\">
-<meta charset=\"utf-8\">
-<title>Offhook</title>
-<h1>Offhook</h1>
-<p>A telephony media server for voice AI is running here.</p>
-<ul>
-<li><a href=\"/healthz\">/healthz</a>: the process lives
-<li><a href=\"/readyz\">/readyz</a>: it can take calls
-<li><a href=\"/docs\">/docs</a>: the REST API
-<li>/twilio/voice, /twilio/status, /twilio/stream: what a Twilio number points at
-</ul>
-</html>
-";
-
-pub(crate) fn page() -> Router {
-    Router::new().route("/", get(async || Html(PAGE)))
-}
 
 pub(crate) fn routes(gate: Arc<dyn CallGate>) -> Router {
     Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(move || ready(Arc::clone(&gate))))

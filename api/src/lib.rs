@@ -1,4 +1,4 @@
-//! HTTP front doors: health, metrics, Twilio's webhooks and its Media Streams, and REST.
+//! HTTP front doors: health, metrics, Twilio's webhooks and its Media Streams, REST, and the dashboard.
 //!
 //! [`router`] is the public side, [`operator_router`] the operator's; both ask the node through [`CallGate`], the only
 //! thing that this crate knows of calls. It checks who asks, bounds what they send and answers in their language
@@ -7,6 +7,7 @@
 //! It refuses to decide anything about a call, and to understand audio: a stream's messages go on as text.
 
 mod browsers;
+mod dashboard;
 mod gate;
 mod health;
 mod node_gate;
@@ -62,17 +63,18 @@ pub struct ApiConfig {
     pub sessions_per_organization: u32,
 }
 
-/// The public side: `/`, `/healthz`, `/readyz`, `/twilio/...`, `/docs`, `/api/openapi.json` and `/api/v1/...`. Bodies above 64 KiB get 413, requests that are not
+/// The public side: the dashboard at `/`, `/healthz`, `/readyz`, `/twilio/...`, `/docs`, `/api/openapi.json` and `/api/v1/...`. Bodies above 64 KiB get 413, requests that are not
 /// through after 10 s get 408, and every error is `application/problem+json` (RFC 9457) with a `request_id`.
 pub fn router(config: ApiConfig, gate: Arc<dyn CallGate>) -> Router {
-    let routes =
-        health::page().merge(health::routes(Arc::clone(&gate))).merge(twilio::routes(config.twilio.clone(), Arc::clone(&gate)));
-    let routes = routes.merge(v1::routes(&config, gate));
+    let routes = dashboard::routes()
+        .merge(health::routes(Arc::clone(&gate)))
+        .merge(twilio::routes(config.twilio.clone(), Arc::clone(&gate)));
+    let routes = routes.merge(v1::routes(&config, gate)).fallback(dashboard::elsewhere);
     // Outermost: a browser asks by OPTIONS, which no route takes.
     browsers::open_to(&config.cors_origins, request::framed(routes))
 }
 
 /// The operator's side: `/metrics` (what `render` answers, Prometheus text), `/healthz` and `/readyz`.
 pub fn operator_router(gate: Arc<dyn CallGate>, render: impl Fn() -> String + Clone + Send + Sync + 'static) -> Router {
-    request::framed(health::routes(gate).merge(health::metrics(render)))
+    request::framed(health::routes(gate).merge(health::metrics(render)).fallback(request::nothing))
 }

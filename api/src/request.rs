@@ -19,10 +19,14 @@ const REQUEST_TIME_MAX: Duration = Duration::from_secs(10);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Puts the frame around `routes`.
+/// The answer of a path where nothing is.
+pub(crate) async fn nothing() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "nothing is here")
+}
+
+/// Puts the frame around `routes`, which have their fallback already.
 pub(crate) fn framed(routes: Router) -> Router {
     routes
-        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "nothing is here"))
         .method_not_allowed_fallback(async || {
             let detail = "this method is not for this path";
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod calls;
+mod dashboard;
 mod directory;
 mod fake;
 mod http;
