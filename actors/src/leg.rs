@@ -411,7 +411,7 @@ impl Leg {
                     self.ports.ai.tell(AiMsg::PromptStarted(prompt, FirstFrame { due, sent: now }));
                 }
                 (SendoutEvent::PromptFinished(prompt), Line::Rtp(_) | Line::Session(_)) => {
-                    self.ports.ai.tell(AiMsg::PromptFinished(prompt))
+                    self.ports.ai.tell(AiMsg::PromptFinished(prompt));
                 }
                 (SendoutEvent::PromptFinished(prompt), Line::Twilio(twilio)) => twilio.mark(Awaited::Prompt(prompt), now),
                 (SendoutEvent::Marked(mark), Line::Rtp(_) | Line::Session(_)) => self.ports.ai.tell(AiMsg::Marked(mark)),
