@@ -43,6 +43,23 @@ pub struct Tick {
     pub number: u64,
     /// When it was due.
     pub due: Instant,
+    /// Nothing hangs on it: it may be read with the next letter.
+    pub waits: bool,
+}
+
+/// Who is told of beats says here that those to send can wait: while packets are passed on, nothing is made on them.
+#[derive(Clone, Debug, Default)]
+pub struct Leisure(Arc<AtomicBool>);
+
+impl Leisure {
+    /// From the next beat on.
+    pub fn set(&self, leisure: bool) {
+        self.0.store(leisure, Relaxed);
+    }
+
+    fn get(&self) -> bool {
+        self.0.load(Relaxed)
+    }
 }
 
 /// What a leg is told each frame.
@@ -66,6 +83,7 @@ impl Drop for Ticking {
 
 struct Subscriber {
     who: Who,
+    leisure: Leisure,
     wanted: Arc<AtomicBool>,
 }
 
@@ -124,18 +142,18 @@ impl Clock {
     }
 
     /// Tells a leg every 20 ms from now on. A clock that has ended tells nobody.
-    pub fn subscribe(&self, leg: Port<LegMsg>, beats: Beats) -> Ticking {
-        self.admit(Who::Leg(leg, beats))
+    pub fn subscribe(&self, leg: Port<LegMsg>, beats: Beats, leisure: Leisure) -> Ticking {
+        self.admit(Who::Leg(leg, beats), leisure)
     }
 
     /// Tells a conference every 20 ms, when legs of its phase are told to send.
-    pub fn subscribe_conference(&self, conference: Mailbox<ConferenceMsg>) -> Ticking {
-        self.admit(Who::Conference(conference))
+    pub fn subscribe_conference(&self, conference: Mailbox<ConferenceMsg>, leisure: Leisure) -> Ticking {
+        self.admit(Who::Conference(conference), leisure)
     }
 
-    fn admit(&self, who: Who) -> Ticking {
+    fn admit(&self, who: Who, leisure: Leisure) -> Ticking {
         let wanted = Arc::new(AtomicBool::new(true));
-        let _ended_with_its_thread = self.newcomers.send(Subscriber { who, wanted: Arc::clone(&wanted) });
+        let _ended_with_its_thread = self.newcomers.send(Subscriber { who, leisure, wanted: Arc::clone(&wanted) });
         Ticking(wanted)
     }
 
@@ -211,7 +229,7 @@ impl Ticker {
     }
 
     fn beat(&mut self, slot: Slot, due: Instant) {
-        let tick = Tick { number: slot.tick, due };
+        let tick = Tick { number: slot.tick, due, waits: false };
         self.phases[slot.phase as usize].retain(|subscriber| {
             let wanted = subscriber.wanted.load(Relaxed);
             if wanted {
@@ -220,10 +238,10 @@ impl Ticker {
             wanted
         });
         if let Some(before) = before(slot) {
-            let tick = Tick { number: before.tick, due };
+            let tick = Tick { number: before.tick, due, waits: false };
             let wanted = |subscriber: &&Subscriber| subscriber.wanted.load(Relaxed);
             for subscriber in self.phases[before.phase as usize].iter().filter(wanted) {
-                subscriber.who.tell_send(tick);
+                subscriber.who.tell_send(Tick { waits: subscriber.leisure.get(), ..tick });
             }
         }
     }

@@ -24,7 +24,7 @@ use self::guests::{Guest, Guests};
 use crate::ai_session::AiMsg;
 use crate::bridge::{AgentPart, Attendance, Part, Place, RoomId};
 use crate::call::{CallMsg, CallPorts};
-use crate::clock::{Tick, Ticking};
+use crate::clock::{Leisure, Tick, Ticking};
 use crate::kind::ActorKind;
 use crate::leg::{LegMsg, Onward};
 use crate::mailbox::{Lane, Letter, Mailbox, Port};
@@ -57,11 +57,14 @@ impl Letter for ConferenceMsg {
     const KIND: ActorKind = ActorKind::Conference;
     /// 100 ms of ticks and of frames of all members: what waits longer no queue behind takes either.
     const AUDIO_MAX: u32 = 5 * (Mixer::MEMBERS as u32 + 1);
+    /// Half a second of ticks while packets are passed on: then there is nothing to mix.
+    const LAZY_MAX: usize = 25;
     /// Each guest comes, changes its part, presses a key and goes at once.
     const SIGNALS_MAX: u32 = 4 * Mixer::MEMBERS as u32;
 
     fn lane(&self) -> Lane {
         match self {
+            Self::Tick(Tick { waits: true, .. }) => Lane::Lazy,
             Self::Tick(_) | Self::Frame(..) => Lane::Audio,
             _ => Lane::Signal,
         }
@@ -163,6 +166,7 @@ pub struct Conference {
     way: Way,
     empty_ticks: u32,
     _counted: Counted,
+    leisure: Leisure,
     _ticking: Ticking,
     _seat: Arc<Seat>,
 }
@@ -174,6 +178,7 @@ impl Worker for Conference {
     async fn start(args: ConferenceArgs, me: &Mailbox<ConferenceMsg>) -> Result<Self, Failure> {
         let ConferenceArgs { room, seat } = args;
         tracing::info!(room = room.0, "a conference begins");
+        let leisure = Leisure::default();
         Ok(Self {
             room,
             mixer: Mixer::new(),
@@ -181,7 +186,8 @@ impl Worker for Conference {
             way: Way::Mixing,
             empty_ticks: 0,
             _counted: Counted::new("offhook_conferences_active"),
-            _ticking: seat.clock.subscribe_conference(me.clone()),
+            _ticking: seat.clock.subscribe_conference(me.clone(), leisure.clone()),
+            leisure,
             _seat: seat,
         })
     }
@@ -199,6 +205,7 @@ impl Worker for Conference {
                 let _asker_left = reply.send(self.roster());
             }
         }
+        self.leisure.set(matches!(self.way, Way::Passing(_)));
         Ok(())
     }
 }

@@ -103,11 +103,14 @@ impl Letter for LegMsg {
     const KIND: ActorKind = ActorKind::Leg;
     /// Half a second of beats and of what a caller or a conference says.
     const AUDIO_MAX: u32 = 100;
+    /// A beat to send that is read with the next to receive.
+    const LAZY_MAX: usize = 1;
     /// A minute of agent audio that a provider sends within one second, in pieces of 100 ms.
     const SIGNALS_MAX: u32 = 1024;
 
     fn lane(&self) -> Lane {
         match self {
+            Self::Send(Tick { waits: true, .. }) => Lane::Lazy,
             Self::Receive(_) | Self::Send(_) | Self::CallerAudio(_) | Self::Heard { .. } | Self::Passed(..) => Lane::Audio,
             _ => Lane::Signal,
         }
@@ -247,7 +250,7 @@ impl Worker for Leg {
                 self.cut();
             }
             LegMsg::PromptEnd(prompt) => self.sendout.finish(prompt),
-            LegMsg::Heard { frame, whole } => self.bridged.hear(frame, whole),
+            LegMsg::Heard { frame, whole } => self.hear(frame, whole),
             LegMsg::Passed(kind, packet) => self.pass_on(kind, &packet),
             LegMsg::Onward(onward) => self.handle_onward(onward),
             LegMsg::LeftConference => self.handle_onward(Onward::Here),
@@ -319,7 +322,9 @@ impl Leg {
             return;
         }
         let now = Instant::now();
-        self.lateness.record(now.saturating_duration_since(tick.due));
+        if !tick.waits {
+            self.lateness.record(now.saturating_duration_since(tick.due));
+        }
         let place = self.ports.place.load();
         let elsewhere = place.as_ref().is_some_and(|place| place.agent.is_some());
         if elsewhere != self.pause.elsewhere {

@@ -80,7 +80,7 @@ impl Call {
         let args = LegArgs { codec: self.codec, wire, hearing, ambience: self.ambience(), call: me.clone() };
         let leg = self.spawn::<Leg>(args, me).await?;
         self.ports.leg.publish(Some(leg));
-        self.ticking = Some(self.seat.clock.subscribe(self.ports.leg.clone(), beats));
+        self.ticking = Some(self.seat.clock.subscribe(self.ports.leg.clone(), beats, self.ports.leisure.clone()));
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use store::CallId;
 
 use crate::ai_session::AiMsg;
 use crate::bridge::PlacePort;
+use crate::clock::Leisure;
 use crate::conference::ConferenceMsg;
 use crate::jitter_buffer::JitterMsg;
 use crate::leg::LegMsg;
@@ -30,6 +31,8 @@ pub struct CallPorts {
     pub jitter: Port<JitterMsg>,
     /// The caller's leg.
     pub leg: Port<LegMsg>,
+    /// Of the leg.
+    pub leisure: Leisure,
     /// Where it is in a conference, if it is in one.
     pub place: PlacePort,
     /// Gone when the call is not recorded.
@@ -46,6 +49,7 @@ impl CallPorts {
             ai: Port::default(),
             jitter: Port::default(),
             leg: Port::default(),
+            leisure: Leisure::default(),
             place: PlacePort::default(),
             recorder: Port::default(),
             vad: Port::default(),

@@ -102,6 +102,11 @@ impl Leg {
         }
     }
 
+    pub(super) fn hear(&mut self, frame: SharedFrame, whole: bool) {
+        self.bridged.hear(frame, whole);
+        self.ports.leisure.set(self.bridged.from == From::Leg);
+    }
+
     pub(super) fn pass_on(&mut self, kind: PayloadKind, packet: &RtpPacket) {
         if let Line::Rtp(rtp) = &mut self.line
             && self.bridged.passes()
@@ -117,6 +122,7 @@ impl Leg {
             Onward::AlsoTo(_) => {}
             Onward::Here => self.bridged.from = From::Mixer,
         }
+        self.ports.leisure.set(self.bridged.from == From::Leg);
         if let Line::Rtp(rtp) = &mut self.line {
             rtp.set_onward(onward);
         }

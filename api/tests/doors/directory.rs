@@ -144,3 +144,53 @@ async fn a_row_has_a_length() {
     }
     assert_eq!(statuses, [200, 200, 422]);
 }
+
+#[tokio::test]
+async fn values_of_headers_stay_and_are_not_shown() {
+    let house = House::unlimited().await;
+    let operator = OrganizationId::operator();
+    let key = house.key(&operator, UserRole::Owner).await;
+    let ask = async |method: &str, path: &str, body: Value| house.ask(method, path, &key, body).await;
+    let wish = json!({ "name": "crm", "url": "https://a.example/", "headers": { "A": "s3cret", "B": "other" } });
+    let (status, _, made) = ask("POST", "/api/v1/tools", wish).await;
+    assert_eq!((status, &made["headers"]), (201, &json!({ "A": "(hidden)", "B": "(hidden)" })));
+    let path = format!("/api/v1/tools/{}", made["id"].as_str().unwrap());
+    let patch = json!({ "headers": { "A": "(hidden)", "B": null, "C": "new" } });
+    let (status, _, changed) = ask("PATCH", &path, patch).await;
+    assert_eq!((status, &changed["headers"]), (200, &json!({ "A": "(hidden)", "C": "(hidden)" })));
+    let id = made["id"].as_str().unwrap().parse().unwrap();
+    let kept = house.people.store().resource(&operator, store::ResourceKind::Tool, id).await.unwrap().unwrap();
+    assert_eq!(kept.fields["headers"], json!({ "A": "s3cret", "C": "new" }));
+    let (status, _, answer) = ask("PATCH", &path, json!({ "headers": { "D": "(hidden)" } })).await;
+    assert_eq!((status, errors(&answer)), (422, "headers.D: has no value that could stay".to_owned()));
+    let (_, _, log) = ask("GET", "/api/v1/audit-log", Value::Null).await;
+    assert!(!log.to_string().contains("s3cret"), "{log}");
+
+    let (status, _, ran) = ask("POST", &format!("{path}/test"), json!({ "arguments": { "a": 1 } })).await;
+    assert_eq!((status, ran["output"].as_str().unwrap()), (200, "true crm {\"a\":1}"));
+    let (_, _, server) = ask("POST", "/api/v1/mcp-servers", json!({ "name": "orders" })).await;
+    let tools = format!("/api/v1/mcp-servers/{}/tools", server["id"].as_str().unwrap());
+    assert_eq!(ask("GET", &tools, Value::Null).await.2["data"][0]["name"], "find");
+}
+
+#[tokio::test]
+async fn trunks_and_the_node_tell_how_they_are() {
+    let house = House::unlimited().await;
+    let key = house.key(&OrganizationId::operator(), UserRole::Owner).await;
+    let ask = async |method: &str, path: &str, body: Value| house.ask(method, path, &key, body).await;
+    let (_, _, trunk) = ask("POST", "/api/v1/trunks", json!({ "name": "carrier" })).await;
+    let status = format!("/api/v1/trunks/{}/status", trunk["id"].as_str().unwrap());
+    let (code, _, answer) = ask("GET", &status, Value::Null).await;
+    assert_eq!((code, &answer["registered"], &answer["targets"][0]["health"]), (200, &json!(true), &json!("up")));
+    let (_, _, unused) = ask("POST", "/api/v1/trunks", json!({ "name": "unused" })).await;
+    assert_eq!(ask("GET", &format!("/api/v1/trunks/{}/status", unused["id"].as_str().unwrap()), Value::Null).await.0, 409);
+
+    let (code, _, node) = ask("GET", "/api/v1/admin/node", Value::Null).await;
+    assert_eq!(
+        (code, &node["name"], &node["calls"], &node["actors"][0]["mailbox_dropped"]),
+        (200, &json!("a"), &json!(2), &json!(3))
+    );
+    let (code, _, answer) = ask("POST", "/api/v1/admin/reload", Value::Null).await;
+    assert_eq!((code, errors(&answer)), (422, "node.max_cals: unknown key".to_owned()));
+    assert_eq!(ask("POST", "/api/v1/admin/drain", Value::Null).await.0, 202);
+}

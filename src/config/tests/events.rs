@@ -14,6 +14,6 @@ fn how_long_and_for_whom_what_happens_is_kept() {
     assert_eq!((config.webhooks.reach, load("", &[]).webhooks.reach), (Reach::Private, Reach::Public));
     check(
         "[events]\nkeep_days = 0\nreaders = 5000",
-        "events.keep_days: 0 is outside 1-365\nevents.readers: 5000 is outside 1-1000",
+        "events.keep_days: 0 is below 1\nevents.readers: 5000 is above 1000",
     );
 }

@@ -82,11 +82,11 @@ impl Known {
 
     /// The webhooks of an organization that are told of anything.
     async fn webhooks(&mut self, writing: &mut Writing, organization: &OrganizationId) -> Result<&[Told], StoreError> {
-        if !self.webhooks.contains_key(organization) {
-            let found = Told::of(writing, organization).await?;
-            self.webhooks.insert(organization.clone(), found);
-        }
-        Ok(self.webhooks.get(organization).map(Vec::as_slice).unwrap_or_default())
+        let found = match self.webhooks.remove(organization) {
+            Some(found) => found,
+            None => Told::of(writing, organization).await?,
+        };
+        Ok(self.webhooks.entry(organization.clone()).or_insert(found))
     }
 }
 
