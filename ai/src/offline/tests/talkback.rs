@@ -112,8 +112,8 @@ fn transcripts_tell_what_was_heard_and_turns_how_they_ended() {
     let drain = |engine: &mut OfflineSession| {
         let mut seen = Vec::new();
         while let Some(output) = engine.poll_output() {
-            if let Output::Transcript { prompt, text, .. } = &output {
-                seen.push(format!("{prompt:?} {}", text.as_str()));
+            if let Output::Transcript { prompt, text, is_final, .. } = &output {
+                seen.push(format!("{prompt:?} {}{}", text.as_str(), if *is_final { "" } else { ", to be said" }));
             }
             if let Output::TurnDone { outcome, timings, .. } = &output {
                 seen.push(format!("{outcome:?} {:?}", timings.done.map(|done| done - start)));
@@ -125,7 +125,8 @@ fn transcripts_tell_what_was_heard_and_turns_how_they_ended() {
     drain(&mut engine);
     let audio = Bytes::from_static(&[0; 8_000]);
     engine.handle_input(at(100), Input::Synthesized { request: 0, result: Ok(audio) });
-    assert_eq!((drain(&mut engine), engine.next_prompt()), (vec![], PromptId(4)));
+    let promised = vec!["Some(PromptId(3)) one two three four five, to be said".to_owned()];
+    assert_eq!((drain(&mut engine), engine.next_prompt()), (promised, PromptId(4)));
     // A prompt of the engine before this one is none of ours.
     engine.handle_input(at(200), Input::PromptFinished { prompt: PromptId(2) });
     assert_eq!(drain(&mut engine), [""; 0]);
