@@ -52,7 +52,7 @@ if [[ $(cat node_modules/.of 2>/dev/null) != "$modules" ]]; then
 fi
 
 # Of contents and not of times: a fresh checkout has what it had.
-sources=$(find src public index.html openapi.json package.json package-lock.json vite.config.ts tsconfig.json pack.mjs types.mjs ! -name schema.d.ts -type f -print0 |
+sources=$(find src public index.html openapi.json package.json package-lock.json vite.config.ts tsconfig.json pack.mjs ! -name schema.d.ts -type f -print0 |
     LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-32)
 if [[ $(cat dist/.of 2>/dev/null) != "$sources" ]]; then
     rm -rf dist/assets dist/.vite dist/index.html dist/.of

@@ -329,6 +329,8 @@ impl Worker for Call {
             CallMsg::RecordingPaused(paused) => self.pause_recording(paused),
             CallMsg::UsageCounted(usage) => self.draft.usage_counted(&usage, &self.shared),
             CallMsg::AgentHungUp(cause) if self.is_in_company() => self.leave_company(cause, me).await,
+            // The agent hears nobody while somebody is called for the caller.
+            CallMsg::AgentHungUp(HangupCause::CallerSilent) if self.consulting.is_some() => {}
             CallMsg::TransferWanted(wish) => self.handle_wish(wish, me).await,
             CallMsg::BriefingLate(partner) => self.handle_briefing_late(partner, me).await,
             CallMsg::TakingLeave(cause) => self.leaving = Some(cause),

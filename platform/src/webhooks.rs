@@ -75,7 +75,7 @@ pub struct Webhooks {
 }
 
 impl Webhooks {
-    /// Over the records; requests go where `reach` lets them.
+    /// Over the records; requests of the operator's organization go where `reach` lets them, others to public addresses.
     #[must_use]
     pub fn new(store: Store, guard: Guard, reach: Reach) -> Self {
         Self { store, guard, reach }
@@ -97,16 +97,21 @@ impl Webhooks {
     ///
     /// # Errors
     /// [`Refused::Field`].
-    pub fn check_url(&self, url: &str) -> Result<(), Refused> {
+    pub fn check_url(&self, organization: &OrganizationId, url: &str) -> Result<(), Refused> {
         let refuse = |reason: String| Err(Refused::Field("url", reason));
         if url.len() > URL_BYTES_MAX {
             return refuse(format!("has more than {URL_BYTES_MAX} bytes"));
         }
         let Ok(parsed) = Url::parse(url) else { return refuse("is no URL".to_owned()) };
-        match self.reach.check(&parsed) {
+        match self.reach_of(organization).check(&parsed) {
             Ok(()) => Ok(()),
             Err(refused) => refuse(format!("cannot be used: {refused}")),
         }
+    }
+
+    /// Where requests of an organization go: the server's own network is the operator's.
+    fn reach_of(&self, organization: &OrganizationId) -> Reach {
+        if organization.is_operator() { self.reach } else { Reach::Public }
     }
 
     /// Makes a webhook; its secret is to be shown once.
@@ -119,7 +124,7 @@ impl Webhooks {
         wish: WebhookWish,
         act: &Act<'_>,
     ) -> Result<(Webhook, Hidden), Refused> {
-        self.check_url(&wish.url)?;
+        self.check_url(organization, &wish.url)?;
         let secret = secret(wish.secret)?;
         let new = NewWebhook {
             kind: wish.kind,

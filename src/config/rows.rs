@@ -315,10 +315,13 @@ fn tool_named(rows: &[Resource], organization: &OrganizationId, name: &str) -> O
     rows.iter().filter(tool).find(|row| row.organization == *organization && row.name == name).map(|row| row.id)
 }
 
-/// The environment, for the operator's own rows: what is there is not for others to send where they like.
+/// The environment, for the operator's own rows: what is there is not for others to send where they like. What configures the server,
+/// its own key above all, is for nobody: who may make a tool would be who owns the server.
 fn variables<'a>(organization: &OrganizationId, environment: &'a Environment) -> impl Fn(&str) -> Option<Secret> + 'a {
     let open = organization.is_operator();
-    move |name: &str| environment.get(name).filter(|value| open && !value.is_empty()).map(Secret::new)
+    move |name: &str| {
+        environment.get(name).filter(|value| open && !value.is_empty() && !name.starts_with("OFFHOOK_")).map(Secret::new)
+    }
 }
 
 /// Reads a row, and says all that is wrong with it, `wrong` among it.

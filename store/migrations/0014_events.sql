@@ -53,6 +53,8 @@ CREATE TABLE webhook_deliveries (
 
 CREATE INDEX webhook_deliveries_due ON webhook_deliveries (due_us) WHERE state = 'pending';
 CREATE INDEX webhook_deliveries_lane ON webhook_deliveries (webhook_id, lane, place) WHERE state = 'pending';
+-- Which are under way: counted for each that is due.
+CREATE INDEX webhook_deliveries_busy ON webhook_deliveries (webhook_id, due_us) WHERE state = 'pending' AND claimed_by <> '';
 CREATE INDEX webhook_deliveries_webhook ON webhook_deliveries (organization, webhook_id, id);
 CREATE INDEX webhook_deliveries_call ON webhook_deliveries (call_id);
 CREATE INDEX webhook_deliveries_finished ON webhook_deliveries (finished_us);

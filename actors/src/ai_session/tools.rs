@@ -421,6 +421,10 @@ impl AiSession {
         let outcome = match built_in {
             BuiltIn::CollectDigits(wanted) => return self.tools.collect(now, slip, wanted, me),
             BuiltIn::CollectEmail { email, confirmed } => self.tools.email.handle(&email, confirmed),
+            BuiltIn::EndCall { .. } if self.tools.transferring.is_some() => {
+                let reason = "the caller is being put through: when that works, the call is over for you";
+                ToolOutcome::not_done(ToolStatus::Refused, reason)
+            }
             BuiltIn::EndCall { .. } => {
                 // No output: it would make the model speak again, after its goodbye.
                 slip.close(ToolStatus::Ok, None, Vec::new());

@@ -11,6 +11,7 @@
 use std::sync::Arc;
 
 use ai::engine::Words;
+use ai::remark::Occasion;
 use ai::tools::transfer::Destination;
 use sip::replaces::Replaces;
 use sip::uri::Uri;
@@ -174,6 +175,10 @@ impl Call {
         tracing::info!(call = %self.id, reason, "nobody came");
         if !self.is_in_company() {
             self.go_back_to_agent(me).await;
+            if let Asker::Outside(_) = asker {
+                // No tool of the agent's tells it.
+                self.ports.ai.tell(AiMsg::Back(Occasion::Back));
+            }
         }
         // The caller hears the agent again by then.
         self.answer(asker, Err(reason));

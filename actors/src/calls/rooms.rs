@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use media::mixer::Mixer;
 use ractor::ActorId;
-use store::{CallId, OrganizationId};
+use store::{CallId, HangupCause, OrganizationId};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -209,7 +209,10 @@ impl Calls {
         let (placed, _) = oneshot::channel();
         let id =
             self.start_placed(admitted, Purpose::Partner(partner), placed, me).await.map_err(|refusal| refusal.to_string())?;
-        drop(mailbox.send(CallMsg::PartnerCalled(id)));
+        if mailbox.send(CallMsg::PartnerCalled(id)).is_err() {
+            // Whom it was for has hung up meanwhile.
+            self.tell_one(id, CallMsg::HangUp(HangupCause::OperatorHangup));
+        }
         Ok(())
     }
 

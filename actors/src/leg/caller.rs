@@ -47,10 +47,8 @@ impl Leg {
 
     /// Octets of a session's client, in pieces of its own liking.
     pub(super) fn queue_caller(&mut self, octets: &[u8]) {
-        if let Line::Session(session) = &mut self.line
-            && !session.push_heard(octets)
-        {
-            session.refuse("audio_ahead", "more than a minute of audio waits to be heard; send it as it is spoken");
+        if let Line::Session(session) = &mut self.line {
+            session.push_heard(octets);
         }
     }
 

@@ -9,7 +9,7 @@ mod client;
 mod ear;
 mod protocol;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use media::codec::Codec;
@@ -105,6 +105,8 @@ pub(super) struct SessionLine {
     resampler: Option<Resampler>,
     samples: Vec<i16>,
     heard: Waiting,
+    /// The client has been told that too much waits; once is enough.
+    ahead: bool,
     _reader: Owned,
 }
 
@@ -113,7 +115,7 @@ impl SessionLine {
     pub(super) fn start(io: SessionIo, client: Client, law: Codec, ports: CallPorts, me: &Mailbox<LegMsg>) -> Self {
         let SessionIo { audio, incoming, outgoing: _ } = io;
         let ear = Ear::new(law, audio.in_hz);
-        let reader = Reader { client: client.clone(), ear, ports, leg: me.clone() };
+        let reader = Reader { client: client.clone(), ear, ports, leg: me.clone(), typed: 0, since: Instant::now() };
         Self {
             client,
             out: audio.out,
@@ -121,6 +123,7 @@ impl SessionLine {
             law,
             resampler: resampler(SampleRate::HZ_8000.hz(), audio.out_hz),
             samples: Vec::with_capacity(FRAME_SAMPLES),
+            ahead: false,
             heard: Waiting::new(law),
             _reader: Owned(tokio::spawn(reader.read(incoming))),
         }
@@ -149,9 +152,13 @@ impl SessionLine {
         self.client.send_audio(frame);
     }
 
-    /// What the client said: to be heard as time goes on. False when a minute of it waits.
-    pub(super) fn push_heard(&mut self, octets: &[u8]) -> bool {
-        self.heard.push(octets)
+    /// What the client said: to be heard as time goes on. Past a minute of it the rest is dropped, and the client told once.
+    pub(super) fn push_heard(&mut self, octets: &[u8]) {
+        let fits = self.heard.push(octets);
+        if !fits && !self.ahead {
+            self.refuse("audio_ahead", "more than a minute of audio waits to be heard; send it as it is spoken");
+        }
+        self.ahead = !fits;
     }
 
     /// A frame of the client that is to be heard in this tick; asked until there is none.
@@ -186,7 +193,14 @@ struct Reader {
     ear: Ear,
     ports: CallPorts,
     leg: Mailbox<LegMsg>,
+    /// Texts since then.
+    typed: u32,
+    since: Instant,
 }
+
+/// Texts of a client in [`TYPED_SPAN`]: more are no person's, and each is paid for.
+const TYPED_MAX: u32 = 20;
+const TYPED_SPAN: Duration = Duration::from_secs(10);
 
 impl Reader {
     async fn read(mut self, mut incoming: mpsc::Receiver<SessionIn>) {
@@ -214,6 +228,8 @@ impl Reader {
                 // A client that sends nonsense without end waits for its answers.
                 self.client.answer(&News::Error { code, message: &message }).await;
             }
+            // Other calls of this thread come first: a client may send all at once.
+            tokio::task::yield_now().await;
         };
         let _the_leg_has_ended = self.leg.send(LegMsg::Closed(how));
     }
@@ -225,7 +241,15 @@ impl Reader {
         }
     }
 
-    fn type_in(&self, words: ai::engine::Words) -> Result<(), Bad> {
+    fn type_in(&mut self, words: ai::engine::Words) -> Result<(), Bad> {
+        if self.since.elapsed() > TYPED_SPAN {
+            (self.since, self.typed) = (Instant::now(), 0);
+        }
+        self.typed += 1;
+        if self.typed > TYPED_MAX {
+            let (most, span) = (TYPED_MAX, TYPED_SPAN.as_secs());
+            return Err(Bad::new("busy", format!("more than {most} texts within {span} s; wait a little")));
+        }
         let busy = |_| Bad::new("busy", "the agent has not read what was typed before".to_owned());
         self.ports.ai.send(AiMsg::Typed(words)).map_err(busy)
     }

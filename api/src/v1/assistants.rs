@@ -62,9 +62,9 @@ pub(super) struct Assistant {
     tools: Option<Vec<String>>,
     /// Said while a slow tool runs.
     tool_filler: Option<String>,
-    /// Whom it may put callers through to: name, to, description.
+    /// Whom it may put callers through to: name, target, description, way. Of the operator's organization only.
     #[schema(value_type = Option<Vec<Object>>)]
-    transfers: Option<Vec<Map<String, Value>>>,
+    transfer: Option<Vec<Map<String, Value>>>,
     /// What it looks things up in: bases, limit, min_score.
     #[schema(value_type = Option<Object>)]
     knowledge: Option<Map<String, Value>>,

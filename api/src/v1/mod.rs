@@ -102,7 +102,7 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         public_url: config.twilio.public_url.clone(),
         sessions_per_organization: config.sessions_per_organization,
     });
-    let (routes, document) = OpenApiRouter::with_openapi(openapi::document())
+    let (routes, mut document) = OpenApiRouter::with_openapi(openapi::document())
         .routes(routes!(signing_in::login))
         .routes(routes!(signing_in::refresh))
         .routes(routes!(signing_in::logout))
@@ -148,6 +148,7 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .routes(routes!(sessions::messages, sessions::say))
         .routes(routes!(session_socket::upgrade))
         .split_for_parts();
+    openapi::name_operations(&mut document);
     // The last one is asked first: who it is, then whether it was done before.
     let routes = routes
         .route_layer(from_fn_with_state(Arc::clone(&api), repeats::repeat))

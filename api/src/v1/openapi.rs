@@ -57,6 +57,21 @@ pub(super) fn document() -> OpenApi {
         .build()
 }
 
+/// Names each operation by its path and its handler, as `api_keys_rotate` and `webhooks_deliveries_list`: generators of clients make
+/// functions of the names, so each is another.
+pub(super) fn name_operations(document: &mut OpenApi) {
+    for (path, item) in &mut document.paths.paths {
+        let words = path.trim_start_matches("/api/v1/").split('/').filter(|word| !word.starts_with('{'));
+        let place = words.collect::<Vec<_>>().join("_").replace('-', "_");
+        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            let handler = operation.operation_id.take().unwrap_or_default();
+            let said = place == handler || place.ends_with(&format!("_{handler}"));
+            operation.operation_id = Some(if said { place.clone() } else { format!("{place}_{handler}") });
+        }
+    }
+}
+
 /// The document and the page. Neither is secret.
 pub(super) fn routes(document: &OpenApi) -> Router {
     let json = document.to_json().expect("a document is JSON");

@@ -126,9 +126,10 @@ pub(super) async fn list<T: Fields>(api: &V1, asked: &Asked, page: Page) -> Resu
         _ => {
             let of_file = of_file::<T>(api, asked)?;
             let (from, room) = (begun.unwrap_or(0), limit - rows.len());
-            let more = of_file.len() > from + room;
+            let until = from.saturating_add(room);
+            let more = of_file.len() > until;
             rows.extend(of_file.into_iter().skip(from).take(room).map(Row::OfFile));
-            more.then(|| format!("{IN_FILE}{}", from + room))
+            more.then(|| format!("{IN_FILE}{until}"))
         }
     };
     let data = rows.into_iter().map(shown).collect::<Result<_, _>>()?;
@@ -203,6 +204,7 @@ pub(super) async fn change<T: Fields>(
     let row = stored::<T>(api, asked, id).await?;
     let mut fields = row.fields.as_object().cloned().unwrap_or_default();
     merge(&mut fields, &patch);
+    stays_at_home::<T>(&fields, &row.fields)?;
     let fields = whole::<T>(fields, Some(&row.fields))?;
     replace::<T>(api, asked, version, &row, fields).await
 }
@@ -287,6 +289,22 @@ async fn check<T: Fields>(
         RowRefusal::OfFile(detail) => Problem::new(StatusCode::CONFLICT, detail),
         RowRefusal::Away => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the records cannot be asked now").again_after(1),
     })
+}
+
+/// What is not shown goes nowhere else: with another URL it has to be given again.
+fn stays_at_home<T: Fields>(fields: &Map<String, Value>, before: &Value) -> Result<(), Problem> {
+    if fields.get("url") == before.get("url") {
+        return Ok(());
+    }
+    for name in T::HIDDEN {
+        let (now, was) = (fields.get(*name).and_then(Value::as_object), before.get(name));
+        for (key, value) in now.into_iter().flatten() {
+            if value.as_str() == Some(HIDDEN) || was.is_some_and(|was| was.get(key) == Some(value)) {
+                return Err(Problem::field(&format!("{name}.{key}"), "must be given again, or null, where url changes"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A row with the values that were not shown in their place, not too long, and without what is absent.

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use platform::sessions::{MadeSession, SessionWish, make};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::{CallId, OrganizationId, ResourceId, ResourceKind, Role, Session, SessionStatus, Store, Turn, WallTime};
+use store::{CallId, OrganizationId, ResourceId, ResourceKind, Role, Session, Store, Turn, WallTime};
 use utoipa::ToSchema;
 
 use super::V1;
@@ -218,10 +218,8 @@ pub(super) async fn delete(State(api): State<Arc<V1>>, asked: Asked, Path(sessio
     if !ended {
         return Err(missing());
     }
-    if session.status(asked.at) == SessionStatus::Active {
-        // One that ends by itself meanwhile is over as well.
-        let _ended_already = tokio::time::timeout(GATE_TIME_MAX, api.gate.act(session.id, CallAction::HangUp)).await;
-    }
+    // Whoever connected meanwhile too; one that ends by itself meanwhile is over as well.
+    let _ended_already = tokio::time::timeout(GATE_TIME_MAX, api.gate.act(session.id, CallAction::HangUp)).await;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -250,7 +250,7 @@ pub(super) async fn change(
 ) -> Result<Response, Problem> {
     let webhooks = api.webhooks()?;
     if let Some(url) = &patch.url {
-        webhooks.check_url(url)?;
+        webhooks.check_url(&asked.principal.organization, url)?;
     }
     let change = WebhookChange {
         url: patch.url.map(Hidden::new),

@@ -161,6 +161,8 @@ async fn values_of_headers_stay_and_are_not_shown() {
     let id = made["id"].as_str().unwrap().parse().unwrap();
     let kept = house.people.store().resource(&operator, store::ResourceKind::Tool, id).await.unwrap().unwrap();
     assert_eq!(kept.fields["headers"], json!({ "A": "s3cret", "C": "new" }));
+    let (status, _, answer) = ask("PATCH", &path, json!({ "url": "https://eve.example/" })).await;
+    assert_eq!((status, errors(&answer).as_str()), (422, "headers.A: must be given again, or null, where url changes"));
     let (status, _, answer) = ask("PATCH", &path, json!({ "headers": { "D": "(hidden)" } })).await;
     assert_eq!((status, errors(&answer)), (422, "headers.D: has no value that could stay".to_owned()));
     let (_, _, log) = ask("GET", "/api/v1/audit-log", Value::Null).await;

@@ -1,5 +1,6 @@
 //! Who may do what over HTTP: every route with every role, strangers, signing in, users, keys.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use ai::net::guard::{Guard, Reach};
@@ -195,6 +196,12 @@ async fn the_document_has_every_route_and_the_page_of_roles_says_the_same() {
         documented.extend(operations.as_object().unwrap().keys().map(|method| format!("{} {path}", method.to_uppercase())));
     }
     let mut routes: Vec<String> = ROUTES.iter().map(|(method, path, _)| format!("{method} {path}")).collect();
+    let operations =
+        document["paths"].as_object().unwrap().values().flat_map(|operations| operations.as_object().unwrap().values());
+    let named: Vec<&str> = operations.map(|operation| operation["operationId"].as_str().unwrap()).collect();
+    let different: HashSet<&&str> = named.iter().collect();
+    assert_eq!(different.len(), named.len(), "each name of an operation is another: {named:?}");
+    assert!(named.contains(&"api_keys_rotate") && named.contains(&"webhooks_deliveries_list"), "{named:?}");
     documented.sort();
     routes.sort();
     assert_eq!(documented, routes);

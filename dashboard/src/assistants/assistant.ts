@@ -137,10 +137,10 @@ export const ASSISTANT_SECTIONS: SectionSpec[] = [
       },
       { name: "tool_filler", label: "Said while a slow tool runs", kind: "text" },
       {
-        name: "transfers",
+        name: "transfer",
         label: "Whom it may put callers through to",
         kind: "json",
-        placeholder: '[{ "name": "sales", "to": "+49301234", "description": "…" }]',
+        placeholder: '[{ "name": "sales", "target": "tel:+49301234", "description": "…" }]',
       },
       {
         name: "knowledge",

@@ -44,8 +44,9 @@ impl Webhooks {
     /// The answer, or why there is none, without a word of the URL.
     async fn ask(&self, job: &DeliveryJob, now: WallTime) -> Result<Response, String> {
         let url = Url::parse(job.webhook.url.expose()).map_err(|_| "its URL is none".to_owned())?;
-        self.reach.check(&url).map_err(|refused| refused.to_string())?;
-        let client = self.guard.client(self.reach, Redirects::Nowhere).map_err(|error| error.to_string())?;
+        let reach = self.reach_of(&job.webhook.organization);
+        reach.check(&url).map_err(|refused| refused.to_string())?;
+        let client = self.guard.client(reach, Redirects::Nowhere).map_err(|error| error.to_string())?;
         let (headers, body) = message(job, now)?;
         let request = client.post(url).headers(headers).body(body);
         request.send().await.map_err(|error| match Refused::of(&error) {

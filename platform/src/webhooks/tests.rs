@@ -170,6 +170,14 @@ async fn a_day_of_tries_is_the_end_and_nobody_there_is_a_reason() {
 }
 
 #[tokio::test]
+async fn private_places_are_the_operators_where_they_are_allowed() {
+    let bench = Bench::new(&[], Reach::Private).await;
+    assert!(bench.webhooks.check_url(&operator(), "http://10.0.0.5/hook").is_ok());
+    let said = bench.webhooks.check_url(&OrganizationId::generate(), "http://10.0.0.5/hook").unwrap_err().to_string();
+    assert_eq!(said, "url: cannot be used: its address is private, which is not allowed");
+}
+
+#[tokio::test]
 async fn private_places_are_refused_when_it_is_made_and_when_it_is_told() {
     let bench = Bench::new(&[], Reach::Public).await;
     let refused = bench.webhooks.make(&operator(), bench.wish(WebhookKind::Standard), &act()).await.unwrap_err();
@@ -177,7 +185,7 @@ async fn private_places_are_refused_when_it_is_made_and_when_it_is_told() {
     for (url, expected) in
         [("hook", "url: is no URL"), ("ftp://example.com", "url: cannot be used: it is neither http nor https")]
     {
-        let said = bench.webhooks.check_url(url).unwrap_err().to_string();
+        let said = bench.webhooks.check_url(&operator(), url).unwrap_err().to_string();
         assert_eq!(said, expected);
     }
     let short =

@@ -1,5 +1,5 @@
 //! What rows of the database may not have, though the file may: files and programs of the server, and for organizations other than the
-//! operator's also its environment, its network, its documents and what it remembers.
+//! operator's also its environment, its network, its trunks, its documents and what it remembers.
 
 use serde_json::{Map, Value};
 use store::OrganizationId;
@@ -24,6 +24,9 @@ pub(super) fn assistant(organization: &OrganizationId, fields: &Map<String, Valu
     }
     for key in ["auth_token_env", "authorization_env", "url"].into_iter().filter(|key| within("engine", key).is_some()) {
         wrong.push(Problem::new(format!("engine.{key}"), OPERATORS));
+    }
+    if fields.contains_key("transfer") {
+        wrong.push(Problem::new("transfer", "is for the operator's organization: calls go over its trunks"));
     }
     if within("ambience", "file").is_some() {
         wrong.push(Problem::new("ambience.file", OPERATORS));

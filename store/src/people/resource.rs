@@ -265,12 +265,12 @@ impl Store {
         self.read_in("resource_versions", Sees::One(organization), query, version).await
     }
 
-    /// The rows of all organizations, the oldest first: for the node.
+    /// The rows of all organizations, the oldest first, that calls are answered by: for the node.
     ///
     /// # Errors
     /// As [`Store::call`].
     pub async fn directory(&self) -> Result<Vec<Resource>, StoreError> {
-        let query = sqlx::query("SELECT * FROM resources ORDER BY id");
+        let query = sqlx::query("SELECT * FROM resources WHERE kind <> 'configuration' ORDER BY id");
         self.read_in("directory", Sees::All, query, resource).await
     }
 

@@ -92,7 +92,7 @@ impl Store {
             let open = sqlx::query(
                 "SELECT COUNT(*) AS open FROM sessions LEFT JOIN calls ON calls.id = sessions.id
                  WHERE sessions.organization = $1 AND sessions.ended_us IS NULL AND calls.ended_us IS NULL
-                   AND (sessions.connected_us IS NOT NULL OR sessions.token_expires_us > $2)",
+                   AND (calls.id IS NOT NULL OR sessions.token_expires_us > $2)",
             )
             .bind(organization.to_string())
             .bind(act.at.micros());

@@ -90,10 +90,17 @@ impl Told {
         let query = sqlx::query("SELECT * FROM webhooks WHERE organization = $1 AND is_active = 1 ORDER BY id");
         writing
             .fetch("told_webhooks", query.bind(organization.to_string()), |row| {
-                let Webhook { id, kind, events, lead_threshold, .. } = webhook(row)?;
-                Ok(Self { id, kind, events, lead_threshold: u64::from(lead_threshold) })
+                // One that a later version wrote, and this one cannot read, is for nodes of that version; records are written all the same.
+                let told = |Webhook { id, kind, events, lead_threshold, .. }| Self {
+                    id,
+                    kind,
+                    events,
+                    lead_threshold: lead_threshold.into(),
+                };
+                Ok(webhook(row).ok().map(told))
             })
             .await
+            .map(|told| told.into_iter().flatten().collect())
     }
 
     fn wants(&self, event: &Event) -> bool {
