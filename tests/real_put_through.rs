@@ -97,7 +97,10 @@ impl Desk {
             rtp_range(8),
             simulator.base_url,
         );
-        let server = Server::start_with(&toml, &[("ACME_KEY", "sk-test"), ("OFFHOOK__SIP__DIRECT_CALLS", "127.0.0.0/8")]);
+        let server = Server::start_with(
+            &toml,
+            &[("ACME_KEY", "sk-test"), ("OFFHOOK__SIP__DIRECT_CALLS", "127.0.0.0/8"), ("OFFHOOK__LIMITS__CPU_PERCENT", "100")],
+        );
         Self { server, _simulator: simulator, _folder: folder }
     }
 

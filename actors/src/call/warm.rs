@@ -56,7 +56,7 @@ impl Call {
     pub(super) async fn join_briefed(&mut self, me: &Mailbox<CallMsg>) {
         let Some(Briefing { to, dialog, .. }) = &self.briefing else { return self.tell_nobody_there() };
         let (to, ours) = (Arc::clone(to), self.replaceable());
-        let same = dialog.clone().filter(|dialog| ours.is_some_and(|ours| ours.trunk.is_some() && ours.trunk == dialog.trunk));
+        let same = dialog.clone().filter(|dialog| ours.is_some_and(|ours| ours.trunk == dialog.trunk));
         if let Some(PartnerDialog { target, replaces, .. }) = same
             && self.transfer.is_none()
             && self.refer(to, target, Some(replaces)).is_ok()
