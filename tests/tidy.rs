@@ -231,7 +231,7 @@ fn metrics_of_the_catalogue_are_emitted() {
 #[test]
 fn the_map_names_every_crate() {
     let map = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
-    assert!(map.lines().count() <= 280, "ARCHITECTURE.md is above 280 lines");
+    assert!(map.lines().count() <= 320, "ARCHITECTURE.md is above 320 lines");
     for (member, _) in ARROWS.iter().filter(|(member, _)| *member != ".") {
         assert!(map.contains(&format!("`{member}/`")), "ARCHITECTURE.md does not explain {member}/");
     }
