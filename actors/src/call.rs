@@ -49,7 +49,7 @@ use crate::alarm::Owned;
 pub use crate::call::bridge::Invitation;
 use crate::call::draft::Draft;
 pub use crate::call::message::{CallMsg, LegClosed};
-pub use crate::call::partner::{CallOut, CallOutMode, Partner, PartnerDialog};
+pub use crate::call::partner::{CallOut, CallOutMode, Consultation, Partner, PartnerDialog, PartnerNews};
 pub use crate::call::place::{Placing, Purpose};
 pub use crate::call::ports::CallPorts;
 pub use crate::call::successor::{Predecessor, SuccessorNews};
@@ -205,6 +205,8 @@ pub struct Call {
     bridged: Option<bridge::Bridged>,
     /// Whoever is being called for it.
     consulting: Option<partner::Consulting>,
+    /// How often somebody was called for it so far.
+    consultations: u32,
     /// Who hears from the agent what it is about.
     briefing: Option<warm::Briefing>,
     /// The call that its peer asked for in its place.
@@ -283,6 +285,7 @@ impl Worker for Call {
             ports,
             bridged: None,
             consulting: None,
+            consultations: 0,
             briefing: None,
             successor: None,
             gone_on: false,
@@ -346,12 +349,11 @@ impl Worker for Call {
             CallMsg::MoneySpent => self.handle_money_spent(me),
             CallMsg::Invited(invitation) => self.handle_invitation(*invitation, me).await,
             CallMsg::CallOut(wanted) => self.call_out(*wanted, me),
-            CallMsg::PartnerCalled(call) => self.handle_partner_called(call),
-            CallMsg::PartnerDialog(dialog) => self.handle_partner_dialog(*dialog),
+            CallMsg::Partner(number, news) => self.handle_partner_news(number, *news, me).await,
+            CallMsg::CallLost(call) => self.handle_call_lost(call, me).await,
             CallMsg::SuccessorCalled(call, mailbox) => self.handle_successor_called(call, mailbox),
             CallMsg::SuccessorNews(news) => self.handle_successor_news(news, me),
             CallMsg::Inherit(history) => self.inherit(history, me).await,
-            CallMsg::PartnerFailed(reason) => self.handle_partner_failed(reason, me).await,
             CallMsg::Room(order) => self.handle_room_order(order, me).await,
             CallMsg::Joined(room, place) => self.handle_joined(room, *place),
             CallMsg::RoomFull(room) => self.handle_room_lost(room, "there is no room in the conference", me).await,

@@ -261,7 +261,7 @@ impl Worker for Calls {
                 let _asker_left = reply.send(self.tell_one(id, CallMsg::HangUp(HangupCause::OperatorHangup)));
             }
             CallsMsg::Bridge(guests, room, reply) => {
-                let _asker_left = reply.send(self.bridge(guests, room, me).await);
+                let _asker_left = reply.send(self.bridge(guests, room, None, me).await);
             }
             CallsMsg::Room(id, order, reply) => {
                 let _asker_left = reply.send(self.tell_one(id, CallMsg::Room(order)));
@@ -329,6 +329,7 @@ impl Worker for Calls {
         self.settle(child.id, child.bill.take());
         if let Ended::Failed(reason) = ended {
             self.rooms.tell_lost(child.id);
+            self.tell_all(|| CallMsg::CallLost(child.id));
             self.bury(&child, reason);
         }
         self.publish_count();

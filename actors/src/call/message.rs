@@ -12,7 +12,7 @@ use store::{CallId, HangupCause};
 use tokio::sync::oneshot;
 
 use super::bridge::Invitation;
-use super::partner::{CallOut, PartnerDialog};
+use super::partner::{CallOut, Consultation, PartnerNews};
 use super::successor::SuccessorNews;
 use crate::ai_session::ToolReport;
 use crate::bridge::{Place, RoomId, RoomOrder};
@@ -104,18 +104,16 @@ pub enum CallMsg {
     Invited(Box<Invitation>),
     /// By Calls: somebody is to be called for it.
     CallOut(Box<CallOut>),
-    /// By Calls: this is the call to whoever is called for it.
-    PartnerCalled(CallId),
-    /// By the call of whoever was called for it, which is answered: how another call can take its place.
-    PartnerDialog(Box<PartnerDialog>),
+    /// Of whoever is called for it.
+    Partner(Consultation, Box<PartnerNews>),
+    /// By Calls: a call has crashed.
+    CallLost(CallId),
     /// By Calls: this is the call that its peer asked for in its place.
     SuccessorCalled(CallId, Mailbox<CallMsg>),
     /// By that call, or by Calls when there is none: how far it is.
     SuccessorNews(SuccessorNews),
     /// By the call that this one follows, or by a timer when it is late: what was said there so far.
     Inherit(Option<Vec<Past>>),
-    /// By Calls, or by the call of whoever was called for it: why that one does not come.
-    PartnerFailed(String),
     /// By Calls: it is to do something else in its conference.
     Room(RoomOrder),
     /// By the Conference: it is in, and this is its place there.

@@ -354,8 +354,8 @@ impl Call {
         self.is_person() || self.placed().is_some_and(|placed| placed.predecessor.is_some())
     }
 
-    pub(super) fn take_partner(&mut self) -> Option<Partner> {
-        self.placed()?.partner.take()
+    pub(super) fn partner(&mut self) -> Option<&mut Partner> {
+        self.placed()?.partner.as_mut()
     }
 
     pub(super) fn placed(&mut self) -> Option<&mut Placed> {
