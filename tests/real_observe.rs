@@ -275,6 +275,7 @@ const QUIET: [(&str, &str); 24] = [
     ("offhook_sip_connections", "its callers use UDP: tests/real_transports.rs"),
     ("offhook_sip_dns_total", "no peer has a name: tests/real_transports.rs"),
     ("offhook_dtls_handshakes_total", "no caller speaks DTLS: tests/real_dtls.rs"),
+    ("offhook_webrtc_datagrams_total", "no browser calls: tests/real_webrtc.rs"),
     ("offhook_sip_tls_handshakes_total", "it has no certificate: tests/real_transports.rs"),
     ("offhook_trunk_", "there are no trunks: tests/real_trunks.rs"),
     ("offhook_http_rate_limited_total", "nobody asks too often: api/tests/doors"),
