@@ -26,6 +26,7 @@ mod successor;
 mod trace;
 mod transfer;
 mod warm;
+mod web;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -49,6 +50,7 @@ use crate::alarm::Owned;
 pub use crate::call::bridge::Invitation;
 use crate::call::draft::Draft;
 pub use crate::call::message::{CallMsg, LegClosed};
+pub(crate) use crate::call::negotiate::settle as settle_media;
 pub use crate::call::partner::{CallOut, CallOutMode, Consultation, Partner, PartnerDialog, PartnerNews};
 pub use crate::call::place::{Placing, Purpose};
 pub use crate::call::ports::CallPorts;
@@ -59,7 +61,7 @@ use crate::clock::Ticking;
 use crate::config::{Answering, Assistant};
 use crate::kind::ActorKind;
 use crate::leg::ports::RtpSockets;
-use crate::leg::session::{Client, News, SessionIo};
+use crate::leg::session::SessionWire;
 use crate::leg::twilio::TwilioCall;
 use crate::mailbox::Mailbox;
 use crate::media_threads::Seat;
@@ -93,15 +95,15 @@ pub enum Arrival {
     Twilio(TwilioCall),
 }
 
-/// A session whose socket is open.
+/// A session that somebody is connected to.
 #[derive(Debug)]
 pub struct SessionCall {
     /// Whose it is.
     pub organization: OrganizationId,
     /// Who talks.
     pub assistant: Arc<Assistant>,
-    /// Its socket.
-    pub io: SessionIo,
+    /// What carries it.
+    pub wire: SessionWire,
 }
 
 /// What a Call is made from.
@@ -135,7 +137,9 @@ enum Party {
     Session {
         assistant: String,
         /// Until its leg has it.
-        io: Option<Box<SessionIo>>,
+        wire: Option<web::Waiting>,
+        /// Our side of the media of a browser.
+        local: Option<Box<LocalMedia>>,
     },
     Twilio {
         call: TwilioCall,
@@ -252,11 +256,8 @@ impl Worker for Call {
                 (Party::sip(place::unnamed(), Origin::Placed(Box::new(place::Placed::new(*placing)))), Some(chosen))
             }
             Arrival::Session(session) => {
-                let SessionCall { organization, assistant, io } = *session;
-                let client = Client::new(io.outgoing.clone());
-                client.tell(&News::Connected(id));
-                ports.client = Some(client);
-                let party = Party::Session { assistant: assistant.name.clone(), io: Some(Box::new(io)) };
+                let SessionCall { organization, assistant, wire } = *session;
+                let party = Party::session(&assistant, wire, &mut ports);
                 (party, Some(Answering { assistant: Some(assistant), organization }))
             }
             Arrival::Twilio(call) => (Party::Twilio { call, account_sid: String::new(), parameters: Vec::new() }, None),
@@ -318,6 +319,7 @@ impl Worker for Call {
             CallMsg::TwilioStream(stream) => self.attach(stream, me).await,
             CallMsg::StreamLate => self.handle_stream_late(me),
             CallMsg::MediaAsked(asker) => self.tell_media(asker),
+            CallMsg::Offered(offer, reply) => self.handle_offered(&offer, reply),
             CallMsg::Typed(words) => self.ports.ai.tell(AiMsg::Typed(words)),
             CallMsg::TwilioEnded => self.end(HangupCause::CallerHangup, None, me),
             CallMsg::LegClosed(LegClosed::ByPeer) => self.end(HangupCause::CallerHangup, None, me),

@@ -198,7 +198,7 @@ impl Call {
     /// Has whoever asks told how the media is; nothing before there is any.
     pub(super) fn tell_media(&self, asker: oneshot::Sender<LiveMedia>) {
         let codec = match (&self.party, self.types.codec.row().name) {
-            (Party::Session { .. }, _) => "pcm16",
+            (Party::Session { local: None, .. }, _) => "pcm16",
             (_, name) => name,
         };
         if self.ports.jitter.is_there() {

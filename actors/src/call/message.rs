@@ -23,6 +23,7 @@ use crate::leg::twilio::StreamIo;
 use crate::mailbox::{Lane, Letter, Mailbox};
 use crate::recorder::RecordingEvent;
 use crate::turn::TurnReport;
+use crate::webrtc::BadOffer;
 
 /// What a Call is told. Anything that could not be delivered ends the call: a call that cannot be told things is lost.
 #[derive(Debug)]
@@ -58,6 +59,8 @@ pub enum CallMsg {
     TwilioEnded,
     /// By Calls: somebody asks how its media is. Dropping the sender says that it has none.
     MediaAsked(oneshot::Sender<LiveMedia>),
+    /// By Calls: the browser of this session makes another offer. Answered with what refuses it, or with our answer.
+    Offered(Vec<u8>, oneshot::Sender<Result<String, BadOffer>>),
     /// By Calls: somebody who is not at the socket of this session types something.
     Typed(Words),
     /// By the leg: its media cannot go on, or the peer ended it.
