@@ -1,4 +1,5 @@
 // Calls: those that are up and those that were, the newest first.
+
 import { Link, useNavigate } from "@tanstack/react-router";
 import { ArrowDownLeft, ArrowUpRight, PhoneCall, PhoneOutgoing } from "lucide-react";
 import { useState } from "react";
@@ -11,8 +12,8 @@ import { useMay } from "~/app/me";
 import { plain, StatusBadge } from "~/calls/badge";
 import { clock } from "~/lib/format";
 import { Button, Card, Empty, PageHead, When } from "~/ui/basics";
-import { Dialog } from "~/ui/dialog";
-import { Field, Submit, useSend, wrongOf } from "~/ui/form";
+import { Field, useSend, wrongOf } from "~/ui/form";
+import { FormDialog } from "~/ui/form-dialog";
 import { type Column, List } from "~/ui/list";
 
 const COLUMNS: Column<Call>[] = [
@@ -159,41 +160,38 @@ interface Wish {
 export function PlaceCall({ close }: { close: () => void }) {
   const navigate = useNavigate();
   const form = useForm<Wish>({ defaultValues: { to: "", from: "", assistant_id: "", trunk_id: "" } });
-  const { submit, problem, busy } = useSend(form, async (wish) => {
+  const sent = useSend(form, async (wish) => {
     const given = Object.fromEntries(Object.entries(wish).map(([name, value]) => [name, value.trim() || undefined]));
     const call = await body(api.POST("/api/v1/calls", { body: { ...given, to: wish.to.trim() } }));
     close();
     await navigate({ to: "/calls/$id", params: { id: call.id } });
   });
   return (
-    <Dialog title="Place a call" about="The assistant talks as soon as somebody answers." close={close}>
-      <form className="form" onSubmit={submit} noValidate>
-        <Field label="Whom to call" hint="A number with its country, or a SIP address." wrong={wrongOf(form, "to")}>
-          <input placeholder="+4930123456" autoComplete="off" {...form.register("to", { required: true })} />
+    <FormDialog
+      title="Place a call"
+      about="The assistant talks as soon as somebody answers."
+      sent={sent}
+      verb="Call"
+      close={close}
+    >
+      <Field label="Whom to call" hint="A number with its country, or a SIP address." wrong={wrongOf(form, "to")}>
+        <input placeholder="+4930123456" autoComplete="off" {...form.register("to", { required: true })} />
+      </Field>
+      <div className="columns">
+        <Field label="Who calls (optional)" hint="A number that the trunk lets you show." wrong={wrongOf(form, "from")}>
+          <input autoComplete="off" {...form.register("from")} />
         </Field>
-        <div className="columns">
-          <Field
-            label="Who calls (optional)"
-            hint="A number that the trunk lets you show."
-            wrong={wrongOf(form, "from")}
-          >
-            <input autoComplete="off" {...form.register("from")} />
-          </Field>
-          <Field
-            label="Assistant (optional)"
-            hint="Its name; else the default one."
-            wrong={wrongOf(form, "assistant_id")}
-          >
-            <input placeholder="demo" autoComplete="off" {...form.register("assistant_id")} />
-          </Field>
-        </div>
-        <Field label="Trunk (optional)" hint="Else the first one that may." wrong={wrongOf(form, "trunk_id")}>
-          <input autoComplete="off" {...form.register("trunk_id")} />
+        <Field
+          label="Assistant (optional)"
+          hint="Its name; else the default one."
+          wrong={wrongOf(form, "assistant_id")}
+        >
+          <input placeholder="demo" autoComplete="off" {...form.register("assistant_id")} />
         </Field>
-        <Submit busy={busy} problem={problem} cancel={close}>
-          Call
-        </Submit>
-      </form>
-    </Dialog>
+      </div>
+      <Field label="Trunk (optional)" hint="Else the first one that may." wrong={wrongOf(form, "trunk_id")}>
+        <input autoComplete="off" {...form.register("trunk_id")} />
+      </Field>
+    </FormDialog>
   );
 }

@@ -1,0 +1,101 @@
+// What is said and typed in a session, out of the messages of its socket (docs/sessions.md). Pure.
+
+export interface Line {
+  key: number;
+  who: "user" | "assistant";
+  text: string;
+  /** False while words are still coming. */
+  whole: boolean;
+  /** Of an answer that was cut short: how much of it was heard. */
+  heardMs?: number;
+}
+
+export interface Talk {
+  /** ended: the other side has said why. lost: the connection broke. */
+  state: "connecting" | "open" | "ended" | "lost";
+  lines: Line[];
+  /** The user is speaking. */
+  speaks: boolean;
+  /** Why it ended, or what the client did wrong. */
+  reason?: string;
+}
+
+export type Message =
+  | { type: "connected" }
+  | { type: "assistant-message"; turn_id: string | number | null; text: string; audio: AudioPart | null }
+  | { type: "transcript"; role: "user" | "assistant"; text: string; final: boolean }
+  | { type: "speech-started" | "speech-stopped" }
+  | { type: "interrupted"; heard_ms: number }
+  | { type: "error"; code: string; message: string }
+  | { type: "session-ended"; reason: string };
+
+export interface AudioPart {
+  format: string;
+  rate: number;
+  payload: string;
+}
+
+export const SILENT: Talk = { state: "connecting", lines: [], speaks: false };
+
+export function heard(talk: Talk, message: Message): Talk {
+  switch (message.type) {
+    case "connected":
+      return { ...talk, state: "open" };
+    case "assistant-message":
+      return message.text === "" ? talk : { ...talk, lines: spoken(talk.lines, "assistant", message.text, false) };
+    case "transcript":
+      return { ...talk, lines: spoken(talk.lines, message.role, message.text, message.final) };
+    case "speech-started":
+      return { ...talk, speaks: true };
+    case "speech-stopped":
+      return { ...talk, speaks: false };
+    case "interrupted":
+      return { ...talk, lines: cut(talk.lines, message.heard_ms) };
+    case "error":
+      return { ...talk, reason: message.message };
+    case "session-ended":
+      return {
+        ...talk,
+        state: "ended",
+        reason: message.reason,
+        lines: talk.lines.map((line) => ({ ...line, whole: true })),
+      };
+    default:
+      return talk;
+  }
+}
+
+/** The connection is gone; if the server had said why, that stays. */
+export function closed(talk: Talk): Talk {
+  return talk.state === "ended" ? talk : { ...talk, state: "lost", speaks: false };
+}
+
+/** Words go to the line of the same side that is not whole; the whole of a turn takes their place. */
+function spoken(lines: Line[], who: Line["who"], text: string, whole: boolean): Line[] {
+  const place = lines.findLastIndex((line) => line.who === who && !line.whole);
+  const open = lines[place];
+  if (open === undefined) return text === "" ? lines : [...lines, { key: lines.length, who, text, whole }];
+  // An answer of which nothing was heard has no words.
+  const said = whole ? text || open.text : open.text + text;
+  return lines.with(place, { ...open, text: said, whole });
+}
+
+function cut(lines: Line[], heardMs: number): Line[] {
+  const place = lines.findLastIndex((line) => line.who === "assistant");
+  const line = lines[place];
+  return line === undefined ? lines : lines.with(place, { ...line, heardMs });
+}
+
+/** Why a session ended, as people say it. */
+export function ended(reason: string | undefined): string {
+  const known: Record<string, string> = {
+    caller_hangup: "You have ended it.",
+    agent_hangup: "The assistant has ended it.",
+    operator_hangup: "Somebody has ended it.",
+    crashed: "The server has lost it.",
+    draining: "The server is being emptied.",
+    silence: "Nobody has said anything for a long time.",
+  };
+  if (reason === undefined) return "The connection is gone.";
+  return known[reason] ?? `It has ended: ${reason.replaceAll("_", " ")}.`;
+}
