@@ -17,6 +17,8 @@ import { say } from "~/ui/toast";
 type Webhook = Schemas["Webhook"] & ResourceRow & { secret?: string };
 type Delivery = Schemas["Delivery"];
 
+const DELIVERIES_AGAIN_MS = 3_000;
+
 const webhooks = resource<Webhook>("/api/v1/webhooks");
 
 export default function Webhooks() {
@@ -120,9 +122,11 @@ function Deliveries({ webhook, close }: { webhook: Webhook; close: () => void })
   const queries = useQueryClient();
   const path = { id: webhook.id };
   const key = ["webhooks", webhook.id, "deliveries"];
-  const query = listOptions<Delivery>(key, (cursor) =>
+  const list = listOptions<Delivery>(key, (cursor) =>
     body(api.GET("/api/v1/webhooks/{id}/deliveries", { params: { path, query: { limit: 50, cursor } } })),
   );
+  // Tries come by themselves, and no event tells of them.
+  const query = { ...list, refetchInterval: DELIVERIES_AGAIN_MS };
   const again = async (delivery: Delivery) => {
     try {
       await body(api.POST("/api/v1/deliveries/{id}/redeliver", { params: { path: { id: delivery.id } } }));

@@ -93,8 +93,10 @@ export function ended(reason: string | undefined): string {
     agent_hangup: "The assistant has ended it.",
     operator_hangup: "Somebody has ended it.",
     crashed: "The server has lost it.",
-    draining: "The server is being emptied.",
-    silence: "Nobody has said anything for a long time.",
+    node_lost: "The server has lost it.",
+    drained: "The server is being emptied.",
+    caller_silent: "Nobody has said anything for a long time.",
+    bridge_ended: "The others have hung up.",
   };
   if (reason === undefined) return "The connection is gone.";
   return known[reason] ?? `It has ended: ${reason.replaceAll("_", " ")}.`;
