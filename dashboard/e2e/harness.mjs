@@ -36,6 +36,9 @@ export async function inBrowser(run) {
   } catch (error) {
     console.error(error);
     process.exitCode = 1;
+    for (const page of browser.contexts().flatMap((context) => context.pages())) {
+      console.error(`the page ${page.url()} had: ${await page.locator("body").innerText()}`);
+    }
   } finally {
     await browser.close();
   }

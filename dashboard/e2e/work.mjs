@@ -78,9 +78,9 @@ async function tool(page) {
   await page.goto("/tools");
   await page.getByRole("button", { name: "Add tool" }).first().click();
   const dialog = page.getByRole("dialog");
-  await dialog.getByLabel("Name").fill("find_stock");
+  await dialog.getByLabel("Name", { exact: true }).fill("find_stock");
   await dialog.getByLabel("When to use it, for the model").fill("How many there are.");
-  await dialog.getByLabel("Address").fill(`${here}/stock/{item}`);
+  await dialog.getByLabel("Address", { exact: true }).fill(`${here}/stock/{item}`);
   await dialog
     .getByLabel("Arguments, as JSON Schema")
     .fill('{"type":"object","properties":{"item":{"type":"string"}},"required":["item"]}');
@@ -150,7 +150,7 @@ async function trunk(page) {
   await choose(page, "What to do with nobody", "Change");
   await page.getByLabel("Calls at once").fill("12");
   await page.getByRole("button", { name: "Save" }).click();
-  await row.getByText("12").waitFor();
+  await row.getByText("12", { exact: true }).waitFor();
   check(true, "and changed");
 }
 

@@ -1,8 +1,10 @@
 // Figures of calls over a time, as charts, and by assistant and direction.
+
 import { useQuery } from "@tanstack/react-query";
 import { ChartColumn } from "lucide-react";
 import { useMemo, useState } from "react";
 import { type GroupBy, summaryQuery } from "~/api/figures";
+import { useAssistantName } from "~/assistants/names";
 import CallsChart, { CostChart, GapChart, MinutesChart, SuccessChart, TurnsChart } from "~/charts/calls";
 import { milliseconds, words } from "~/lib/format";
 import { daysBefore, type Figures, money, percent, type Step } from "~/lib/spans";
@@ -129,7 +131,6 @@ function Totals({ total }: { total: Figures }) {
 }
 
 const GROUPED: Column<Figures>[] = [
-  { title: "Which", cell: (row) => <span className="name wrap-anywhere">{words(row.group ?? "")}</span> },
   { title: "Calls", align: "right", cell: (row) => <span className="number">{row.calls}</span> },
   { title: "Answered", align: "right", cell: (row) => <span className="number">{row.answered}</span> },
   { title: "Minutes", align: "right", cell: (row) => <span className="number">{row.minutes.toFixed(1)}</span> },
@@ -149,6 +150,12 @@ const GROUPED: Column<Figures>[] = [
 ];
 
 function Grouped({ title, by, since }: { title: string; by: GroupBy; since: Date }) {
+  const nameOf = useAssistantName();
+  const which = (row: Figures) => (by === "assistant" ? nameOf(row.group ?? "") : words(row.group ?? ""));
+  const columns: Column<Figures>[] = [
+    { title: "Which", cell: (row) => <span className="name wrap-anywhere">{which(row)}</span> },
+    ...GROUPED,
+  ];
   const summary = useQuery(summaryQuery(since, by));
   return (
     <Card title={title} flush>
@@ -159,7 +166,7 @@ function Grouped({ title, by, since }: { title: string; by: GroupBy; since: Date
         </div>
       )}
       {summary.data && (
-        <Table label={title} columns={GROUPED} rows={summary.data.groups} id={(row) => row.group ?? ""} />
+        <Table label={title} columns={columns} rows={summary.data.groups} id={(row) => row.group ?? ""} />
       )}
     </Card>
   );

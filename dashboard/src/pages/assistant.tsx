@@ -44,7 +44,7 @@ export default function AssistantPage() {
         title={row.name ?? "Assistant"}
         actions={
           <>
-            {mayTalk && <Try name={row.name ?? row.id} />}
+            {mayTalk && <Try id={row.id} />}
             <Link to="/assistants" className="button">
               <ArrowLeft size={16} aria-hidden /> All assistants
             </Link>
@@ -69,13 +69,13 @@ export default function AssistantPage() {
   );
 }
 
-function Try({ name }: { name: string }) {
+function Try({ id }: { id: string }) {
   return (
     <>
-      <Link to="/talk" search={{ assistant: name, by: "voice" }} className="button primary">
+      <Link to="/talk" search={{ assistant: id, by: "voice" }} className="button primary">
         <Mic size={16} aria-hidden /> Talk to it
       </Link>
-      <Link to="/talk" search={{ assistant: name, by: "typing" }} className="button">
+      <Link to="/talk" search={{ assistant: id, by: "typing" }} className="button">
         <Keyboard size={16} aria-hidden /> Type to it
       </Link>
     </>

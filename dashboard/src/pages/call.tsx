@@ -1,4 +1,5 @@
 // One call: what became of it, what it can be told while it is up, and its SIP messages.
+
 import { useQuery } from "@tanstack/react-query";
 import { useParams } from "@tanstack/react-router";
 import type { ReactNode } from "react";
@@ -6,6 +7,7 @@ import type { CallMore } from "~/api/later";
 import { type Call, callQuery } from "~/api/queries";
 import { useServed } from "~/api/served";
 import { useMay } from "~/app/me";
+import { AssistantName } from "~/assistants/names";
 import { CallActs } from "~/calls/acts";
 import { plain, StatusBadge } from "~/calls/badge";
 import { Conversation } from "~/calls/conversation";
@@ -69,7 +71,7 @@ function facts(call: CallMore): [string, ReactNode][] {
     ["Direction", words(call.direction)],
     ["From", call.from || "Unknown"],
     ["To", call.to],
-    ["Assistant", call.assistant_id],
+    ["Assistant", <AssistantName key="assistant" id={call.assistant_id} />],
     ["Began", moment(call.created_at)],
     ["Rang", call.ringing_at ? moment(call.ringing_at) : null],
     ["Answered", call.answered_at ? moment(call.answered_at) : null],

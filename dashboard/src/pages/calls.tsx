@@ -9,6 +9,7 @@ import { type CallFilter, callsQuery } from "~/api/later";
 import type { Call } from "~/api/queries";
 import { useServed } from "~/api/served";
 import { useMay } from "~/app/me";
+import { AssistantName, AssistantSelect } from "~/assistants/names";
 import { plain, StatusBadge } from "~/calls/badge";
 import { clock } from "~/lib/format";
 import { Button, Card, Empty, PageHead, When } from "~/ui/basics";
@@ -36,7 +37,7 @@ const COLUMNS: Column<Call>[] = [
     title: "With",
     cell: (call) => <span className="wrap-anywhere">{plain(call.direction === "inbound" ? call.to : call.from)}</span>,
   },
-  { title: "Assistant", cell: (call) => call.assistant_id },
+  { title: "Assistant", cell: (call) => <AssistantName id={call.assistant_id} /> },
   { title: "State", cell: (call) => <StatusBadge call={call} /> },
   {
     title: "Talked",
@@ -118,7 +119,7 @@ function Filters({ filter, choose }: { filter: CallFilter; choose: (filter: Call
         <input defaultValue={filter.to} onBlur={set("to")} onKeyDown={onEnter(set("to"))} />
       </Field>
       <Field label="Assistant">
-        <input defaultValue={filter.assistant} onBlur={set("assistant")} onKeyDown={onEnter(set("assistant"))} />
+        <AssistantSelect none="Any" value={filter.assistant ?? ""} onChange={set("assistant")} />
       </Field>
     </search>
   );
@@ -181,12 +182,8 @@ export function PlaceCall({ close }: { close: () => void }) {
         <Field label="Who calls (optional)" hint="A number that the trunk lets you show." wrong={wrongOf(form, "from")}>
           <input autoComplete="off" {...form.register("from")} />
         </Field>
-        <Field
-          label="Assistant (optional)"
-          hint="Its name; else the default one."
-          wrong={wrongOf(form, "assistant_id")}
-        >
-          <input placeholder="demo" autoComplete="off" {...form.register("assistant_id")} />
+        <Field label="Assistant (optional)" wrong={wrongOf(form, "assistant_id")}>
+          <AssistantSelect none="The default one" {...form.register("assistant_id")} />
         </Field>
       </div>
       <Field label="Trunk (optional)" hint="Else the first one that may." wrong={wrongOf(form, "trunk_id")}>

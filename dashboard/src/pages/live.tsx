@@ -1,4 +1,5 @@
 // Calls that are up: who talks with whom, the last words, how the line is, and what one can do about it.
+
 import { useQueries, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ArrowDownLeft, ArrowUpRight, Ear, Mic, Radio } from "lucide-react";
@@ -8,6 +9,7 @@ import { CALLS_UP, transcriptQuery, upQuery } from "~/api/later";
 import type { Call } from "~/api/queries";
 import { useHappened } from "~/app/live";
 import { useMay } from "~/app/me";
+import { AssistantName } from "~/assistants/names";
 import { CallActs } from "~/calls/acts";
 import { plain, StatusBadge } from "~/calls/badge";
 import { clock } from "~/lib/format";
@@ -84,7 +86,7 @@ function LiveCall({ call }: { call: Call }) {
             </Link>
           </h2>
           <p className="muted small">
-            with {call.assistant_id} · <Lasts call={call} />
+            with <AssistantName id={call.assistant_id} /> · <Lasts call={call} />
           </p>
         </div>
         <StatusBadge call={call} />

@@ -6,6 +6,7 @@ import { useForm } from "react-hook-form";
 import { api, body, type Schemas, versioned } from "~/api/client";
 import { listOptions } from "~/api/queries";
 import { useMay } from "~/app/me";
+import { AssistantName } from "~/assistants/names";
 import { Button, Card, Empty, PageHead, When } from "~/ui/basics";
 import { Confirm, RowMenu } from "~/ui/dialog";
 import { Field, useSend, wrongOf } from "~/ui/form";
@@ -18,7 +19,7 @@ type Memory = Schemas["Memory"];
 const COLUMNS: Column<Memory>[] = [
   { title: "Caller", cell: (row) => <span className="name number">{row.caller}</span> },
   { title: "What", cell: (row) => <span className="wrap-anywhere">{row.text}</span> },
-  { title: "Assistant", cell: (row) => row.assistant },
+  { title: "Assistant", cell: (row) => <AssistantName id={row.assistant} /> },
   { title: "Confirmed", cell: (row) => <When at={row.confirmed_at} /> },
   { title: "Forgotten", cell: (row) => <When at={row.expires_at} /> },
 ];

@@ -1,10 +1,9 @@
 // Talking with an assistant from here, by voice or by typing: a session, which is a call in all but its wire.
-import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { Bot, Keyboard, Mic, MicOff, PhoneOff } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { useMay } from "~/app/me";
-import { assistants } from "~/assistants/assistant";
+import { AssistantSelect, useAssistantName } from "~/assistants/names";
 import { ended } from "~/talk/conversation";
 import type { Line, Ways } from "~/talk/line";
 import { Meter } from "~/talk/meter";
@@ -17,6 +16,7 @@ export default function TalkPage() {
   const { assistant, by } = useSearch({ from: "/talk" });
   const may = useMay("sessions:write");
   const talking = useTalk();
+  const nameOf = useAssistantName();
   const begun = useRef(false);
   const { begin } = talking;
   // biome-ignore lint/correctness/useExhaustiveDependencies: once, for who came here by a button that said so
@@ -34,7 +34,11 @@ export default function TalkPage() {
         <div className="stack">
           <Choice talking={talking} chosen={assistant} />
           {talking.problem && <Failure error={talking.problem} />}
-          {talking.talk ? <Session talking={talking} assistant={assistant ?? "Assistant"} /> : <Nobody />}
+          {talking.talk ? (
+            <Session talking={talking} assistant={assistant === undefined ? "Assistant" : nameOf(assistant)} />
+          ) : (
+            <Nobody />
+          )}
         </div>
       ) : (
         <Notice tone="warn">Your role may look at sessions, and not begin one.</Notice>
@@ -55,9 +59,6 @@ function Nobody() {
 
 function Choice({ talking, chosen }: { talking: Talking; chosen: string | undefined }) {
   const navigate = useNavigate();
-  const mayRead = useMay("assistants:read");
-  const listed = useInfiniteQuery({ ...assistants.list, enabled: mayRead });
-  const names = listed.data?.pages.flatMap((part) => part.data.map((row) => row.name ?? row.id)) ?? [];
   const choose = (name: string) =>
     navigate({ to: "/talk", search: name === "" ? {} : { assistant: name }, replace: true });
   const up = talking.line !== undefined;
@@ -65,13 +66,12 @@ function Choice({ talking, chosen }: { talking: Talking; chosen: string | undefi
   return (
     <div className="talk-choice">
       <Field label="Assistant">
-        <select value={chosen ?? ""} disabled={up} onChange={(event) => void choose(event.target.value)}>
-          <option value="">The default one</option>
-          {chosen !== undefined && !names.includes(chosen) && <option>{chosen}</option>}
-          {names.map((name) => (
-            <option key={name}>{name}</option>
-          ))}
-        </select>
+        <AssistantSelect
+          none="The default one"
+          value={chosen ?? ""}
+          disabled={up}
+          onChange={(event) => void choose(event.target.value)}
+        />
       </Field>
       {up ? (
         <Button look="danger" icon={PhoneOff} onClick={talking.end}>

@@ -4,7 +4,7 @@ import { closed, ended, heard, type Message, SILENT } from "./conversation";
 const told = (...messages: Message[]) => messages.reduce(heard, SILENT);
 const lines = (...messages: Message[]) =>
   told(...messages).lines.map((line) => `${line.who}${line.whole ? "" : "…"}: ${line.text}`);
-const word = (text: string): Message => ({ type: "assistant-message", turn_id: 1, text, audio: null });
+const word = (text: string, turn_id = 1): Message => ({ type: "assistant-message", turn_id, text, audio: null });
 const said = (role: "user" | "assistant", text: string, final = true): Message => ({
   type: "transcript",
   role,
@@ -25,6 +25,19 @@ describe("a conversation", () => {
       "user…: Hi there",
     ]));
   it("has what was typed at once", () => expect(lines(said("user", "Two, please."))).toEqual(["user: Two, please."]));
+  it("has a line for each turn, also when the one before is not over", () => {
+    const messages = [
+      word("Good morning, this"),
+      { type: "interrupted", heard_ms: 0 } as const,
+      said("user", "Two."),
+      word("Two", 2),
+      said("assistant", ""),
+      word(" it is.", 2),
+      said("assistant", "Two it is."),
+    ];
+    expect(lines(...messages)).toEqual(["assistant: Good morning, this", "user: Two.", "assistant: Two it is."]);
+    expect(told(...messages).lines.map((line) => line.heardMs)).toEqual([0, undefined, undefined]);
+  });
   it("takes no line for sound", () =>
     expect(
       lines({

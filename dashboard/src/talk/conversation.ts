@@ -3,6 +3,8 @@
 export interface Line {
   key: number;
   who: "user" | "assistant";
+  /** Of the assistant: words of one turn belong together. */
+  turn?: string | number | null;
   text: string;
   /** False while words are still coming. */
   whole: boolean;
@@ -42,9 +44,9 @@ export function heard(talk: Talk, message: Message): Talk {
     case "connected":
       return { ...talk, state: "open" };
     case "assistant-message":
-      return message.text === "" ? talk : { ...talk, lines: spoken(talk.lines, "assistant", message.text, false) };
+      return message.text === "" ? talk : { ...talk, lines: words(talk.lines, message.turn_id, message.text) };
     case "transcript":
-      return { ...talk, lines: spoken(talk.lines, message.role, message.text, message.final) };
+      return { ...talk, lines: said(talk.lines, message.role, message.text, message.final) };
     case "speech-started":
       return { ...talk, speaks: true };
     case "speech-stopped":
@@ -70,18 +72,27 @@ export function closed(talk: Talk): Talk {
   return talk.state === "ended" ? talk : { ...talk, state: "lost", speaks: false };
 }
 
-/** Words go to the line of the same side that is not whole; the whole of a turn takes their place. */
-function spoken(lines: Line[], who: Line["who"], text: string, whole: boolean): Line[] {
-  const place = lines.findLastIndex((line) => line.who === who && !line.whole);
+/** Words that the assistant is about to say. */
+function words(lines: Line[], turn: string | number | null, text: string): Line[] {
+  const place = lines.findLastIndex((line) => line.who === "assistant" && line.turn === turn && !line.whole);
+  const open = lines[place];
+  if (open === undefined) return [...lines, { key: lines.length, who: "assistant", turn, text, whole: false }];
+  return lines.with(place, { ...open, text: open.text + text });
+}
+
+/** What a turn came to takes the place of its words. Turns end in the order in which they began. */
+function said(lines: Line[], who: Line["who"], text: string, whole: boolean): Line[] {
+  const place = lines.findIndex((line) => line.who === who && !line.whole);
   const open = lines[place];
   if (open === undefined) return text === "" ? lines : [...lines, { key: lines.length, who, text, whole }];
-  // An answer of which nothing was heard has no words.
-  const said = whole ? text || open.text : open.text + text;
-  return lines.with(place, { ...open, text: said, whole });
+  // An answer of which nothing was heard has no words: those that were to be stay, and are marked.
+  const now = whole ? text || open.text : open.text + text;
+  return lines.with(place, { ...open, text: now, whole });
 }
 
 function cut(lines: Line[], heardMs: number): Line[] {
-  const place = lines.findLastIndex((line) => line.who === "assistant");
+  const open = lines.findIndex((line) => line.who === "assistant" && !line.whole);
+  const place = open >= 0 ? open : lines.findLastIndex((line) => line.who === "assistant");
   const line = lines[place];
   return line === undefined ? lines : lines.with(place, { ...line, heardMs });
 }

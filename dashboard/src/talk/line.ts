@@ -18,6 +18,8 @@ export interface Line {
   microphone: Microphone | undefined;
 }
 
+const GOODBYE_MS = 2_000;
+
 export interface Ears {
   message: (message: Message) => void;
   closed: () => void;
@@ -79,9 +81,10 @@ function line(id: string, socket: WebSocket, speaker: Speaker | undefined, micro
     microphone,
     type: (text) => void send({ type: "user-message", text }),
     end: () => {
-      send({ type: "end-session" });
       speaker?.drop();
-      socket.close();
+      send({ type: "end-session" });
+      // The server closes behind its goodbye; one that is gone does not.
+      setTimeout(() => socket.close(), GOODBYE_MS);
     },
   };
 }

@@ -7,12 +7,14 @@ import { Badge, Button } from "~/ui/basics";
 import type { Talk } from "./conversation";
 
 export function Said({ talk, assistant }: { talk: Talk; assistant: string }) {
-  const end = useRef<HTMLLIElement>(null);
+  const box = useRef<HTMLElement>(null);
   // biome-ignore lint/correctness/useExhaustiveDependencies: on each new word
-  useEffect(() => end.current?.scrollIntoView({ block: "nearest" }), [talk.lines]);
+  useEffect(() => {
+    box.current?.scrollTo({ top: box.current.scrollHeight });
+  }, [talk.lines, talk.speaks]);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable
-    <section className="talk-lines" aria-label="Conversation" tabIndex={0}>
+    <section className="talk-lines" ref={box} aria-label="Conversation" tabIndex={0}>
       {talk.lines.length === 0 && (
         <p className="muted">
           {talk.state === "connecting" ? "Connecting…" : "Say something, or wait for the first word."}
@@ -38,7 +40,6 @@ export function Said({ talk, assistant }: { talk: Talk; assistant: string }) {
             <p className="muted">…</p>
           </li>
         )}
-        <li ref={end} aria-hidden className="end" />
       </ol>
     </section>
   );
