@@ -13,6 +13,7 @@ use actors::recall::CallerMemory;
 use actors::trace::TraceSink;
 use anyhow::Context as _;
 use api::{ApiConfig, ApiKey, AuthToken, NodeGate, PublicUrl, RequestLimits, SignatureCheck, TwilioConfig};
+use platform::billing::Billing;
 use platform::people::People;
 
 use super::assistants;
@@ -128,7 +129,7 @@ pub(super) fn api_config(
     config: &Config,
     people: People,
     node: Arc<dyn NodeGate>,
-    telling: &Telling,
+    (telling, billing): (&Telling, Billing),
 ) -> anyhow::Result<ApiConfig> {
     let twilio = &config.twilio;
     let public_url = match &twilio.public_url {
@@ -150,6 +151,7 @@ pub(super) fn api_config(
         node: Some(node),
         events: Some(telling.events.clone()),
         webhooks: Some(telling.webhooks.clone()),
+        billing: Some(billing),
         requests,
         cors_origins,
         sessions_per_organization: config.limits.sessions_per_organization,

@@ -38,9 +38,20 @@ impl News {
         Self { kind, of, subject, at, data: json!({ "node": node }) }
     }
 
-    /// What there is to tell of the end of a call.
+    /// What there is to tell of the end of a call; what it used is told once it was charged.
     pub(crate) fn of_end(call: CallId, at: WallTime) -> Vec<Self> {
-        [EventKind::CallEnded, EventKind::UsageRecorded].map(|kind| Self::of_call(kind, call, at)).into()
+        vec![Self::of_call(EventKind::CallEnded, call, at)]
+    }
+
+    /// What a call has used, and what that costs.
+    pub(crate) fn of_usage(call: CallId, data: Value, at: WallTime) -> Self {
+        Self { data, ..Self::of_call(EventKind::UsageRecorded, call, at) }
+    }
+
+    /// What an organization has used reached a limit; told once by the name of month and limit.
+    pub(crate) fn of_threshold(organization: &OrganizationId, name: String, data: Value, at: WallTime) -> Self {
+        let subject = format!("{organization} {name}");
+        Self { kind: EventKind::UsageRecorded, of: Of::Organization(organization.clone()), subject, at, data }
     }
 
     /// What there is to tell of findings.
@@ -80,21 +91,21 @@ impl News {
         }
     }
 
-    /// All that is told, given the call's record as it is now; `None`: after all there is nothing.
-    pub(crate) fn told(&self, record: Option<&CallRecord>) -> Option<Value> {
-        let Some(record) = record else { return Some(self.data.clone()) };
+    /// All that is told, given the call's record as it is now.
+    pub(crate) fn told(&self, record: Option<&CallRecord>) -> Value {
+        let Some(record) = record else { return self.data.clone() };
         let mut data = of_record(record);
         let more = match self.kind {
             EventKind::CallStarted => Value::Null,
             EventKind::CallAnswered => json!({ "answered_at": record.answered_at.map(|at| at.to_string()) }),
             EventKind::CallEnded => ending(record),
-            EventKind::UsageRecorded => usage(record)?,
+            EventKind::UsageRecorded => usage(record, &self.data),
             _ => self.data.clone(),
         };
         if let Value::Object(more) = more {
             data.extend(more);
         }
-        Some(Value::Object(data))
+        Value::Object(data)
     }
 }
 
@@ -161,16 +172,17 @@ fn ending(record: &CallRecord) -> Value {
     })
 }
 
-/// Nothing, where no provider counted anything.
-fn usage(record: &CallRecord) -> Option<Value> {
-    let used = record.usage;
-    (used != crate::Usage::default()).then(|| {
-        json!({
-            "input_text_tokens": used.input_text_tokens,
-            "input_audio_tokens": used.input_audio_tokens,
-            "cached_tokens": used.cached_tokens,
-            "output_text_tokens": used.output_text_tokens,
-            "output_audio_tokens": used.output_audio_tokens,
-        })
-    })
+/// With the tokens of all providers together.
+fn usage(record: &CallRecord, charged: &Value) -> Value {
+    let (used, mut data) = (record.usage, charged.clone());
+    for (name, tokens) in [
+        ("input_text_tokens", used.input_text_tokens),
+        ("input_audio_tokens", used.input_audio_tokens),
+        ("cached_tokens", used.cached_tokens),
+        ("output_text_tokens", used.output_text_tokens),
+        ("output_audio_tokens", used.output_audio_tokens),
+    ] {
+        data[name] = json!(tokens);
+    }
+    data
 }
