@@ -2,6 +2,7 @@
 
 mod analysis;
 mod assistants;
+mod billing;
 mod bots;
 mod cascade;
 mod events;
@@ -32,6 +33,7 @@ use api::CallGate as _;
 use arc_swap::ArcSwap;
 use metrics_exporter_prometheus::PrometheusHandle;
 use platform::analysis::Runner;
+use platform::billing::Runner as Charging;
 use platform::people::People;
 use store::Store;
 use tokio::net::TcpListener;
@@ -66,6 +68,7 @@ pub struct Server {
     watching: JoinHandle<()>,
     end: NodeEnd,
     analyses: Runner,
+    charging: Charging,
     traces: Option<Traces>,
     people: People,
     live: Arc<Live>,
@@ -129,8 +132,13 @@ pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Serve
         trunks_of_file: config.trunks.clone(),
         began: Instant::now(),
     });
+    let billing = billing::billing(config, &database, &clients, &node);
+    // Before anybody is let in.
+    billing.look_at_limits(store::WallTime::now()).await?;
     let telling = events::Telling::start(config, &database, &clients, &node).await?;
-    api::serve(http, api::router(node::api_config(config, people.clone(), live.clone(), &telling)?, gate.clone()));
+    let charging = billing.start(config.node.name.clone());
+    let api_config = node::api_config(config, people.clone(), live.clone(), (&telling, billing))?;
+    api::serve(http, api::router(api_config, gate.clone()));
     keep_up(metrics.clone(), Arc::clone(&gate), breakers);
     let (runtime, shared) = (tokio::runtime::Handle::current(), Arc::clone(&node.shared));
     let render = move || {
@@ -146,7 +154,7 @@ pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Serve
     raise_file_limit(config.node.max_calls);
     let reading = knowledge.work().await?;
     let watching = tokio::spawn(Arc::clone(&live).watch());
-    Ok(Server { node, database, reading, watching, end, analyses, traces, people, telling, live, _lock: lock })
+    Ok(Server { node, database, reading, watching, end, analyses, charging, traces, people, telling, live, _lock: lock })
 }
 
 impl Server {
@@ -154,6 +162,7 @@ impl Server {
     pub async fn ended(self) -> bool {
         let drained = self.end.wait().await;
         self.analyses.stop().await;
+        self.charging.stop().await;
         self.telling.stop().await;
         // Wherever it is: the next start resumes.
         self.reading.abort();

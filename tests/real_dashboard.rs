@@ -97,8 +97,7 @@ fn filled(server: &Server) -> String {
 
 /// The owner of another organization and a viewer of this one, into what a run is told.
 fn others(server: &Server, given: &mut Value) {
-    let token =
-        api(server, "POST", "/api/v1/auth/login", "", &json!({ "email": given["email"], "password": given["password"] }));
+    let token = api(server, "POST", "/api/v1/auth/login", "", &json!({ "email": given["email"], "password": given["password"] }));
     let token = token["access_token"].as_str().unwrap();
     let other = api(server, "POST", "/api/v1/organizations", token, &json!({ "name": "Acme" }));
     let arguments =

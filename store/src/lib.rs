@@ -10,6 +10,7 @@
 
 mod analysis;
 mod analytics;
+mod billing;
 mod calls;
 mod error;
 mod events;
@@ -36,6 +37,11 @@ pub use analysis::{
     SuccessVerdict,
 };
 pub use analytics::{Figures, GROUPS_MAX, Gaps, GroupBy};
+pub use billing::{
+    BadMonth, BillingMonth, CallUsage, Charge, ChargedCall, Invoice, InvoiceId, InvoiceItem, InvoiceLine, Meter, MonthState,
+    MonthTotal, MonthUsage, NewInvoice, NewPlan, NewReport, PLANS_MAX, Plan, PlanChange, Price, ProviderUsage, REPORT_CLAIMS_MAX,
+    ReportEnd, ReportJob, Subscription, SubscriptionChange, Threshold, ToBill, UnknownMeter, Written,
+};
 pub use calls::CallFilter;
 pub use error::StoreError;
 pub use events::{Event, EventFilter, EventsKept};

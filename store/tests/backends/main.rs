@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod analyses;
+mod billing;
 mod calls;
 mod cluster;
 mod directory;
@@ -87,6 +88,12 @@ cases! {
     lists::calls_are_listed_for_their_organization_alone,
     lists::figures_are_counted_by_the_database,
     lists::a_session_is_opened_once_and_counted_while_it_is_open,
+    billing::a_call_is_charged_once_with_its_month,
+    billing::a_call_that_nobody_answered_and_that_used_nothing_is_not_charged,
+    billing::a_call_that_a_crash_closed_is_charged_as_far_as_it_was_seen,
+    billing::a_month_is_billed_once_and_its_invoice_stays,
+    billing::plans_are_chosen_and_limits_are_the_lower_ones,
+    billing::a_report_is_claimed_by_one_node_until_it_was_taken,
     directory::a_row_is_made_changed_once_a_version_and_each_version_stays,
     directory::old_versions_go_and_the_latest_stay,
     directory::what_is_used_stays_and_a_number_is_one_organization_s,
