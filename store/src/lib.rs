@@ -11,6 +11,7 @@
 mod analysis;
 mod analytics;
 mod calls;
+mod campaigns;
 mod error;
 mod events;
 mod id;
@@ -37,6 +38,11 @@ pub use analysis::{
 };
 pub use analytics::{Figures, GROUPS_MAX, Gaps, GroupBy};
 pub use calls::CallFilter;
+pub use campaigns::{
+    AnsweredBy, Attempt, AttemptEnd, AttemptOver, CONTACTS_AT_ONCE, CONTACTS_MAX, Campaign, CampaignCounts, CampaignLook,
+    CampaignStatus, CampaignWish, Claimed, Contact, ContactFilter, ContactNext, ContactOutcome, ContactState, DIAL_LEASE,
+    DO_NOT_CALL_MAX, DialPlan, DoNotCall, Imported, NewContact, Pulse,
+};
 pub use error::StoreError;
 pub use events::{Event, EventFilter, EventsKept};
 pub use id::{CallId, DocumentId};
@@ -54,7 +60,7 @@ pub use lead::{LEAD_NOTES_BYTES_MAX, Lead, LeadChange};
 pub use memory::{Caller, MEMORIES_MAX, MEMORY_BYTES_MAX, Memory, MemoryId, NewMemory};
 pub use open::Store;
 pub use people::{
-    Act, ApiKeyId, ApiKeyRow, AuditEntry, AuditVerdict, Changed, DeliveryId, Hidden, Login, LoginId, NewApiKey, NewLogin,
+    Act, ApiKeyId, ApiKeyRow, AuditEntry, AuditVerdict, CampaignId, Changed, ContactId, DeliveryId, Hidden, Login, LoginId, NewApiKey, NewLogin,
     NewOrganization, NewSession, NewUser, Organization, OrganizationChange, OrganizationId, Page, RESOURCES_MAX, Refresh,
     Resource, ResourceId, ResourceVersion, ResourceWish, Session, SignInFailures, SigningKey, User, UserChange, UserId,
     VERSIONS_KEPT, WebhookId,

@@ -1,0 +1,1 @@
+//! A whole world of campaigns in virtual time.
