@@ -17,7 +17,7 @@ use actors::calls::{CallsMsg, Guest};
 use actors::conference::Roster;
 use actors::fault::Fault;
 use actors::kind::ActorKind;
-use actors::route::PlaceCall;
+use actors::route::{CallTerms, PlaceCall};
 use node::{Node, metric, talkback, wait};
 use sip::sdp::Direction;
 use store::{CallId, HangupCause, IncidentKind, PhoneNumber, Role};
@@ -308,7 +308,7 @@ fn who_holds_the_call_is_heard_by_nobody_and_hears_nothing_of_before() {
 /// Has somebody called for a caller who is up; what came of it.
 fn call_out(node: &Node, talker: &Talker, callee: &Callee, mode: CallOutMode) -> Result<CallId, String> {
     let to = PhoneNumber::new(format!("sip:person@{}", callee.address));
-    let asked = PlaceCall { to, from: None, assistant: None, trunk: None };
+    let asked = PlaceCall { to, from: None, assistant: None, trunk: None, terms: CallTerms::default() };
     let call = node.call_from(&talker.name);
     let (reply, outcome) = oneshot::channel();
     assert!(ask(node, |told| CallsMsg::Consult(call, Box::new(CallOut { asked, mode, reply }), told)));

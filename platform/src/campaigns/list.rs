@@ -8,10 +8,10 @@ use store::{NewContact, PhoneNumber, Transcript};
 
 use super::{csv, phone, zones};
 
-/// Bytes of one list: 20,000 rows of 200 bytes.
-pub const LIST_BYTES_MAX: usize = 4 << 20;
-/// Rows of one list.
-pub const ROWS_MAX: usize = 20_000;
+/// Bytes of one list: 10,000 rows of 200 bytes.
+pub const LIST_BYTES_MAX: usize = 2 << 20;
+/// Rows of one list: written within the time of a request. A longer list comes in parts.
+pub const ROWS_MAX: usize = 10_000;
 /// Columns of a list, `phone` and `zone` among them.
 pub const COLUMNS_MAX: usize = 24;
 /// Longest name of a column.
