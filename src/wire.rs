@@ -4,6 +4,7 @@ mod analysis;
 mod assistants;
 mod billing;
 mod bots;
+mod campaigns;
 mod cascade;
 mod events;
 mod identity;
@@ -73,6 +74,7 @@ pub struct Server {
     people: People,
     live: Arc<Live>,
     telling: events::Telling,
+    campaigns: platform::campaigns::Runner,
     _lock: File,
 }
 
@@ -105,6 +107,7 @@ pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Serve
     let environment = crate::environment();
     let known = Known::read(config.clone(), &database, &environment).await?;
     known.tell_left_out(&[]);
+    let services = [services, vec![services::do_not_call(&database)]].concat();
     let tools = tools::Tools::new(services, &database, clients.guard.clone()).changed(&known.config);
     let breakers = cascade::Breakers::default();
     let directory = known.directory(&tools, &breakers)?;
@@ -154,13 +157,29 @@ pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Serve
     raise_file_limit(config.node.max_calls);
     let reading = knowledge.work().await?;
     let watching = tokio::spawn(Arc::clone(&live).watch());
-    Ok(Server { node, database, reading, watching, end, analyses, charging, traces, people, telling, live, _lock: lock })
+    let campaigns = campaigns::start(&database, &node, &config.node.name);
+    Ok(Server {
+        node,
+        database,
+        reading,
+        watching,
+        end,
+        analyses,
+        charging,
+        traces,
+        people,
+        telling,
+        campaigns,
+        live,
+        _lock: lock,
+    })
 }
 
 impl Server {
     /// Waits until the node has ended, and ends what belongs to it; true after a drain.
     pub async fn ended(self) -> bool {
         let drained = self.end.wait().await;
+        self.campaigns.stop().await;
         self.analyses.stop().await;
         self.charging.stop().await;
         self.telling.stop().await;

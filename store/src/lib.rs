@@ -12,6 +12,7 @@ mod analysis;
 mod analytics;
 mod billing;
 mod calls;
+mod campaigns;
 mod error;
 mod events;
 mod id;
@@ -43,6 +44,11 @@ pub use billing::{
     ReportEnd, ReportJob, Subscription, SubscriptionChange, Threshold, ToBill, UnknownMeter, Written,
 };
 pub use calls::CallFilter;
+pub use campaigns::{
+    AnsweredBy, Attempt, AttemptEnd, AttemptOver, CONTACTS_AT_ONCE, CONTACTS_MAX, Campaign, CampaignCounts, CampaignLook,
+    CampaignStatus, CampaignWish, Claimed, Contact, ContactFilter, ContactNext, ContactOutcome, ContactState, DIAL_LEASE,
+    DO_NOT_CALL_MAX, DialPlan, DoNotCall, Imported, NewContact, Pulse,
+};
 pub use error::StoreError;
 pub use events::{Event, EventFilter, EventsKept};
 pub use id::{CallId, DocumentId};
@@ -60,10 +66,10 @@ pub use lead::{LEAD_NOTES_BYTES_MAX, Lead, LeadChange};
 pub use memory::{Caller, MEMORIES_MAX, MEMORY_BYTES_MAX, Memory, MemoryId, NewMemory};
 pub use open::Store;
 pub use people::{
-    Act, ApiKeyId, ApiKeyRow, AuditEntry, AuditVerdict, Changed, DeliveryId, Hidden, Login, LoginId, NewApiKey, NewLogin,
-    NewOrganization, NewSession, NewUser, Organization, OrganizationChange, OrganizationId, Page, RESOURCES_MAX, Refresh,
-    Resource, ResourceId, ResourceVersion, ResourceWish, Session, SignInFailures, SigningKey, User, UserChange, UserId,
-    VERSIONS_KEPT, WebhookId,
+    Act, ApiKeyId, ApiKeyRow, AuditEntry, AuditVerdict, CampaignId, Changed, ContactId, DeliveryId, Hidden, Login, LoginId,
+    NewApiKey, NewLogin, NewOrganization, NewSession, NewUser, Organization, OrganizationChange, OrganizationId, Page,
+    RESOURCES_MAX, Refresh, Resource, ResourceId, ResourceVersion, ResourceWish, Session, SignInFailures, SigningKey, User,
+    UserChange, UserId, VERSIONS_KEPT, WebhookId,
 };
 pub use read::LIST_MAX;
 pub use record::{CallIdentity, CallRecord, Citation, Incident, LostCall, NewCall, Recording, Refused, ToolUse, Turn, Usage};
