@@ -19,6 +19,7 @@ const VERSIONS: &[(i64, &str, &str)] = &[
     (13, "directory", include_str!("../migrations/0013_directory.sql")),
     (14, "events", include_str!("../migrations/0014_events.sql")),
     (15, "calls_api", include_str!("../migrations/0015_calls_api.sql")),
+    (17, "sealing", include_str!("../migrations/0017_sealing.sql")),
 ];
 
 /// What SQLite runs after the text of the same version.
@@ -27,6 +28,7 @@ const SQLITE: &[(i64, &str)] = &[
     (12, include_str!("../migrations/0012_people_sqlite.sql")),
     (14, include_str!("../migrations/0014_events_sqlite.sql")),
     (15, include_str!("../migrations/0015_calls_api_sqlite.sql")),
+    (17, include_str!("../migrations/0017_sealing_sqlite.sql")),
 ];
 
 /// What PostgreSQL runs after the text of the same version.
@@ -36,6 +38,7 @@ const POSTGRES: &[(i64, &str)] = &[
     (13, include_str!("../migrations/0013_directory_postgres.sql")),
     (14, include_str!("../migrations/0014_events_postgres.sql")),
     (15, include_str!("../migrations/0015_calls_api_postgres.sql")),
+    (17, include_str!("../migrations/0017_sealing_postgres.sql")),
 ];
 
 /// All versions, ready to run.
