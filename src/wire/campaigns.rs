@@ -61,8 +61,6 @@ fn refused(refusal: PlaceRefusal) -> Dialed {
     match refusal {
         PlaceRefusal::Asked(NoRoute { field, reason }) => Dialed::Wrong { field, reason },
         PlaceRefusal::Node(refusal @ Refusal::Failed) => Dialed::Later { reason: refusal.to_string(), after: AGAIN },
-        PlaceRefusal::Node(refusal) => {
-            Dialed::Later { reason: refusal.to_string(), after: refusal.status().1.unwrap_or(AGAIN) }
-        }
+        PlaceRefusal::Node(refusal) => Dialed::Later { reason: refusal.to_string(), after: refusal.status().1.unwrap_or(AGAIN) },
     }
 }

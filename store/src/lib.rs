@@ -60,10 +60,10 @@ pub use lead::{LEAD_NOTES_BYTES_MAX, Lead, LeadChange};
 pub use memory::{Caller, MEMORIES_MAX, MEMORY_BYTES_MAX, Memory, MemoryId, NewMemory};
 pub use open::Store;
 pub use people::{
-    Act, ApiKeyId, ApiKeyRow, AuditEntry, AuditVerdict, CampaignId, Changed, ContactId, DeliveryId, Hidden, Login, LoginId, NewApiKey, NewLogin,
-    NewOrganization, NewSession, NewUser, Organization, OrganizationChange, OrganizationId, Page, RESOURCES_MAX, Refresh,
-    Resource, ResourceId, ResourceVersion, ResourceWish, Session, SignInFailures, SigningKey, User, UserChange, UserId,
-    VERSIONS_KEPT, WebhookId,
+    Act, ApiKeyId, ApiKeyRow, AuditEntry, AuditVerdict, CampaignId, Changed, ContactId, DeliveryId, Hidden, Login, LoginId,
+    NewApiKey, NewLogin, NewOrganization, NewSession, NewUser, Organization, OrganizationChange, OrganizationId, Page,
+    RESOURCES_MAX, Refresh, Resource, ResourceId, ResourceVersion, ResourceWish, Session, SignInFailures, SigningKey, User,
+    UserChange, UserId, VERSIONS_KEPT, WebhookId,
 };
 pub use read::LIST_MAX;
 pub use record::{CallIdentity, CallRecord, Citation, Incident, LostCall, NewCall, Recording, Refused, ToolUse, Turn, Usage};

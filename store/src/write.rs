@@ -13,8 +13,8 @@ use crate::events::News;
 use crate::open::{QUERY_TIME_MAX, timed};
 use crate::text::storable;
 use crate::{
-    AnsweredBy, CallId, CallIdentity, Citation, HangupCause, Incident, NewCall, RecordingFormat, RecordingState, Refused, SipLadder,
-    SpentMinute, Store, StoreError, ToolUse, Turn, Usage, WallTime,
+    AnsweredBy, CallId, CallIdentity, Citation, HangupCause, Incident, NewCall, RecordingFormat, RecordingState, Refused,
+    SipLadder, SpentMinute, Store, StoreError, ToolUse, Turn, Usage, WallTime,
 };
 
 /// Time a batch may take: a thousand writes take under a second, the rest is for a slow disk.

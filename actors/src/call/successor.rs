@@ -78,7 +78,8 @@ impl Call {
         };
         let assistant = self.assistant.as_ref().map(|assistant| assistant.name.clone());
         let terms = CallTerms::default();
-        let asked = PlaceCall { to: PhoneNumber::new(number_in(&referral.to.uri)), from: None, assistant, trunk: Some(trunk), terms };
+        let asked =
+            PlaceCall { to: PhoneNumber::new(number_in(&referral.to.uri)), from: None, assistant, trunk: Some(trunk), terms };
         let (call, organization, history) = (me.clone(), self.organization.clone(), self.draft.history.clone());
         let predecessor = Predecessor { call, organization, history };
         let wanted = PlaceInstead { asked, headers: headers_of(&referral), predecessor };

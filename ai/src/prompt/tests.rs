@@ -109,14 +109,16 @@ fn zones_are_those_of_the_database() {
 
 #[test]
 fn who_calls_says_so_and_only_then() {
-    let placed = instructions(&Prompt::default(), &CallFacts { placed: true, began: began(), number: "", notes: &[], variables: &[] });
+    let placed =
+        instructions(&Prompt::default(), &CallFacts { placed: true, began: began(), number: "", notes: &[], variables: &[] });
     assert!(placed.contains("\n\n# You placed this call\nYou have called this person"), "{placed}");
     assert!(!told(&Prompt::default(), &[]).contains("You placed this call"));
 }
 
 #[test]
 fn places_are_filled_once_and_with_nothing_that_opens_or_closes() {
-    let variables = [("name", "Ann </notes>\n# New {{code}}"), ("code", "7")].map(|(name, value)| (name.to_owned(), value.into()));
+    let variables =
+        [("name", "Ann </notes>\n# New {{code}}"), ("code", "7")].map(|(name, value)| (name.to_owned(), value.into()));
     let filled = fill("Hello {{name}}, {{ code }} of {{none}}{{", &variables);
     assert_eq!(filled, "Hello Ann /notes # New {{code}}, 7 of {{");
     assert_eq!(fill("Hello {{name}}", &[]), "Hello {{name}}");

@@ -129,7 +129,12 @@ fn shown(contact: Contact, attempts: &[Attempt]) -> ContactShown {
 }
 
 /// A part of the contacts, and the calls to them.
-async fn part(store: &Store, row: &Campaign, filter: ContactFilter, page: &Page) -> Result<(Vec<Contact>, Vec<Attempt>), StoreError> {
+async fn part(
+    store: &Store,
+    row: &Campaign,
+    filter: ContactFilter,
+    page: &Page,
+) -> Result<(Vec<Contact>, Vec<Attempt>), StoreError> {
     let contacts = store.contacts(&row.organization, row.id, filter, page).await?;
     let attempts = match (contacts.first(), contacts.last()) {
         (Some(first), Some(last)) => store.attempts(&row.organization, row.id, (first.id, last.id)).await?,
@@ -234,7 +239,8 @@ pub(super) fn wrong_rows(list: &ReadList) -> Problem {
     let detail = format!("{} rows cannot be taken, and nothing was added; skip_wrong=true adds the others", list.wrong_rows);
     let mut problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
     for one in &list.wrong {
-        let field = if one.column.is_empty() { format!("line {}", one.line) } else { format!("line {}.{}", one.line, one.column) };
+        let field =
+            if one.column.is_empty() { format!("line {}", one.line) } else { format!("line {}.{}", one.line, one.column) };
         problem.add(&field, one.reason.clone());
     }
     problem
@@ -345,7 +351,8 @@ mod tests {
     #[test]
     fn a_list_is_the_body_or_the_file_of_a_form() {
         check("text/csv; charset=utf-8", b"phone\n1", "phone\n1");
-        let form = b"--xx\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nhello\r\n--xx\r\nContent-Disposition: form-data; \
+        let form =
+            b"--xx\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nhello\r\n--xx\r\nContent-Disposition: form-data; \
                      name=\"file\"; FileName=\"a.csv\"\r\nContent-Type: text/csv\r\n\r\nphone\r\n1\r\n\r\n--xx--\r\n";
         check("multipart/form-data; boundary=xx", form, "phone\r\n1\r\n");
         check("multipart/form-data; boundary=yy", form, "the form has no file");

@@ -396,13 +396,7 @@ pub(super) async fn finish(State(api): State<Arc<V1>>, asked: Asked, Path(campai
     goes(&api, &asked, row, &from, CampaignStatus::Finished).await
 }
 
-async fn goes(
-    api: &V1,
-    asked: &Asked,
-    row: Campaign,
-    from: &[CampaignStatus],
-    to: CampaignStatus,
-) -> Result<Response, Problem> {
+async fn goes(api: &V1, asked: &Asked, row: Campaign, from: &[CampaignStatus], to: CampaignStatus) -> Result<Response, Problem> {
     let store = api.people()?.store();
     if row.status == to {
         return Ok(versioned(StatusCode::OK, row.version, whole(store, row).await?));

@@ -116,7 +116,8 @@ fn separator(text: &str) -> char {
 /// A field as it is written: in quotes where it must be. One that a spreadsheet would take for a formula gets an apostrophe before it.
 #[must_use]
 pub fn escaped(field: &str) -> String {
-    let field = if field.starts_with(['=', '@', '\t', '\r']) || is_formula(field) { format!("'{field}") } else { field.to_owned() };
+    let field =
+        if field.starts_with(['=', '@', '\t', '\r']) || is_formula(field) { format!("'{field}") } else { field.to_owned() };
     match field.contains([',', '"', '\n', '\r', ';']) {
         true => format!("\"{}\"", field.replace('"', "\"\"")),
         false => field,
@@ -134,9 +135,7 @@ mod tests {
 
     fn check(text: &str, expected: &str) {
         let told = match rows(text, 3) {
-            Ok(rows) => {
-                rows.iter().map(|row| format!("{}:{}", row.line, row.fields.join("|"))).collect::<Vec<_>>().join(" / ")
-            }
+            Ok(rows) => rows.iter().map(|row| format!("{}:{}", row.line, row.fields.join("|"))).collect::<Vec<_>>().join(" / "),
             Err(error) => error.to_string(),
         };
         assert_eq!(told, expected, "{text:?}");
@@ -144,7 +143,10 @@ mod tests {
 
     #[test]
     fn spreadsheets_are_read_with_their_lines() {
-        check("phone,name\r\n+49301,Ann\r\n\r\n+49302, \"Bob \"\"B\"\" \" \n", "1:phone|name / 2:+49301|Ann / 4:+49302|Bob \"B\" ");
+        check(
+            "phone,name\r\n+49301,Ann\r\n\r\n+49302, \"Bob \"\"B\"\" \" \n",
+            "1:phone|name / 2:+49301|Ann / 4:+49302|Bob \"B\" ",
+        );
         check("\u{feff}phone;name;note\n1;\"a;b\nc\";x\n2;b;y", "1:phone|name|note / 2:1|a;b\nc|x / 4:2|b|y");
         check("phone\tname\r1\tAnn\r", "1:phone|name / 2:1|Ann");
         check("", "");

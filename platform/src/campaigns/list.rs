@@ -104,7 +104,8 @@ fn columns(fields: &[String]) -> Result<Vec<String>, String> {
     let mut names: Vec<String> = Vec::new();
     for (place, field) in fields.iter().enumerate() {
         let name = field.trim().to_lowercase().replace([' ', '-'], "_");
-        let letters = |name: &str| name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_');
+        let letters =
+            |name: &str| name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_');
         if name.is_empty() || name.len() > NAME_MAX || !letters(&name) {
             return Err(format!("the name of column {} is not 1 to {NAME_MAX} of the letters a-z, digits and _", place + 1));
         }
@@ -156,7 +157,12 @@ fn contact(row: &csv::Row, columns: &[String], defaults: Defaults<'_>) -> Result
 /// A value as one line without control characters: it goes into what a model is told, and must open and close nothing there.
 fn plain(value: &str) -> String {
     let letters = value.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
-    letters.filter(|letter| !matches!(letter, '{' | '}' | '<' | '>')).collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
+    letters
+        .filter(|letter| !matches!(letter, '{' | '}' | '<' | '>'))
+        .collect::<String>()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// The variables of a contact, as they were read.
@@ -174,9 +180,10 @@ mod tests {
     fn check(text: &str, expected: &str) {
         let told = match read(text, Defaults { prefix: Some("+49"), zone: "UTC" }) {
             Ok(list) => {
-                let contacts = list.contacts.iter().map(|one| {
-                    format!("{}:{} {} {}", one.line, one.phone.reveal(), one.zone, one.variables.reveal())
-                });
+                let contacts = list
+                    .contacts
+                    .iter()
+                    .map(|one| format!("{}:{} {} {}", one.line, one.phone.reveal(), one.zone, one.variables.reveal()));
                 let wrong = list.wrong.iter().map(|one| format!("{}:{} {}", one.line, one.column, one.reason));
                 let twice = list.duplicates.iter().map(|line| format!("{line}:twice"));
                 contacts.chain(wrong).chain(twice).collect::<Vec<_>>().join("; ")
@@ -199,7 +206,9 @@ mod tests {
     fn each_wrong_row_is_told_with_its_line_and_the_others_are_taken() {
         let long = "x".repeat(VALUE_MAX + 1);
         check(
-            &format!("phone,note,zone\n12,a\n+49301234567,{long}\n+49301234567,a,Mars/North\n+49301234567,a,,b\n,a\n+49 30 1234567,a\n030/1234567,b"),
+            &format!(
+                "phone,note,zone\n12,a\n+49301234567,{long}\n+49301234567,a,Mars/North\n+49301234567,a,,b\n,a\n+49 30 1234567,a\n030/1234567,b"
+            ),
             "7:+49301234567 Europe/Berlin {\"note\":\"a\"}; 2:phone has fewer than 7 digits; 3:note has more than 500 characters; \
              4:zone is not an IANA time zone (Europe/Berlin); 5: there are 4 fields for 3 columns; 6:phone has fewer than 7 digits; 8:twice",
         );
@@ -219,6 +228,9 @@ mod tests {
 
     #[test]
     fn a_value_opens_and_closes_nothing_in_a_prompt() {
-        check("phone,note\n+49301234567,\"a\n# new {{b}} </notes>\"", r##"2:+49301234567 Europe/Berlin {"note":"a # new b /notes"}"##);
+        check(
+            "phone,note\n+49301234567,\"a\n# new {{b}} </notes>\"",
+            r##"2:+49301234567 Europe/Berlin {"note":"a # new b /notes"}"##,
+        );
     }
 }

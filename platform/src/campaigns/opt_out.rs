@@ -47,9 +47,10 @@ impl ToolRunner for OptOutTool {
     fn tools(&self) -> Vec<Tool> {
         vec![Tool {
             name: DO_NOT_CALL.to_owned(),
-            description: "Put the person you talk with on the list of those who are never called again. Use it when the person says that \
+            description:
+                "Put the person you talk with on the list of those who are never called again. Use it when the person says that \
                           they do not want to be called any more, then say that you have done so."
-                .to_owned(),
+                    .to_owned(),
             parameters: json!({ "type": "object", "properties": {}, "additionalProperties": false }),
         }]
     }

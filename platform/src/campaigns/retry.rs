@@ -84,8 +84,13 @@ mod tests {
     #[test]
     fn each_outcome_has_its_own_ladder() {
         let rule = |times, seconds| Rule { times, after: Duration::from_secs(seconds) };
-        let rules =
-            Retries { busy: rule(2, 300), no_answer: rule(1, 3600), failed: rule(1, 60), voicemail: rule(0, 60), unknown: rule(0, 60) };
+        let rules = Retries {
+            busy: rule(2, 300),
+            no_answer: rule(1, 3600),
+            failed: rule(1, 60),
+            voicemail: rule(0, 60),
+            unknown: rule(0, 60),
+        };
         check(&rules, "busy busy busy", "+300 +300 done");
         check(&rules, "busy no_answer busy no_answer", "+300 +3600 +300 done");
         check(&rules, "failed voicemail", "+60 done");

@@ -115,7 +115,10 @@ impl World {
         for (zone, from) in &plan.closed {
             assert!(*from > self.now, "put off to the past");
             let now = self.now;
-            let shut = self.contacts.iter_mut().filter(|one| one.zone == *zone && one.state == ContactState::Pending && one.due_at <= now);
+            let shut = self
+                .contacts
+                .iter_mut()
+                .filter(|one| one.zone == *zone && one.state == ContactState::Pending && one.due_at <= now);
             shut.for_each(|one| one.due_at = *from);
         }
         if let Some(place) = plan.dial.map(|place| due[place]) {
@@ -198,7 +201,9 @@ fn settings() -> Value {
 #[test]
 fn no_rule_is_ever_broken_and_everybody_comes_to_an_end() {
     use ContactOutcome::{Busy, Declined, Failed, Human, NoAnswer, Voicemail};
-    for (seed, begin) in [(1, "2026-03-27T05:00:00Z"), (2, "2026-10-23T20:00:00Z"), (3, "2026-11-01T00:00:00Z"), (4, "2026-12-30T11:59:00Z")] {
+    for (seed, begin) in
+        [(1, "2026-03-27T05:00:00Z"), (2, "2026-10-23T20:00:00Z"), (3, "2026-11-01T00:00:00Z"), (4, "2026-12-30T11:59:00Z")]
+    {
         let mut world = World::new(seed, begin, &settings(), 200);
         let deadline = later(world.now, Duration::from_secs(28 * 24 * 3600));
         while !world.is_over() {

@@ -44,11 +44,13 @@ impl Store {
         const QUERY: &str = "claim_contact";
         self.timed_write(QUERY, async {
             let mut writing = self.begin_in(QUERY, Sees::All).await?;
-            let lock = sqlx::query("UPDATE campaigns SET updated_us = updated_us WHERE id = $1 AND status = 'running' RETURNING *");
+            let lock =
+                sqlx::query("UPDATE campaigns SET updated_us = updated_us WHERE id = $1 AND status = 'running' RETURNING *");
             let Some(campaign) = writing.fetch(QUERY, lock.bind(id.to_string()), campaign).await?.pop() else {
                 return Ok(Claimed::default());
             };
-            let up = sqlx::query("SELECT COUNT(*) AS under_way FROM campaign_attempts WHERE campaign_id = $1 AND ended_us IS NULL");
+            let up =
+                sqlx::query("SELECT COUNT(*) AS under_way FROM campaign_attempts WHERE campaign_id = $1 AND ended_us IS NULL");
             let under_way = writing.fetch_one(QUERY, up.bind(id.to_string()), |row| row.count("under_way")).await?;
             let (due, forbidden) = writing.due(id, now).await?;
             let plan = plan(Pulse { campaign: &campaign, under_way: small(under_way), due: &due });

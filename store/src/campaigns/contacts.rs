@@ -37,7 +37,8 @@ impl Store {
             let lock = sqlx::query("UPDATE campaigns SET updated_us = $3 WHERE organization = $1 AND id = $2");
             let lock = lock.bind(organization.to_string()).bind(campaign.to_string()).bind(act.at.micros());
             writing.execute(QUERY, lock).await?;
-            let count = sqlx::query("SELECT COUNT(*) AS there FROM campaign_contacts WHERE organization = $1 AND campaign_id = $2");
+            let count =
+                sqlx::query("SELECT COUNT(*) AS there FROM campaign_contacts WHERE organization = $1 AND campaign_id = $2");
             let count = count.bind(organization.to_string()).bind(campaign.to_string());
             let there = writing.fetch_one(QUERY, count, |row| row.count("there")).await?;
             if there + contacts.len() as u64 > CONTACTS_MAX {

@@ -57,7 +57,12 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::call`].
-    pub async fn allow_calls(&self, organization: &OrganizationId, phone: &PhoneNumber, act: &Act<'_>) -> Result<bool, StoreError> {
+    pub async fn allow_calls(
+        &self,
+        organization: &OrganizationId,
+        phone: &PhoneNumber,
+        act: &Act<'_>,
+    ) -> Result<bool, StoreError> {
         const QUERY: &str = "allow_calls";
         self.timed_write(QUERY, async {
             let mut writing = self.begin_in(QUERY, Sees::One(organization)).await?;
@@ -89,7 +94,11 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::call`].
-    pub async fn is_not_called(&self, organization: &OrganizationId, phone: &PhoneNumber) -> Result<Option<DoNotCall>, StoreError> {
+    pub async fn is_not_called(
+        &self,
+        organization: &OrganizationId,
+        phone: &PhoneNumber,
+    ) -> Result<Option<DoNotCall>, StoreError> {
         let query = sqlx::query("SELECT * FROM do_not_call WHERE organization = $1 AND phone = $2");
         let query = query.bind(organization.to_string()).bind(phone.reveal().to_owned());
         Ok(self.read_in("is_not_called", Sees::One(organization), query, listed).await?.pop())

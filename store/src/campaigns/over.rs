@@ -46,9 +46,8 @@ impl Store {
         let Some(campaign) = self.read_in(QUERY, Sees::All, of, campaign).await?.pop() else { return Ok(None) };
         let call = sqlx::query("SELECT * FROM calls WHERE id = $1").bind(attempt.call.to_string());
         let call = self.read_in(QUERY, Sees::All, call, call_record).await?.pop();
-        let before = sqlx::query(
-            "SELECT outcome FROM campaign_attempts WHERE contact_id = $1 AND ended_us IS NOT NULL ORDER BY number",
-        );
+        let before =
+            sqlx::query("SELECT outcome FROM campaign_attempts WHERE contact_id = $1 AND ended_us IS NOT NULL ORDER BY number");
         let before = before.bind(attempt.contact.to_string());
         let before = self.read_in(QUERY, Sees::All, before, |row| row.parsed_option("outcome")).await?;
         Ok(Some(AttemptOver { attempt, campaign, call, before: before.into_iter().flatten().collect() }))

@@ -83,7 +83,8 @@ pub async fn a_campaign_is_made_changed_once_a_version_started_and_told(url: Str
     assert_eq!(told, [("campaign.updated", "running"), ("campaign.updated", "paused")]);
     assert_eq!(events[1].data["status_reason"], "from: is no number");
     let log = store.audit_log(&here, &all()).await.unwrap();
-    let actions: Vec<&str> = log.iter().rev().map(|entry| entry.action.as_str()).filter(|one| one.starts_with("campaign")).collect();
+    let actions: Vec<&str> =
+        log.iter().rev().map(|entry| entry.action.as_str()).filter(|one| one.starts_with("campaign")).collect();
     assert_eq!(actions, ["campaign.created", "campaign.changed", "campaign.started", "campaign.paused"]);
 
     let now = store.campaign(&here, row.id).await.unwrap().unwrap();
@@ -102,7 +103,8 @@ pub async fn people_are_added_once_and_listed_with_what_came_of_them(url: String
     assert!(store.end_attempt(&attempt, &done(ContactOutcome::Busy), act(3).at).await.unwrap());
     assert!(!store.end_attempt(&attempt, &done(ContactOutcome::Human), act(4).at).await.unwrap(), "the first end stays");
     let list = store.contacts(&here, row.id, ContactFilter::default(), &all()).await.unwrap();
-    let shown: Vec<_> = list.iter().map(|one| (one.phone.reveal(), one.state.as_str(), one.outcome.map(ContactOutcome::as_str))).collect();
+    let shown: Vec<_> =
+        list.iter().map(|one| (one.phone.reveal(), one.state.as_str(), one.outcome.map(ContactOutcome::as_str))).collect();
     assert_eq!(shown, [("+4930123", "done", Some("busy")), ("+4930124", "pending", None), ("+4930125", "pending", None)]);
     let busy = ContactFilter { outcome: Some(ContactOutcome::Busy), ..ContactFilter::default() };
     assert_eq!(store.contacts(&here, row.id, busy, &all()).await.unwrap().len(), 1);
