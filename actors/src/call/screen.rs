@@ -19,6 +19,7 @@ use store::{AnsweredBy, HangupCause, Role, StoreWrite};
 use super::{Call, CallMsg, Phase};
 use crate::ai_session::{AiMsg, EngineChoice};
 use crate::config::Assistant;
+use crate::leg::LegMsg;
 use crate::mailbox::Mailbox;
 use crate::store::StoreMsg;
 use crate::turn::TurnReport;
@@ -180,6 +181,7 @@ impl Call {
             self.children.remove(&old.id());
             self.ports.ai.publish(None);
             old.stop();
+            self.ports.leg.tell(LegMsg::Clear);
         }
         self.leaving = Some(HangupCause::AgentHangup);
         let assistant = self.assistant.clone().ok_or("nobody answers this number")?;
@@ -200,7 +202,6 @@ impl Call {
             self.ports.vad.publish(None);
             vad.stop();
         }
-        self.ports.ai.tell(AiMsg::VadStarted);
         self.ports.ai.tell(AiMsg::Answered);
     }
 

@@ -193,7 +193,7 @@ async fn a_call_is_shown_as_its_record_says() {
         "outcome": "rejected", "cause": "busy", "cause_detail": "486 Busy Here", "sip": {"status": 486, "reason": "Busy Here"},
         "created_at": "2023-11-14T22:13:20Z", "ringing_at": "2023-11-14T22:13:21Z", "answered_at": null,
         "ended_at": "2023-11-14T22:13:23Z", "duration_s": null, "node": "a", "external_id": "", "engine": "offline",
-        "trunk_id": null, "language": null, "identity": null, "turns": null, "quality": null, "cost_micros": null,
+        "trunk_id": null, "language": null, "identity": null, "turns": null, "quality": null, "cost_micros": null, "answered_by": null,
         "usage": {"input_text_tokens": 0, "input_audio_tokens": 0, "cached_tokens": 0, "output_text_tokens": 0,
             "output_audio_tokens": 0},
         "recordings": [], "analysis": null,

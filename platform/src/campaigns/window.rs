@@ -50,17 +50,12 @@ pub fn opening(windows: &[Window], zone: &TimeZone, now: WallTime) -> Opening {
         return Opening::Now;
     }
     let today = zone.to_datetime(at).date();
-    let mut next: Option<Timestamp> = None;
-    for ahead in 0..=DAYS_AHEAD {
-        let Ok(date) = today.checked_add(Span::new().days(ahead)) else { break };
+    let next = (0..=DAYS_AHEAD).find_map(|ahead| {
+        let date = today.checked_add(Span::new().days(ahead)).ok()?;
         let begin = windows.iter().filter(|window| window.days.contains(&date.weekday()));
         let begins = begin.filter_map(|window| zone.to_ambiguous_timestamp(date.to_datetime(window.from)).compatible().ok());
-        let first = begins.filter(|begin| *begin > at && is_open(windows, zone, *begin)).min();
-        next = first;
-        if next.is_some() {
-            break;
-        }
-    }
+        begins.filter(|begin| *begin > at && is_open(windows, zone, *begin)).min()
+    });
     next.map_or(Opening::Never, |next| Opening::At(WallTime::from_micros(next.as_microsecond())))
 }
 
