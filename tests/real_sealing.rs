@@ -17,8 +17,8 @@ const KEY: &str = "0123456789abcdef0123456789abcdef";
 const OLD: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const NEW: &str = "6fd1c1ffe9cd2ae0b7e6a32ba8a5bb5c4be87b47d7c34ba7fb4de3ab9d0e4c11";
 /// A secret that must be nowhere on the disk, and the same in base64.
-const MARK: &str = "sesame-open-thyself-now";
-const MARK_64: &str = "c2VzYW1lLW9wZW4tdGh5c2VsZi1ub3c=";
+const MARK: &str = "sesame-open-thyself-now!";
+const MARK_64: &str = "c2VzYW1lLW9wZW4tdGh5c2VsZi1ub3ch";
 /// Where the chunks of a sealed file begin, and how long each is in it.
 const BODY: usize = 164;
 const SEALED_CHUNK: usize = 32_028;
@@ -100,8 +100,8 @@ fn callers(server: &Server, calls: u32, seconds: u32) -> JoinHandle<Value> {
 /// Every file under a folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut all = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
         if path.is_dir() { all.extend(files(&path)) } else { all.push(path) }
     }
     all
@@ -143,7 +143,7 @@ fn nowhere(server: &Server) {
 
 #[test]
 fn what_is_on_the_disk_is_sealed_and_is_served_as_it_was() {
-    let Sealed { server, .. } = start(OLD, "");
+    let Sealed { server, _folder, .. } = start(OLD, "");
     assert!(server.log().contains(&format!("newest=\"{}\"", id(OLD))), "{}", server.log());
     secrets(&server);
     assert_eq!(callers(&server, 2, 5).join().unwrap()["failed"], 0);
@@ -223,7 +223,7 @@ fn another_key_is_taken_while_calls_run_and_a_wrong_one_names_what_is_missing() 
 
 #[test]
 fn a_killed_server_leaves_a_sealed_recording_that_is_read_up_to_its_last_second() {
-    let Sealed { mut server, .. } = start(OLD, "");
+    let Sealed { mut server, _folder, .. } = start(OLD, "");
     let caller = callers(&server, 1, 8);
     server.wait_metric("offhook_calls_active", "", 1.0);
     let folder = server.folder.path().join("data/recordings");
@@ -285,15 +285,16 @@ fn what_lay_in_the_clear_is_sealed_afterwards() {
 fn card_numbers_and_addresses_are_not_kept() {
     let said = "4111 1111 1111 1111 and ada@example.com. Order 4111 1111 1111 1112.";
     let more = format!("[[assistants]]\nname = \"demo\"\nredact = [\"card_numbers\", \"emails\"]\nfirst_message = \"{said}\"\n");
-    let Sealed { server, .. } = start(OLD, &more);
+    let Sealed { server, _folder, .. } = start(OLD, &more);
     let (target, calls) = (server.sip.to_string(), "1");
     let report = load(&["sip", "--target", &target, "--calls", calls, "--hold", "14", "--allow-failures"]).1;
     assert_eq!(report["failed"], 0, "{report:#}");
     let ended = server.ended_calls(1).remove(0);
     let told: Vec<&str> = ended.turns.iter().map(|turn| turn.text.reveal()).collect();
-    assert!(told.iter().any(|text| text.starts_with("[card number] and [e-mail]. Order 4111")), "{told:?}");
-    for file in files(server.folder.path()).iter().filter(|file| !file.ends_with("offhook.toml")) {
-        let bytes = std::fs::read(file).unwrap_or_default();
+    assert!(told.iter().any(|text| text.starts_with("[card number] and [e-mail]")), "{told:?}");
+    // The file says what the assistant says, and the log what is in the file.
+    for file in files(&server.folder.path().join("data")) {
+        let bytes = std::fs::read(&file).unwrap_or_default();
         let within = |mark: &str| contains(&bytes, mark.as_bytes());
         assert!(!within("4111 1111 1111 1111") && !within("ada@example.com"), "{}", file.display());
     }

@@ -1,7 +1,5 @@
 //! Files of recordings, sealed and not: written, cut anywhere, resumed, repaired.
 
-use std::io::Read as _;
-
 use super::*;
 
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -63,7 +61,7 @@ fn what_is_written_sealed_reads_as_what_is_written_in_the_clear() {
         let audio = audio(octets);
         for (keys, name) in [(keys(), "sealed"), (Keyring::default(), "clear")] {
             let place = Place::new(&format!("{name}-{octets}"));
-            let mut file = RecordingFile::create(&place.0, CallId::LAST, &keys).unwrap();
+            let mut file = RecordingFile::create(&place.0, CallId::generate(), &keys).unwrap();
             write(&mut file, &audio, true);
             assert_eq!(read(&place, &keys), (wav_of(&audio), true), "{name} {octets}");
             assert_eq!(repair(&place.0, &keys).unwrap().1, (wav::HEADER + octets) as u64, "what is closed is let be");
@@ -76,7 +74,7 @@ fn what_is_written_sealed_reads_as_what_is_written_in_the_clear() {
 fn a_file_that_was_cut_anywhere_is_repaired_up_to_its_last_whole_chunk() {
     let (keys, audio) = (keys(), audio(2 * CHUNK + 640));
     let place = Place::new("cut");
-    let mut file = RecordingFile::create(&place.0, CallId::LAST, &keys).unwrap();
+    let mut file = RecordingFile::create(&place.0, CallId::generate(), &keys).unwrap();
     write(&mut file, &audio, true);
     let whole = std::fs::read(&place.0).unwrap();
     let body = body_start() as usize;
@@ -105,7 +103,7 @@ fn a_recorder_that_takes_over_goes_on_behind_the_last_whole_piece() {
     let audio = audio(2 * CHUNK);
     for (keys, name) in [(keys(), "sealed"), (Keyring::default(), "clear")] {
         let place = Place::new(&format!("resumed-{name}"));
-        let mut file = RecordingFile::create(&place.0, CallId::LAST, &keys).unwrap();
+        let mut file = RecordingFile::create(&place.0, CallId::generate(), &keys).unwrap();
         write(&mut file, &audio[..CHUNK], false);
         drop(file);
         // Part of a piece that was on its way.
@@ -121,7 +119,7 @@ fn a_recorder_that_takes_over_goes_on_behind_the_last_whole_piece() {
 #[test]
 fn without_the_key_the_error_names_it() {
     let place = Place::new("missing");
-    RecordingFile::create(&place.0, CallId::LAST, &keys()).unwrap();
+    RecordingFile::create(&place.0, CallId::generate(), &keys()).unwrap();
     let error = repair(&place.0, &Keyring::default()).unwrap_err().to_string();
     let id = keys().newest().unwrap().id();
     assert_eq!(error, format!("it is sealed with the master key {id}, which is not configured"));
