@@ -33,12 +33,7 @@ fn main() -> ExitCode {
         Command::Analysis { call } => configured(file, |config| run(after::analysis(config, &call))),
         Command::Audit(command) => configured(file, |config| run(people::audit(&command, config))),
         Command::Call(asked) => configured(file, |config| run(call::run(config, &asked))),
-        Command::Check => configured(file, |config| {
-            for line in config.effective() {
-                println!("{line}");
-            }
-            Ok(ExitCode::SUCCESS)
-        }),
+        Command::Check => configured(file, check),
         Command::Demo => run(demo::run(file, environment())),
         Command::Key(command) => configured(file, |config| run(people::key(&command, config))),
         Command::Knowledge(command) => configured(file, |config| run(knowledge::run(&command, config))),
@@ -76,8 +71,26 @@ fn refused(problems: &Problems) -> ExitCode {
 }
 
 /// Runs one command on as many threads as there are cores.
-fn run(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+fn run<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+}
+
+/// Prints what is in effect, and the names of the master keys, which are fetched for that.
+fn check(config: &Config) -> anyhow::Result<ExitCode> {
+    let keys = match run(wire::sealing::load(config.security.master_key.clone())) {
+        Ok(keys) => keys,
+        Err(error) => {
+            eprintln!("{error:#}");
+            return Ok(ExitCode::from(USAGE));
+        }
+    };
+    for line in config.effective() {
+        println!("{line}");
+    }
+    for id in keys.ids() {
+        println!("[security] master key {id}");
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn migrate(config: &Config) -> anyhow::Result<ExitCode> {

@@ -17,8 +17,8 @@ const KEY: &str = "0123456789abcdef0123456789abcdef";
 const OLD: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const NEW: &str = "6fd1c1ffe9cd2ae0b7e6a32ba8a5bb5c4be87b47d7c34ba7fb4de3ab9d0e4c11";
 /// A secret that must be nowhere on the disk, and the same in base64.
-const MARK: &str = "sesame-open-thyself-now";
-const MARK_64: &str = "c2VzYW1lLW9wZW4tdGh5c2VsZi1ub3c=";
+const MARK: &str = "sesame-open-thyself-now!";
+const MARK_64: &str = "c2VzYW1lLW9wZW4tdGh5c2VsZi1ub3ch";
 /// Where the chunks of a sealed file begin, and how long each is in it.
 const BODY: usize = 164;
 const SEALED_CHUNK: usize = 32_028;
@@ -291,7 +291,7 @@ fn card_numbers_and_addresses_are_not_kept() {
     assert_eq!(report["failed"], 0, "{report:#}");
     let ended = server.ended_calls(1).remove(0);
     let told: Vec<&str> = ended.turns.iter().map(|turn| turn.text.reveal()).collect();
-    assert!(told.iter().any(|text| text.starts_with("[card number] and [e-mail]. Order 4111")), "{told:?}");
+    assert!(told.iter().any(|text| text.starts_with("[card number] and [e-mail]")), "{told:?}");
     // The file says what the assistant says, and the log what is in the file.
     for file in files(&server.folder.path().join("data")) {
         let bytes = std::fs::read(&file).unwrap_or_default();

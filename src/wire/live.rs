@@ -204,7 +204,11 @@ impl Live {
 
     /// Takes the master key as it is now: rows may be sealed with a new one already. When the rest is refused, it goes with it.
     async fn put_with_keys(&self, running: &mut Running, config: Config) -> Result<(), Problems> {
-        let refused = |error: anyhow::Error| Problems(vec![Problem::new("security", format!("{error:#}"))]);
+        let refused = |error: anyhow::Error| {
+            let told = format!("{error:#}");
+            let (key, reason) = told.split_once(": ").unwrap_or(("security", &told));
+            Problems(vec![Problem::new(key, reason)])
+        };
         let seals = self.database.seals();
         let (before, keys) = (seals.keys(), sealing::load(config.security.master_key.clone()).await.map_err(refused)?);
         sealing::check(&self.database, &keys).await.map_err(refused)?;

@@ -122,6 +122,13 @@ export const ASSISTANT_SECTIONS: SectionSpec[] = [
         options: ["default", "always", "off"],
         none: BY_DEFAULT,
       },
+      {
+        name: "redact",
+        label: "Not kept of what is said",
+        kind: "lines",
+        placeholder: "card_numbers\nibans",
+        hint: "card_numbers, emails, ibans: each on a line of its own.",
+      },
       { name: "turn", label: "Turn-taking, where it differs from the node's", kind: "json" },
     ],
   },
