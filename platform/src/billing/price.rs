@@ -41,7 +41,8 @@ pub fn charges(plan: Option<&Plan>, free_used: &BTreeMap<Meter, u64>, usage: &Ca
         let amount_micros = amount(quantity - free, per, price_micros);
         Charge { meter, stage, provider, quantity, free, per, price_micros, amount_micros }
     };
-    let bounded = |(meter, stage, provider, quantity): (Meter, String, String, u64)| (meter, stage, provider, quantity.min(QUANTITY_MAX));
+    let bounded =
+        |(meter, stage, provider, quantity): (Meter, String, String, u64)| (meter, stage, provider, quantity.min(QUANTITY_MAX));
     counted(usage).into_iter().filter(|(.., quantity)| *quantity > 0).map(bounded).map(charge).collect()
 }
 

@@ -40,7 +40,7 @@ impl News {
 
     /// What there is to tell of the end of a call; what it used is told once it was charged.
     pub(crate) fn of_end(call: CallId, at: WallTime) -> Vec<Self> {
-        vec![Self::of_call(EventKind::CallEnded, call, at)]
+        [EventKind::CallEnded, EventKind::SessionEnded].map(|kind| Self::of_call(kind, call, at)).into()
     }
 
     /// What a call has used, and what that costs.
@@ -75,7 +75,9 @@ impl News {
     /// What there is to tell of a write.
     pub(crate) fn of_write(write: &StoreWrite) -> Vec<Self> {
         match write {
-            StoreWrite::CallCreated(call) => vec![Self::of_call(EventKind::CallStarted, call.id, call.created_at)],
+            StoreWrite::CallCreated(call) => [EventKind::CallStarted, EventKind::SessionStarted]
+                .map(|kind| Self::of_call(kind, call.id, call.created_at))
+                .into(),
             StoreWrite::CallAnswered { call, at } => vec![Self::of_call(EventKind::CallAnswered, *call, *at)],
             StoreWrite::CallEnded { call, at, .. } => Self::of_end(*call, *at),
             StoreWrite::TurnAdded(turn) => vec![of_turn(turn)],
@@ -91,21 +93,24 @@ impl News {
         }
     }
 
-    /// All that is told, given the call's record as it is now.
-    pub(crate) fn told(&self, record: Option<&CallRecord>) -> Value {
-        let Some(record) = record else { return self.data.clone() };
+    /// All that is told, given the call's record as it is now; `None`: after all there is nothing.
+    pub(crate) fn told(&self, record: Option<&CallRecord>) -> Option<Value> {
+        let Some(record) = record else { return Some(self.data.clone()) };
         let mut data = of_record(record);
         let more = match self.kind {
             EventKind::CallStarted => Value::Null,
             EventKind::CallAnswered => json!({ "answered_at": record.answered_at.map(|at| at.to_string()) }),
             EventKind::CallEnded => ending(record),
+            EventKind::SessionStarted | EventKind::SessionEnded if !record.call.leg.is_session() => return None,
+            EventKind::SessionStarted => of_session(record),
+            EventKind::SessionEnded => merged(of_session(record), ending(record)),
             EventKind::UsageRecorded => usage(record, &self.data),
             _ => self.data.clone(),
         };
         if let Value::Object(more) = more {
             data.extend(more);
         }
-        Value::Object(data)
+        Some(Value::Object(data))
     }
 }
 
@@ -170,6 +175,18 @@ fn ending(record: &CallRecord) -> Value {
         "language": record.language,
         "trunk": record.trunk,
     })
+}
+
+/// A session is the call that began when somebody connected to it.
+fn of_session(record: &CallRecord) -> Value {
+    json!({ "session_id": record.call.id.to_string() })
+}
+
+fn merged(mut one: Value, other: Value) -> Value {
+    if let (Value::Object(one), Value::Object(other)) = (&mut one, other) {
+        one.extend(other);
+    }
+    one
 }
 
 /// With the tokens of all providers together.

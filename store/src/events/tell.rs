@@ -41,7 +41,7 @@ impl Store {
                 },
                 Of::Organization(_) => None,
             };
-            let data = one.told(record.as_ref().map(|(_, record)| record));
+            let Some(data) = one.told(record.as_ref().map(|(_, record)| record)) else { continue };
             let organization = match (&one.of, &record) {
                 (Of::Organization(organization), _) => organization.clone(),
                 (Of::Call(_), found) => found.as_ref().map_or_else(OrganizationId::operator, |(owner, _)| owner.clone()),
