@@ -48,7 +48,7 @@ pub(super) enum MeterShown {
 pub(super) struct PriceShown {
     /// What.
     meter: MeterShown,
-    /// Of which provider, by its name in the configuration (of seconds: sip, twilio, ws; of turns: the engine); *: of all others.
+    /// Of which provider, by its name in the configuration (of seconds: sip, twilio, ws, webrtc; of turns: the engine); *: of all others.
     #[schema(min_length = 1, max_length = 64, example = "*")]
     provider: String,
     /// Millionths of the currency: for a minute, a turn, 1,000 tokens, 1,000 characters.

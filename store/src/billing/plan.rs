@@ -20,7 +20,7 @@ pub const PLANS_MAX: i64 = 1_000;
 pub struct Price {
     /// What.
     pub meter: Meter,
-    /// Of which provider, by its name in the configuration (of seconds: sip, twilio, ws; of turns: the engine); `*`: of all that have no
+    /// Of which provider, by its name in the configuration (of seconds: sip, twilio, ws, webrtc; of turns: the engine); `*`: of all that have no
     /// price of their own.
     pub provider: String,
     /// Millionths for each [`Meter::per`].
