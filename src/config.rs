@@ -27,6 +27,7 @@ mod tools;
 mod transfer;
 mod trunk;
 mod values;
+mod webrtc;
 
 #[cfg(test)]
 mod tests;
@@ -36,7 +37,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use actors::config::{SpendConfig, TrunkConfig};
+use actors::config::{SpendConfig, TrunkConfig, WebRtcConfig};
 use store::OrganizationId;
 use toml::Table;
 
@@ -96,6 +97,8 @@ pub struct Config {
     pub identity: IdentityConfig,
     /// The sockets of the calls' audio.
     pub rtp: RtpConfig,
+    /// The port of browsers' calls; `None` (written ""): there are none.
+    pub webrtc: Option<WebRtcConfig>,
     /// How long packets are held back.
     pub jitter: JitterConfig,
     /// What counts as speech.
@@ -196,6 +199,7 @@ impl Config {
             webhooks: events::read_webhooks(root.section("webhooks")),
             identity,
             rtp,
+            webrtc: webrtc::read_webrtc(root.section("webrtc")),
             jitter: media::read_jitter(root.section("jitter")),
             vad: media::read_vad(root.section("vad")),
             codecs,

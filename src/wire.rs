@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actors::node::{NodeEnd, NodeHandle};
+use actors::webrtc::WebRtcPort;
 use ai::link::http::HttpClient;
 use ai::net::guard::Guard;
 use anyhow::Context as _;
@@ -105,7 +106,9 @@ pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Serve
     let breakers = cascade::Breakers::default();
     let directory = known.directory(&tools, &breakers)?;
     knowledge.set_profiles(knowledge::profiles(&known.config));
-    let node_config = node::node_config(&known.config, traces.as_ref().map(Traces::sink), Some(analysis::memories(&database)));
+    let webrtc = open_webrtc(config)?;
+    let node_config =
+        node::node_config(&known.config, webrtc, traces.as_ref().map(Traces::sink), Some(analysis::memories(&database)));
     let (node, end) = actors::node::start(node_config, directory, database.clone()).await.map_err(anyhow::Error::msg)?;
     // Behind the node's start, which queues what a crash left open.
     let analyst = analysis::analyst(&known.config, &database, &clients.http);
@@ -216,6 +219,13 @@ pub fn take_data_dir(folder: &Path) -> anyhow::Result<File> {
 pub fn make_data_dir(folder: &Path) -> anyhow::Result<()> {
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.with_context(|| format!("node.data_dir: {} cannot be made", folder.display()))
+}
+
+/// Opens the port of browsers' calls, where there is to be one.
+fn open_webrtc(config: &Config) -> anyhow::Result<Option<Arc<WebRtcPort>>> {
+    let Some(webrtc) = &config.webrtc else { return Ok(None) };
+    let port = WebRtcPort::open(webrtc);
+    port.map(Some).map_err(|error| anyhow::Error::msg(bind_problem("webrtc.listen", webrtc.listen, &error).to_string()))
 }
 
 async fn listen(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {

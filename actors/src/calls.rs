@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use crate::alarm::Alarm;
 use crate::bridge::{RoomId, RoomOrder};
 use crate::call::finish::{count_end, reason_of};
-use crate::call::{Arrival, Call, CallArgs, CallMsg, CallOut, Placing, Purpose, SessionCall};
+use crate::call::{Arrival, Call, CallArgs, CallMsg, CallOut, LegClosed, Placing, Purpose, SessionCall};
 use crate::conference::Roster;
 use crate::config::{Assistant, RecordingMode};
 use crate::jitter_buffer::LiveMedia;
@@ -36,6 +36,7 @@ use crate::spend::{Fare, Purse, Talk, Unaffordable};
 use crate::store::StoreMsg;
 use crate::trunk::config::TrunkConfig;
 use crate::trunk::gate::{Full, Gate};
+use crate::webrtc::BadOffer;
 use crate::worker::{Ended, Failure, Worker, spawn};
 use rooms::Rooms;
 pub use rooms::{BridgeRefusal, Guest, PlaceFor};
@@ -66,8 +67,12 @@ pub enum CallsMsg {
     TwilioStream(CallId, StreamIo, oneshot::Sender<Result<(), StreamRefusal>>),
     /// By the HTTP side: Twilio says that the call with this CallSid has ended.
     TwilioEnded(String),
-    /// By the HTTP side: the socket of a session is open. When it is not taken, the socket is closed.
+    /// By the HTTP side: somebody has connected to a session. When it is not taken, whoever it is is told so.
     Session(CallId, Box<SessionCall>, oneshot::Sender<Result<(), Refusal>>),
+    /// By the HTTP side: the browser of a session makes another offer. Not answered when it is not up, or has no WebRTC.
+    Offered(CallId, Vec<u8>, oneshot::Sender<Result<String, BadOffer>>),
+    /// By the HTTP side: the browser of a session ends it. False when it is not up.
+    Left(CallId, oneshot::Sender<bool>),
     /// By the HTTP side: somebody who is not at its socket types into this session. False when it is not up, or takes no text.
     Typed(CallId, Words, oneshot::Sender<bool>),
     /// By the HTTP side: how is the media of this call. Not answered when it is not up, or has none.
@@ -261,7 +266,7 @@ impl Worker for Calls {
                 let _asker_left = reply.send(self.tell_one(id, CallMsg::HangUp(HangupCause::OperatorHangup)));
             }
             CallsMsg::Bridge(guests, room, reply) => {
-                let _asker_left = reply.send(self.bridge(guests, room, me).await);
+                let _asker_left = reply.send(self.bridge(guests, room, None, me).await);
             }
             CallsMsg::Room(id, order, reply) => {
                 let _asker_left = reply.send(self.tell_one(id, CallMsg::Room(order)));
@@ -286,8 +291,15 @@ impl Worker for Calls {
             CallsMsg::Session(id, session, reply) => {
                 let _asker_left = reply.send(self.handle_session(id, session, me).await);
             }
+            CallsMsg::Offered(id, offer, reply) => {
+                self.tell_one(id, CallMsg::Offered(offer, reply));
+            }
+            CallsMsg::Left(id, reply) => {
+                let _asker_left = reply.send(self.tell_one(id, CallMsg::LegClosed(LegClosed::ByPeer)));
+            }
             CallsMsg::Typed(id, words, reply) => {
-                let reads = self.children.values().any(|child| child.id == id && child.leg == LegKind::Ws);
+                let reads = |child: &Child| child.id == id && matches!(child.leg, LegKind::Webrtc | LegKind::Ws);
+                let reads = self.children.values().any(reads);
                 let _asker_left = reply.send(reads && self.tell_one(id, CallMsg::Typed(words)));
             }
             CallsMsg::Media(id, reply) => {
@@ -329,6 +341,7 @@ impl Worker for Calls {
         self.settle(child.id, child.bill.take());
         if let Ended::Failed(reason) = ended {
             self.rooms.tell_lost(child.id);
+            self.tell_all(|| CallMsg::CallLost(child.id));
             self.bury(&child, reason);
         }
         self.publish_count();
@@ -486,7 +499,7 @@ impl Calls {
         let (leg, direction, call_sid, trunk) = match &arrival {
             Arrival::Sip { trunk, .. } => (LegKind::Sip, Direction::Inbound, None, trunk.as_ref()),
             Arrival::Placed(placing) => (LegKind::Sip, Direction::Outbound, None, placing.route.trunk.as_ref()),
-            Arrival::Session(_) => (LegKind::Ws, Direction::Inbound, None, None),
+            Arrival::Session(session) => (session.leg_kind(), Direction::Inbound, None, None),
             Arrival::Twilio(call) => (LegKind::Twilio, Direction::Inbound, Some(call.call_sid.clone()), None),
         };
         let trunk = trunk.map(|trunk| Arc::clone(&trunk.name));

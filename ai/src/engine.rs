@@ -112,7 +112,7 @@ pub enum Input {
         /// What came.
         input: LinkInput,
     },
-    /// Say something that answers nothing; see [`Occasion::is_last`](crate::remark::Occasion::is_last) for when it is forgotten.
+    /// Say something that answers nothing; see [`Occasion::cuts`](crate::remark::Occasion::cuts) for when it is forgotten.
     Remark(Remark),
     /// A tool takes its time: say this now. Forgotten by an engine that is saying or making something, that hears the caller, or
     /// that cannot say a given text.

@@ -33,6 +33,7 @@ pub use node_gate::{ActorState, FileRow, LeftOutRow, NodeGate, NodeState, RowHea
 pub use server::{CONNECTIONS_MAX, serve};
 pub use session_io::{
     AudioOut, NoAssistant, SESSION_RATES, SessionAudio, SessionIn, SessionIo, SessionOut, SessionRefusal, SessionStart,
+    WebRtcRefusal,
 };
 pub use twilio::{
     AuthToken, INCOMING_MESSAGES_MAX, OUTGOING_MESSAGES_MAX, PublicUrl, PublicUrlError, SignatureCheck, TwilioConfig,

@@ -35,3 +35,17 @@ pub enum SessionRefusal {
     #[error("there is no such assistant any more")]
     UnknownAssistant,
 }
+
+/// Why an offer of a browser leads to no call.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum WebRtcRefusal {
+    /// The offer cannot be taken, and why.
+    #[error("{0}")]
+    Offer(String),
+    /// There is no WebRTC here.
+    #[error("this server has no WebRTC")]
+    Off,
+    /// The session cannot be taken.
+    #[error("{0}")]
+    Session(#[from] SessionRefusal),
+}

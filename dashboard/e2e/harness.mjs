@@ -6,7 +6,7 @@ import { chromium } from "playwright-core";
 
 /** What the test that starts this has prepared: the address of a server, and who may sign in there. */
 export const given =
-  /** @type {{ url: string, email: string, password: string, call: string, otherEmail: string, otherPassword: string, viewerEmail: string, viewerPassword: string, ladder: string }} */ (
+  /** @type {{ url: string, email: string, password: string, call: string, otherEmail: string, otherPassword: string, viewerEmail: string, viewerPassword: string, ladder: string, session: { webrtc_url: string, token: string }, speech: string }} */ (
     JSON.parse(process.env.OFFHOOK_E2E ?? "{}")
   );
 

@@ -7,6 +7,7 @@
 pub mod align;
 pub mod ambience;
 pub mod bursts;
+pub mod channel;
 pub mod clock;
 pub mod codec;
 pub mod conceal;

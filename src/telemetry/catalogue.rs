@@ -49,7 +49,7 @@ const DIRECTION: Labels = &[("direction", &["received", "sent"])];
 /// Engines that answer callers.
 const ENGINE: Labels = &[("engine", &["cascade", "offline", "realtime", "stream"])];
 /// What a caller's leg speaks.
-const LEG: (&str, &[&str]) = ("leg", &["sip", "twilio", "ws"]);
+const LEG: (&str, &[&str]) = ("leg", &["sip", "twilio", "webrtc", "ws"]);
 /// A carrier, by its name.
 const TRUNK: Labels = &[("trunk", OPEN)];
 /// What carries SIP.
@@ -437,6 +437,11 @@ pub(super) const METRICS: &[Metric] = &[
         "offhook_webhook_queue_age_seconds",
         NONE,
         "How long the delivery to a webhook has waited that waits longest, of all nodes of the database; every 15 s",
+    ),
+    counter(
+        "offhook_webrtc_datagrams_total",
+        &[("result", &["full", "stranger", "taken"])],
+        "Datagrams at the port of browsers' calls that came to no call's own socket: for a call, of nobody known, or more than a call takes",
     ),
 ];
 

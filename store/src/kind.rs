@@ -56,6 +56,8 @@ vocabulary! {
         Sip = "sip",
         /// Twilio Media Streams over a WebSocket.
         Twilio = "twilio",
+        /// A session of a browser, by WebRTC.
+        Webrtc = "webrtc",
         /// A session's own WebSocket, typed or spoken.
         Ws = "ws",
     }

@@ -9,6 +9,14 @@ use crate::{
     RecordingFormat, RecordingState, Role, Transcript, WallTime,
 };
 
+impl LegKind {
+    /// Whether it is somebody's who has connected to a session, and not a telephone.
+    #[must_use]
+    pub const fn is_session(self) -> bool {
+        !matches!(self, Self::Sip | Self::Twilio)
+    }
+}
+
 /// What is known of a call when it begins.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct NewCall {

@@ -64,7 +64,8 @@ impl Party {
 
     pub(super) fn leg_kind(&self) -> LegKind {
         match self {
-            Self::Session { .. } => LegKind::Ws,
+            Self::Session { local: Some(_), .. } => LegKind::Webrtc,
+            Self::Session { local: None, .. } => LegKind::Ws,
             Self::Sip { .. } => LegKind::Sip,
             Self::Twilio { .. } => LegKind::Twilio,
         }
@@ -242,19 +243,6 @@ impl Call {
         match self.start_children(media::codec::Codec::Pcmu.into(), Wire::Twilio(Box::new(stream)), me).await {
             Ok(()) => {
                 metrics::histogram!("offhook_call_setup_seconds", "leg" => "twilio").record(self.arrived.elapsed());
-                self.go_up();
-            }
-            Err(reason) => self.end(HangupCause::Failed, Some(reason), me),
-        }
-    }
-
-    /// The socket of a session is open: that is its answer.
-    async fn open_session(&mut self, me: &Mailbox<CallMsg>) {
-        let (Party::Session { io, .. }, Some(client)) = (&mut self.party, self.ports.client.clone()) else { return };
-        let Some(io) = io.take() else { return };
-        match self.start_children(media::codec::Codec::Pcmu.into(), Wire::Session(io, client), me).await {
-            Ok(()) => {
-                metrics::histogram!("offhook_call_setup_seconds", "leg" => "ws").record(self.arrived.elapsed());
                 self.go_up();
             }
             Err(reason) => self.end(HangupCause::Failed, Some(reason), me),

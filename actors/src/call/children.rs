@@ -198,7 +198,7 @@ impl Call {
     /// Has whoever asks told how the media is; nothing before there is any.
     pub(super) fn tell_media(&self, asker: oneshot::Sender<LiveMedia>) {
         let codec = match (&self.party, self.types.codec.row().name) {
-            (Party::Session { .. }, _) => "pcm16",
+            (Party::Session { local: None, .. }, _) => "pcm16",
             (_, name) => name,
         };
         if self.ports.jitter.is_there() {
@@ -273,6 +273,10 @@ impl Call {
                 let engine = if self.fell_back { EngineChoice::Apology(assistant) } else { EngineChoice::Own(assistant) };
                 self.start_ai(engine, me).await?;
                 self.answer_again();
+                if self.is_briefing_anybody() {
+                    // A new session would take that one for the caller.
+                    self.go_on_alone("the agent was lost while it told them of the call", me).await;
+                }
                 Ok(())
             }
             other => Err(format!("{} is not restarted", other.name())),

@@ -22,7 +22,7 @@ use super::{Call, CallMsg, Origin, Party, Phase};
 use crate::calls::PlaceRefusal;
 use crate::config::Assistant;
 use crate::jitter_buffer::JitterMsg;
-use crate::leg::{RtpWire, Wire, codec_of};
+use crate::leg::{RtpWire, Way, Wire, codec_of};
 use crate::mailbox::Mailbox;
 use crate::route::Route;
 use crate::sip_endpoint::SipMsg;
@@ -224,8 +224,12 @@ impl Call {
         match self.take_offered() {
             Some(sockets) => {
                 let codec = codec_of(negotiated.codec);
-                let wire =
-                    Wire::Rtp(Box::new(RtpWire { sockets, negotiated: negotiated.clone(), identity: self.shared.dtls.clone() }));
+                let wire = Wire::Rtp(Box::new(RtpWire {
+                    way: Way::Own(sockets),
+                    negotiated: negotiated.clone(),
+                    identity: self.shared.dtls.clone(),
+                    talk: None,
+                }));
                 self.start_listening(codec, wire, me).await?;
             }
             None => self.follow(&negotiated),
@@ -284,7 +288,7 @@ impl Call {
     async fn begin_to_talk(&mut self, negotiated: Negotiated, me: &Mailbox<CallMsg>) -> Result<(), String> {
         match self.take_offered() {
             Some(sockets) => {
-                let wire = RtpWire { sockets, negotiated, identity: self.shared.dtls.clone() };
+                let wire = RtpWire { way: Way::Own(sockets), negotiated, identity: self.shared.dtls.clone(), talk: None };
                 let (codec, wire) = (codec_of(wire.negotiated.codec), Wire::Rtp(Box::new(wire)));
                 match self.has_no_agent_yet() {
                     true => self.start_listening(codec, wire, me).await,
@@ -354,8 +358,8 @@ impl Call {
         self.is_person() || self.placed().is_some_and(|placed| placed.predecessor.is_some())
     }
 
-    pub(super) fn take_partner(&mut self) -> Option<Partner> {
-        self.placed()?.partner.take()
+    pub(super) fn partner(&mut self) -> Option<&mut Partner> {
+        self.placed()?.partner.as_mut()
     }
 
     pub(super) fn placed(&mut self) -> Option<&mut Placed> {

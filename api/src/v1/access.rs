@@ -140,6 +140,9 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/sessions/{id}/messages", Access::May(Permission::ReadSessions)),
     ("POST", "/api/v1/sessions/{id}/messages", Access::May(Permission::WriteSessions)),
     ("GET", "/api/v1/sessions/{id}/ws", Access::Invited),
+    ("POST", "/api/v1/sessions/{id}/webrtc", Access::Invited),
+    ("PATCH", "/api/v1/sessions/{id}/webrtc", Access::Invited),
+    ("DELETE", "/api/v1/sessions/{id}/webrtc", Access::Invited),
 ];
 
 /// The node's own key, `security.api_key_env`. Only its hash is kept: two of one length are compared, in constant time.
@@ -219,6 +222,11 @@ pub(super) async fn who(api: &V1, headers: &HeaderMap) -> Result<Principal, Prob
         (None, ..) => Err(refused("show a token or an API key: `Authorization: Bearer TOKEN` or `X-API-Key: KEY`")),
         (Some(_), ..) => Err(refused("the API key is wrong")),
     }
+}
+
+/// The token of a bearer, if it is a text.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    str::from_utf8(given(headers)?).ok()
 }
 
 /// The token or key that a request shows.

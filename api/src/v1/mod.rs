@@ -32,6 +32,7 @@ mod recording;
 mod repeats;
 mod resources;
 mod session_socket;
+mod session_webrtc;
 mod sessions;
 mod signing_in;
 mod talk;
@@ -147,6 +148,7 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .routes(routes!(sessions::show, sessions::delete))
         .routes(routes!(sessions::messages, sessions::say))
         .routes(routes!(session_socket::upgrade))
+        .routes(routes!(session_webrtc::offer, session_webrtc::offer_again, session_webrtc::leave))
         .split_for_parts();
     openapi::name_operations(&mut document);
     // The last one is asked first: who it is, then whether it was done before.

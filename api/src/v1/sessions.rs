@@ -43,7 +43,8 @@ pub(super) struct SessionShown {
     /// Where to connect, with `?token=` and the token.
     #[schema(example = "wss://voice.example.com/api/v1/sessions/0198.../ws")]
     websocket_url: String,
-    /// Where a browser offers WebRTC; null: this server has none.
+    /// Where a browser sends its offer, with the token; null: this server has no WebRTC.
+    #[schema(example = "https://voice.example.com/api/v1/sessions/0198.../webrtc")]
     webrtc_url: Option<String>,
     /// Until when the token opens it.
     expires_at: String,
@@ -65,7 +66,7 @@ pub(super) struct SessionMade {
     /// What is shown of it from now on.
     #[serde(flatten)]
     shown: SessionShown,
-    /// Opens one socket within 15 minutes. It is not shown again.
+    /// Opens one socket, or one call of a browser, within 15 minutes. It is not shown again.
     #[schema(example = "ohs_x7Qa...")]
     token: String,
 }
@@ -126,15 +127,19 @@ fn address(api: &V1, headers: &HeaderMap) -> Option<PublicUrl> {
     api.public_url.clone().or_else(|| PublicUrl::of_request(headers))
 }
 
-fn shown(session: Session, address: Option<&PublicUrl>, now: WallTime) -> SessionShown {
-    let path = format!("/api/v1/sessions/{}/ws", session.id);
+fn shown(api: &V1, session: Session, address: Option<&PublicUrl>, now: WallTime) -> SessionShown {
+    let url = |door, end| {
+        let path = format!("/api/v1/sessions/{}/{end}", session.id);
+        address.map_or(path.clone(), |address| address.url(door, &path))
+    };
+    let (websocket_url, webrtc_url) = (url(Door::Stream, "ws"), url(Door::Webhook, "webrtc"));
     SessionShown {
         id: session.id.to_string(),
         status: session.status(now).as_str(),
         assistant_id: session.assistant,
         metadata: session.metadata,
-        websocket_url: address.map_or(path.clone(), |address| address.url(Door::Stream, &path)),
-        webrtc_url: None,
+        websocket_url,
+        webrtc_url: api.gate.has_webrtc().then_some(webrtc_url),
         expires_at: session.token_expires_at.to_string(),
         created_by: session.created_by,
         created_at: session.created_at.to_string(),
@@ -170,7 +175,7 @@ pub(super) async fn create(
         return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).again_after(AGAIN_S));
     };
     let location = [(header::LOCATION, format!("/api/v1/sessions/{}", session.id))];
-    let shown = shown(session, address(&api, &headers).as_ref(), asked.at);
+    let shown = shown(&api, session, address(&api, &headers).as_ref(), asked.at);
     let made = SessionMade { shown, token: token.expose().to_owned() };
     Ok((StatusCode::CREATED, location, Json(made)).into_response())
 }
@@ -193,7 +198,7 @@ pub(super) async fn list(
 ) -> Result<Json<Listed<SessionShown>>, Problem> {
     let rows = api.people()?.store().sessions(&asked.principal.organization, &page).await?;
     let address = address(&api, &headers);
-    Ok(Json(Listed::of(rows, &page, |row| row.id.to_string(), |row| shown(row, address.as_ref(), asked.at))))
+    Ok(Json(Listed::of(rows, &page, |row| row.id.to_string(), |row| shown(&api, row, address.as_ref(), asked.at))))
 }
 
 /// Tells of a session.
@@ -206,7 +211,7 @@ pub(super) async fn show(
     Path(session): Path<String>,
 ) -> Result<Json<SessionShown>, Problem> {
     let session = find(&api, &asked, &session).await?;
-    Ok(Json(shown(session, address(&api, &headers).as_ref(), asked.at)))
+    Ok(Json(shown(&api, session, address(&api, &headers).as_ref(), asked.at)))
 }
 
 /// Ends a session, and hangs up whoever is connected.

@@ -40,7 +40,7 @@ impl News {
 
     /// What there is to tell of the end of a call.
     pub(crate) fn of_end(call: CallId, at: WallTime) -> Vec<Self> {
-        [EventKind::CallEnded, EventKind::UsageRecorded].map(|kind| Self::of_call(kind, call, at)).into()
+        [EventKind::CallEnded, EventKind::SessionEnded, EventKind::UsageRecorded].map(|kind| Self::of_call(kind, call, at)).into()
     }
 
     /// What there is to tell of findings.
@@ -64,7 +64,9 @@ impl News {
     /// What there is to tell of a write.
     pub(crate) fn of_write(write: &StoreWrite) -> Vec<Self> {
         match write {
-            StoreWrite::CallCreated(call) => vec![Self::of_call(EventKind::CallStarted, call.id, call.created_at)],
+            StoreWrite::CallCreated(call) => [EventKind::CallStarted, EventKind::SessionStarted]
+                .map(|kind| Self::of_call(kind, call.id, call.created_at))
+                .into(),
             StoreWrite::CallAnswered { call, at } => vec![Self::of_call(EventKind::CallAnswered, *call, *at)],
             StoreWrite::CallEnded { call, at, .. } => Self::of_end(*call, *at),
             StoreWrite::TurnAdded(turn) => vec![of_turn(turn)],
@@ -88,6 +90,9 @@ impl News {
             EventKind::CallStarted => Value::Null,
             EventKind::CallAnswered => json!({ "answered_at": record.answered_at.map(|at| at.to_string()) }),
             EventKind::CallEnded => ending(record),
+            EventKind::SessionStarted | EventKind::SessionEnded if !record.call.leg.is_session() => return None,
+            EventKind::SessionStarted => of_session(record),
+            EventKind::SessionEnded => merged(of_session(record), ending(record)),
             EventKind::UsageRecorded => usage(record)?,
             _ => self.data.clone(),
         };
@@ -159,6 +164,18 @@ fn ending(record: &CallRecord) -> Value {
         "language": record.language,
         "trunk": record.trunk,
     })
+}
+
+/// A session is the call that began when somebody connected to it.
+fn of_session(record: &CallRecord) -> Value {
+    json!({ "session_id": record.call.id.to_string() })
+}
+
+fn merged(mut one: Value, other: Value) -> Value {
+    if let (Value::Object(one), Value::Object(other)) = (&mut one, other) {
+        one.extend(other);
+    }
+    one
 }
 
 /// Nothing, where no provider counted anything.
