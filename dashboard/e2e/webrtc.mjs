@@ -86,7 +86,9 @@ async function talk({ session, speechS, answerS }) {
       levels.push([performance.now(), room.reduce((most, one) => Math.max(most, Math.abs(one)), 0)]);
     }, 20);
   };
-  const voice = await navigator.mediaDevices.getUserMedia({ audio: { echoCancellation: false, noiseSuppression: false } });
+  const voice = await navigator.mediaDevices.getUserMedia({
+    audio: { echoCancellation: false, noiseSuppression: false },
+  });
   for (const track of voice.getTracks()) peer.addTrack(track, voice);
   const spoken = performance.now();
   await peer.setLocalDescription(await peer.createOffer());
@@ -137,14 +139,23 @@ async function talk({ session, speechS, answerS }) {
 function report(seen) {
   check(seen.status === 201 && seen.location?.endsWith("/webrtc") === true, `the offer is answered: ${seen.location}`);
   check(seen.before.codec.startsWith("audio/opus"), `in Opus: ${seen.before.codec}`);
-  check(seen.restarted === 200 && seen.state === "connected", `a restart of ICE is answered, and the call goes on: ${seen.state}`);
+  check(
+    seen.restarted === 200 && seen.state === "connected",
+    `a restart of ICE is answered, and the call goes on: ${seen.state}`,
+  );
   check(seen.before.pair !== seen.after.pair, `under other names: ${seen.before.pair}, then ${seen.after.pair}`);
   const packets = seen.after.packets - seen.before.packets;
   check(packets > 125, `no audio was lost by it: ${packets} packets in 3 s`);
   const back = seen.loud.filter((at) => at > SPEECH_S * 1000);
-  check(back.length > 50, `the end of what was said is talked back: ${(back.length / 50).toFixed(1)} s of voice after it`);
+  check(
+    back.length > 50,
+    `the end of what was said is talked back: ${(back.length / 50).toFixed(1)} s of voice after it`,
+  );
   const kinds = seen.told.map((one) => one.type);
-  check(kinds[0] === "connected" && kinds.at(-1) === "session-ended", "the data channel tells the beginning and the end");
+  check(
+    kinds[0] === "connected" && kinds.at(-1) === "session-ended",
+    "the data channel tells the beginning and the end",
+  );
   check(
     seen.told.some((one) => one.type === "transcript" && one.role === "assistant"),
     `and what was said: ${kinds.join(" ")}`,

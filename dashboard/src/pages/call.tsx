@@ -67,9 +67,12 @@ function Shown({ call }: { call: CallMore }) {
   );
 }
 
+const LEGS: Record<string, string> = { sip: "SIP", twilio: "Twilio", ws: "WebSocket", webrtc: "WebRTC" };
+
 function facts(call: CallMore): [string, ReactNode][] {
   const rows: [string, ReactNode][] = [
     ["Direction", words(call.direction)],
+    ["Over", LEGS[call.leg] ?? call.leg],
     ["From", call.from || "Unknown"],
     ["To", call.to],
     ["Assistant", <AssistantName key="assistant" id={call.assistant_id} />],
