@@ -18,6 +18,22 @@ const RUN_TIME_MAX: Duration = Duration::from_secs(240);
 const OFFER: &str =
     "v=0\no=- 1 1 IN IP4 [local_ip]\ns=-\nc=IN IP4 [local_ip]\nt=0 0\nm=audio [media_port] RTP/AVP 0\na=rtpmap:0 PCMU/8000";
 
+/// What the runs themselves serve may be asked, and a trunk is there that nobody answers for.
+const SERVER: &str = "
+[security]
+api_key_env = \"\"
+[webhooks]
+allow_private_urls = true
+[webrtc]
+listen = \"WEBRTC\"
+[[trunks]]
+name = \"carrier\"
+addresses = [\"203.0.113.0/24\"]
+channels = 30
+[[trunks.targets]]
+uri = \"sip:127.0.0.1:9\"
+";
+
 /// Node with the dashboard's packages; `None`, and the reason printed, where nobody has prepared them.
 fn node() -> Option<PathBuf> {
     let node = std::env::var_os("OFFHOOK_TEST_NODE").map(PathBuf::from);
@@ -28,9 +44,9 @@ fn node() -> Option<PathBuf> {
     node
 }
 
-/// A server with an owner, and what a run is told of both. What the runs themselves serve may be asked.
+/// A server with an owner, and what a run is told of both.
 fn prepared() -> (Server, Value) {
-    let server = Server::start("[security]\napi_key_env = \"\"\n[webhooks]\nallow_private_urls = true\n");
+    let server = Server::start(&SERVER.replace("WEBRTC", &support::free_address().to_string()));
     let line = support::wait_for(Duration::from_secs(10), "an owner", || {
         server.log().lines().find_map(|line| line.split_once("owner@offhook.local, password ").map(|(_, rest)| rest.to_owned()))
     });

@@ -113,7 +113,7 @@ def voice(spans, pitch):
         for begin, end in spans:
             if begin <= at < end:
                 syllable = abs(math.sin(math.pi * 3.7 * (at - begin))) * (0.55 + 0.45 * math.sin(1.9 * at + pitch))
-                return 0.5 * syllable * math.sin(2 * math.pi * pitch * at)
+                return 0.95 * syllable * math.sin(2 * math.pi * pitch * at)
         return 0.0
     return sample
 

@@ -29,6 +29,8 @@ export async function inBrowser(run) {
       "--use-fake-device-for-media-stream",
       "--use-fake-ui-for-media-stream",
       "--autoplay-policy=no-user-gesture-required",
+      // The server is on loopback, which is not among a host's addresses elsewhere.
+      "--allow-loopback-in-peer-connection",
     ],
   });
   try {

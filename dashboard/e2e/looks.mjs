@@ -19,7 +19,7 @@ const PAGES = [
   ["overview", "/", (page) => page.getByText("First steps").waitFor()],
   ["live", "/live", (page) => page.locator(".live-call").first().waitFor()],
   ["analytics", "/analytics", (page) => page.locator(".chart svg").first().waitFor()],
-  ["talk", "/talk?assistant=demo&by=typing", (page) => page.locator(".talk-lines li.assistant").first().waitFor()],
+  ["talk", "/talk?assistant=demo&by=typing", typed],
   ["trunks", "/trunks", listed],
   ["calls", "/calls", (page) => page.getByRole("heading", { name: "Calls", exact: true }).waitFor()],
   ["call", `/calls/${given.call}`, (page) => page.locator(".wave canvas").waitFor()],
@@ -67,6 +67,17 @@ await inBrowser(async (browser) => {
 });
 
 /**
+ * A question, and its answer.
+ * @param {import("playwright-core").Page} page
+ */
+async function typed(page) {
+  await page.locator(".talk-lines li.assistant").first().waitFor();
+  await page.getByLabel("What you want to say").fill("Where is my order?");
+  await page.keyboard.press("Enter");
+  await page.locator(".talk-lines li.assistant").nth(1).waitFor();
+}
+
+/**
  * Somebody who is on the line all the while.
  * @param {import("playwright-core").Browser} browser
  */
@@ -74,10 +85,7 @@ async function talks(browser) {
   const page = await visitor(browser);
   await signIn(page, given.email, given.password);
   await page.goto("/talk?assistant=demo&by=typing");
-  await page.locator(".talk-lines li.assistant").first().waitFor();
-  await page.getByLabel("What you want to say").fill("Where is my order?");
-  await page.keyboard.press("Enter");
-  await page.locator(".talk-lines li.user").first().waitFor();
+  await typed(page);
 }
 
 /**

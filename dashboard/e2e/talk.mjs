@@ -89,6 +89,8 @@ async function live(browser, talking) {
   await talking.keyboard.press("Enter");
   await call.getByText("Is anybody there?").or(call.getByText("Agent")).first().waitFor();
   check(true, "with its last words, as they come");
+  await call.getByText("opus").waitFor();
+  check(true, "voice goes by WebRTC");
   await call.getByRole("button", { name: "Listen in" }).click();
   await page.getByRole("region", { name: "You are on the line" }).waitFor();
   check(true, "one can listen in");

@@ -10,7 +10,7 @@ import { Confirm, type MenuEntry, RowMenu } from "~/ui/dialog";
 import { Field, useSend, wrongOf } from "~/ui/form";
 import { FormDialog, useChanged } from "~/ui/form-dialog";
 import { say } from "~/ui/toast";
-import { plain } from "./badge";
+import { partyOf } from "./badge";
 
 export type Wish = Schemas["CallActionWish"];
 
@@ -47,7 +47,7 @@ export function CallActs({ call, more = [] }: { call: Call; more?: MenuEntry[] }
       <Button look="danger" icon={PhoneOff} onClick={() => setAsked("hangup")}>
         Hang up
       </Button>
-      <RowMenu label={`More for the call with ${plain(call.from) || "unknown"}`} entries={[...more, ...inConference]} />
+      <RowMenu label={`More for the call with ${partyOf(call)}`} entries={[...more, ...inConference]} />
       {asked === "hangup" && (
         <Confirm title="Hang up this call?" verb="Hang up" act={hangUp} close={close}>
           The line is cut at once, for everybody in the call.

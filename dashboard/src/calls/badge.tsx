@@ -19,3 +19,9 @@ export function StatusBadge({ call }: { call: Pick<Call, "status" | "outcome"> }
 export function plain(party: string): string {
   return party.replace(/^sips?:/, "");
 }
+
+/** Whom the call is with: who called, or was called. */
+export function partyOf(call: Pick<Call, "direction" | "from" | "to" | "leg">): string {
+  const party = plain(call.direction === "inbound" ? call.from : call.to);
+  return party || (call.leg === "ws" || call.leg === "webrtc" ? "A browser or program" : "Unknown");
+}

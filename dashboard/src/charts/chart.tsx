@@ -171,7 +171,7 @@ function Bars({ series, x, y, count }: Scales & { series: Series[]; count: numbe
         <rect
           // biome-ignore lint/suspicious/noArrayIndexKey: places of a chart are their own keys
           key={`${one.name}-${place}`}
-          className={`bar ${one.colour}`}
+          className={`column ${one.colour}`}
           x={x(place)}
           width={Math.max(1, x.bandwidth())}
           y={y(below)}

@@ -5,7 +5,7 @@ import { createContext, type ReactNode, useContext, useState } from "react";
 import { asProblem } from "~/api/problem";
 import type { Call } from "~/api/queries";
 import { act } from "~/calls/acts";
-import { plain } from "~/calls/badge";
+import { partyOf } from "~/calls/badge";
 import type { Line } from "~/talk/line";
 import { Meter } from "~/talk/meter";
 import { useTalk } from "~/talk/use-talk";
@@ -83,7 +83,7 @@ function Bar({ call, part, line, end }: { call: Call; part: Part; line: Line | u
     <section className="card beside" aria-label="You are on the line">
       <div className="row">
         <Badge tone="good" live>
-          {DOES[part]} {plain(call.direction === "inbound" ? call.from : call.to) || "unknown"}
+          {DOES[part]} {partyOf(call)}
         </Badge>
       </div>
       <div className="voices">

@@ -7,9 +7,9 @@ import type { CallMore } from "~/api/later";
 import { type Call, callQuery } from "~/api/queries";
 import { useServed } from "~/api/served";
 import { useMay } from "~/app/me";
-import { AssistantName } from "~/assistants/names";
+import { AssistantName, useAssistantName } from "~/assistants/names";
 import { CallActs } from "~/calls/acts";
-import { plain, StatusBadge } from "~/calls/badge";
+import { partyOf, plain, StatusBadge } from "~/calls/badge";
 import { Conversation } from "~/calls/conversation";
 import { Ladder } from "~/calls/ladder";
 import { LiveMedia } from "~/calls/media";
@@ -37,11 +37,12 @@ export default function CallPage() {
 function Shown({ call }: { call: CallMore }) {
   const served = useServed();
   const may = useMay("calls:write");
+  const nameOf = useAssistantName();
   const over = call.status === "ended";
   return (
     <>
       <PageHead
-        title={`${plain(call.from) || "Unknown"} → ${plain(call.to)}`}
+        title={`${plain(call.from) || partyOf(call)} → ${plain(call.to) || nameOf(call.assistant_id)}`}
         actions={may && !over && <CallActs call={call} />}
       >
         <StatusBadge call={call} /> <span className="mono small wrap-anywhere">{call.id}</span>
@@ -66,9 +67,12 @@ function Shown({ call }: { call: CallMore }) {
   );
 }
 
+const LEGS: Record<string, string> = { sip: "SIP", twilio: "Twilio", ws: "WebSocket", webrtc: "WebRTC" };
+
 function facts(call: CallMore): [string, ReactNode][] {
   const rows: [string, ReactNode][] = [
     ["Direction", words(call.direction)],
+    ["Over", LEGS[call.leg] ?? call.leg],
     ["From", call.from || "Unknown"],
     ["To", call.to],
     ["Assistant", <AssistantName key="assistant" id={call.assistant_id} />],

@@ -10,7 +10,7 @@ import type { Call } from "~/api/queries";
 import { useServed } from "~/api/served";
 import { useMay } from "~/app/me";
 import { AssistantName, AssistantSelect } from "~/assistants/names";
-import { plain, StatusBadge } from "~/calls/badge";
+import { partyOf, plain, StatusBadge } from "~/calls/badge";
 import { clock } from "~/lib/format";
 import { Button, Card, Empty, PageHead, When } from "~/ui/basics";
 import { Field, useSend, wrongOf } from "~/ui/form";
@@ -27,9 +27,7 @@ const COLUMNS: Column<Call>[] = [
         ) : (
           <ArrowUpRight size={15} aria-label="Outbound" />
         )}
-        <span className="name wrap-anywhere">
-          {plain(call.direction === "inbound" ? call.from : call.to) || "Unknown"}
-        </span>
+        <span className="name wrap-anywhere">{partyOf(call)}</span>
       </Link>
     ),
   },

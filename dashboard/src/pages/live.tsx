@@ -11,7 +11,7 @@ import { useHappened } from "~/app/live";
 import { useMay } from "~/app/me";
 import { AssistantName } from "~/assistants/names";
 import { CallActs } from "~/calls/acts";
-import { plain, StatusBadge } from "~/calls/badge";
+import { partyOf, StatusBadge } from "~/calls/badge";
 import { clock } from "~/lib/format";
 import { BesideCalls, type Part, useBeside } from "~/live/beside";
 import { Badge, Button, Card, Empty, Failure, Loading, PageHead, useNow } from "~/ui/basics";
@@ -69,7 +69,7 @@ function LiveCall({ call }: { call: Call }) {
   const mayAct = useMay("calls:write");
   const mayTalk = useMay("sessions:write") && mayAct;
   const inbound = call.direction === "inbound";
-  const party = plain(inbound ? call.from : call.to) || "Unknown";
+  const party = partyOf(call);
   const Way = inbound ? ArrowDownLeft : ArrowUpRight;
   const there = beside.with === call.id;
   const join = (part: Part) => () => void beside.join(call, part);

@@ -14,13 +14,13 @@ export function Said({ talk, assistant }: { talk: Talk; assistant: string }) {
   }, [talk.lines, talk.speaks]);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable
-    <section className="talk-lines" ref={box} aria-label="Conversation" tabIndex={0}>
+    <section className="talk-lines" ref={box} role="log" aria-live="polite" aria-label="Conversation" tabIndex={0}>
       {talk.lines.length === 0 && (
         <p className="muted">
           {talk.state === "connecting" ? "Connecting…" : "Say something, or wait for the first word."}
         </p>
       )}
-      <ol role="log" aria-live="polite">
+      <ol>
         {talk.lines.map((line) => (
           <li key={line.key} className={line.who}>
             <span className="muted small">

@@ -1,5 +1,6 @@
 // Ears and mouth of a session: the loudspeaker that plays what comes, and the microphone.
 import captureUrl from "./capture?worker&url";
+import type { Sound } from "./line";
 import { fromPcm, loudness } from "./pcm";
 
 /** What pieces of the microphone have. */
@@ -9,7 +10,7 @@ const AHEAD_S = 0.06;
 /** Of the socket's rates, the browser's own: nothing is changed twice. */
 const SOCKET_RATES = [48_000, 24_000, 16_000];
 
-export class Speaker {
+export class Speaker implements Sound {
   readonly #context: AudioContext;
   readonly #playing = new Set<AudioBufferSourceNode>();
   #next = 0;
@@ -59,22 +60,17 @@ export class Speaker {
   }
 }
 
-export class Microphone {
-  readonly #stream: MediaStream;
+export class Microphone implements Sound {
   #loud = 0;
   muted = false;
 
-  private constructor(stream: MediaStream) {
-    this.#stream = stream;
-  }
-
-  /** Asks whoever sits there; then gives each piece of 20 ms. */
-  static async open(context: AudioContext, piece: (samples: Float32Array) => void): Promise<Microphone> {
-    if (navigator.mediaDevices === undefined) {
-      throw new Error("A browser lets pages use the microphone over https, or on this machine, and nowhere else.");
-    }
-    const stream = await asked();
-    const microphone = new Microphone(stream);
+  /** Gives each piece of 20 ms. */
+  static async open(
+    context: AudioContext,
+    stream: MediaStream,
+    piece: (samples: Float32Array) => void,
+  ): Promise<Microphone> {
+    const microphone = new Microphone();
     await context.audioWorklet.addModule(captureUrl);
     const capture = new AudioWorkletNode(context, "offhook-capture", { numberOfOutputs: 0 });
     capture.port.onmessage = ({ data }: MessageEvent<Float32Array>) => {
@@ -88,13 +84,13 @@ export class Microphone {
   level(): number {
     return this.#loud;
   }
-
-  close(): void {
-    for (const track of this.#stream.getTracks()) track.stop();
-  }
 }
 
-async function asked(): Promise<MediaStream> {
+/** Asks whoever sits there. */
+export async function askMicrophone(): Promise<MediaStream> {
+  if (navigator.mediaDevices === undefined) {
+    throw new Error("A browser lets pages use the microphone over https, or on this machine, and nowhere else.");
+  }
   try {
     return await navigator.mediaDevices.getUserMedia({
       audio: { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true },
