@@ -17,7 +17,7 @@ use sip::endpoint::{DialogId, Endpoint, EndpointConfig, Event, Flow, Transport};
 use sip::message::StatusCode;
 use sip::sdp::{self, LocalMedia, SessionDescription};
 
-use super::speech;
+use super::support::speech;
 
 /// What was seen.
 #[derive(Default)]
