@@ -56,6 +56,7 @@ impl Gate {
         match self.ask(|reply| CallsMsg::Session(id, session, reply)).await {
             Some(Ok(())) => Ok(()),
             Some(Err(Refusal::Draining)) => Err(SessionRefusal::Draining),
+            Some(Err(Refusal::UsageLimit)) => Err(SessionRefusal::UsageLimit),
             Some(Err(Refusal::AtCapacity | Refusal::CpuBusy)) => Err(SessionRefusal::AtCapacity),
             Some(Err(_)) | None => Err(SessionRefusal::Failed),
         }
@@ -93,6 +94,7 @@ impl CallGate for Gate {
                 )) => Err(TwilioRefusal::AtCapacity),
                 Some(Err(Refusal::Draining)) => Err(TwilioRefusal::Draining),
                 Some(Err(Refusal::UnknownNumber)) => Err(TwilioRefusal::UnknownNumber),
+                Some(Err(Refusal::UsageLimit)) => Err(TwilioRefusal::UsageLimit),
                 Some(Err(Refusal::Failed)) | None => Err(TwilioRefusal::Failed),
             }
         })
@@ -142,6 +144,7 @@ impl CallGate for Gate {
                 Some(Err(NotPlaced::Node(refusal @ (Refusal::Spend(_) | Refusal::Trunk(_) | Refusal::TrunkDown)))) => {
                     Err(PlaceRefusal::Trunk { reason: refusal.to_string(), retry_after: refusal.status().1.unwrap_or_default() })
                 }
+                Some(Err(NotPlaced::Node(Refusal::UsageLimit))) => Err(PlaceRefusal::UsageLimit),
                 Some(Err(NotPlaced::Node(Refusal::Failed | Refusal::UnknownNumber))) | None => Err(PlaceRefusal::Failed),
             }
         })

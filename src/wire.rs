@@ -2,6 +2,7 @@
 
 mod analysis;
 mod assistants;
+mod billing;
 mod bots;
 mod campaigns;
 mod cascade;
@@ -12,6 +13,7 @@ mod live;
 pub mod node;
 pub mod people;
 mod reload;
+pub mod sealing;
 mod services;
 mod signals;
 mod tools;
@@ -33,6 +35,7 @@ use api::CallGate as _;
 use arc_swap::ArcSwap;
 use metrics_exporter_prometheus::PrometheusHandle;
 use platform::analysis::Runner;
+use platform::billing::Runner as Charging;
 use platform::people::People;
 use store::Store;
 use tokio::net::TcpListener;
@@ -67,6 +70,7 @@ pub struct Server {
     watching: JoinHandle<()>,
     end: NodeEnd,
     analyses: Runner,
+    charging: Charging,
     traces: Option<Traces>,
     people: People,
     live: Arc<Live>,
@@ -94,6 +98,7 @@ pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Serve
     metrics::gauge!("offhook_calls_max").set(config.node.max_calls as f64);
     let lock = take_data_dir(&config.node.data_dir)?;
     let database = open_database(config).await?;
+    sealing::check(&database, &database.seals().keys()).await?;
     let clients = Clients::default();
     let knowledge = knowledge::open(config, &database, &clients).await?;
     knowledge.seed(&knowledge::seeds(config)).await?;
@@ -132,8 +137,13 @@ pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Serve
         trunks_of_file: config.trunks.clone(),
         began: Instant::now(),
     });
+    let billing = billing::billing(config, &database, &clients, &node);
+    // Before anybody is let in.
+    billing.look_at_limits(store::WallTime::now()).await?;
     let telling = events::Telling::start(config, &database, &clients, &node).await?;
-    api::serve(http, api::router(node::api_config(config, people.clone(), live.clone(), &telling)?, gate.clone()));
+    let charging = billing.start(config.node.name.clone());
+    let api_config = node::api_config(config, people.clone(), live.clone(), (&telling, billing))?;
+    api::serve(http, api::router(api_config, gate.clone()));
     keep_up(metrics.clone(), Arc::clone(&gate), breakers);
     let (runtime, shared) = (tokio::runtime::Handle::current(), Arc::clone(&node.shared));
     let render = move || {
@@ -146,11 +156,26 @@ pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Serve
     for line in config.effective() {
         tracing::info!("{line}");
     }
+    sealing::tell(&database.seals().keys());
     raise_file_limit(config.node.max_calls);
     let reading = knowledge.work().await?;
     let watching = tokio::spawn(Arc::clone(&live).watch());
     let campaigns = campaigns::start(&database, &node, &config.node.name);
-    Ok(Server { node, database, reading, watching, end, analyses, traces, people, telling, campaigns, live, _lock: lock })
+    Ok(Server {
+        node,
+        database,
+        reading,
+        watching,
+        end,
+        analyses,
+        charging,
+        traces,
+        people,
+        telling,
+        campaigns,
+        live,
+        _lock: lock,
+    })
 }
 
 impl Server {
@@ -159,6 +184,7 @@ impl Server {
         let drained = self.end.wait().await;
         self.campaigns.stop().await;
         self.analyses.stop().await;
+        self.charging.stop().await;
         self.telling.stop().await;
         // Wherever it is: the next start resumes.
         self.reading.abort();
@@ -201,8 +227,11 @@ fn raise_file_limit(max_calls: usize) {
 
 /// Opens the database and brings it up to date.
 pub async fn open_database(config: &Config) -> anyhow::Result<Store> {
+    let keys = sealing::load(config.security.master_key.clone()).await?;
     // The store's own words name the key and the cause: printed once, not once a link of the chain.
-    Store::open(config.database.url.expose()).await.map_err(|error| anyhow::Error::msg(error.to_string()))
+    let database = Store::open(config.database.url.expose()).await.map_err(|error| anyhow::Error::msg(error.to_string()))?;
+    database.seals().replace(keys);
+    Ok(database)
 }
 
 /// Makes the data folder, and keeps other processes out for as long as the file lives: a second one would take the

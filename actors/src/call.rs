@@ -18,6 +18,7 @@ mod draft;
 pub(crate) mod finish;
 mod identity;
 mod message;
+mod meter;
 mod negotiate;
 mod partner;
 mod place;
@@ -338,7 +339,7 @@ impl Worker for Call {
             CallMsg::ToolBegan(call) => self.draft.remember(call),
             CallMsg::ToolEnded(report) => self.handle_tool_ended(*report),
             CallMsg::RecordingPaused(paused) => self.pause_recording(paused),
-            CallMsg::UsageCounted(usage) => self.draft.usage_counted(&usage, &self.shared),
+            CallMsg::UsageCounted(counted) => self.draft.usage_counted(&counted, &self.shared),
             CallMsg::AgentHungUp(cause) if self.is_in_company() => self.leave_company(cause, me).await,
             // The agent hears nobody while somebody is called for the caller.
             CallMsg::AgentHungUp(HangupCause::CallerSilent) if self.consulting.is_some() => {}

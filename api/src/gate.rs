@@ -149,6 +149,8 @@ pub enum PlaceRefusal {
         /// When to come again.
         retry_after: Duration,
     },
+    /// Its organization has used what it may.
+    UsageLimit,
 }
 
 /// How the media of a call is.
@@ -217,6 +219,8 @@ pub enum TwilioRefusal {
     Failed,
     /// No assistant answers this number, or it is switched off.
     UnknownNumber,
+    /// Its organization has used what it may.
+    UsageLimit,
 }
 
 /// What Twilio says of a call (a status callback).

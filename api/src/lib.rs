@@ -21,6 +21,7 @@ mod v1;
 use std::sync::Arc;
 
 use axum::Router;
+use platform::billing::Billing;
 use platform::events::Events;
 use platform::people::People;
 use platform::webhooks::Webhooks;
@@ -57,6 +58,8 @@ pub struct ApiConfig {
     pub events: Option<Events>,
     /// Who is told of it; `None`: nobody.
     pub webhooks: Option<Webhooks>,
+    /// What usage costs; `None`: those routes answer 503.
+    pub billing: Option<Billing>,
     /// How often who may ask.
     pub requests: RequestLimits,
     /// The pages of other origins that may use `/api`.

@@ -121,6 +121,7 @@ const REFUSAL: Labels = &[(
         "trunk_second",
         "unknown_number",
         "unknown_peer",
+        "usage_limit",
     ],
 )];
 /// How a provider fails. The provider is whatever the configuration names; those it names are preset.
@@ -200,6 +201,19 @@ pub(super) const METRICS: &[Metric] = &[
         "offhook_barge_ins_total",
         &[("outcome", &["committed", "resumed"])],
         "Caller speech over the agent: committed (answer dropped) or resumed (it went on)",
+    ),
+    counter("offhook_billing_calls_charged_total", NONE, "Calls whose usage was charged, by this node"),
+    counter("offhook_billing_invoices_total", NONE, "Invoices issued, by this node"),
+    gauge("offhook_billing_over_limit", NONE, "Organizations at their hard limit, whose new calls are refused"),
+    gauge(
+        "offhook_billing_queue_age_seconds",
+        &[("queue", &["charges", "reports"])],
+        "How long what waits longest has waited: calls to be charged, reports to the payment service; of all nodes of the database",
+    ),
+    counter(
+        "offhook_billing_reports_total",
+        &[("outcome", &["dead", "retried", "taken"])],
+        "Ends of tries to tell the payment service of usage: retried ones come again",
     ),
     counter("offhook_bot_rejected_total", BOT, "What external bots sent, or were to be told of a call, that was passed over"),
     gauge("offhook_build_info", &[("version", OPEN)], "Always 1; the version is a label"),

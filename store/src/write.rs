@@ -9,12 +9,13 @@ use sqlx::query::Query;
 use sqlx::{Any, AnyConnection};
 
 use crate::analysis::queue_ended;
+use crate::billing::queue_used;
 use crate::events::News;
 use crate::open::{QUERY_TIME_MAX, timed};
 use crate::text::storable;
 use crate::{
-    AnsweredBy, CallId, CallIdentity, Citation, HangupCause, Incident, NewCall, RecordingFormat, RecordingState, Refused,
-    SipLadder, SpentMinute, Store, StoreError, ToolUse, Turn, Usage, WallTime,
+    AnsweredBy, CallId, CallIdentity, Citation, HangupCause, Incident, NewCall, ProviderUsage, RecordingFormat, RecordingState,
+    Refused, SipLadder, SpentMinute, Store, StoreError, ToolUse, Turn, Usage, WallTime,
 };
 
 /// Time a batch may take: a thousand writes take under a second, the rest is for a slow disk.
@@ -53,7 +54,8 @@ pub enum StoreWrite {
         /// When.
         at: WallTime,
     },
-    /// A call ended. The first end stays. If it had been answered, its analysis is queued with it.
+    /// A call ended. The first end stays. If it had been answered, its analysis is queued with it, and what it
+    /// used is to be charged.
     CallEnded {
         /// The call.
         call: CallId,
@@ -113,6 +115,15 @@ pub enum StoreWrite {
         call: CallId,
         /// The totals.
         usage: Usage,
+    },
+    /// What a provider did for a call so far, from its beginning. The last count of a stage and provider stays.
+    ProviderUsed {
+        /// The call.
+        call: CallId,
+        /// When it was counted.
+        at: WallTime,
+        /// The totals.
+        used: ProviderUsage,
     },
     /// A call is one of this trunk's.
     TrunkKnown {
@@ -216,6 +227,7 @@ impl StoreWrite {
             Self::ToolUsed(_) => "tool_used",
             Self::ChunkCited(_) => "chunk_cited",
             Self::UsageCounted { .. } => "usage_counted",
+            Self::ProviderUsed { .. } => "provider_used",
             Self::LanguageHeard { .. } => "language_heard",
             Self::TrunkKnown { .. } => "trunk_known",
             Self::SipSeen(_) => "sip_seen",
@@ -232,7 +244,8 @@ impl StoreWrite {
             return Err(refused(sqlx::Error::RowNotFound));
         }
         if let Self::CallEnded { call, at, .. } = self {
-            queue_ended(*call, *at).execute(connection).await.map_err(refused)?;
+            queue_ended(*call, *at).execute(&mut *connection).await.map_err(refused)?;
+            queue_used(*call, *at).execute(connection).await.map_err(refused)?;
         } else if let Self::MoneySpent { node, spent } = self {
             spent.forget_before(node).execute(connection).await.map_err(refused)?;
         }
@@ -321,6 +334,7 @@ impl StoreWrite {
             Self::ToolUsed(used) => bind_tool_use(used),
             Self::ChunkCited(citation) => bind_citation(citation),
             Self::UsageCounted { call, usage } => bind_usage(*call, usage),
+            Self::ProviderUsed { call, at, used } => used.bind(*call, *at),
             Self::TrunkKnown { call, trunk } => {
                 sqlx::query("UPDATE calls SET trunk = $2 WHERE id = $1").bind(call.to_string()).bind(text(trunk))
             }

@@ -28,6 +28,8 @@ pub(super) const GATE_TIME_MAX: Duration = Duration::from_secs(5);
 const AGAIN_WHEN_FULL: &str = "5";
 /// When to come again to a node that drains: another one has taken over by then.
 const AGAIN_WHEN_DRAINING: &str = "60";
+/// Why an organization that has used what it may has no new call or session.
+pub(super) const USAGE_LIMIT: &str = "the usage of this month is at its hard limit: see /api/v1/subscription";
 
 /// A call to be placed.
 #[derive(Deserialize, ToSchema)]
@@ -86,7 +88,7 @@ impl MachineDetection {
 
 /// Places a call. It is being dialled then; where it is, is told in `Location`.
 #[utoipa::path(post, path = "/api/v1/calls", tag = "calls", request_body = CallPlaceWish,
-    responses((status = 201, body = CallShown), (status = 422), (status = 503)))]
+    responses((status = 201, body = CallShown), (status = 402), (status = 422), (status = 503)))]
 pub(super) async fn place(
     State(api): State<Arc<V1>>,
     asked: Asked,
@@ -129,6 +131,7 @@ fn refused(refusal: PlaceRefusal) -> Response {
         PlaceRefusal::Draining => {
             (StatusCode::SERVICE_UNAVAILABLE, "the node is being stopped and takes no new calls", Some(AGAIN_WHEN_DRAINING))
         }
+        PlaceRefusal::UsageLimit => (StatusCode::PAYMENT_REQUIRED, USAGE_LIMIT, None),
         PlaceRefusal::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "the call could not be started", None),
     };
     let mut response = Problem::new(status, detail).into_response();

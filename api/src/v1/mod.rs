@@ -21,6 +21,7 @@ mod deliveries;
 mod do_not_call;
 mod events;
 mod feature_flags;
+mod invoices;
 mod ladder;
 mod leads;
 mod limits;
@@ -31,6 +32,7 @@ mod memories;
 mod openapi;
 mod organizations;
 mod phone_numbers;
+mod plans;
 mod recording;
 mod repeats;
 mod resources;
@@ -38,9 +40,11 @@ mod session_socket;
 mod session_webrtc;
 mod sessions;
 mod signing_in;
+mod subscription;
 mod talk;
 mod tools;
 mod trunks;
+mod usage;
 mod users;
 mod versions;
 mod webhooks;
@@ -51,6 +55,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
+use platform::billing::Billing;
 use platform::campaigns::list::LIST_BYTES_MAX;
 use platform::events::Events;
 use platform::people::People;
@@ -76,6 +81,7 @@ struct V1 {
     node: Option<Arc<dyn NodeGate>>,
     events: Option<Events>,
     webhooks: Option<Webhooks>,
+    billing: Option<Billing>,
     repeats: Repeats,
     limits: Limits,
     /// The address under which clients see us; `None`: as each request says.
@@ -91,6 +97,10 @@ impl V1 {
     fn webhooks(&self) -> Result<&Webhooks, Problem> {
         self.webhooks.as_ref().ok_or_else(|| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "nobody is told of events here"))
     }
+
+    fn billing(&self) -> Result<&Billing, Problem> {
+        self.billing.as_ref().ok_or_else(|| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "nothing is charged here"))
+    }
 }
 
 /// All routes, and the document of them.
@@ -103,6 +113,7 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         node: config.node.clone(),
         events: config.events.clone(),
         webhooks: config.webhooks.clone(),
+        billing: config.billing.clone(),
         repeats: Repeats::default(),
         limits,
         public_url: config.twilio.public_url.clone(),
@@ -150,6 +161,7 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .routes(routes!(recording::show))
         .routes(routes!(media::stats))
         .routes(routes!(analytics::summary))
+        .merge(billing())
         .routes(routes!(sessions::list, sessions::create))
         .routes(routes!(sessions::show, sessions::delete))
         .routes(routes!(sessions::messages, sessions::say))
@@ -163,6 +175,21 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .route_layer(from_fn_with_state(Arc::clone(&api), access::check))
         .with_state(api);
     routes.merge(openapi::routes(&document))
+}
+
+/// What usage costs.
+fn billing() -> OpenApiRouter<Arc<V1>> {
+    OpenApiRouter::new()
+        .routes(routes!(usage::show))
+        .routes(routes!(usage::of_call))
+        .routes(routes!(plans::list, plans::create))
+        .routes(routes!(plans::show, plans::change))
+        .routes(routes!(subscription::show, subscription::change))
+        .routes(routes!(subscription::show_of, subscription::change_of))
+        .routes(routes!(subscription::portal))
+        .routes(routes!(invoices::list))
+        .routes(routes!(invoices::show))
+        .routes(routes!(invoices::as_csv))
 }
 
 /// Whom to call, and whom not. Lists are longer than other bodies.

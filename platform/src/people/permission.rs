@@ -99,6 +99,12 @@ permissions! {
     ReadWebhooks = "webhooks:read", Admin, false;
     /// Makes, changes, tests and deletes webhooks, and has them told again.
     WriteWebhooks = "webhooks:write", Admin, false;
+    /// Reads plans, usage, the subscription and invoices.
+    ReadBilling = "billing:read", Admin, false;
+    /// Chooses the plan, sets limits, manages how it is paid.
+    WriteBilling = "billing:write", Owner, false;
+    /// Makes and changes plans, and gives any to an organization.
+    ManagePlans = "plans:manage", Owner, true;
     /// Reads leads.
     ReadLeads = "leads:read", Viewer, false;
     /// Follows leads up.
