@@ -105,11 +105,10 @@ pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Serve
     let http = listen("http.listen", config.http.listen).await?;
     let operator = listen("metrics.listen", config.metrics.listen).await?;
     let traces = Traces::start(&config.telemetry, &config.node.name)?;
-    let services = vec![services::search_knowledge(&knowledge)];
+    let services = vec![services::search_knowledge(&knowledge), services::do_not_call(&database)];
     let environment = crate::environment();
     let known = Known::read(config.clone(), &database, &environment).await?;
     known.tell_left_out(&[]);
-    let services = [services, vec![services::do_not_call(&database)]].concat();
     let tools = tools::Tools::new(services, &database, clients.guard.clone()).changed(&known.config);
     let breakers = cascade::Breakers::default();
     let directory = known.directory(&tools, &breakers)?;

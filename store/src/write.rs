@@ -273,12 +273,7 @@ impl StoreWrite {
     fn bind(&self) -> Bound<'_> {
         match self {
             Self::CallCreated(call) => bind_call(call),
-            Self::AnswererJudged { call, by, evidence } => {
-                sqlx::query("UPDATE calls SET answered_by = $2, answered_by_evidence = $3 WHERE id = $1")
-                    .bind(call.to_string())
-                    .bind(by.as_str())
-                    .bind(text(&evidence.to_string()))
-            }
+            Self::AnswererJudged { call, by, evidence } => bind_answerer(*call, *by, evidence),
             Self::CallPlaced { call, external_id } => {
                 sqlx::query("UPDATE calls SET external_id = $2 WHERE id = $1").bind(call.to_string()).bind(text(external_id))
             }
@@ -299,17 +294,7 @@ impl StoreWrite {
             Self::CallCharged { call, micros } => {
                 sqlx::query("UPDATE calls SET cost_micros = $2 WHERE id = $1").bind(call.to_string()).bind(count(*micros))
             }
-            Self::CallEnded { call, at, cause, detail, stats } => sqlx::query(
-                "UPDATE calls SET
-                   cause_detail = CASE WHEN ended_us IS NULL THEN $4 ELSE cause_detail END,
-                   stats = CASE WHEN ended_us IS NULL THEN $5 ELSE stats END,
-                   ended_us = COALESCE(ended_us, $2), cause = COALESCE(cause, $3) WHERE id = $1",
-            )
-            .bind(call.to_string())
-            .bind(at.micros())
-            .bind(cause.as_str())
-            .bind(detail.as_deref().map(text))
-            .bind((!stats.is_null()).then(|| stats.to_string())),
+            Self::CallEnded { call, at, cause, detail, stats } => bind_end(*call, *at, *cause, (detail.as_deref(), stats)),
             Self::TurnAdded(turn) => bind_turn(turn),
             Self::RecordingOpened { call, path, format, at } => sqlx::query(
                 "INSERT INTO recordings (call_id, path, format, state, opened_us)
@@ -346,6 +331,27 @@ impl StoreWrite {
             Self::IdentityJudged { call, identity } => bind_identity(*call, identity),
         }
     }
+}
+
+fn bind_answerer(call: CallId, by: AnsweredBy, evidence: &Value) -> Bound<'_> {
+    sqlx::query("UPDATE calls SET answered_by = $2, answered_by_evidence = $3 WHERE id = $1")
+        .bind(call.to_string())
+        .bind(by.as_str())
+        .bind(text(&evidence.to_string()))
+}
+
+fn bind_end<'q>(call: CallId, at: WallTime, cause: HangupCause, (detail, stats): (Option<&'q str>, &'q Value)) -> Bound<'q> {
+    sqlx::query(
+        "UPDATE calls SET
+           cause_detail = CASE WHEN ended_us IS NULL THEN $4 ELSE cause_detail END,
+           stats = CASE WHEN ended_us IS NULL THEN $5 ELSE stats END,
+           ended_us = COALESCE(ended_us, $2), cause = COALESCE(cause, $3) WHERE id = $1",
+    )
+    .bind(call.to_string())
+    .bind(at.micros())
+    .bind(cause.as_str())
+    .bind(detail.map(text))
+    .bind((!stats.is_null()).then(|| stats.to_string()))
 }
 
 fn bind_incident(incident: &Incident) -> Bound<'_> {

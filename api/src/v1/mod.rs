@@ -162,11 +162,7 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .routes(routes!(media::stats))
         .routes(routes!(analytics::summary))
         .merge(billing())
-        .routes(routes!(sessions::list, sessions::create))
-        .routes(routes!(sessions::show, sessions::delete))
-        .routes(routes!(sessions::messages, sessions::say))
-        .routes(routes!(session_socket::upgrade))
-        .routes(routes!(session_webrtc::offer, session_webrtc::offer_again, session_webrtc::leave))
+        .merge(sessions())
         .split_for_parts();
     openapi::name_operations(&mut document);
     // The last one is asked first: who it is, then whether it was done before.
@@ -175,6 +171,16 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .route_layer(from_fn_with_state(Arc::clone(&api), access::check))
         .with_state(api);
     routes.merge(openapi::routes(&document))
+}
+
+/// Conversations of browsers and programs.
+fn sessions() -> OpenApiRouter<Arc<V1>> {
+    OpenApiRouter::new()
+        .routes(routes!(sessions::list, sessions::create))
+        .routes(routes!(sessions::show, sessions::delete))
+        .routes(routes!(sessions::messages, sessions::say))
+        .routes(routes!(session_socket::upgrade))
+        .routes(routes!(session_webrtc::offer, session_webrtc::offer_again, session_webrtc::leave))
 }
 
 /// What usage costs.
