@@ -117,7 +117,8 @@ pub async fn secrets_are_sealed_and_a_missing_key_is_named(url: String) {
 
     let other = with(&url, ring(NEW)).await;
     let error = other.webhook(&here, webhook.id).await.unwrap_err().to_string();
-    let named = format!("column `url` is unreadable: it is sealed with the master key {}, which is not configured", id(OLD));
+    let named =
+        format!("column `previous_secret` is unreadable: it is sealed with the master key {}, which is not configured", id(OLD));
     assert_eq!(error, format!("webhook: {named}"));
     assert_eq!(reseal(&other).await, (0, values.len() as u64), "what cannot be opened stays as it is");
     reads(&store, &here, &webhook).await;
