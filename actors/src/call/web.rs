@@ -51,7 +51,7 @@ impl Call {
             (Some(Waiting::WebRtc(parts)), _) => {
                 let (Agreed { negotiated, membership, .. }, talk) = *parts;
                 let line = codec_of(negotiated.codec);
-                let way = Way::Shared(SharedWay::new(membership));
+                let way = Way::Shared(SharedWay::new(self.id, membership));
                 let wire = RtpWire { way, negotiated, identity: self.shared.dtls.clone(), talk };
                 self.start_children(line, Wire::Rtp(Box::new(wire)), me).await
             }

@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, UdpSocket};
 
 use sip::sdp::Negotiated;
+use store::CallId;
 
 use super::inbox::Arrived;
 use crate::leg::ports::RtpSockets;
@@ -20,15 +21,16 @@ pub enum Way {
 /// A place at the shared port.
 #[derive(Debug)]
 pub struct SharedWay {
+    call: CallId,
     membership: Membership,
     /// Once the peer has chosen an address: what only that reaches.
     peer: Option<(SocketAddr, UdpSocket)>,
 }
 
 impl SharedWay {
-    /// Of a peer that has not been heard of.
-    pub(crate) fn new(membership: Membership) -> Self {
-        Self { membership, peer: None }
+    /// Of a call whose peer has not been heard of.
+    pub(crate) fn new(call: CallId, membership: Membership) -> Self {
+        Self { call, membership, peer: None }
     }
 }
 
@@ -90,7 +92,7 @@ impl Way {
         shared.peer = shared
             .membership
             .connect(peer)
-            .inspect_err(|error| tracing::warn!(%error, "a peer gets no socket of its own"))
+            .inspect_err(|error| tracing::warn!(call = %shared.call, %error, "a peer gets no socket of its own"))
             .ok()
             .map(|socket| (peer, socket));
     }
