@@ -139,12 +139,14 @@ pub enum EngineChoice {
     Own(Arc<Assistant>),
     /// The offline one, which apologises and hangs up.
     Apology(Arc<Assistant>),
+    /// The assistant's own, which says this to a machine and hangs up.
+    Message(Arc<Assistant>, Words),
 }
 
 impl EngineChoice {
     /// Whose engine it is.
     pub fn assistant(&self) -> &Arc<Assistant> {
-        let (Self::Own(assistant) | Self::Apology(assistant)) = self;
+        let (Self::Own(assistant) | Self::Apology(assistant) | Self::Message(assistant, _)) = self;
         assistant
     }
 }
@@ -159,6 +161,8 @@ pub struct AiArgs {
     pub codec: Codec,
     /// What an external bot is told of the call.
     pub introduction: Introduction,
+    /// What is known of the person who was called, for the places in what is told and said.
+    pub variables: Vec<(String, Words)>,
     /// What was said and done before, for a session that takes over.
     pub history: Vec<Past>,
     /// When the call arrived.

@@ -29,7 +29,7 @@ use crate::leg::twilio::{StreamIo, TwilioCall};
 use crate::mailbox::{Lane, Letter, Mailbox};
 use crate::media_threads::Seat;
 use crate::recovery::close_recording;
-use crate::route::{NoRoute, PlaceCall, Route, route};
+use crate::route::{CallTerms, NoRoute, PlaceCall, Route, route};
 use crate::shared::Shared;
 use crate::sip_endpoint::SipMsg;
 use crate::spend::{Fare, Purse, Talk, Unaffordable};
@@ -249,6 +249,7 @@ struct Admitted {
     route: Route,
     /// `None`: it costs nothing here.
     fare: Option<Fare>,
+    terms: CallTerms,
 }
 
 impl Worker for Calls {
@@ -411,20 +412,21 @@ impl Calls {
             self.count_by(trunk.as_deref(), refusal);
             return Err(PlaceRefusal::Node(refusal));
         }
-        Ok(Admitted { assistant, route, fare })
+        Ok(Admitted { assistant, route, fare, terms: asked.terms.clone() })
     }
 
     /// Starts a call of ours, for what it is. One that cannot be started is counted, and costs nothing.
     async fn start_placed(
         &mut self,
-        Admitted { assistant, route, fare }: Admitted,
+        Admitted { assistant, route, fare, terms }: Admitted,
         purpose: Purpose,
         placed: oneshot::Sender<Result<CallId, PlaceRefusal>>,
         me: &Mailbox<CallsMsg>,
     ) -> Result<CallId, Refusal> {
         let (trunk, talk) = (route.trunk.clone(), Arc::new(Talk::default()));
-        let placing = Placing { assistant, route, talk: Arc::clone(&talk), placed, purpose };
-        let started = self.start_call(CallId::generate(), Arrival::Placed(Box::new(placing)), me).await;
+        let id = terms.id.unwrap_or_else(CallId::generate);
+        let placing = Placing { assistant, route, talk: Arc::clone(&talk), placed, purpose, terms };
+        let started = self.start_call(id, Arrival::Placed(Box::new(placing)), me).await;
         match started {
             Ok(call) => self.bill(call, fare, talk, me),
             Err(refusal) => {

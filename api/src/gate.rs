@@ -81,6 +81,19 @@ pub struct CallWish {
     pub assistant: Option<String>,
     /// What carries it, by name; `None`: as the node finds.
     pub trunk: Option<String>,
+    /// What is done when a machine answers; `None`: nobody listens for one.
+    pub on_machine: Option<OnMachine>,
+}
+
+/// What is done when a machine answers.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum OnMachine {
+    /// The call ends.
+    HangUp,
+    /// This is said after its beep; then the call ends.
+    Say(String),
+    /// It is noted, and the agent talks with it.
+    Tell,
 }
 
 /// What somebody wants a call to do.

@@ -27,8 +27,9 @@ use platform::people::People;
 use platform::webhooks::Webhooks;
 
 pub use gate::{
-    CallAction, CallGate, CallWish, IncomingTwilio, JoinPart, MediaFigures, Parameters, PlaceRefusal, Readiness, ReceivedFigures,
-    RecordsAway, StreamIo, StreamRefusal, StreamStart, TwilioAnswer, TwilioCallStatus, TwilioRefusal, TwilioStatus,
+    CallAction, CallGate, CallWish, IncomingTwilio, JoinPart, MediaFigures, OnMachine, Parameters, PlaceRefusal, Readiness,
+    ReceivedFigures, RecordsAway, StreamIo, StreamRefusal, StreamStart, TwilioAnswer, TwilioCallStatus, TwilioRefusal,
+    TwilioStatus,
 };
 pub use node_gate::{ActorState, FileRow, LeftOutRow, NodeGate, NodeState, RowHead, RowRefusal, RowWish, ToolRan, TrunkState};
 pub use server::{CONNECTIONS_MAX, serve};

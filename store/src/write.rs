@@ -14,8 +14,8 @@ use crate::events::News;
 use crate::open::{QUERY_TIME_MAX, timed};
 use crate::text::storable;
 use crate::{
-    CallId, CallIdentity, Citation, HangupCause, Incident, NewCall, ProviderUsage, RecordingFormat, RecordingState, Refused,
-    SipLadder, SpentMinute, Store, StoreError, ToolUse, Turn, Usage, WallTime,
+    AnsweredBy, CallId, CallIdentity, Citation, HangupCause, Incident, NewCall, ProviderUsage, RecordingFormat, RecordingState,
+    Refused, SipLadder, SpentMinute, Store, StoreError, ToolUse, Turn, Usage, WallTime,
 };
 
 /// Time a batch may take: a thousand writes take under a second, the rest is for a slow disk.
@@ -141,6 +141,15 @@ pub enum StoreWrite {
     },
     /// The SIP messages of a call that is over. The first of one id and beginning stays.
     SipSeen(Arc<SipLadder>),
+    /// Who or what picked up was listened for. The last verdict stays.
+    AnswererJudged {
+        /// The call.
+        call: CallId,
+        /// Who or what.
+        by: AnsweredBy,
+        /// Why we think so.
+        evidence: Value,
+    },
     /// What calls of ours cost in one minute, so far. The last sum stays; older ones than two days are forgotten.
     MoneySpent {
         /// Of which node.
@@ -203,6 +212,7 @@ impl StoreWrite {
     /// What this write is called in errors.
     fn name(&self) -> &'static str {
         match self {
+            Self::AnswererJudged { .. } => "answerer_judged",
             Self::CallCreated(_) => "call_created",
             Self::CallPlaced { .. } => "call_placed",
             Self::CallRang { .. } => "call_rang",
@@ -245,7 +255,8 @@ impl StoreWrite {
     fn updates(&self) -> bool {
         matches!(
             self,
-            Self::CallAnswered { .. }
+            Self::AnswererJudged { .. }
+                | Self::CallAnswered { .. }
                 | Self::CallCharged { .. }
                 | Self::CallEnded { .. }
                 | Self::CallPlaced { .. }
@@ -262,6 +273,12 @@ impl StoreWrite {
     fn bind(&self) -> Bound<'_> {
         match self {
             Self::CallCreated(call) => bind_call(call),
+            Self::AnswererJudged { call, by, evidence } => {
+                sqlx::query("UPDATE calls SET answered_by = $2, answered_by_evidence = $3 WHERE id = $1")
+                    .bind(call.to_string())
+                    .bind(by.as_str())
+                    .bind(text(&evidence.to_string()))
+            }
             Self::CallPlaced { call, external_id } => {
                 sqlx::query("UPDATE calls SET external_id = $2 WHERE id = $1").bind(call.to_string()).bind(text(external_id))
             }

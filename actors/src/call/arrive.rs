@@ -116,7 +116,8 @@ impl Call {
                 let allowed: Vec<String> = allowed.iter().filter(passes).cloned().collect();
                 (None, headers_of(invite, &allowed))
             }
-            Party::Session { .. } | Party::Sip { origin: Origin::Placed(_), .. } => (None, Vec::new()),
+            Party::Sip { origin: Origin::Placed(placed), .. } => (None, placed.variables.clone()),
+            Party::Session { .. } => (None, Vec::new()),
             Party::Twilio { call, account_sid, parameters } => {
                 (Some((account_sid.clone(), call.call_sid.clone())), parameters.clone())
             }
@@ -270,7 +271,9 @@ impl Call {
         self.draft.trace.reached(|setup| &mut setup.up);
         self.shared.store.tell(StoreMsg::Write(StoreWrite::CallAnswered { call: self.id, at: WallTime::now() }));
         self.ports.leg.tell(LegMsg::Start);
-        self.ports.ai.tell(AiMsg::Answered);
+        if !self.is_screening() {
+            self.ports.ai.tell(AiMsg::Answered);
+        }
     }
 }
 

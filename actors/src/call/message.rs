@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ai::engine::{EngineError, Past, Words};
 use ai::language::Language;
 use ai::tools::transfer::Wish;
+use media::answerer::AnswererEvent;
 use sip::dialog::DialogId;
 use sip::endpoint::{DialogSnapshot, Event};
 use sip::identity::Verdict;
@@ -67,6 +68,8 @@ pub enum CallMsg {
     LegClosed(LegClosed),
     /// By the JitterBuffer: nothing came for `rtp.timeout_s`.
     MediaTimedOut,
+    /// By the Vad: who or what picked up, and when a machine listens.
+    Answerer(AnswererEvent),
     /// By the AiSession: a turn is over.
     TurnTaken(Box<TurnReport>),
     /// By the AiSession: the model called a tool.

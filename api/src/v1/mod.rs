@@ -14,8 +14,11 @@ mod call;
 mod call_actions;
 mod call_filter;
 mod calls;
+mod campaign_contacts;
+mod campaigns;
 mod configurations;
 mod deliveries;
+mod do_not_call;
 mod events;
 mod feature_flags;
 mod invoices;
@@ -49,9 +52,11 @@ mod webhooks;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use platform::billing::Billing;
+use platform::campaigns::list::LIST_BYTES_MAX;
 use platform::events::Events;
 use platform::people::People;
 use platform::webhooks::Webhooks;
@@ -145,6 +150,7 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .routes(routes!(leads::show, leads::change))
         .routes(routes!(memories::list))
         .routes(routes!(memories::show, memories::change, memories::delete))
+        .merge(campaigns())
         .routes(routes!(calls::list, calls::place))
         .routes(routes!(calls::show))
         .routes(routes!(calls::act))
@@ -183,6 +189,24 @@ fn billing() -> OpenApiRouter<Arc<V1>> {
         .routes(routes!(invoices::list))
         .routes(routes!(invoices::show))
         .routes(routes!(invoices::as_csv))
+}
+
+/// Whom to call, and whom not. Lists are longer than other bodies.
+fn campaigns() -> OpenApiRouter<Arc<V1>> {
+    let lists = OpenApiRouter::new()
+        .routes(routes!(campaign_contacts::list, campaign_contacts::import))
+        .routes(routes!(do_not_call::import))
+        .layer(DefaultBodyLimit::max(LIST_BYTES_MAX));
+    OpenApiRouter::new()
+        .routes(routes!(campaigns::list, campaigns::create))
+        .routes(routes!(campaigns::show, campaigns::change, campaigns::delete))
+        .routes(routes!(campaigns::start))
+        .routes(routes!(campaigns::pause))
+        .routes(routes!(campaigns::finish))
+        .routes(routes!(campaign_contacts::results))
+        .routes(routes!(do_not_call::list, do_not_call::add))
+        .routes(routes!(do_not_call::remove))
+        .merge(lists)
 }
 
 /// What calls are answered by.

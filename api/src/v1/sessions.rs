@@ -75,7 +75,7 @@ pub(super) struct SessionMade {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SessionCreateWish {
-    /// Who talks, by id or name; none: the default assistant.
+    /// Who talks: its id, or the name of one of the file; none: the default assistant.
     #[schema(min_length = 1, max_length = 128, example = "demo")]
     assistant_id: Option<String>,
     /// What is kept with it: an object, 16 KiB of JSON at most.
@@ -183,11 +183,11 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, location, Json(made)).into_response())
 }
 
-/// What the node calls an assistant: the name of a row of the database; the file calls its own by their names already.
+/// What the node calls an assistant: the id of a row of the database, whose name others may have too; the file's by their names.
 async fn assistant_named(store: &Store, organization: &OrganizationId, wanted: String) -> Result<String, Problem> {
     let Ok(row) = wanted.parse::<ResourceId>() else { return Ok(wanted) };
     let row = store.resource(organization, ResourceKind::Assistant, row).await?;
-    row.map(|row| row.name).ok_or_else(|| Problem::field("assistant_id", "there is no such assistant"))
+    row.map(|row| row.id.to_string()).ok_or_else(|| Problem::field("assistant_id", "there is no such assistant"))
 }
 
 /// Lists the sessions of the organization.

@@ -109,6 +109,12 @@ permissions! {
     ReadLeads = "leads:read", Viewer, false;
     /// Follows leads up.
     WriteLeads = "leads:write", Agent, false;
+    /// Reads campaigns, what came of them, and who is not called.
+    ReadCampaigns = "campaigns:read", Viewer, false;
+    /// Makes, changes, starts, pauses and deletes campaigns, and gives them people.
+    WriteCampaigns = "campaigns:write", Admin, false;
+    /// Puts numbers on the list of those who are not called, and takes them off.
+    WriteDoNotCall = "do_not_call:write", Agent, false;
     /// Reads what is remembered of callers.
     ReadMemories = "memories:read", Viewer, false;
     /// Puts right and deletes what is remembered.
