@@ -237,7 +237,7 @@ fn a_killed_server_charges_each_call_once_and_stripe_counts_each_event_once() {
     let script = folder.path().join("script.toml");
     let fault =
         |fault: &str| format!("[[faults]]\nfault = \"{fault}\"\nsessions = 2\nprovider = \"stripe\"\nstage = \"billing\"\n");
-    std::fs::write(&script, fault("429") + &fault("reset")).unwrap();
+    std::fs::write(&script, fault("429") + &fault("reset") + "[[turns]]\ntext = \"Hello.\"\n").unwrap();
     let simulator = Simulator::start(&["--script", script.to_str().unwrap()]);
     let stripe = simulator.base_url.trim_end_matches("/v1");
     let toml = format!("[billing]\nservice = \"stripe\"\nstripe_base_url = \"{stripe}\"\n");

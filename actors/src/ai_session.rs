@@ -445,11 +445,7 @@ impl AiSession {
             Output::CachePut { key, audio } => self.keep(key, audio),
             // Whose turn it is, is decided without the providers in this version.
             Output::TurnHint(hint) => self.ports.vad.tell(VadMsg::Hint(hint)),
-            Output::Synthesize { request, text } => {
-                let usage = Usage { characters: text.as_str().chars().count() as u64, ..Usage::default() };
-                self.tell_call(CallMsg::UsageCounted(Box::new(Counted::new(Some(OWN_VOICE), VOICE, &usage))));
-                self.speaker.say(request, text, me);
-            }
+            Output::Synthesize { request, text } => self.synthesize(request, text, me),
             Output::Transcript { role, prompt, text, is_final: false } => self.tell_words(role, prompt, &text),
             Output::Transcript { role, prompt, text, is_final: true } => {
                 self.tell_said(role, &text);
@@ -488,6 +484,13 @@ impl AiSession {
             Output::Hangup { reason } => self.hang_up(reason, false),
             Output::Language(language) => self.tell_call(CallMsg::LanguageHeard(language)),
         }
+    }
+
+    /// By this machine's own synthesizer, which is counted as others are.
+    fn synthesize(&self, request: u64, text: Words, me: &Mailbox<AiMsg>) {
+        let usage = Usage { characters: text.as_str().chars().count() as u64, ..Usage::default() };
+        self.tell_call(CallMsg::UsageCounted(Box::new(Counted::new(Some(OWN_VOICE), VOICE, &usage))));
+        self.speaker.say(request, text, me);
     }
 
     fn tell_call(&self, message: CallMsg) {

@@ -138,7 +138,7 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .routes(routes!(api_keys::show, api_keys::change, api_keys::delete))
         .routes(routes!(api_keys::rotate))
         .routes(routes!(audit_log::list))
-        .merge(directory())
+        .merge(directory().merge(billing()))
         .routes(routes!(events::stream))
         .routes(routes!(webhooks::list, webhooks::create))
         .routes(routes!(webhooks::show, webhooks::change, webhooks::delete))
@@ -161,7 +161,6 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .routes(routes!(recording::show))
         .routes(routes!(media::stats))
         .routes(routes!(analytics::summary))
-        .merge(billing())
         .merge(sessions())
         .split_for_parts();
     openapi::name_operations(&mut document);

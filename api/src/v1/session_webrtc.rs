@@ -55,8 +55,8 @@ async fn offer_of(request: Request) -> Result<Vec<u8>, Problem> {
 /// Begins the session's call with a browser's offer (docs/webrtc.md).
 #[utoipa::path(post, path = "/api/v1/sessions/{id}/webrtc", tag = "sessions", params(("id" = String, Path), TokenPart),
     request_body(content = String, content_type = "application/sdp", example = "v=0\r\n..."),
-    responses((status = 201, body = String, content_type = "application/sdp", headers(("Location" = String))), (status = 401), (status = 402),
-        (status = 404), (status = 409), (status = 413), (status = 415), (status = 422), (status = 503)))]
+    responses((status = 201, body = String, content_type = "application/sdp", headers(("Location" = String))), (status = 401),
+        (status = 402), (status = 404), (status = 409), (status = 413), (status = 415), (status = 422), (status = 503)))]
 pub(super) async fn offer(
     State(api): State<Arc<V1>>,
     Path(id): Path<String>,

@@ -123,11 +123,12 @@ mod tests {
     use crate::simulator::story::Client;
 
     const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+    const SCRIPT: &str = "[[turns]]\ntext = \"Hello.\"\n";
     const EVENT: &str = "event_name=offhook_seconds&identifier=a&timestamp=1700000000&payload%5Bstripe_customer_id%5D=cus_1";
 
     #[test]
     fn an_event_is_counted_once_by_its_identifier() {
-        let named = Client { headers: &[FORM, ("idempotency-key", "a")], ..Client::new(Provider::Stripe, "") };
+        let named = Client { headers: &[FORM, ("idempotency-key", "a")], ..Client::new(Provider::Stripe, SCRIPT) };
         let (first, other) = (format!("{EVENT}&payload%5Bvalue%5D=25"), format!("{EVENT}&payload%5Bvalue%5D=26"));
         for _ in 0..2 {
             assert!(named.ask(meter_events, "", &first).contains("\"value\":\"25\""));
@@ -140,7 +141,7 @@ mod tests {
 
     #[test]
     fn what_the_service_refuses_is_refused() {
-        let client = Client { headers: &[FORM], ..Client::new(Provider::Stripe, "") };
+        let client = Client { headers: &[FORM], ..Client::new(Provider::Stripe, SCRIPT) };
         for (body, want) in [
             (EVENT.to_owned(), "payload[value]"),
             (format!("{EVENT}&payload[value]=2.5"), "whole number"),
