@@ -17,7 +17,7 @@ use actors::calls::{CallsMsg, Guest};
 use actors::conference::Roster;
 use actors::fault::Fault;
 use actors::kind::ActorKind;
-use actors::route::PlaceCall;
+use actors::route::{CallTerms, PlaceCall};
 use node::{Node, metric, talkback, wait};
 use sip::sdp::Direction;
 use store::{CallId, HangupCause, IncidentKind, PhoneNumber, Role};
@@ -313,7 +313,7 @@ fn call_out(node: &Node, talker: &Talker, callee: &Callee, mode: CallOutMode) ->
 /// The same, and does not wait for it.
 fn consult(node: &Node, talker: &Talker, callee: &Callee, mode: CallOutMode) -> oneshot::Receiver<Result<CallId, String>> {
     let to = PhoneNumber::new(format!("sip:person@{}", callee.address));
-    let asked = PlaceCall { to, from: None, assistant: None, trunk: None };
+    let asked = PlaceCall { to, from: None, assistant: None, trunk: None, terms: CallTerms::default() };
     let call = node.call_from(&talker.name);
     let (reply, outcome) = oneshot::channel();
     assert!(ask(node, |told| CallsMsg::Consult(call, Box::new(CallOut { asked, mode, reply }), told)));

@@ -18,10 +18,12 @@ mod draft;
 pub(crate) mod finish;
 mod identity;
 mod message;
+mod meter;
 mod negotiate;
 mod partner;
 mod place;
 mod ports;
+mod screen;
 mod successor;
 mod trace;
 mod transfer;
@@ -54,6 +56,7 @@ pub(crate) use crate::call::negotiate::settle as settle_media;
 pub use crate::call::partner::{CallOut, CallOutMode, Consultation, Partner, PartnerDialog, PartnerNews};
 pub use crate::call::place::{Placing, Purpose};
 pub use crate::call::ports::CallPorts;
+pub use crate::call::screen::OnMachine;
 pub use crate::call::successor::{Predecessor, SuccessorNews};
 use crate::call::trace::CallTracer;
 use crate::call::transfer::{Transfer, cause_of_cancel};
@@ -328,11 +331,15 @@ impl Worker for Call {
             // Nothing need be heard of a telephone that rings.
             CallMsg::MediaTimedOut if matches!(self.phase, Phase::Dialing) => {}
             CallMsg::MediaTimedOut => self.end(HangupCause::MediaTimeout, None, me),
-            CallMsg::TurnTaken(turn) => self.draft.turn_taken(*turn, &self.shared),
+            CallMsg::TurnTaken(turn) => {
+                self.doubt(&turn, me).await;
+                self.draft.turn_taken(*turn, &self.shared);
+            }
+            CallMsg::Answerer(event) => self.handle_answerer(event, me).await,
             CallMsg::ToolBegan(call) => self.draft.remember(call),
             CallMsg::ToolEnded(report) => self.handle_tool_ended(*report),
             CallMsg::RecordingPaused(paused) => self.pause_recording(paused),
-            CallMsg::UsageCounted(usage) => self.draft.usage_counted(&usage, &self.shared),
+            CallMsg::UsageCounted(counted) => self.draft.usage_counted(&counted, &self.shared),
             CallMsg::AgentHungUp(cause) if self.is_in_company() => self.leave_company(cause, me).await,
             // The agent hears nobody while somebody is called for the caller.
             CallMsg::AgentHungUp(HangupCause::CallerSilent) if self.consulting.is_some() => {}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::{
-    CallId, CallStatus, Direction, HangupCause, IdentityVerdict, IncidentKind, LegKind, OrganizationId, PhoneNumber,
+    AnsweredBy, CallId, CallStatus, Direction, HangupCause, IdentityVerdict, IncidentKind, LegKind, OrganizationId, PhoneNumber,
     RecordingFormat, RecordingState, Role, Transcript, WallTime,
 };
 
@@ -73,6 +73,8 @@ pub struct CallRecord {
     pub identity: Option<CallIdentity>,
     /// What a call of ours cost, in millionths of the operator's currency; `None` where nobody counts, or it is not over.
     pub cost_micros: Option<u64>,
+    /// Who or what picked up a call of ours, and why we think so; `None` where nobody listened for it, or not yet.
+    pub answered_by: Option<(AnsweredBy, Value)>,
 }
 
 /// What a check of the caller's number found (STIR/SHAKEN). None of it is a number.

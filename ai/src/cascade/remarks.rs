@@ -14,7 +14,7 @@ impl CascadeSession {
         let Remark { occasion, text } = remark;
         if occasion.cuts() {
             self.drop_reply(now, TurnOutcome::Interrupted);
-            self.ears.take();
+            self.ears.take(&mut self.ports);
             (self.turn, self.wanted, self.filler_at) = (None, false, None);
         } else if self.is_making() || self.turn.is_some() || self.reply.is_some() {
             return;

@@ -16,7 +16,7 @@ use super::V1;
 use super::access::Asked;
 use super::body::Body;
 use super::call::time;
-use super::calls::GATE_TIME_MAX;
+use super::calls::{GATE_TIME_MAX, USAGE_LIMIT};
 use super::lists::{Listed, Paged, Part};
 use super::versions::{id, missing};
 use crate::problem::Problem;
@@ -151,7 +151,7 @@ fn shown(api: &V1, session: Session, address: Option<&PublicUrl>, now: WallTime)
 
 /// Makes a session, and shows its token this once.
 #[utoipa::path(post, path = "/api/v1/sessions", tag = "sessions", request_body = SessionCreateWish,
-    responses((status = 201, body = SessionMade), (status = 422), (status = 429)))]
+    responses((status = 201, body = SessionMade), (status = 402), (status = 422), (status = 429)))]
 pub(super) async fn create(
     State(api): State<Arc<V1>>,
     asked: Asked,
@@ -163,6 +163,9 @@ pub(super) async fn create(
         return Err(Problem::field("metadata", format!("has more than {METADATA_MAX} bytes of JSON")));
     }
     let organization = &asked.principal.organization;
+    if api.billing.as_ref().is_some_and(|billing| billing.is_over_limit(organization)) {
+        return Err(Problem::new(StatusCode::PAYMENT_REQUIRED, USAGE_LIMIT));
+    }
     let wanted = match wish.assistant_id {
         Some(wanted) => Some(assistant_named(api.people()?.store(), organization, wanted).await?),
         None => None,

@@ -38,9 +38,20 @@ impl News {
         Self { kind, of, subject, at, data: json!({ "node": node }) }
     }
 
-    /// What there is to tell of the end of a call.
+    /// What there is to tell of the end of a call; what it used is told once it was charged.
     pub(crate) fn of_end(call: CallId, at: WallTime) -> Vec<Self> {
-        [EventKind::CallEnded, EventKind::SessionEnded, EventKind::UsageRecorded].map(|kind| Self::of_call(kind, call, at)).into()
+        [EventKind::CallEnded, EventKind::SessionEnded].map(|kind| Self::of_call(kind, call, at)).into()
+    }
+
+    /// What a call has used, and what that costs.
+    pub(crate) fn of_usage(call: CallId, data: Value, at: WallTime) -> Self {
+        Self { data, ..Self::of_call(EventKind::UsageRecorded, call, at) }
+    }
+
+    /// What an organization has used reached a limit; told once by the name of month and limit.
+    pub(crate) fn of_threshold(organization: &OrganizationId, name: String, data: Value, at: WallTime) -> Self {
+        let subject = format!("{organization} {name}");
+        Self { kind: EventKind::UsageRecorded, of: Of::Organization(organization.clone()), subject, at, data }
     }
 
     /// What there is to tell of findings.
@@ -93,7 +104,7 @@ impl News {
             EventKind::SessionStarted | EventKind::SessionEnded if !record.call.leg.is_session() => return None,
             EventKind::SessionStarted => of_session(record),
             EventKind::SessionEnded => merged(of_session(record), ending(record)),
-            EventKind::UsageRecorded => usage(record)?,
+            EventKind::UsageRecorded => usage(record, &self.data),
             _ => self.data.clone(),
         };
         if let Value::Object(more) = more {
@@ -178,16 +189,17 @@ fn merged(mut one: Value, other: Value) -> Value {
     one
 }
 
-/// Nothing, where no provider counted anything.
-fn usage(record: &CallRecord) -> Option<Value> {
-    let used = record.usage;
-    (used != crate::Usage::default()).then(|| {
-        json!({
-            "input_text_tokens": used.input_text_tokens,
-            "input_audio_tokens": used.input_audio_tokens,
-            "cached_tokens": used.cached_tokens,
-            "output_text_tokens": used.output_text_tokens,
-            "output_audio_tokens": used.output_audio_tokens,
-        })
-    })
+/// With the tokens of all providers together.
+fn usage(record: &CallRecord, charged: &Value) -> Value {
+    let (used, mut data) = (record.usage, charged.clone());
+    for (name, tokens) in [
+        ("input_text_tokens", used.input_text_tokens),
+        ("input_audio_tokens", used.input_audio_tokens),
+        ("cached_tokens", used.cached_tokens),
+        ("output_text_tokens", used.output_text_tokens),
+        ("output_audio_tokens", used.output_audio_tokens),
+    ] {
+        data[name] = json!(tokens);
+    }
+    data
 }
