@@ -55,7 +55,7 @@ pub use memory::{Caller, MEMORIES_MAX, MEMORY_BYTES_MAX, Memory, MemoryId, NewMe
 pub use open::Store;
 pub use people::{
     Act, ApiKeyId, ApiKeyRow, AuditEntry, AuditVerdict, Changed, DeliveryId, Hidden, Login, LoginId, NewApiKey, NewLogin,
-    NewOrganization, NewSession, NewUser, Organization, OrganizationChange, OrganizationId, Page, RESOURCES_MAX, Refresh,
+    NewOrganization, NewSession, NewUser, Organization, OrganizationChange, OrganizationId, Page, RESOURCE_BYTES_MAX, RESOURCES_MAX, Refresh,
     Resource, ResourceId, ResourceVersion, ResourceWish, Session, SignInFailures, SigningKey, User, UserChange, UserId,
     VERSIONS_KEPT, WebhookId,
 };
@@ -65,7 +65,7 @@ pub use spend::SpentMinute;
 pub use text::{PhoneNumber, TEXT_BYTES_MAX, Transcript};
 pub use time::WallTime;
 pub use webhooks::{
-    DELIVERY_CLAIMS_MAX, Delivery, DeliveryClaim, DeliveryEnd, DeliveryJob, DeliveryTry, NewDelivery, NewWebhook, WEBHOOKS_MAX,
+    DELIVERY_CLAIMS_MAX, Delivery, DeliveryClaim, DeliveryEnd, DeliveryJob, DeliverySlots, DeliveryTry, NewDelivery, NewWebhook, WEBHOOKS_MAX,
     Webhook, WebhookChange,
 };
 pub use write::StoreWrite;

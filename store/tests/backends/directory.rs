@@ -66,6 +66,27 @@ pub async fn old_versions_go_and_the_latest_stay(url: String) {
     assert_eq!((numbers.len() as u64, numbers[0], numbers.last()), (VERSIONS_KEPT, VERSIONS_KEPT + 3, Some(&4)));
 }
 
+pub async fn an_organization_s_rows_have_a_size_in_sum(url: String) {
+    let store = Store::open(&url).await.unwrap();
+    let (here, there) = (organization(&store, "here").await, organization(&store, "there").await);
+    let kind = ResourceKind::Assistant;
+    let half = json!({ "system_prompt": "ü".repeat(RESOURCE_BYTES_MAX as usize / 4 - 100) });
+    let first = store.create_resource(&here, kind, wish("a", &half), &act(1)).await.unwrap();
+    store.create_resource(&here, kind, wish("b", &half), &act(1)).await.unwrap();
+    let revision = store.directory_revision().await.unwrap();
+    let over = json!({ "system_prompt": "x".repeat(400) });
+    let refused = store.create_resource(&here, kind, wish("c", &over), &act(2)).await;
+    assert!(matches!(refused, Err(StoreError::TooLong { limit: RESOURCE_BYTES_MAX, .. })), "{refused:?}");
+    let longer = json!({ "system_prompt": "x".repeat(RESOURCE_BYTES_MAX as usize / 2 + 200) });
+    let refused = store.change_resource(&first, 1, wish("a", &longer), &act(2)).await;
+    assert!(matches!(refused, Err(StoreError::TooLong { .. })), "{refused:?}");
+    assert_eq!(store.directory_revision().await.unwrap(), revision, "what failed counts nothing");
+    store.create_resource(&there, kind, wish("c", &over), &act(2)).await.unwrap();
+    store.create_resource(&here, ResourceKind::Configuration, wish("c", &over), &act(2)).await.unwrap();
+    let Changed::Done(_) = store.change_resource(&first, 1, wish("a", &over), &act(3)).await.unwrap() else { panic!() };
+    store.create_resource(&here, kind, wish("c", &over), &act(4)).await.unwrap();
+}
+
 pub async fn what_is_used_stays_and_a_number_is_one_organization_s(url: String) {
     let store = Store::open(&url).await.unwrap();
     let (here, there) = (organization(&store, "here").await, organization(&store, "there").await);

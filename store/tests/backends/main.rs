@@ -88,6 +88,7 @@ cases! {
     lists::figures_are_counted_by_the_database,
     lists::a_session_is_opened_once_and_counted_while_it_is_open,
     directory::a_row_is_made_changed_once_a_version_and_each_version_stays,
+    directory::an_organization_s_rows_have_a_size_in_sum,
     directory::old_versions_go_and_the_latest_stay,
     directory::what_is_used_stays_and_a_number_is_one_organization_s,
     events::what_happens_to_a_call_is_told_once_and_in_order,
@@ -97,6 +98,7 @@ cases! {
     events::a_webhook_is_made_changed_once_a_version_rotated_and_deleted,
     events::deliveries_of_a_call_are_claimed_one_after_the_other,
     events::a_webhook_that_is_gone_is_switched_off_and_what_is_dead_can_be_sent_again,
+    events::organizations_take_turns_and_none_has_all_slots,
     events::two_nodes_claim_each_delivery_once,
     events::leads_and_memories_are_an_organizations_and_followed_up,
 }
