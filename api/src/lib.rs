@@ -12,6 +12,7 @@ mod gate;
 mod health;
 mod node_gate;
 mod problem;
+mod proxies;
 mod request;
 mod server;
 mod session_io;
@@ -30,6 +31,7 @@ pub use gate::{
     RecordsAway, StreamIo, StreamRefusal, StreamStart, TwilioAnswer, TwilioCallStatus, TwilioRefusal, TwilioStatus,
 };
 pub use node_gate::{ActorState, FileRow, LeftOutRow, NodeGate, NodeState, RowHead, RowRefusal, RowWish, ToolRan, TrunkState};
+pub use proxies::{ForwardedHeader, Proxies};
 pub use server::{CONNECTIONS_MAX, serve};
 pub use session_io::{
     AudioOut, NoAssistant, SESSION_RATES, SessionAudio, SessionIn, SessionIo, SessionOut, SessionRefusal, SessionStart,
@@ -57,6 +59,8 @@ pub struct ApiConfig {
     pub webhooks: Option<Webhooks>,
     /// How often who may ask.
     pub requests: RequestLimits,
+    /// The proxies in front of us.
+    pub proxies: Proxies,
     /// The pages of other origins that may use `/api`.
     pub cors_origins: Vec<String>,
     /// Sessions that an organization may have open at once.
@@ -71,7 +75,7 @@ pub fn router(config: ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .merge(twilio::routes(config.twilio.clone(), Arc::clone(&gate)));
     let routes = routes.merge(v1::routes(&config, gate)).fallback(dashboard::elsewhere);
     // Outermost: a browser asks by OPTIONS, which no route takes.
-    browsers::open_to(&config.cors_origins, request::framed(routes))
+    proxies::behind(&config.proxies, browsers::open_to(&config.cors_origins, request::framed(routes)))
 }
 
 /// The operator's side: `/metrics` (what `render` answers, Prometheus text), `/healthz` and `/readyz`.

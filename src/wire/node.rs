@@ -151,6 +151,7 @@ pub(super) fn api_config(
         events: Some(telling.events.clone()),
         webhooks: Some(telling.webhooks.clone()),
         requests,
+        proxies: config.http.proxies.clone(),
         cors_origins,
         sessions_per_organization: config.limits.sessions_per_organization,
     })

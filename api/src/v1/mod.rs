@@ -29,6 +29,7 @@ mod openapi;
 mod organizations;
 mod phone_numbers;
 mod recording;
+mod refusals;
 mod repeats;
 mod resources;
 mod session_socket;
@@ -59,6 +60,7 @@ pub use repeats::REPEATS_MAX;
 use crate::problem::Problem;
 use crate::twilio::PublicUrl;
 use crate::{ApiConfig, CallGate, NodeGate};
+use analytics::Counting;
 use limits::Limits;
 use repeats::Repeats;
 
@@ -72,6 +74,7 @@ struct V1 {
     webhooks: Option<Webhooks>,
     repeats: Repeats,
     limits: Limits,
+    counting: Counting,
     /// The address under which clients see us; `None`: as each request says.
     public_url: Option<PublicUrl>,
     sessions_per_organization: u32,
@@ -99,6 +102,7 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         webhooks: config.webhooks.clone(),
         repeats: Repeats::default(),
         limits,
+        counting: Counting::default(),
         public_url: config.twilio.public_url.clone(),
         sessions_per_organization: config.sessions_per_organization,
     });
@@ -149,6 +153,7 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .routes(routes!(session_socket::upgrade))
         .split_for_parts();
     openapi::name_operations(&mut document);
+    refusals::tell(&mut document);
     // The last one is asked first: who it is, then whether it was done before.
     let routes = routes
         .route_layer(from_fn_with_state(Arc::clone(&api), repeats::repeat))

@@ -22,7 +22,7 @@ pub const REPEATS_MAX: usize = 4096;
 /// How long a key is remembered: who repeats a request later means a new one.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
 /// Longest key: two UUIDs and a prefix fit well.
-const KEY_MAX: usize = 255;
+pub(super) const KEY_MAX: usize = 255;
 /// What of an answer is kept beside its body.
 const HEADERS_KEPT: [HeaderName; 3] = [header::CONTENT_TYPE, header::ETAG, header::LOCATION];
 
