@@ -97,11 +97,10 @@ pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Serve
     let http = listen("http.listen", config.http.listen).await?;
     let operator = listen("metrics.listen", config.metrics.listen).await?;
     let traces = Traces::start(&config.telemetry, &config.node.name)?;
-    let services = vec![services::search_knowledge(&knowledge)];
     let environment = crate::environment();
     let known = Known::read(config.clone(), &database, &environment).await?;
     known.tell_left_out(&[]);
-    let tools = tools::Tools::new(services, &database, clients.guard.clone()).changed(&known.config);
+    let tools = tools::Tools::new(&knowledge, &database, clients.guard.clone()).changed(&known.config);
     let breakers = cascade::Breakers::default();
     let directory = known.directory(&tools, &breakers)?;
     knowledge.set_profiles(knowledge::profiles(&known.config));
@@ -127,7 +126,7 @@ pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Serve
         began: Instant::now(),
     });
     let telling = events::Telling::start(config, &database, &clients, &node).await?;
-    api::serve(http, api::router(node::api_config(config, people.clone(), live.clone(), &telling)?, gate.clone()));
+    api::serve(http, api::router(node::api_config(config, people.clone(), live.clone(), &telling, &knowledge)?, gate.clone()));
     keep_up(metrics.clone(), Arc::clone(&gate), breakers);
     let (runtime, shared) = (tokio::runtime::Handle::current(), Arc::clone(&node.shared));
     let render = move || {

@@ -50,7 +50,16 @@ fn answers_are_as_the_document_says_whatever_is_asked() {
     command.arg(format!("Authorization: Bearer {}", key.trim()));
     command.args(["--phases", "examples,coverage,fuzzing", "--checks", CHECKS, "--max-examples", EXAMPLES, "--seed", SEED]);
     command.args(["--generation-database", "none", "--no-shrink", "--request-timeout", "20"]);
-    command.args(["--continue-on-failure", "--no-color", "--suppress-health-check", "all", "--warnings", "off", "--report", "json"]);
+    command.args([
+        "--continue-on-failure",
+        "--no-color",
+        "--suppress-health-check",
+        "all",
+        "--warnings",
+        "off",
+        "--report",
+        "json",
+    ]);
     command.arg("--report-json-path").arg(&report);
     for (operation, why) in EXCLUDED {
         assert!(all.contains(operation), "{operation} is excluded ({why}) and not there");

@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use platform::events::Events;
+use platform::knowledge::Service;
 use platform::people::People;
 use platform::webhooks::Webhooks;
 
@@ -57,6 +58,10 @@ pub struct ApiConfig {
     pub events: Option<Events>,
     /// Who is told of it; `None`: nobody.
     pub webhooks: Option<Webhooks>,
+    /// What assistants look things up in; `None`: nothing.
+    pub knowledge: Option<Service>,
+    /// Largest document that is put there, in bytes.
+    pub document_bytes_max: usize,
     /// How often who may ask.
     pub requests: RequestLimits,
     /// The proxies in front of us.

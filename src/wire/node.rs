@@ -13,6 +13,7 @@ use actors::recall::CallerMemory;
 use actors::trace::TraceSink;
 use anyhow::Context as _;
 use api::{ApiConfig, ApiKey, AuthToken, NodeGate, PublicUrl, RequestLimits, SignatureCheck, TwilioConfig};
+use platform::knowledge::Service;
 use platform::people::People;
 
 use super::assistants;
@@ -129,6 +130,7 @@ pub(super) fn api_config(
     people: People,
     node: Arc<dyn NodeGate>,
     telling: &Telling,
+    knowledge: &Service,
 ) -> anyhow::Result<ApiConfig> {
     let twilio = &config.twilio;
     let public_url = match &twilio.public_url {
@@ -150,6 +152,8 @@ pub(super) fn api_config(
         node: Some(node),
         events: Some(telling.events.clone()),
         webhooks: Some(telling.webhooks.clone()),
+        knowledge: Some(knowledge.clone()),
+        document_bytes_max: config.knowledge.document_mb as usize * super::knowledge::MEGABYTE,
         requests,
         proxies: config.http.proxies.clone(),
         cors_origins,

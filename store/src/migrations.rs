@@ -19,6 +19,7 @@ const VERSIONS: &[(i64, &str, &str)] = &[
     (13, "directory", include_str!("../migrations/0013_directory.sql")),
     (14, "events", include_str!("../migrations/0014_events.sql")),
     (15, "calls_api", include_str!("../migrations/0015_calls_api.sql")),
+    (21, "knowledge_of_organizations", include_str!("../migrations/0021_knowledge_of_organizations.sql")),
 ];
 
 /// What SQLite runs after the text of the same version.
@@ -36,6 +37,7 @@ const POSTGRES: &[(i64, &str)] = &[
     (13, include_str!("../migrations/0013_directory_postgres.sql")),
     (14, include_str!("../migrations/0014_events_postgres.sql")),
     (15, include_str!("../migrations/0015_calls_api_postgres.sql")),
+    (21, include_str!("../migrations/0021_knowledge_of_organizations_postgres.sql")),
 ];
 
 /// All versions, ready to run.

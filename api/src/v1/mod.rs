@@ -18,6 +18,7 @@ mod configurations;
 mod deliveries;
 mod events;
 mod feature_flags;
+mod knowledge;
 mod ladder;
 mod leads;
 mod limits;
@@ -38,6 +39,7 @@ mod signing_in;
 mod talk;
 mod tools;
 mod trunks;
+mod uploads;
 mod users;
 mod versions;
 mod webhooks;
@@ -45,9 +47,11 @@ mod webhooks;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use platform::events::Events;
+use platform::knowledge::Service;
 use platform::people::People;
 use platform::webhooks::Webhooks;
 use utoipa_axum::router::OpenApiRouter;
@@ -56,6 +60,7 @@ use utoipa_axum::routes;
 pub use access::{Access, ApiKey, ROUTES};
 pub use limits::RequestLimits;
 pub use repeats::REPEATS_MAX;
+pub(crate) use uploads::is_upload;
 
 use crate::problem::Problem;
 use crate::twilio::PublicUrl;
@@ -63,6 +68,7 @@ use crate::{ApiConfig, CallGate, NodeGate};
 use analytics::Counting;
 use limits::Limits;
 use repeats::Repeats;
+use uploads::Uploads;
 
 /// What the routes share.
 struct V1 {
@@ -72,6 +78,8 @@ struct V1 {
     node: Option<Arc<dyn NodeGate>>,
     events: Option<Events>,
     webhooks: Option<Webhooks>,
+    knowledge: Option<Service>,
+    uploads: Uploads,
     repeats: Repeats,
     limits: Limits,
     counting: Counting,
@@ -100,6 +108,8 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         node: config.node.clone(),
         events: config.events.clone(),
         webhooks: config.webhooks.clone(),
+        knowledge: config.knowledge.clone(),
+        uploads: Uploads::new(config.document_bytes_max),
         repeats: Repeats::default(),
         limits,
         counting: Counting::default(),
@@ -137,6 +147,23 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .routes(routes!(leads::show, leads::change))
         .routes(routes!(memories::list))
         .routes(routes!(memories::show, memories::change, memories::delete))
+        .merge(knowledge_base(&api.uploads))
+        .merge(conversations())
+        .split_for_parts();
+    openapi::name_operations(&mut document);
+    refusals::tell(&mut document);
+    // The last one is asked first: who it is, then whether there is room for what it sends, then whether it was done before.
+    let routes = routes
+        .route_layer(from_fn_with_state(Arc::clone(&api), repeats::repeat))
+        .route_layer(from_fn_with_state(Arc::clone(&api), uploads::take_place))
+        .route_layer(from_fn_with_state(Arc::clone(&api), access::check))
+        .with_state(api);
+    routes.merge(openapi::routes(&document))
+}
+
+/// Calls and sessions, and what came of them.
+fn conversations() -> OpenApiRouter<Arc<V1>> {
+    OpenApiRouter::new()
         .routes(routes!(calls::list, calls::place))
         .routes(routes!(calls::show))
         .routes(routes!(calls::act))
@@ -151,15 +178,15 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .routes(routes!(sessions::show, sessions::delete))
         .routes(routes!(sessions::messages, sessions::say))
         .routes(routes!(session_socket::upgrade))
-        .split_for_parts();
-    openapi::name_operations(&mut document);
-    refusals::tell(&mut document);
-    // The last one is asked first: who it is, then whether it was done before.
-    let routes = routes
-        .route_layer(from_fn_with_state(Arc::clone(&api), repeats::repeat))
-        .route_layer(from_fn_with_state(Arc::clone(&api), access::check))
-        .with_state(api);
-    routes.merge(openapi::routes(&document))
+}
+
+/// What assistants look things up in.
+fn knowledge_base(uploads: &Uploads) -> OpenApiRouter<Arc<V1>> {
+    let documents = OpenApiRouter::new()
+        .routes(routes!(knowledge::list, knowledge::create))
+        .routes(routes!(knowledge::show, knowledge::change, knowledge::delete))
+        .layer(DefaultBodyLimit::max(uploads.bytes_max()));
+    documents.routes(routes!(knowledge::chunks)).routes(routes!(knowledge::search))
 }
 
 /// What calls are answered by.

@@ -15,7 +15,6 @@ use tokio::sync::OnceCell;
 
 use super::V1;
 use crate::problem::Problem;
-use crate::request::BODY_BYTES_MAX;
 
 /// Keys remembered at once, about 1 MB with small answers; then the oldest is forgotten.
 pub const REPEATS_MAX: usize = 4096;
@@ -57,8 +56,9 @@ pub(super) async fn repeat(State(api): State<Arc<V1>>, request: Request, next: N
     let (Some(who), &Method::POST, true) = (who, request.method(), request.headers().contains_key("idempotency-key")) else {
         return next.run(request).await;
     };
+    let bytes_max = api.uploads.bytes_max_of(&request);
     let (parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, BODY_BYTES_MAX).await else {
+    let Ok(body) = to_bytes(body, bytes_max).await else {
         return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long, or broke off").into_response();
     };
     // Another's key, or the same one for another route, is another wish.

@@ -9,6 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use platform::events::{Events, ReaderLimits};
+use platform::knowledge::{KnowledgeConfig, Service};
 use platform::people::{KeyWish, People, Permission};
 use platform::webhooks::Webhooks;
 use serde_json::{Value, json};
@@ -24,6 +25,7 @@ pub struct House {
     pub people: People,
     pub router: Router,
     pub gate: Arc<FakeGate>,
+    pub knowledge: Service,
 }
 
 impl House {
@@ -37,12 +39,15 @@ impl House {
         let cors_origins = vec!["https://app.example".to_owned()];
         let node: Option<Arc<dyn NodeGate>> = Some(Arc::new(FakeNode::default()));
         let events = Some(Events::open(store.clone(), ReaderLimits::default()).await.unwrap());
+        let knowledge = Service::open(&store, KnowledgeConfig::default()).await.unwrap();
         let webhooks = Some(Webhooks::new(store, Guard::default(), Reach::Public));
         let config = ApiConfig {
             people: Some(people.clone()),
             node,
             events,
             webhooks,
+            knowledge: Some(knowledge.clone()),
+            document_bytes_max: 100_000,
             requests,
             cors_origins,
             sessions_per_organization: 3,
@@ -50,7 +55,7 @@ impl House {
         };
         let gate = Arc::new(gate);
         let router = router(config, Arc::clone(&gate) as Arc<dyn CallGate>);
-        Self { people, router, gate }
+        Self { people, router, gate, knowledge }
     }
 
     pub async fn unlimited() -> Self {

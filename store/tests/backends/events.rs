@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use store::*;
 
 use crate::analyses::{LEASE, after, claim_one, ended_call};
+use crate::people::organization;
 use crate::sample::*;
 
 fn operator() -> OrganizationId {
@@ -384,6 +385,7 @@ pub async fn leads_and_memories_are_an_organizations_and_followed_up(url: String
         .id;
     let call = ended_call(&store, "a", "+4930555001").await;
     let memory = NewMemory {
+        organization: operator(),
         caller: Caller::of(&PhoneNumber::new("+4930555001")).unwrap(),
         text: Transcript::new("likes tea"),
         call,

@@ -88,6 +88,7 @@ cases! {
     lists::figures_are_counted_by_the_database,
     lists::a_session_is_opened_once_and_counted_while_it_is_open,
     directory::a_row_is_made_changed_once_a_version_and_each_version_stays,
+    knowledge::documents_are_an_organization_s_and_go_with_it,
     directory::an_organization_s_rows_have_a_size_in_sum,
     directory::old_versions_go_and_the_latest_stay,
     directory::what_is_used_stays_and_a_number_is_one_organization_s,
@@ -215,5 +216,6 @@ async fn postgres_keeps_organizations_apart() {
     };
     let url = fresh("apart").await;
     people::the_database_itself_keeps_organizations_apart(&url).await;
+    run_cases(CASES, &mut fresh).await;
     run_cases(PEOPLE, &mut fresh).await;
 }
