@@ -48,7 +48,7 @@ const number = await ok(api.POST("/api/v1/phone-numbers", { body: { number: "+49
 assert.equal(number.assistant_id, assistant.id);
 const refused = await api.POST("/api/v1/phone-numbers", { body: { number: "x" } });
 assert.equal(refused.response.status, 422);
-assert.deepEqual(refused.error?.errors.map((error) => error.field).sort(), ["assistant_id", "number"]);
+assert.deepEqual(refused.error?.errors.map((error) => error.field), ["assistant_id"]);
 
 const session = await ok(api.POST("/api/v1/sessions", { body: { assistant_id: assistant.id } }), 201);
 const socket = new WebSocket(`${session.websocket_url}?token=${session.token}`);

@@ -22,20 +22,23 @@ mod v1;
 use std::sync::Arc;
 
 use axum::Router;
+use platform::billing::Billing;
 use platform::events::Events;
 use platform::knowledge::Service;
 use platform::people::People;
 use platform::webhooks::Webhooks;
 
 pub use gate::{
-    CallAction, CallGate, CallWish, IncomingTwilio, JoinPart, MediaFigures, Parameters, PlaceRefusal, Readiness, ReceivedFigures,
-    RecordsAway, StreamIo, StreamRefusal, StreamStart, TwilioAnswer, TwilioCallStatus, TwilioRefusal, TwilioStatus,
+    CallAction, CallGate, CallWish, IncomingTwilio, JoinPart, MediaFigures, OnMachine, Parameters, PlaceRefusal, Readiness,
+    ReceivedFigures, RecordsAway, StreamIo, StreamRefusal, StreamStart, TwilioAnswer, TwilioCallStatus, TwilioRefusal,
+    TwilioStatus,
 };
 pub use node_gate::{ActorState, FileRow, LeftOutRow, NodeGate, NodeState, RowHead, RowRefusal, RowWish, ToolRan, TrunkState};
 pub use proxies::{ForwardedHeader, Proxies};
 pub use server::{CONNECTIONS_MAX, serve};
 pub use session_io::{
     AudioOut, NoAssistant, SESSION_RATES, SessionAudio, SessionIn, SessionIo, SessionOut, SessionRefusal, SessionStart,
+    WebRtcRefusal,
 };
 pub use twilio::{
     AuthToken, INCOMING_MESSAGES_MAX, OUTGOING_MESSAGES_MAX, PublicUrl, PublicUrlError, SignatureCheck, TwilioConfig,
@@ -62,6 +65,8 @@ pub struct ApiConfig {
     pub knowledge: Option<Service>,
     /// Largest document that is put there, in bytes.
     pub document_bytes_max: usize,
+    /// What usage costs; `None`: those routes answer 503.
+    pub billing: Option<Billing>,
     /// How often who may ask.
     pub requests: RequestLimits,
     /// The proxies in front of us.

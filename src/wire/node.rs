@@ -11,8 +11,10 @@ use actors::config::{
 };
 use actors::recall::CallerMemory;
 use actors::trace::TraceSink;
+use actors::webrtc::WebRtcPort;
 use anyhow::Context as _;
 use api::{ApiConfig, ApiKey, AuthToken, NodeGate, PublicUrl, RequestLimits, SignatureCheck, TwilioConfig};
+use platform::billing::Billing;
 use platform::knowledge::Service;
 use platform::people::People;
 
@@ -26,6 +28,7 @@ use crate::config::{self, Config, Secret, SipTls};
 /// The node's part of the file.
 pub(super) fn node_config(
     config: &Config,
+    webrtc: Option<Arc<WebRtcPort>>,
     traces: Option<Arc<dyn TraceSink>>,
     memories: Option<Arc<dyn CallerMemory>>,
 ) -> NodeConfig {
@@ -41,6 +44,7 @@ pub(super) fn node_config(
         trunks: config.trunks.clone(),
         spend: config.spend.clone(),
         watch: watch(config),
+        webrtc,
         rtp: RtpConfig { ports: config.rtp.ports.first..=config.rtp.ports.last, timeout: config.rtp.timeout },
         jitter: JitterConfig { min: config.jitter.min, initial: config.jitter.initial, max: config.jitter.max },
         vad: VadConfig { noise_floor_min: Dbov(config.vad.noise_floor_min_dbov as f32), noise_window: config.vad.noise_window },
@@ -129,8 +133,7 @@ pub(super) fn api_config(
     config: &Config,
     people: People,
     node: Arc<dyn NodeGate>,
-    telling: &Telling,
-    knowledge: &Service,
+    (telling, billing, knowledge): (&Telling, Billing, &Service),
 ) -> anyhow::Result<ApiConfig> {
     let twilio = &config.twilio;
     let public_url = match &twilio.public_url {
@@ -154,6 +157,7 @@ pub(super) fn api_config(
         webhooks: Some(telling.webhooks.clone()),
         knowledge: Some(knowledge.clone()),
         document_bytes_max: config.knowledge.document_mb as usize * super::knowledge::MEGABYTE,
+        billing: Some(billing),
         requests,
         proxies: config.http.proxies.clone(),
         cors_origins,

@@ -6,9 +6,10 @@ use std::time::Duration;
 use ai::tools::{MAX_OUTPUT, Tool, ToolCall, ToolError, ToolKind, ToolOutcome, ToolRules, ToolRunner, ToolStatus};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use platform::campaigns::OptOutTool;
 use platform::knowledge::{KnowledgeError, Service, render, sources};
 use serde_json::json;
-use store::OrganizationId;
+use store::{OrganizationId, Store};
 
 use crate::config::SEARCH_KNOWLEDGE;
 
@@ -23,6 +24,11 @@ pub(super) fn search_knowledge(knowledge: &Service, organization: &OrganizationI
 struct SearchKnowledge {
     knowledge: Service,
     organization: OrganizationId,
+}
+
+/// The tool that puts whoever asks for it on the list of those who are not called.
+pub(super) fn do_not_call(database: &Store) -> Arc<dyn ToolRunner> {
+    Arc::new(OptOutTool::new(database.clone()))
 }
 
 impl ToolRunner for SearchKnowledge {

@@ -22,15 +22,17 @@ pub(super) struct Tools {
     /// By whose they are, and by name.
     servers: BTreeMap<(OrganizationId, String), (McpConfig, Arc<McpServer>)>,
     knowledge: Service,
+    /// Other services of the node, each one tool.
+    services: Vec<Arc<dyn ToolRunner>>,
     guard: Guard,
     memories: Memories,
 }
 
 impl Tools {
     /// What there is without any row.
-    pub(super) fn new(knowledge: &Service, database: &Store, guard: Guard) -> Self {
+    pub(super) fn new(knowledge: &Service, services: Vec<Arc<dyn ToolRunner>>, database: &Store, guard: Guard) -> Self {
         let memories = Memories::new(database.clone());
-        Self { rows: BTreeMap::new(), servers: BTreeMap::new(), knowledge: knowledge.clone(), guard, memories }
+        Self { rows: BTreeMap::new(), servers: BTreeMap::new(), knowledge: knowledge.clone(), services, guard, memories }
     }
 
     /// The tools of another configuration. Begins to connect to the MCP servers that an assistant names; one that is down stops nothing.
@@ -59,6 +61,7 @@ impl Tools {
             servers: servers.collect(),
             rows,
             knowledge: self.knowledge.clone(),
+            services: self.services.clone(),
             guard: self.guard.clone(),
             memories: self.memories.clone(),
         }
@@ -85,6 +88,8 @@ impl Tools {
             let server = self.servers.get(&(assistant.organization.clone(), name.clone()));
             runners.extend(server.map(|(_, server)| Arc::clone(server) as Arc<dyn ToolRunner>));
         }
+        let chosen = |service: &&Arc<dyn ToolRunner>| service.tools().iter().any(|tool| names.contains(&tool.name));
+        runners.extend(self.services.iter().filter(chosen).cloned());
         if names.iter().any(|name| name == SEARCH_KNOWLEDGE) {
             runners.push(search_knowledge(&self.knowledge, &assistant.organization));
         }

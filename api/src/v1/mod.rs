@@ -14,10 +14,14 @@ mod call;
 mod call_actions;
 mod call_filter;
 mod calls;
+mod campaign_contacts;
+mod campaigns;
 mod configurations;
 mod deliveries;
+mod do_not_call;
 mod events;
 mod feature_flags;
+mod invoices;
 mod knowledge;
 mod ladder;
 mod leads;
@@ -29,17 +33,21 @@ mod memories;
 mod openapi;
 mod organizations;
 mod phone_numbers;
+mod plans;
 mod recording;
 mod refusals;
 mod repeats;
 mod resources;
 mod session_socket;
+mod session_webrtc;
 mod sessions;
 mod signing_in;
+mod subscription;
 mod talk;
 mod tools;
 mod trunks;
 mod uploads;
+mod usage;
 mod users;
 mod versions;
 mod webhooks;
@@ -50,6 +58,8 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
+use platform::billing::Billing;
+use platform::campaigns::list::LIST_BYTES_MAX;
 use platform::events::Events;
 use platform::knowledge::Service;
 use platform::people::People;
@@ -80,6 +90,7 @@ struct V1 {
     webhooks: Option<Webhooks>,
     knowledge: Option<Service>,
     uploads: Uploads,
+    billing: Option<Billing>,
     repeats: Repeats,
     limits: Limits,
     counting: Counting,
@@ -96,6 +107,10 @@ impl V1 {
     fn webhooks(&self) -> Result<&Webhooks, Problem> {
         self.webhooks.as_ref().ok_or_else(|| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "nobody is told of events here"))
     }
+
+    fn billing(&self) -> Result<&Billing, Problem> {
+        self.billing.as_ref().ok_or_else(|| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "nothing is charged here"))
+    }
 }
 
 /// All routes, and the document of them.
@@ -110,6 +125,7 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         webhooks: config.webhooks.clone(),
         knowledge: config.knowledge.clone(),
         uploads: Uploads::new(config.document_bytes_max),
+        billing: config.billing.clone(),
         repeats: Repeats::default(),
         limits,
         counting: Counting::default(),
@@ -147,6 +163,7 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .routes(routes!(leads::show, leads::change))
         .routes(routes!(memories::list))
         .routes(routes!(memories::show, memories::change, memories::delete))
+        .merge(campaigns())
         .merge(knowledge_base(&api.uploads))
         .merge(conversations())
         .split_for_parts();
@@ -174,10 +191,12 @@ fn conversations() -> OpenApiRouter<Arc<V1>> {
         .routes(routes!(recording::show))
         .routes(routes!(media::stats))
         .routes(routes!(analytics::summary))
+        .merge(billing())
         .routes(routes!(sessions::list, sessions::create))
         .routes(routes!(sessions::show, sessions::delete))
         .routes(routes!(sessions::messages, sessions::say))
         .routes(routes!(session_socket::upgrade))
+        .routes(routes!(session_webrtc::offer, session_webrtc::offer_again, session_webrtc::leave))
 }
 
 /// What assistants look things up in.
@@ -187,6 +206,39 @@ fn knowledge_base(uploads: &Uploads) -> OpenApiRouter<Arc<V1>> {
         .routes(routes!(knowledge::show, knowledge::change, knowledge::delete))
         .layer(DefaultBodyLimit::max(uploads.bytes_max()));
     documents.routes(routes!(knowledge::chunks)).routes(routes!(knowledge::search))
+}
+
+/// What usage costs.
+fn billing() -> OpenApiRouter<Arc<V1>> {
+    OpenApiRouter::new()
+        .routes(routes!(usage::show))
+        .routes(routes!(usage::of_call))
+        .routes(routes!(plans::list, plans::create))
+        .routes(routes!(plans::show, plans::change))
+        .routes(routes!(subscription::show, subscription::change))
+        .routes(routes!(subscription::show_of, subscription::change_of))
+        .routes(routes!(subscription::portal))
+        .routes(routes!(invoices::list))
+        .routes(routes!(invoices::show))
+        .routes(routes!(invoices::as_csv))
+}
+
+/// Whom to call, and whom not. Lists are longer than other bodies.
+fn campaigns() -> OpenApiRouter<Arc<V1>> {
+    let lists = OpenApiRouter::new()
+        .routes(routes!(campaign_contacts::list, campaign_contacts::import))
+        .routes(routes!(do_not_call::import))
+        .layer(DefaultBodyLimit::max(LIST_BYTES_MAX));
+    OpenApiRouter::new()
+        .routes(routes!(campaigns::list, campaigns::create))
+        .routes(routes!(campaigns::show, campaigns::change, campaigns::delete))
+        .routes(routes!(campaigns::start))
+        .routes(routes!(campaigns::pause))
+        .routes(routes!(campaigns::finish))
+        .routes(routes!(campaign_contacts::results))
+        .routes(routes!(do_not_call::list, do_not_call::add))
+        .routes(routes!(do_not_call::remove))
+        .merge(lists)
 }
 
 /// What calls are answered by.

@@ -8,6 +8,7 @@ use api::*;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
+use platform::billing::{Billing, OverLimit};
 use platform::events::{Events, ReaderLimits};
 use platform::knowledge::{KnowledgeConfig, Service};
 use platform::people::{KeyWish, People, Permission};
@@ -40,6 +41,7 @@ impl House {
         let node: Option<Arc<dyn NodeGate>> = Some(Arc::new(FakeNode::default()));
         let events = Some(Events::open(store.clone(), ReaderLimits::default()).await.unwrap());
         let knowledge = Service::open(&store, KnowledgeConfig::default()).await.unwrap();
+        let billing = Some(Billing::new(store.clone(), "USD", None, OverLimit::default()));
         let webhooks = Some(Webhooks::new(store, Guard::default(), Reach::Public));
         let config = ApiConfig {
             people: Some(people.clone()),
@@ -48,6 +50,7 @@ impl House {
             webhooks,
             knowledge: Some(knowledge.clone()),
             document_bytes_max: 100_000,
+            billing,
             requests,
             cors_origins,
             sessions_per_organization: 3,
