@@ -54,7 +54,7 @@ pub use problem::{Problem, Problems};
 pub use reader::Setting;
 pub use rows::{Candidate, FileRows, LeftOut, Merged, RowRefusal};
 pub use secret::Secret;
-pub use security::SecurityConfig;
+pub use security::{MasterKeySource, SecurityConfig};
 pub use server::{
     DatabaseConfig, HttpConfig, LimitsConfig, LogFormat, MetricsConfig, NodeConfig, RecordingConfig, RecordingMode, RtpConfig,
     TelemetryConfig,

@@ -16,6 +16,7 @@ mod lists;
 mod memories;
 mod people;
 mod sample;
+mod sealing;
 mod spend;
 
 use std::future::Future;
@@ -117,6 +118,10 @@ cases! {
     events::organizations_take_turns_and_none_has_all_slots,
     events::two_nodes_claim_each_delivery_once,
     events::leads_and_memories_are_an_organizations_and_followed_up,
+    sealing::secrets_are_sealed_and_a_missing_key_is_named,
+    sealing::what_is_in_the_clear_is_read_and_sealed_and_keys_are_rotated,
+    sealing::a_value_that_was_moved_does_not_open,
+    sealing::the_beginning_of_the_audit_log_is_taken_out_and_the_rest_proved,
 }
 
 /// Runs all cases, one after the other, and fails with the names of those that failed.
