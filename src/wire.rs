@@ -105,11 +105,11 @@ pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Serve
     let http = listen("http.listen", config.http.listen).await?;
     let operator = listen("metrics.listen", config.metrics.listen).await?;
     let traces = Traces::start(&config.telemetry, &config.node.name)?;
-    let services = vec![services::search_knowledge(&knowledge), services::do_not_call(&database)];
     let environment = crate::environment();
     let known = Known::read(config.clone(), &database, &environment).await?;
     known.tell_left_out(&[]);
-    let tools = tools::Tools::new(services, &database, clients.guard.clone()).changed(&known.config);
+    let services = vec![services::do_not_call(&database)];
+    let tools = tools::Tools::new(&knowledge, services, &database, clients.guard.clone()).changed(&known.config);
     let breakers = cascade::Breakers::default();
     let directory = known.directory(&tools, &breakers)?;
     knowledge.set_profiles(knowledge::profiles(&known.config));
@@ -141,7 +141,7 @@ pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Serve
     billing.look_at_limits(store::WallTime::now()).await?;
     let telling = events::Telling::start(config, &database, &clients, &node).await?;
     let charging = billing.start(config.node.name.clone());
-    let api_config = node::api_config(config, people.clone(), live.clone(), (&telling, billing))?;
+    let api_config = node::api_config(config, people.clone(), live.clone(), (&telling, billing, &knowledge))?;
     api::serve(http, api::router(api_config, gate.clone()));
     keep_up(metrics.clone(), Arc::clone(&gate), breakers);
     let (runtime, shared) = (tokio::runtime::Handle::current(), Arc::clone(&node.shared));

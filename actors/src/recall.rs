@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use ai::engine::Words;
-use store::{CallId, PhoneNumber};
+use store::{CallId, OrganizationId, PhoneNumber};
 use tokio::sync::oneshot;
 
 /// How long a call waits for what is known of its caller, while it rings; then it goes on without. A healthy database takes a few
@@ -13,9 +13,9 @@ const RECALL_MAX: Duration = Duration::from_millis(250);
 
 /// Remembers callers from call to call.
 pub trait CallerMemory: Debug + Send + Sync {
-    /// Looks up what is known of whoever has this number, what matters most first, on a thread of its own choice. A dropped sender says
+    /// Looks up what an organization knows of whoever has this number, what matters most first, on a thread of its own choice. A dropped sender says
     /// that it could not.
-    fn recall(&self, from: PhoneNumber) -> oneshot::Receiver<Vec<Words>>;
+    fn recall(&self, organization: OrganizationId, from: PhoneNumber) -> oneshot::Receiver<Vec<Words>>;
 }
 
 /// What is known of the caller of one call.

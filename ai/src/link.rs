@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::engine::{EngineError, Words};
+use crate::net::guard::Reach;
 use crate::secret::Secret;
 
 /// A connection, numbered by its engine, which never uses a number twice.
@@ -49,6 +50,8 @@ pub enum Protocol {
     WebSocket {
         /// Time between pings, and the longest a write may take. A dead connection is found within two.
         ping_every: Duration,
+        /// Where it may lead; `None`: the operator names it, and it goes anywhere.
+        reach: Option<Reach>,
     },
 }
 

@@ -59,7 +59,7 @@ impl RealtimeEndpoint {
             url: format!("{root}/realtime?model={}", percent_encoded(&self.model)),
             headers: vec![("authorization", Secret::from(format!("Bearer {key}")))],
             connect_timeout: self.connect_timeout,
-            protocol: Protocol::WebSocket { ping_every: self.ping_every },
+            protocol: Protocol::WebSocket { ping_every: self.ping_every, reach: None },
         })
     }
 }

@@ -303,6 +303,6 @@ async fn bad_urls_and_keys_are_told() {
     bad.url = "http://127.0.0.1:1/".into();
     bad.headers = vec![("authorization", "a\nb".into())];
     assert_eq!(client.open(bad.clone()).await.unwrap_err().to_string(), "provider refuses the key (not a header value)");
-    bad.protocol = Protocol::WebSocket { ping_every: Duration::from_secs(1) };
+    bad.protocol = Protocol::WebSocket { ping_every: Duration::from_secs(1), reach: None };
     assert_eq!(client.open(bad).await.unwrap_err().kind(), "url");
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use ai::engine::EngineError;
 use ai::link::socket::{EVENT_QUEUE, MAX_MESSAGE, Socket};
-use ai::link::{Frame, LinkInput, socket};
+use ai::link::{Frame, LinkInput, Protocol, socket};
+use ai::net::guard::Reach;
 use ai::openai::RealtimeEndpoint;
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -237,4 +238,32 @@ async fn nobody_listening_a_bad_url_and_a_bad_key_are_told() {
     }
     let endpoint = RealtimeEndpoint { base_url: "https://a b/".into(), ..endpoint };
     assert_eq!(connect(&endpoint).await.unwrap_err().kind(), "url");
+}
+
+#[tokio::test]
+async fn where_others_say_it_goes_to_public_addresses_only() {
+    let (listener, endpoint) = listener().await;
+    let mut target = endpoint.target().unwrap();
+    let guarded = |reach| Protocol::WebSocket { ping_every: Duration::from_secs(20), reach: Some(reach) };
+    target.protocol = guarded(Reach::Public);
+    let port = listener.local_addr().unwrap().port();
+    let urls =
+        ["ws://127.0.0.1", "ws://localhost", "ws://[::1]", "ws://0x7f000001", "ws://[::ffff:127.0.0.1]", "ws://169.254.169.254"];
+    for host in urls {
+        target.url = format!("{host}:{port}/v1/realtime?model=gpt-realtime");
+        let refused = socket::connect(&target).await.unwrap_err();
+        assert!(!refused.is_temporary(), "{host}: {refused}");
+        assert!(!refused.to_string().contains("model="), "{host}: {refused}");
+    }
+    let knocked = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
+    assert!(knocked.is_err(), "nothing was even connected to");
+
+    // The same way of connecting, to where it may.
+    target.protocol = guarded(Reach::Private);
+    target.url = format!("ws://127.0.0.1:{port}/v1/realtime?model=gpt-realtime");
+    let accept = async { accept_hdr_async(listener.accept().await.unwrap().0, greeted).await.unwrap() };
+    let (socket, mut server) = tokio::join!(socket::connect(&target), accept);
+    let mut socket = socket.unwrap();
+    server.send(Message::text("hello")).await.unwrap();
+    assert!(matches!(socket.events.recv().await, Some(LinkInput::Text(text)) if text.as_str() == "hello"));
 }

@@ -12,6 +12,7 @@ mod gate;
 mod health;
 mod node_gate;
 mod problem;
+mod proxies;
 mod request;
 mod server;
 mod session_io;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use axum::Router;
 use platform::billing::Billing;
 use platform::events::Events;
+use platform::knowledge::Service;
 use platform::people::People;
 use platform::webhooks::Webhooks;
 
@@ -32,6 +34,7 @@ pub use gate::{
     TwilioStatus,
 };
 pub use node_gate::{ActorState, FileRow, LeftOutRow, NodeGate, NodeState, RowHead, RowRefusal, RowWish, ToolRan, TrunkState};
+pub use proxies::{ForwardedHeader, Proxies};
 pub use server::{CONNECTIONS_MAX, serve};
 pub use session_io::{
     AudioOut, NoAssistant, SESSION_RATES, SessionAudio, SessionIn, SessionIo, SessionOut, SessionRefusal, SessionStart,
@@ -58,10 +61,16 @@ pub struct ApiConfig {
     pub events: Option<Events>,
     /// Who is told of it; `None`: nobody.
     pub webhooks: Option<Webhooks>,
+    /// What assistants look things up in; `None`: nothing.
+    pub knowledge: Option<Service>,
+    /// Largest document that is put there, in bytes.
+    pub document_bytes_max: usize,
     /// What usage costs; `None`: those routes answer 503.
     pub billing: Option<Billing>,
     /// How often who may ask.
     pub requests: RequestLimits,
+    /// The proxies in front of us.
+    pub proxies: Proxies,
     /// The pages of other origins that may use `/api`.
     pub cors_origins: Vec<String>,
     /// Sessions that an organization may have open at once.
@@ -76,7 +85,7 @@ pub fn router(config: ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .merge(twilio::routes(config.twilio.clone(), Arc::clone(&gate)));
     let routes = routes.merge(v1::routes(&config, gate)).fallback(dashboard::elsewhere);
     // Outermost: a browser asks by OPTIONS, which no route takes.
-    browsers::open_to(&config.cors_origins, request::framed(routes))
+    proxies::behind(&config.proxies, browsers::open_to(&config.cors_origins, request::framed(routes)))
 }
 
 /// The operator's side: `/metrics` (what `render` answers, Prometheus text), `/healthz` and `/readyz`.

@@ -4,6 +4,7 @@
 //! wire formats of Twilio and of the AI providers are written here a second time, from their facts, so that the server is not
 //! checked against itself. Start at [`simulator::Simulator`].
 
+pub mod api_load;
 pub mod arrivals;
 pub mod bot;
 pub mod caller;

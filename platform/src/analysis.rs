@@ -209,6 +209,7 @@ fn learned(
 ) -> Learned {
     let (Some(caller), Some(retention)) = (caller, retention) else { return Learned::default() };
     let new = answer.memories.iter().map(|text| NewMemory {
+        organization: call.call.organization.clone(),
         caller: caller.clone(),
         text: Transcript::new(text.clone()),
         call: call.call.id,

@@ -7,6 +7,7 @@
 mod cache;
 mod ingest;
 mod passage;
+mod put;
 mod search;
 mod seed;
 mod vectors;
@@ -18,20 +19,21 @@ use std::time::Duration;
 
 use ai::knowledge::chunk::ChunkConfig;
 use ai::knowledge::embeddings::{Embeddings, EmbeddingsConfig};
-use ai::knowledge::extract::{Format, PdfProgram, Reader, look};
-use ai::knowledge::fetch::{FetchError, Fetcher};
+use ai::knowledge::extract::{PdfProgram, Reader};
+use ai::knowledge::fetch::Fetcher;
 use ai::knowledge::pinecone::{Pinecone, PineconeConfig};
 use ai::link::http::HttpClient;
 use ai::net::guard::{Guard, Reach};
 use arc_swap::ArcSwap;
 use sha2::{Digest as _, Sha256};
 use store::{
-    DEFAULT_ORGANIZATION, DOCUMENT_LIST_MAX, DocumentId, DocumentOrigin, DocumentStatus, KnowledgeDocument, KnowledgeStore,
-    NewDocument, Store, StoreError, VectorPlace, WallTime,
+    Act, DOCUMENT_LIST_MAX, DocumentId, DocumentOrigin, DocumentStatus, KnowledgeDocument, KnowledgeStore, Store, StoreError,
+    StoredChunk, VectorPlace, WallTime,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+pub use ai::knowledge::extract::Format;
 pub use passage::{Found, Passage, render, sources};
 pub use search::Question;
 pub use seed::{Seed, SeedPlace};
@@ -51,6 +53,9 @@ pub const QUESTION_BYTES_MAX: usize = 2000;
 pub const PASSAGES_MAX: usize = 20;
 /// Passages of an answer when nobody says.
 pub const PASSAGES: usize = 5;
+/// Documents of an organization that may wait to be read when another one is put over the API: documents are read one by one, and nobody's
+/// hundreds are to stand before another's one for long.
+pub const QUEUED_MAX: u64 = 100;
 /// The knowledge base of documents that name none.
 pub const DEFAULT_BASE: &str = "default";
 
@@ -75,6 +80,8 @@ pub struct KnowledgeConfig {
     pub document_bytes_max: usize,
     /// Most documents of an organization.
     pub documents_max: u64,
+    /// Most bytes of all documents of an organization, for those that are put over the API.
+    pub organization_bytes_max: u64,
     /// How documents are cut.
     pub chunk: ChunkConfig,
     /// Most memory for vectors that this process ranks; what does not fit is read for each search.
@@ -95,6 +102,7 @@ impl Default for KnowledgeConfig {
             reach: Reach::Public,
             document_bytes_max: 20 << 20,
             documents_max: 10_000,
+            organization_bytes_max: 2 << 30,
             chunk: ChunkConfig::default(),
             cache_bytes_max: 256 << 20,
             profiles: BTreeMap::new(),
@@ -167,6 +175,9 @@ pub enum KnowledgeError {
         /// Why.
         reason: String,
     },
+    /// The asker's: there is too much already.
+    #[error("{0}")]
+    Full(String),
     /// The operator's: a document of the configuration file.
     #[error("knowledge {name}: {reason}")]
     Seed {
@@ -244,7 +255,29 @@ impl Service {
     /// # Errors
     /// [`KnowledgeError::Refused`], [`KnowledgeError::Store`].
     pub async fn add(&self, upload: Upload) -> Result<KnowledgeDocument, KnowledgeError> {
-        self.put(upload, DocumentOrigin::Upload).await
+        self.put(upload, DocumentOrigin::Upload, None).await
+    }
+
+    /// Takes a document over the API: noted in the audit log, and only if not too much of its organization is there or waits.
+    ///
+    /// # Errors
+    /// [`KnowledgeError::Refused`], [`KnowledgeError::Full`], [`KnowledgeError::Store`].
+    pub async fn upload(&self, upload: Upload, act: &Act<'_>) -> Result<KnowledgeDocument, KnowledgeError> {
+        self.put(upload, DocumentOrigin::Upload, Some(act)).await
+    }
+
+    /// The chunks of a document that are found, in their order: at most `limit`, behind the one at `after`.
+    ///
+    /// # Errors
+    /// [`KnowledgeError::Store`].
+    pub async fn chunks(
+        &self,
+        organization: &str,
+        id: DocumentId,
+        limit: u32,
+        after: Option<u32>,
+    ) -> Result<Vec<StoredChunk>, KnowledgeError> {
+        Ok(self.shared.store.chunks_of(organization, id, limit, after).await?)
     }
 
     /// The document with this id.
@@ -273,7 +306,19 @@ impl Service {
     /// # Errors
     /// [`KnowledgeError::Store`].
     pub async fn delete(&self, organization: &str, id: DocumentId) -> Result<bool, KnowledgeError> {
-        let deleted = self.shared.store.delete(organization, id, WallTime::now()).await?;
+        self.take_out(organization, id, None).await
+    }
+
+    /// The same over the API: noted in the audit log.
+    ///
+    /// # Errors
+    /// [`KnowledgeError::Store`].
+    pub async fn delete_as(&self, organization: &str, id: DocumentId, act: &Act<'_>) -> Result<bool, KnowledgeError> {
+        self.take_out(organization, id, Some(act)).await
+    }
+
+    async fn take_out(&self, organization: &str, id: DocumentId, act: Option<&Act<'_>>) -> Result<bool, KnowledgeError> {
+        let deleted = self.shared.store.delete(organization, id, WallTime::now(), act).await?;
         self.shared.work.notify_one();
         Ok(deleted)
     }
@@ -297,15 +342,21 @@ impl Service {
         search::search(&self.shared, question).await
     }
 
-    /// Passages that answer what `assistant` asks, by its profile; `limit` when it wants another number of them. What the tool
-    /// `search_knowledge` of a call and the API ask.
+    /// Passages of an organization's documents that answer what its `assistant` asks, by its profile; `limit` when it wants another number
+    /// of them. What the tool `search_knowledge` of a call asks.
     ///
     /// # Errors
     /// As [`Service::search`].
-    pub async fn search_as(&self, assistant: &str, text: &str, limit: Option<usize>) -> Result<Found, KnowledgeError> {
+    pub async fn search_as(
+        &self,
+        organization: &str,
+        assistant: &str,
+        text: &str,
+        limit: Option<usize>,
+    ) -> Result<Found, KnowledgeError> {
         let profile = self.profile(assistant);
         let (limit, min_score) = (limit.unwrap_or(profile.limit), profile.min_score);
-        self.search(&Question { organization: DEFAULT_ORGANIZATION, bases: &profile.bases, text, limit, min_score }).await
+        self.search(&Question { organization, bases: &profile.bases, text, limit, min_score }).await
     }
 
     /// Brings the documents of the configuration file up to date: new and changed ones are put, those that are no longer named
@@ -330,89 +381,10 @@ impl Service {
         };
         tokio::time::timeout(limit, waiting).await.unwrap_or(Ok(false))
     }
-
-    async fn put(&self, upload: Upload, origin: DocumentOrigin) -> Result<KnowledgeDocument, KnowledgeError> {
-        check_name("name", &upload.name)?;
-        check_base(&upload.base)?;
-        let Upload { organization, base, name, source } = upload;
-        let (url, format, content, digest) = match source {
-            Source::Url(url) => {
-                self.shared.fetcher.check(&url).map_err(refused_url)?;
-                let digest = digest(url.as_bytes());
-                (Some(url), None, None, digest)
-            }
-            Source::Content { format, bytes } => {
-                self.check_content(&bytes)?;
-                let format = format.or_else(|| Format::of_name(&name)).unwrap_or(Format::Text);
-                // Who hands it over hears at once that it is none; of a folder's files one bad one must not stop the rest.
-                let bytes = if origin == DocumentOrigin::Upload { looked_at(format, bytes).await? } else { bytes };
-                let digest = digest(&bytes);
-                (None, Some(format.as_str().to_owned()), Some(bytes), digest)
-            }
-        };
-        let store = &self.shared.store;
-        if store.find(&organization, &base, &name).await?.is_none() {
-            self.check_room(&organization).await?;
-        }
-        let new = NewDocument { organization, base, name, origin, url, format, content, digest };
-        let id = store.put(&new, WallTime::now()).await?;
-        self.shared.work.notify_one();
-        let document = store.document(&new.organization, id).await?;
-        document.ok_or_else(|| refused("name", "the document was deleted meanwhile"))
-    }
-
-    fn check_content(&self, bytes: &[u8]) -> Result<(), KnowledgeError> {
-        let limit = self.shared.config.document_bytes_max;
-        match bytes.len() {
-            0 => Err(refused("content", "the document is empty")),
-            length if length > limit => Err(refused("content", format!("{length} bytes are above {limit}"))),
-            _ => Ok(()),
-        }
-    }
-
-    async fn check_room(&self, organization: &str) -> Result<(), KnowledgeError> {
-        let limit = self.shared.config.documents_max;
-        match self.shared.store.count_of(organization).await? {
-            count if count >= limit => Err(refused("document", format!("there are {limit} documents, which is the limit"))),
-            _ => Ok(()),
-        }
-    }
 }
 
 fn refused(field: &'static str, reason: impl Into<String>) -> KnowledgeError {
     KnowledgeError::Refused { field, reason: reason.into() }
-}
-
-/// `bytes`, when they can be a document of `format`.
-async fn looked_at(format: Format, bytes: Vec<u8>) -> Result<Vec<u8>, KnowledgeError> {
-    // Milliseconds of pure computing for the largest ones.
-    let looked = tokio::task::spawn_blocking(move || look(format, &bytes).map(|()| bytes)).await;
-    let looked = looked.map_err(|error| refused("content", error.to_string()))?;
-    looked.map_err(|error| refused("content", error.to_string()))
-}
-
-fn refused_url(error: FetchError) -> KnowledgeError {
-    refused("url", error.to_string())
-}
-
-fn check_name(field: &'static str, name: &str) -> Result<(), KnowledgeError> {
-    match name.len() {
-        0 => Err(refused(field, "must not be empty")),
-        NAME_BYTES_MAX.. if name.len() > NAME_BYTES_MAX => {
-            Err(refused(field, format!("{} bytes are above {NAME_BYTES_MAX}", name.len())))
-        }
-        _ if name.chars().any(char::is_control) => Err(refused(field, "has control characters")),
-        _ => Ok(()),
-    }
-}
-
-/// A knowledge base's name: letters, digits, `-`, `_`, so that it can stand in URLs and filters.
-fn check_base(base: &str) -> Result<(), KnowledgeError> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    match base.len() {
-        1..=BASE_BYTES_MAX if base.chars().all(plain) => Ok(()),
-        _ => Err(refused("base", format!("must be 1-{BASE_BYTES_MAX} of a-z, A-Z, 0-9, - and _"))),
-    }
 }
 
 /// Tells one content from another.
@@ -431,19 +403,6 @@ const LIST: u32 = DOCUMENT_LIST_MAX;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_and_bases_are_checked() {
-        let shown = |result: Result<(), KnowledgeError>| result.map_or_else(|error| error.to_string(), |()| String::new());
-        assert_eq!(shown(check_name("name", "Opening hours (2026).md")), "");
-        assert_eq!(shown(check_name("name", "")), "name: must not be empty");
-        assert_eq!(shown(check_name("name", "a\nb")), "name: has control characters");
-        assert_eq!(shown(check_name("name", &"x".repeat(201))), "name: 201 bytes are above 200");
-        assert_eq!(shown(check_base("faq_2-A")), "");
-        for wrong in ["", "a b", "ü", &"x".repeat(65)] {
-            assert_eq!(shown(check_base(wrong)), "base: must be 1-64 of a-z, A-Z, 0-9, - and _");
-        }
-    }
 
     #[test]
     fn a_digest_is_sha_256() {

@@ -18,6 +18,8 @@ pub struct Memories {
 /// Where something to remember comes from.
 #[derive(Clone, Debug)]
 pub struct Origin {
+    /// Whose call it was told in.
+    pub organization: OrganizationId,
     /// The number of who told it.
     pub from: PhoneNumber,
     /// The call it was told in.
@@ -49,13 +51,18 @@ impl Memories {
         Self { store }
     }
 
-    /// What is remembered of whoever has this number, what was confirmed last first; nothing of who withholds it.
+    /// What an organization remembers of whoever has this number, what was confirmed last first; nothing of who withholds it.
     ///
     /// # Errors
     /// As [`Store::call`].
-    pub async fn recall(&self, from: &PhoneNumber, now: WallTime) -> Result<Vec<Words>, StoreError> {
+    pub async fn recall(
+        &self,
+        organization: &OrganizationId,
+        from: &PhoneNumber,
+        now: WallTime,
+    ) -> Result<Vec<Words>, StoreError> {
         let Some(caller) = Caller::of(from) else { return Ok(Vec::new()) };
-        let memories = self.store.memories(&OrganizationId::operator(), &caller, now).await?;
+        let memories = self.store.memories(organization, &caller, now).await?;
         Ok(memories.iter().map(|memory| Words::from(memory.text.reveal())).collect())
     }
 
@@ -70,6 +77,7 @@ impl Memories {
             return Err(MemoryError::Empty);
         }
         let memory = NewMemory {
+            organization: origin.organization.clone(),
             caller,
             text: Transcript::new(text),
             call: origin.call,
@@ -101,12 +109,18 @@ mod tests {
     const DAY: Duration = Duration::from_secs(86_400);
 
     fn origin(from: &str) -> Origin {
-        Origin { from: PhoneNumber::new(from), call: CallId::generate(), assistant: "demo".to_owned(), retention: DAY }
+        Origin {
+            organization: OrganizationId::operator(),
+            from: PhoneNumber::new(from),
+            call: CallId::generate(),
+            assistant: "demo".to_owned(),
+            retention: DAY,
+        }
     }
 
     async fn told(memories: &Memories, from: &str, seconds: i64) -> String {
         let now = WallTime::from_micros(seconds * 1_000_000);
-        let told = memories.recall(&PhoneNumber::new(from), now).await.unwrap();
+        let told = memories.recall(&OrganizationId::operator(), &PhoneNumber::new(from), now).await.unwrap();
         told.iter().map(Words::as_str).collect::<Vec<_>>().join(", ")
     }
 
@@ -121,6 +135,24 @@ mod tests {
         assert_eq!(memories.erase(&PhoneNumber::new("+4930123")).await.unwrap(), 1);
         assert_eq!(told(&memories, "+4930123", 1).await, "");
         assert_eq!(told(&memories, "+4930124", 1).await, "likes coffee");
+    }
+
+    #[tokio::test]
+    async fn each_organization_remembers_for_itself() {
+        let memories = Memories::new(Store::open("sqlite::memory:").await.unwrap());
+        let new = store::NewOrganization {
+            name: "a".to_owned(),
+            domain: String::new(),
+            description: String::new(),
+            plan: String::new(),
+        };
+        let act = store::Act { actor: "node", address: "", at: WallTime::from_micros(0) };
+        let there = memories.store.create_organization(&new, &act).await.unwrap().id;
+        let theirs = Origin { organization: there.clone(), ..origin("+4930123") };
+        memories.remember(&theirs, &"likes tea".into(), WallTime::from_micros(0)).await.unwrap();
+        assert_eq!(told(&memories, "+4930123", 1).await, "");
+        let known = memories.recall(&there, &PhoneNumber::new("+4930123"), WallTime::from_micros(1)).await.unwrap();
+        assert_eq!(known.iter().map(Words::as_str).collect::<Vec<_>>(), ["likes tea"]);
     }
 
     #[tokio::test]

@@ -23,7 +23,7 @@ use store::{
     WebhookId, WebhookKind,
 };
 
-pub use runner::{CONCURRENT_MAX, Runner, TOGETHER_MAX};
+pub use runner::{CONCURRENT_MAX, OF_ORGANIZATION_MAX, Runner, TOGETHER_MAX};
 pub use send::{ANSWER_TIME_MAX, TRIED_FOR};
 
 /// The longest URL.

@@ -14,6 +14,7 @@ const QUESTION_TIMEOUT: Duration = Duration::from_millis(800);
 const PINECONE_KEY: &str = "PINECONE_API_KEY";
 const DOCUMENT_MB: u32 = 20;
 const DOCUMENTS_MAX: u32 = 10_000;
+const ORGANIZATION_MB: u32 = 2048;
 const CHUNK_SIZE: u32 = 1200;
 const CHUNK_OVERLAP: u32 = 150;
 const VECTOR_CACHE_MB: u32 = 256;
@@ -33,8 +34,10 @@ pub struct KnowledgeConfig {
     pub allow_private_urls: bool,
     /// Largest document, 1-100 MB, default 20.
     pub document_mb: u32,
-    /// Most documents, 1-1,000,000, default 10,000.
+    /// Most documents of an organization, 1-1,000,000, default 10,000.
     pub documents_max: u32,
+    /// All documents of an organization together, for those that come over the API, 1-1,000,000 MB, default 2048.
+    pub organization_mb: u32,
     /// Longest chunk, 200-8000 characters, default 1200.
     pub chunk_size: u32,
     /// How much of a chunk begins the next one, 0-2000 characters, below half of `chunk_size`, default 150.
@@ -127,6 +130,7 @@ pub(super) fn read_knowledge(
         allow_private_urls: section.flag("allow_private_urls", false),
         document_mb: section.integer("document_mb", DOCUMENT_MB, 1..=100),
         documents_max: section.integer("documents_max", DOCUMENTS_MAX, 1..=1_000_000),
+        organization_mb: section.integer("organization_mb", ORGANIZATION_MB, 1..=1_000_000),
         chunk_size: section.integer("chunk_size", CHUNK_SIZE, 200..=8000),
         chunk_overlap: section.integer("chunk_overlap", CHUNK_OVERLAP, 0..=2000),
         vector_cache_mb: section.integer("vector_cache_mb", VECTOR_CACHE_MB, 0..=65_536),

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use actors::config::{GuardConfig, SrtpPolicy};
+use actors::config::{GuardConfig, Network, SrtpPolicy};
+use api::{ForwardedHeader, Proxies};
 
 use super::front_door::read_front_door;
 use super::reader::Section;
@@ -19,6 +20,8 @@ const SPEECH_CACHE_MB: u32 = 64;
 const DATA_DIR: &str = "data";
 const MAX_CALLS: u32 = 500;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Networks of proxies: each request's address is compared with all of them.
+const PROXIES_MAX: usize = 64;
 const HTTP_LISTEN: SocketAddr = SocketAddr::new(LOOPBACK, 8080);
 const METRICS_LISTEN: SocketAddr = SocketAddr::new(LOOPBACK, 9464);
 const RTP_PORTS: PortRange = PortRange { first: 20_000, last: 29_999 };
@@ -56,6 +59,8 @@ pub struct NodeConfig {
 pub struct HttpConfig {
     /// TCP address, default 127.0.0.1:8080.
     pub listen: SocketAddr,
+    /// Proxies in front of us that are believed about who asked them; default none.
+    pub proxies: Proxies,
 }
 
 /// `[metrics]`: Prometheus text and health for the operator.
@@ -237,8 +242,15 @@ pub(super) fn read_node(mut section: Section<'_>) -> NodeConfig {
 
 pub(super) fn read_http(mut section: Section<'_>) -> HttpConfig {
     let listen = section.address("listen", HTTP_LISTEN);
+    let network = |text: &str| text.parse::<Network>().map_err(|error| format!("{text:?} {error}"));
+    let trusted = section.one_or_more("trusted_proxies", &[], network);
+    if trusted.len() > PROXIES_MAX {
+        section.refuse("trusted_proxies", format!("{} are above {PROXIES_MAX}", trusted.len()));
+    }
+    let headers = [("x-forwarded-for", ForwardedHeader::XForwardedFor), ("forwarded", ForwardedHeader::Forwarded)];
+    let header = section.choice("forwarded_header", ForwardedHeader::XForwardedFor, &headers);
     section.finish();
-    HttpConfig { listen }
+    HttpConfig { listen, proxies: Proxies { trusted, header } }
 }
 
 pub(super) fn read_metrics(mut section: Section<'_>) -> MetricsConfig {

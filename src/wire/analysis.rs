@@ -9,7 +9,7 @@ use ai::link::http::HttpClient;
 use ai::vendor;
 use platform::analysis::{Analyst, Model, Plan, Questions, ResponderModel};
 use platform::memory::Memories;
-use store::{PhoneNumber, Store, WallTime};
+use store::{OrganizationId, PhoneNumber, Store, WallTime};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -59,12 +59,12 @@ struct Recalling {
 }
 
 impl CallerMemory for Recalling {
-    fn recall(&self, from: PhoneNumber) -> oneshot::Receiver<Vec<Words>> {
+    fn recall(&self, organization: OrganizationId, from: PhoneNumber) -> oneshot::Receiver<Vec<Words>> {
         let (answer, asked) = oneshot::channel();
         let memories = self.memories.clone();
         // Bounded by the store's time for a query.
         self.runtime.spawn(async move {
-            match memories.recall(&from, WallTime::now()).await {
+            match memories.recall(&organization, &from, WallTime::now()).await {
                 Ok(notes) => drop(answer.send(notes)),
                 Err(error) => tracing::warn!(%error, "memories of a caller cannot be read"),
             }

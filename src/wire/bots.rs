@@ -1,6 +1,7 @@
 //! External bots of the file as the engine takes them.
 
 use actors::config::BotConfig;
+use ai::net::guard::Reach;
 use ai::secret::Secret;
 use ai::stream::{Bot, StreamConfig};
 
@@ -17,6 +18,7 @@ pub(super) fn bot(assistant: &AssistantConfig) -> BotConfig {
             auth_token: secret(&stream.auth_token),
             authorization: secret(&stream.authorization),
             connect_timeout: stream.connect_timeout,
+            reach: (!assistant.organization.is_operator()).then_some(Reach::Public),
             ..Bot::default()
         },
         account_sid: stream.account_sid.clone().unwrap_or(StreamConfig::default().account_sid),

@@ -14,7 +14,7 @@ use store::Store;
 use super::Clients;
 use crate::config::{AssistantConfig, Config, DocumentPlace, KnowledgeStoreConfig};
 
-const MEGABYTE: usize = 1 << 20;
+pub(super) const MEGABYTE: usize = 1 << 20;
 
 /// Opens the knowledge base; nothing is read yet.
 pub async fn open(config: &Config, database: &Store, clients: &Clients) -> anyhow::Result<Service> {
@@ -64,6 +64,7 @@ fn knowledge_config(config: &Config, clients: &Clients) -> KnowledgeConfig {
         reach: if knowledge.allow_private_urls { Reach::Private } else { Reach::Public },
         document_bytes_max: knowledge.document_mb as usize * MEGABYTE,
         documents_max: knowledge.documents_max.into(),
+        organization_bytes_max: u64::from(knowledge.organization_mb) << 20,
         chunk: ChunkConfig {
             size: knowledge.chunk_size as usize,
             overlap: knowledge.chunk_overlap as usize,

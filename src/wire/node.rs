@@ -15,6 +15,7 @@ use actors::webrtc::WebRtcPort;
 use anyhow::Context as _;
 use api::{ApiConfig, ApiKey, AuthToken, NodeGate, PublicUrl, RequestLimits, SignatureCheck, TwilioConfig};
 use platform::billing::Billing;
+use platform::knowledge::Service;
 use platform::people::People;
 
 use super::assistants;
@@ -132,7 +133,7 @@ pub(super) fn api_config(
     config: &Config,
     people: People,
     node: Arc<dyn NodeGate>,
-    (telling, billing): (&Telling, Billing),
+    (telling, billing, knowledge): (&Telling, Billing, &Service),
 ) -> anyhow::Result<ApiConfig> {
     let twilio = &config.twilio;
     let public_url = match &twilio.public_url {
@@ -154,8 +155,11 @@ pub(super) fn api_config(
         node: Some(node),
         events: Some(telling.events.clone()),
         webhooks: Some(telling.webhooks.clone()),
+        knowledge: Some(knowledge.clone()),
+        document_bytes_max: config.knowledge.document_mb as usize * super::knowledge::MEGABYTE,
         billing: Some(billing),
         requests,
+        proxies: config.http.proxies.clone(),
         cors_origins,
         sessions_per_organization: config.limits.sessions_per_organization,
     })

@@ -9,24 +9,27 @@ use futures_util::future::BoxFuture;
 use platform::campaigns::OptOutTool;
 use platform::knowledge::{KnowledgeError, Service, render, sources};
 use serde_json::json;
-use store::Store;
+use store::{OrganizationId, Store};
 
 use crate::config::SEARCH_KNOWLEDGE;
 
 /// The longest a search may take; the caller waits for it in silence.
 const SEARCH_MAX: Duration = Duration::from_secs(5);
 
-/// The tool that looks things up in the documents of an assistant.
-pub(super) fn search_knowledge(knowledge: &Service) -> Arc<dyn ToolRunner> {
-    Arc::new(SearchKnowledge(knowledge.clone()))
+/// The tool that looks things up in the documents of an organization, as its assistants want it.
+pub(super) fn search_knowledge(knowledge: &Service, organization: &OrganizationId) -> Arc<dyn ToolRunner> {
+    Arc::new(SearchKnowledge { knowledge: knowledge.clone(), organization: organization.clone() })
+}
+
+struct SearchKnowledge {
+    knowledge: Service,
+    organization: OrganizationId,
 }
 
 /// The tool that puts whoever asks for it on the list of those who are not called.
 pub(super) fn do_not_call(database: &Store) -> Arc<dyn ToolRunner> {
     Arc::new(OptOutTool::new(database.clone()))
 }
-
-struct SearchKnowledge(Service);
 
 impl ToolRunner for SearchKnowledge {
     fn tools(&self) -> Vec<Tool> {
@@ -46,12 +49,12 @@ impl ToolRunner for SearchKnowledge {
     }
 
     fn run(&self, call: ToolCall) -> BoxFuture<'static, ToolOutcome> {
-        let knowledge = self.0.clone();
+        let (knowledge, organization) = (self.knowledge.clone(), self.organization.clone());
         let answer = async move {
             let Some(query) = call.arguments["query"].as_str().map(str::trim).filter(|query| !query.is_empty()) else {
                 return ToolError::Argument { name: "query", reason: "must be a text" }.into();
             };
-            match knowledge.search_as(&call.call.assistant, query, None).await {
+            match knowledge.search_as(organization.as_str(), &call.call.assistant, query, None).await {
                 Ok(found) => {
                     let outcome = ToolOutcome::ok(render(&found.passages, MAX_OUTPUT));
                     ToolOutcome { sources: sources(&found.passages), ..outcome }

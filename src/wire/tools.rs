@@ -8,10 +8,12 @@ use ai::tools::http::HttpTools;
 use ai::tools::mcp::{McpConfig, McpServer, McpWatcher};
 use ai::tools::toolbox::Toolbox;
 use ai::tools::{ToolRunner, builtin};
+use platform::knowledge::Service;
 use platform::memory::{Memories, RememberTool};
 use store::{OrganizationId, Store};
 
-use crate::config::{AssistantConfig, Config, ToolsConfig};
+use super::services::search_knowledge;
+use crate::config::{AssistantConfig, Config, SEARCH_KNOWLEDGE, ToolsConfig};
 
 /// Everything that assistants may be given.
 pub(super) struct Tools {
@@ -19,7 +21,8 @@ pub(super) struct Tools {
     rows: BTreeMap<OrganizationId, ToolsConfig>,
     /// By whose they are, and by name.
     servers: BTreeMap<(OrganizationId, String), (McpConfig, Arc<McpServer>)>,
-    /// Services of the node, each one tool.
+    knowledge: Service,
+    /// Other services of the node, each one tool.
     services: Vec<Arc<dyn ToolRunner>>,
     guard: Guard,
     memories: Memories,
@@ -27,9 +30,9 @@ pub(super) struct Tools {
 
 impl Tools {
     /// What there is without any row.
-    pub(super) fn new(services: Vec<Arc<dyn ToolRunner>>, database: &Store, guard: Guard) -> Self {
+    pub(super) fn new(knowledge: &Service, services: Vec<Arc<dyn ToolRunner>>, database: &Store, guard: Guard) -> Self {
         let memories = Memories::new(database.clone());
-        Self { rows: BTreeMap::new(), servers: BTreeMap::new(), services, guard, memories }
+        Self { rows: BTreeMap::new(), servers: BTreeMap::new(), knowledge: knowledge.clone(), services, guard, memories }
     }
 
     /// The tools of another configuration. Begins to connect to the MCP servers that an assistant names; one that is down stops nothing.
@@ -57,6 +60,7 @@ impl Tools {
         Self {
             servers: servers.collect(),
             rows,
+            knowledge: self.knowledge.clone(),
             services: self.services.clone(),
             guard: self.guard.clone(),
             memories: self.memories.clone(),
@@ -86,8 +90,15 @@ impl Tools {
         }
         let chosen = |service: &&Arc<dyn ToolRunner>| service.tools().iter().any(|tool| names.contains(&tool.name));
         runners.extend(self.services.iter().filter(chosen).cloned());
+        if names.iter().any(|name| name == SEARCH_KNOWLEDGE) {
+            runners.push(search_knowledge(&self.knowledge, &assistant.organization));
+        }
         if assistant.memory.enabled {
-            runners.push(Arc::new(RememberTool::new(self.memories.clone(), assistant.memory.retention)));
+            runners.push(Arc::new(RememberTool::new(
+                self.memories.clone(),
+                assistant.organization.clone(),
+                assistant.memory.retention,
+            )));
         }
         let mut toolbox = Toolbox::new(&built_in, runners);
         toolbox.filler.clone_from(&assistant.tools.filler);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
 
+use crate::people::within::Sees;
 use crate::rows::Columns;
 use crate::{OrganizationId, Store, StoreError, WallTime};
 
@@ -115,13 +116,15 @@ impl Store {
             let query = sqlx::query(AssertSqlSafe(sql)).bind(organization.to_string());
             query.bind(since.micros()).bind(until.micros()).bind(i64::from(GROUPS_MAX))
         };
-        let mut groups = self.read("figures", asked(counts(by)), of_counts).await?;
-        for (group, turns, interruptions) in self.read("figures_turns", asked(turns(by)), of_turns).await? {
+        let mut groups = self.read_in("figures", Sees::One(organization), asked(counts(by)), of_counts).await?;
+        for (group, turns, interruptions) in
+            self.read_in("figures_turns", Sees::One(organization), asked(turns(by)), of_turns).await?
+        {
             if let Some(known) = groups.iter_mut().find(|known| known.group == group) {
                 (known.turns, known.interruptions) = (turns, interruptions);
             }
         }
-        for (group, gaps) in self.read("figures_gaps", asked(gaps(by)), of_gaps).await? {
+        for (group, gaps) in self.read_in("figures_gaps", Sees::One(organization), asked(gaps(by)), of_gaps).await? {
             if let Some(known) = groups.iter_mut().find(|known| known.group == group) {
                 known.response_gap = Some(gaps);
             }

@@ -2,6 +2,7 @@
 
 use sqlx::AssertSqlSafe;
 
+use crate::people::within::Sees;
 use crate::read::LIST_MAX;
 use crate::rows::call_record;
 use crate::text::storable;
@@ -76,7 +77,7 @@ impl Store {
     pub async fn call_of(&self, organization: &OrganizationId, id: CallId) -> Result<Option<CallRecord>, StoreError> {
         let query = sqlx::query("SELECT * FROM calls WHERE organization = $1 AND id = $2");
         let query = query.bind(organization.to_string()).bind(id.to_string());
-        Ok(self.read("call_of", query, call_record).await?.pop())
+        Ok(self.read_in("call_of", Sees::One(organization), query, call_record).await?.pop())
     }
 
     /// The calls of an organization that pass the filter, the newest first; `page.after` is the id of a call.
@@ -101,7 +102,7 @@ impl Store {
                 Bind::Text(text) => query.bind(text),
             };
         }
-        self.read("calls_of", query, call_record).await
+        self.read_in("calls_of", Sees::One(organization), query, call_record).await
     }
 
     /// How many turns a call has so far.

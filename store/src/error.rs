@@ -73,6 +73,14 @@ pub enum StoreError {
         /// As many.
         limit: u64,
     },
+    /// The writer's: all that the organization has would be more than it may have. Nothing was written.
+    #[error("{query}: it would be more than {limit} bytes")]
+    TooLong {
+        /// What it tried.
+        query: &'static str,
+        /// As many bytes.
+        limit: u64,
+    },
     /// The network's or the disk's: try again later.
     #[error("{query} failed: {source}")]
     Unavailable {

@@ -16,6 +16,7 @@ use std::str::FromStr;
 use sqlx::Executor as _;
 
 use crate::open::{QUERY_TIME_MAX, timed};
+use crate::people::within::Sees;
 use crate::{DocumentId, DocumentOrigin, DocumentStatus, Store, StoreError, WallTime};
 
 /// The organization of everything until there are others.
@@ -158,6 +159,28 @@ pub struct KnowledgeChunk {
     pub text: String,
 }
 
+/// A chunk as its document has it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StoredChunk {
+    /// Its place in the document, from 0.
+    pub position: u64,
+    /// The headings above it.
+    pub heading: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// What an organization has.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct DocumentsHeld {
+    /// Its documents.
+    pub documents: u64,
+    /// Those of them that wait to be read.
+    pub queued: u64,
+    /// The bytes of all.
+    pub bytes: u64,
+}
+
 /// What a search looks at.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope<'a> {
@@ -165,6 +188,12 @@ pub struct Scope<'a> {
     pub organization: &'a str,
     /// Of which knowledge bases; empty: all.
     pub bases: &'a [String],
+}
+
+impl<'a> Scope<'a> {
+    fn sees(&self) -> Sees<'a> {
+        Sees::Named(self.organization)
+    }
 }
 
 /// A document whose chunks have vectors that are searched.

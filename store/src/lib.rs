@@ -61,8 +61,8 @@ pub use kind::{
     SessionStatus, UnknownText, UserRole, WebhookKind,
 };
 pub use knowledge::{
-    ChunkName, Claim, DEFAULT_ORGANIZATION, DOCUMENT_LIST_MAX, KnowledgeChunk, KnowledgeDocument, KnowledgeStore, LiveDocument,
-    NewChunk, NewDocument, NewVector, NoChunk, Scope, VectorPlace,
+    ChunkName, Claim, DEFAULT_ORGANIZATION, DOCUMENT_LIST_MAX, DocumentsHeld, KnowledgeChunk, KnowledgeDocument, KnowledgeStore,
+    LiveDocument, NewChunk, NewDocument, NewVector, NoChunk, Scope, StoredChunk, VectorPlace,
 };
 pub use ladder::{SipLadder, SipMessage};
 pub use lead::{LEAD_NOTES_BYTES_MAX, Lead, LeadChange};
@@ -71,8 +71,8 @@ pub use open::Store;
 pub use people::{
     Act, ApiKeyId, ApiKeyRow, AuditEnds, AuditEntry, AuditVerdict, CampaignId, Changed, ContactId, DeliveryId, Hidden, Login,
     LoginId, NewApiKey, NewLogin, NewOrganization, NewSession, NewUser, Organization, OrganizationChange, OrganizationId, Page,
-    RESOURCES_MAX, Refresh, Resource, ResourceId, ResourceVersion, ResourceWish, Session, SignInFailures, SigningKey, User,
-    UserChange, UserId, VERSIONS_KEPT, WebhookId,
+    RESOURCE_BYTES_MAX, RESOURCES_MAX, Refresh, Resource, ResourceId, ResourceVersion, ResourceWish, Session, SignInFailures,
+    SigningKey, User, UserChange, UserId, VERSIONS_KEPT, WebhookId,
 };
 pub use read::LIST_MAX;
 pub use record::{CallIdentity, CallRecord, Citation, Incident, LostCall, NewCall, Recording, Refused, ToolUse, Turn, Usage};
@@ -81,7 +81,7 @@ pub use spend::SpentMinute;
 pub use text::{PhoneNumber, TEXT_BYTES_MAX, Transcript};
 pub use time::WallTime;
 pub use webhooks::{
-    DELIVERY_CLAIMS_MAX, Delivery, DeliveryClaim, DeliveryEnd, DeliveryJob, DeliveryTry, NewDelivery, NewWebhook, WEBHOOKS_MAX,
-    Webhook, WebhookChange,
+    DELIVERY_CLAIMS_MAX, Delivery, DeliveryClaim, DeliveryEnd, DeliveryJob, DeliverySlots, DeliveryTry, NewDelivery, NewWebhook,
+    WEBHOOKS_MAX, Webhook, WebhookChange,
 };
 pub use write::StoreWrite;

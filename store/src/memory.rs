@@ -9,12 +9,10 @@ use uuid::Uuid;
 mod list;
 
 use crate::open::{QUERY_TIME_MAX, timed};
+use crate::people::within::Sees;
 use crate::rows::{Columns, call_record};
 use crate::write::{Bound, text};
-use crate::{
-    CallId, DEFAULT_ORGANIZATION, Direction, MemorySource, NewCall, OrganizationId, PhoneNumber, Store, StoreError, Transcript,
-    WallTime,
-};
+use crate::{CallId, Direction, MemorySource, NewCall, OrganizationId, PhoneNumber, Store, StoreError, Transcript, WallTime};
 
 /// Most memories kept of one caller: what a model can be told in a few thousand tokens. The next one takes the place of the one that
 /// was confirmed longest ago.
@@ -123,6 +121,8 @@ impl FromStr for MemoryId {
 /// Something to remember of a caller. What is known already, to the letter, is confirmed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewMemory {
+    /// Whose it is, unless the record of the call says another.
+    pub organization: OrganizationId,
     /// Whom it is about.
     pub caller: Caller,
     /// At most [`MEMORY_BYTES_MAX`]; the rest is cut off.
@@ -183,7 +183,7 @@ impl Store {
         .bind(caller.reveal().to_owned())
         .bind(now.micros())
         .bind(i64::from(MEMORIES_MAX));
-        self.read("memories", query, memory).await
+        self.read_in("memories", Sees::One(organization), query, memory).await
     }
 
     /// Remembers something; when there are [`MEMORIES_MAX`] already, what was confirmed longest ago is forgotten.
@@ -253,10 +253,10 @@ pub(crate) async fn learn(memory: &NewMemory, connection: &mut AnyConnection) ->
     if words.is_empty() {
         return Ok(());
     }
-    // A memory may be made before its call is written: then it is the operator's.
+    // A memory may be made before its call is written.
     let organization = sqlx::query("SELECT organization FROM calls WHERE id = $1").bind(memory.call.to_string());
     let organization = organization.fetch_optional(&mut *connection).await?;
-    let organization = organization.map_or_else(|| Ok(DEFAULT_ORGANIZATION.to_owned()), |row| row.try_get("organization"))?;
+    let organization = organization.map_or_else(|| Ok(memory.organization.to_string()), |row| row.try_get("organization"))?;
     sqlx::query(
         "INSERT INTO memories (id, organization, caller, text, call_id, assistant, source, version, created_us, confirmed_us,
            expires_us)

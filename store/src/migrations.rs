@@ -22,6 +22,7 @@ const VERSIONS: &[(i64, &str, &str)] = &[
     (16, "billing", include_str!("../migrations/0016_billing.sql")),
     (17, "sealing", include_str!("../migrations/0017_sealing.sql")),
     (19, "campaigns", include_str!("../migrations/0019_campaigns.sql")),
+    (21, "knowledge_of_organizations", include_str!("../migrations/0021_knowledge_of_organizations.sql")),
 ];
 
 /// What SQLite runs after the text of the same version.
@@ -44,6 +45,7 @@ const POSTGRES: &[(i64, &str)] = &[
     (16, include_str!("../migrations/0016_billing_postgres.sql")),
     (17, include_str!("../migrations/0017_sealing_postgres.sql")),
     (19, include_str!("../migrations/0019_campaigns_postgres.sql")),
+    (21, include_str!("../migrations/0021_knowledge_of_organizations_postgres.sql")),
 ];
 
 /// All versions, ready to run.

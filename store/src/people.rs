@@ -26,7 +26,7 @@ pub use id::{ApiKeyId, CampaignId, ContactId, DeliveryId, LoginId, OrganizationI
 pub use key::{ApiKeyRow, NewApiKey};
 pub use login::{Login, NewLogin, Refresh};
 pub use organization::{NewOrganization, Organization, OrganizationChange};
-pub use resource::{RESOURCES_MAX, Resource, ResourceVersion, ResourceWish, VERSIONS_KEPT};
+pub use resource::{RESOURCE_BYTES_MAX, RESOURCES_MAX, Resource, ResourceVersion, ResourceWish, VERSIONS_KEPT};
 pub use session::{NewSession, Session};
 pub use user::{NewUser, User, UserChange};
 

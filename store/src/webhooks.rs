@@ -17,7 +17,7 @@ use crate::write::text;
 use crate::{Act, Changed, EventFilter, Hidden, OrganizationId, Page, Store, StoreError, WallTime, WebhookId, WebhookKind};
 
 pub use deliveries::{Delivery, NewDelivery};
-pub use queue::{DELIVERY_CLAIMS_MAX, DeliveryClaim, DeliveryEnd, DeliveryJob, DeliveryTry};
+pub use queue::{DELIVERY_CLAIMS_MAX, DeliveryClaim, DeliveryEnd, DeliveryJob, DeliverySlots, DeliveryTry};
 
 pub(crate) use queue::{Told, queue};
 

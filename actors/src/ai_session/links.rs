@@ -54,7 +54,7 @@ impl Links {
     /// Opens a link; [`AiMsg::Opened`] tells how that went.
     pub(super) fn open(&mut self, link: LinkId, target: Box<Target>, me: &Mailbox<AiMsg>) {
         let write_limit = match target.protocol {
-            Protocol::WebSocket { ping_every } => ping_every,
+            Protocol::WebSocket { ping_every, .. } => ping_every,
             Protocol::Http { .. } => target.connect_timeout,
         };
         let (me, http) = (me.clone(), self.http.clone());

@@ -194,7 +194,7 @@ impl Call {
     fn ask_for_memories(&mut self) {
         let remembers = self.assistant.as_ref().is_some_and(|assistant| assistant.remembers);
         if let Some(memories) = self.shared.config.memories.as_ref().filter(|_| remembers) {
-            self.recall = Recall::Asked(memories.recall(PhoneNumber::new(self.party.person())));
+            self.recall = Recall::Asked(memories.recall(self.organization.clone(), PhoneNumber::new(self.party.person())));
         }
     }
 

@@ -5,11 +5,12 @@
 //!                 LinkInput <- events (256) <- [task] <-
 //! ```
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use rustls::crypto::CryptoProvider;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -18,12 +19,13 @@ use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::http::header::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_tls_with_config, connect_async_with_config};
 
 use super::refusal::refusal;
 use super::{Frame, LinkInput, Protocol, Target};
 use crate::engine::{EngineError, Stage};
 use crate::json::line;
+use crate::net::guard::Reach;
 
 /// Frames waiting for the network: 10 s of audio. When full, the connection does not keep up; its owner drops it.
 pub const SEND_QUEUE: usize = 256;
@@ -74,20 +76,43 @@ pub async fn connect(target: &Target) -> Result<Socket, EngineError> {
         .max_write_buffer_size(WRITE_BUFFER)
         .max_message_size(Some(MAX_MESSAGE))
         .max_frame_size(Some(MAX_MESSAGE));
-    let Protocol::WebSocket { ping_every } = target.protocol else {
+    let Protocol::WebSocket { ping_every, reach } = target.protocol else {
         return Err(EngineError::Url { url: line(&target.url), reason: "is not of a WebSocket" });
     };
     let limit = target.connect_timeout;
     // Pieces of 100 ms must leave when they are due, so Nagle's algorithm is off.
-    let connecting = Box::pin(connect_async_with_config(request, Some(config), true));
-    let (stream, _) = timeout(limit, connecting)
-        .await
-        .map_err(|_| EngineError::Late { stage: Stage::Connect, limit })?
-        .map_err(engine_error)?;
+    let connecting = Box::pin(async {
+        let connected = match reach {
+            None => connect_async_with_config(request, Some(config), true).await,
+            Some(reach) => {
+                let stream = guarded(&request, reach).await?;
+                client_async_tls_with_config(request, stream, Some(config), None).await
+            }
+        };
+        connected.map_err(engine_error)
+    });
+    let late = |_| EngineError::Late { stage: Stage::Connect, limit };
+    let (stream, _) = timeout(limit, connecting).await.map_err(late)??;
     let (send, outgoing) = mpsc::channel(SEND_QUEUE);
     let (incoming, events) = mpsc::channel(EVENT_QUEUE);
     tokio::spawn(run(stream, outgoing, incoming, ping_every));
     Ok(Socket { send, events })
+}
+
+/// A connection to where others say. The addresses that are looked at are those that are connected to, so a name that changes its address in
+/// between gains nothing; redirects are not followed.
+async fn guarded(request: &Request, reach: Reach) -> Result<TcpStream, EngineError> {
+    let uri = request.uri();
+    let network = |error: std::io::Error| EngineError::Network { reason: line(&error.to_string()) };
+    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("ws") { 80 } else { 443 });
+    let addresses: Vec<SocketAddr> = lookup_host((host, port)).await.map_err(network)?.collect();
+    if !addresses.iter().all(|address| reach.permits(address.ip())) {
+        return Err(EngineError::Url { url: line(host), reason: "leads to an address that is not public" });
+    }
+    let stream = TcpStream::connect(&addresses[..]).await.map_err(network)?;
+    stream.set_nodelay(true).map_err(network)?;
+    Ok(stream)
 }
 
 fn request(target: &Target) -> Result<Request, EngineError> {

@@ -11,6 +11,7 @@ use super::signature::sign;
 use crate::engine::Words;
 use crate::link::{Protocol, Target};
 use crate::media_streams::Start;
+use crate::net::guard::Reach;
 use crate::secret::Secret;
 
 /// Characters of a parameter, name and value together: Twilio takes no more. Longer ones are dropped and counted.
@@ -32,6 +33,8 @@ pub struct Bot {
     /// Time between pings, and the longest a write may take; a dead connection is found within two. Default 10 s: the
     /// caller sits in silence meanwhile, but a bot that thinks for some seconds without reading is not dead.
     pub ping_every: Duration,
+    /// Where `url` may lead; `None`: the operator named it, and it leads anywhere. Default `None`.
+    pub reach: Option<Reach>,
 }
 
 impl Default for Bot {
@@ -43,6 +46,7 @@ impl Default for Bot {
             authorization: Secret::default(),
             connect_timeout: Duration::from_secs(5),
             ping_every: Duration::from_secs(10),
+            reach: None,
         }
     }
 }
@@ -64,7 +68,7 @@ impl Bot {
             url: self.url.clone(),
             headers,
             connect_timeout: self.connect_timeout,
-            protocol: Protocol::WebSocket { ping_every: self.ping_every },
+            protocol: Protocol::WebSocket { ping_every: self.ping_every, reach: self.reach },
         }
     }
 }

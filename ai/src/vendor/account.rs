@@ -52,7 +52,7 @@ impl Account {
     /// # Errors
     /// [`EngineError::Url`] when the base is not an absolute http(s) or ws(s) URL without query, [`EngineError::Key`] without a key.
     pub(crate) fn socket(&self, stage: &'static str, query: Query) -> Result<Target, EngineError> {
-        let protocol = Protocol::WebSocket { ping_every: self.ping_every };
+        let protocol = Protocol::WebSocket { ping_every: self.ping_every, reach: None };
         self.target(stage, format!("{}{}", socket_url(&self.base_url)?, query.0), protocol, self.connect_timeout)
     }
 

@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::Serialize;
 use store::{Figures, Gaps, GroupBy, WallTime};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use utoipa::{IntoParams, ToSchema};
 
 use super::V1;
@@ -24,6 +25,32 @@ const SPAN: Duration = Duration::from_secs(7 * 24 * 3600);
 const SPAN_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 /// The same by the hour.
 const SPAN_OF_HOURS_MAX: Duration = Duration::from_secs(31 * 24 * 3600);
+
+/// How long a request waits for its turn.
+const TURN_TIME_MAX: Duration = Duration::from_secs(5);
+/// Who had no turn may try again after so many seconds.
+const AGAIN_S: u64 = 5;
+
+/// Counting a year of calls may take seconds of a database connection, of which calls and people have 8 together: one request at a time,
+/// in the order in which they came.
+pub(super) struct Counting(Semaphore);
+
+impl Default for Counting {
+    fn default() -> Self {
+        Self(Semaphore::new(1))
+    }
+}
+
+impl Counting {
+    /// Waits for a turn, which ends with what is given.
+    pub(super) async fn turn(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        let turn = tokio::time::timeout(TURN_TIME_MAX, self.0.acquire()).await;
+        turn.ok().and_then(Result::ok).ok_or_else(|| {
+            let detail = format!("other summaries are being counted, and there was no turn within {TURN_TIME_MAX:?}");
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).again_after(AGAIN_S)
+        })
+    }
+}
 
 /// Which time is asked for, and how it is cut.
 #[derive(IntoParams)]
@@ -179,6 +206,7 @@ pub(super) async fn summary(
     SummaryAsked { span, by }: SummaryAsked,
 ) -> Result<Json<SummaryShown>, Problem> {
     let (store, organization) = (api.people()?.store(), &asked.principal.organization);
+    let _alone = api.counting.turn().await?;
     let total = store.figures(organization, span, GroupBy::Nothing).await?.pop().unwrap_or_default();
     let groups = match by {
         GroupBy::Nothing => Vec::new(),
@@ -208,6 +236,16 @@ mod tests {
             Err(problem) => problem.told(),
         };
         assert_eq!(said, expected, "{query:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_is_counted_at_a_time_and_who_waits_too_long_is_told() {
+        let counting = Counting::default();
+        let first = counting.turn().await;
+        let Err(refused) = counting.turn().await else { panic!("there is one turn") };
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        drop(first);
+        assert!(counting.turn().await.is_ok());
     }
 
     #[test]

@@ -74,7 +74,7 @@ pub(super) struct CallWhole {
     /// Turns of both sides so far; null when nobody counted.
     turns: Option<u64>,
     /// Media figures, once it has ended: received, lost, late, concealed, mos.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     quality: Value,
     /// Who or what picked up a call of ours, where it was listened for.
     answered_by: Option<AnswererShown>,
@@ -159,7 +159,7 @@ pub(super) struct AnalysisShown {
     /// Why, or why not.
     success_reason: Option<String>,
     /// The fields that the assistant asks for.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     fields: Value,
     /// How promising the caller is, 0 to 100.
     lead_score: Option<u8>,

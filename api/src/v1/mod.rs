@@ -22,6 +22,7 @@ mod do_not_call;
 mod events;
 mod feature_flags;
 mod invoices;
+mod knowledge;
 mod ladder;
 mod leads;
 mod limits;
@@ -34,6 +35,7 @@ mod organizations;
 mod phone_numbers;
 mod plans;
 mod recording;
+mod refusals;
 mod repeats;
 mod resources;
 mod session_socket;
@@ -44,6 +46,7 @@ mod subscription;
 mod talk;
 mod tools;
 mod trunks;
+mod uploads;
 mod usage;
 mod users;
 mod versions;
@@ -58,6 +61,7 @@ use axum::middleware::from_fn_with_state;
 use platform::billing::Billing;
 use platform::campaigns::list::LIST_BYTES_MAX;
 use platform::events::Events;
+use platform::knowledge::Service;
 use platform::people::People;
 use platform::webhooks::Webhooks;
 use utoipa_axum::router::OpenApiRouter;
@@ -66,12 +70,15 @@ use utoipa_axum::routes;
 pub use access::{Access, ApiKey, ROUTES};
 pub use limits::RequestLimits;
 pub use repeats::REPEATS_MAX;
+pub(crate) use uploads::is_upload;
 
 use crate::problem::Problem;
 use crate::twilio::PublicUrl;
 use crate::{ApiConfig, CallGate, NodeGate};
+use analytics::Counting;
 use limits::Limits;
 use repeats::Repeats;
+use uploads::Uploads;
 
 /// What the routes share.
 struct V1 {
@@ -81,9 +88,12 @@ struct V1 {
     node: Option<Arc<dyn NodeGate>>,
     events: Option<Events>,
     webhooks: Option<Webhooks>,
+    knowledge: Option<Service>,
+    uploads: Uploads,
     billing: Option<Billing>,
     repeats: Repeats,
     limits: Limits,
+    counting: Counting,
     /// The address under which clients see us; `None`: as each request says.
     public_url: Option<PublicUrl>,
     sessions_per_organization: u32,
@@ -113,9 +123,12 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         node: config.node.clone(),
         events: config.events.clone(),
         webhooks: config.webhooks.clone(),
+        knowledge: config.knowledge.clone(),
+        uploads: Uploads::new(config.document_bytes_max),
         billing: config.billing.clone(),
         repeats: Repeats::default(),
         limits,
+        counting: Counting::default(),
         public_url: config.twilio.public_url.clone(),
         sessions_per_organization: config.sessions_per_organization,
     });
@@ -151,6 +164,23 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .routes(routes!(memories::list))
         .routes(routes!(memories::show, memories::change, memories::delete))
         .merge(campaigns())
+        .merge(knowledge_base(&api.uploads))
+        .merge(conversations())
+        .split_for_parts();
+    openapi::name_operations(&mut document);
+    refusals::tell(&mut document);
+    // The last one is asked first: who it is, then whether there is room for what it sends, then whether it was done before.
+    let routes = routes
+        .route_layer(from_fn_with_state(Arc::clone(&api), repeats::repeat))
+        .route_layer(from_fn_with_state(Arc::clone(&api), uploads::take_place))
+        .route_layer(from_fn_with_state(Arc::clone(&api), access::check))
+        .with_state(api);
+    routes.merge(openapi::routes(&document))
+}
+
+/// Calls and sessions, and what came of them.
+fn conversations() -> OpenApiRouter<Arc<V1>> {
+    OpenApiRouter::new()
         .routes(routes!(calls::list, calls::place))
         .routes(routes!(calls::show))
         .routes(routes!(calls::act))
@@ -162,14 +192,15 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .routes(routes!(media::stats))
         .routes(routes!(analytics::summary))
         .merge(sessions())
-        .split_for_parts();
-    openapi::name_operations(&mut document);
-    // The last one is asked first: who it is, then whether it was done before.
-    let routes = routes
-        .route_layer(from_fn_with_state(Arc::clone(&api), repeats::repeat))
-        .route_layer(from_fn_with_state(Arc::clone(&api), access::check))
-        .with_state(api);
-    routes.merge(openapi::routes(&document))
+}
+
+/// What assistants look things up in.
+fn knowledge_base(uploads: &Uploads) -> OpenApiRouter<Arc<V1>> {
+    let documents = OpenApiRouter::new()
+        .routes(routes!(knowledge::list, knowledge::create))
+        .routes(routes!(knowledge::show, knowledge::change, knowledge::delete))
+        .layer(DefaultBodyLimit::max(uploads.bytes_max()));
+    documents.routes(routes!(knowledge::chunks)).routes(routes!(knowledge::search))
 }
 
 /// Conversations of browsers and programs.

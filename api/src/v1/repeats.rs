@@ -16,14 +16,13 @@ use tokio::sync::OnceCell;
 
 use super::V1;
 use crate::problem::Problem;
-use crate::request::BODY_BYTES_MAX;
 
 /// Keys remembered at once, about 1 MB with small answers; then the oldest is forgotten.
 pub const REPEATS_MAX: usize = 4096;
 /// How long a key is remembered: who repeats a request later means a new one.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
 /// Longest key: two UUIDs and a prefix fit well.
-const KEY_MAX: usize = 255;
+pub(super) const KEY_MAX: usize = 255;
 /// What of an answer is kept beside its body.
 const HEADERS_KEPT: [HeaderName; 3] = [header::CONTENT_TYPE, header::ETAG, header::LOCATION];
 
@@ -58,10 +57,11 @@ pub(super) async fn repeat(State(api): State<Arc<V1>>, request: Request, next: N
     let (Some(who), &Method::POST, true) = (who, request.method(), request.headers().contains_key("idempotency-key")) else {
         return next.run(request).await;
     };
+    let bytes_max = api.uploads.bytes_max_of(&request);
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
     let is_list = path.ends_with("/contacts") || path.ends_with("/do-not-call/import");
-    let Ok(body) = to_bytes(body, if is_list { LIST_BYTES_MAX } else { BODY_BYTES_MAX }).await else {
+    let Ok(body) = to_bytes(body, if is_list { LIST_BYTES_MAX } else { bytes_max }).await else {
         return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long, or broke off").into_response();
     };
     // Another's key, or the same one for another route, is another wish.

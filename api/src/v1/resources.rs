@@ -188,7 +188,7 @@ pub(super) async fn create<T: Fields>(api: &V1, asked: &Asked, fields: Map<Strin
     let (fields, organization) = (Value::Object(fields), &asked.principal.organization);
     let wish = ResourceWish { name: &head.name, fields: &fields, uses: &head.uses };
     let row = api.people()?.store().create_resource(organization, T::KIND, wish, &asked.act()).await.map_err(refused)?;
-    api.node()?.changed().await;
+    took_effect::<T>(api).await?;
     let location = format!("{}/{}", T::PATH, row.id);
     Ok(made(row.version, location, shown::<T>(Row::Stored(row))?))
 }
@@ -223,7 +223,7 @@ pub(super) async fn replace<T: Fields>(
     let store = api.people()?.store();
     let changed_row = store.change_resource(row, version.unwrap_or(row.version), wish, &asked.act()).await.map_err(refused)?;
     let row = changed(changed_row)?;
-    api.node()?.changed().await;
+    took_effect::<T>(api).await?;
     Ok(versioned(StatusCode::OK, row.version, shown::<T>(Row::Stored(row))?))
 }
 
@@ -233,7 +233,7 @@ pub(super) async fn delete<T: Fields>(api: &V1, asked: &Asked, version: Option<u
     let store = api.people()?.store();
     let deleted = store.delete_resource(&asked.principal.organization, T::KIND, row.id, version, &asked.act()).await;
     changed(deleted.map_err(refused)?)?;
-    api.node()?.changed().await;
+    took_effect::<T>(api).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -269,6 +269,14 @@ pub(super) async fn restore<T: Fields>(
     let was = was.filter(|was| was.version == wanted).ok_or_else(missing)?;
     let fields = was.fields.as_object().cloned().unwrap_or_default();
     replace::<T>(api, asked, version, &row, fields).await
+}
+
+/// Has the node look at what was changed; none of its calls is answered by a configuration value.
+async fn took_effect<T: Fields>(api: &V1) -> Result<(), Problem> {
+    if T::KIND != ResourceKind::Configuration {
+        api.node()?.changed().await;
+    }
+    Ok(())
 }
 
 async fn check<T: Fields>(
@@ -350,6 +358,9 @@ fn refused(error: store::StoreError) -> Problem {
         store::StoreError::Taken { .. } => "there is one of this name already".to_owned(),
         store::StoreError::InUse { .. } => "others use it, or it uses one that is gone: mend that first".to_owned(),
         store::StoreError::Full { limit, .. } => format!("there are {limit} already, as many as there may be"),
+        store::StoreError::TooLong { limit, .. } => {
+            format!("all rows of the organization together would be more than {limit} bytes as JSON: delete some first")
+        }
         _ => return error.into(),
     };
     Problem::new(StatusCode::CONFLICT, detail)

@@ -90,7 +90,7 @@ pub(super) struct WaterfallShown {
     heard_ms: Option<u64>,
     /// Of an answer, in milliseconds: endpointing_ms, engine_ms and sendout_ms are response_gap_ms; with a cascade transcript_ms,
     /// first_token_ms and first_audio_ms are engine_ms.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     timings: Value,
 }
 

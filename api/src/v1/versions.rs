@@ -49,6 +49,15 @@ pub(super) fn made(version: u64, location: String, body: impl Serialize) -> Resp
     response
 }
 
+/// The same of a row without versions.
+pub(super) fn placed(location: String, body: impl Serialize) -> Response {
+    let mut response = (StatusCode::CREATED, Json(body)).into_response();
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
 /// What a change came to, or the problem.
 pub(super) fn changed<T>(changed: Changed<T>) -> Result<T, Problem> {
     match changed {

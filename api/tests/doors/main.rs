@@ -7,6 +7,8 @@ mod dashboard;
 mod directory;
 mod fake;
 mod http;
+mod injection;
+mod knowledge;
 mod people;
 mod real_server;
 mod real_sessions;

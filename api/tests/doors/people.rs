@@ -10,6 +10,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use platform::billing::{Billing, OverLimit};
 use platform::events::{Events, ReaderLimits};
+use platform::knowledge::{KnowledgeConfig, Service};
 use platform::people::{KeyWish, People, Permission};
 use platform::webhooks::Webhooks;
 use serde_json::{Value, json};
@@ -25,6 +26,7 @@ pub struct House {
     pub people: People,
     pub router: Router,
     pub gate: Arc<FakeGate>,
+    pub knowledge: Service,
 }
 
 impl House {
@@ -38,6 +40,7 @@ impl House {
         let cors_origins = vec!["https://app.example".to_owned()];
         let node: Option<Arc<dyn NodeGate>> = Some(Arc::new(FakeNode::default()));
         let events = Some(Events::open(store.clone(), ReaderLimits::default()).await.unwrap());
+        let knowledge = Service::open(&store, KnowledgeConfig::default()).await.unwrap();
         let billing = Some(Billing::new(store.clone(), "USD", None, OverLimit::default()));
         let webhooks = Some(Webhooks::new(store, Guard::default(), Reach::Public));
         let config = ApiConfig {
@@ -45,6 +48,8 @@ impl House {
             node,
             events,
             webhooks,
+            knowledge: Some(knowledge.clone()),
+            document_bytes_max: 100_000,
             billing,
             requests,
             cors_origins,
@@ -53,7 +58,7 @@ impl House {
         };
         let gate = Arc::new(gate);
         let router = router(config, Arc::clone(&gate) as Arc<dyn CallGate>);
-        Self { people, router, gate }
+        Self { people, router, gate, knowledge }
     }
 
     pub async fn unlimited() -> Self {

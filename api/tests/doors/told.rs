@@ -29,6 +29,7 @@ async fn scored_call(house: &House) -> CallId {
     let claim = store.claim_analyses("a", at, std::time::Duration::from_secs(60), 1).await.unwrap()[0].claim;
     let lead = LeadScore { score: 85, reasons: vec![Transcript::new("has a budget")] };
     let memory = NewMemory {
+        organization: OrganizationId::operator(),
         caller: Caller::of(&PhoneNumber::new("+4930555001")).unwrap(),
         text: Transcript::new("likes tea"),
         call: id,

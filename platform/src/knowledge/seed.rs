@@ -46,7 +46,7 @@ pub(super) async fn seed(service: &Service, seeds: &[Seed]) -> Result<(), Knowle
         if known.is_some_and(|known| known.origin == DocumentOrigin::File && known.digest == digest_of(&upload.source)) {
             continue;
         }
-        let put = service.put(upload, DocumentOrigin::File).await;
+        let put = service.put(upload, DocumentOrigin::File, None).await;
         put.map_err(|error| KnowledgeError::Seed { name, reason: error.to_string() })?;
     }
     for document in all(service).await? {

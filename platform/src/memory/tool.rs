@@ -6,7 +6,7 @@ use std::time::Duration;
 use ai::engine::Words;
 use ai::tools::{Tool, ToolCall, ToolError, ToolKind, ToolOutcome, ToolRules, ToolRunner, ToolStatus, success};
 use serde_json::{Value, json};
-use store::{MEMORY_BYTES_MAX, PhoneNumber, WallTime};
+use store::{MEMORY_BYTES_MAX, OrganizationId, PhoneNumber, WallTime};
 
 use super::{Memories, MemoryError, Origin};
 
@@ -15,13 +15,14 @@ const NAME: &str = "remember";
 /// Notes what the model asks for, for the assistants that remember callers.
 pub struct RememberTool {
     memories: Memories,
+    organization: OrganizationId,
     retention: Duration,
 }
 
 impl RememberTool {
-    /// Notes are kept for `retention`.
-    pub fn new(memories: Memories, retention: Duration) -> Self {
-        Self { memories, retention }
+    /// Notes are an organization's, and kept for `retention`.
+    pub fn new(memories: Memories, organization: OrganizationId, retention: Duration) -> Self {
+        Self { memories, organization, retention }
     }
 }
 
@@ -44,7 +45,7 @@ impl ToolRunner for RememberTool {
     }
 
     fn run(&self, call: ToolCall) -> Pin<Box<dyn Future<Output = ToolOutcome> + Send>> {
-        let (memories, retention) = (self.memories.clone(), self.retention);
+        let (memories, organization, retention) = (self.memories.clone(), self.organization.clone(), self.retention);
         // Bounded by the store's time for a query.
         Box::pin(async move {
             let Some(note) = call.arguments.get("note").and_then(Value::as_str) else {
@@ -54,7 +55,7 @@ impl ToolRunner for RememberTool {
                 return ToolOutcome::not_done(ToolStatus::Failed, "the call is not known");
             };
             let from = PhoneNumber::new(call.call.person.as_str());
-            let origin = Origin { from, call: id, assistant: call.call.assistant.clone(), retention };
+            let origin = Origin { organization, from, call: id, assistant: call.call.assistant.clone(), retention };
             match memories.remember(&origin, &Words::from(note), WallTime::now()).await {
                 Ok(()) => ToolOutcome::ok(success()),
                 Err(error @ MemoryError::Store(_)) => {
@@ -87,7 +88,7 @@ mod tests {
 
     /// What the model is told of a use of the tool.
     async fn check(store: &Store, from: &str, arguments: Value, status: ToolStatus, output: &str) {
-        let tool = RememberTool::new(Memories::new(store.clone()), Duration::from_secs(60));
+        let tool = RememberTool::new(Memories::new(store.clone()), OrganizationId::operator(), Duration::from_secs(60));
         assert_eq!(tool.tools()[0].name, NAME);
         let info = CallInfo {
             id: CallId::generate().to_string(),

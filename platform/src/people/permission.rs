@@ -119,6 +119,10 @@ permissions! {
     ReadMemories = "memories:read", Viewer, false;
     /// Puts right and deletes what is remembered.
     WriteMemories = "memories:write", Agent, false;
+    /// Reads documents, and asks them.
+    ReadKnowledge = "knowledge:read", Viewer, false;
+    /// Puts and deletes documents.
+    WriteKnowledge = "knowledge:write", Admin, false;
 }
 
 /// Who asks.

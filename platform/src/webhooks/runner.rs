@@ -3,16 +3,19 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use store::{DeliveryEnd, DeliveryJob, StoreError, WallTime};
+use store::{DeliveryEnd, DeliveryJob, DeliverySlots, StoreError, WallTime};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::{ANSWER_TIME_MAX, Webhooks, send};
 
 /// Deliveries under way at once.
-pub const CONCURRENT_MAX: usize = 16;
+pub const CONCURRENT_MAX: usize = 32;
 
-/// Of these, to one webhook on all nodes: one that hangs leaves room for three others, and no receiver is flooded.
+/// Of these, of one organization on all nodes: one whose receivers all hang leaves room for three others.
+pub const OF_ORGANIZATION_MAX: u32 = 8;
+
+/// Of these, to one webhook on all nodes: one that hangs leaves room for others of its organization, and no receiver is flooded.
 pub const TOGETHER_MAX: u32 = 4;
 
 /// How often the queue is looked at when nobody told of anything new: for what is tried again.
@@ -95,8 +98,9 @@ impl Webhooks {
         if free == 0 {
             return Ok(0);
         }
-        let most = u32::try_from(free).unwrap_or(u32::MAX);
-        let jobs = self.store.claim_deliveries(node, WallTime::now(), LEASE, (most, TOGETHER_MAX)).await?;
+        let free = u32::try_from(free).unwrap_or(u32::MAX);
+        let slots = DeliverySlots { free, of_webhook: TOGETHER_MAX, of_organization: OF_ORGANIZATION_MAX };
+        let jobs = self.store.claim_deliveries(node, WallTime::now(), LEASE, slots).await?;
         let begun = jobs.len();
         for job in jobs {
             let webhooks = Arc::clone(self);

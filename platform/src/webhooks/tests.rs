@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::post;
-use store::{DeliveryEnd, DeliveryJob, DeliveryState, EventKind, Page};
+use store::{DeliveryEnd, DeliveryJob, DeliverySlots, DeliveryState, EventKind, Page};
 
 use super::send::{TRIED_FOR, Tried};
 use super::*;
@@ -75,8 +75,8 @@ impl Bench {
     }
 
     async fn job(&self) -> DeliveryJob {
-        let lease = Duration::from_secs(60);
-        self.webhooks.store.claim_deliveries("a", WallTime::now(), lease, (1, 1)).await.unwrap().remove(0)
+        let (lease, slots) = (Duration::from_secs(60), DeliverySlots { free: 1, of_webhook: 1, of_organization: 1 });
+        self.webhooks.store.claim_deliveries("a", WallTime::now(), lease, slots).await.unwrap().remove(0)
     }
 
     /// Tries the one delivery that waits; how it goes on, and what came of it.

@@ -211,7 +211,7 @@ async fn an_assistant_looks_at_its_own_bases() {
     let document = base.service.add(upload).await.unwrap();
     base.settled(&document).await;
     let found = async |assistant: &str, text: &str, limit| {
-        let found = base.service.search_as(assistant, text, limit).await.unwrap();
+        let found = base.service.search_as(DEFAULT_ORGANIZATION, assistant, text, limit).await.unwrap();
         found.passages.iter().map(|passage| passage.heading.clone()).collect::<Vec<_>>().join(", ")
     };
     assert_eq!(found("sales", "parking", None).await, "A");

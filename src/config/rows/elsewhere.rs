@@ -1,10 +1,11 @@
 //! What rows of the database may not have, though the file may: files and programs of the server, and for organizations other than the
-//! operator's also its environment, its network, its trunks, its documents and what it remembers.
+//! operator's also its environment, its network and its trunks.
 
+use ai::net::guard::{Reach, Url};
 use serde_json::{Map, Value};
 use store::OrganizationId;
 
-use crate::config::{Problem, SEARCH_KNOWLEDGE};
+use crate::config::Problem;
 
 const FILE_ONLY: &str = "can be set in the configuration file only";
 const OPERATORS: &str = "can be set by the operator's organization only";
@@ -16,13 +17,11 @@ pub(super) fn assistant(organization: &OrganizationId, fields: &Map<String, Valu
         return wrong;
     }
     let within = |section: &str, key: &str| fields.get(section).and_then(|section| section.get(key));
-    if within("engine", "kind").and_then(Value::as_str) == Some("stream") {
-        wrong.push(Problem::new(
-            "engine.kind",
-            "stream is for the operator's organization: it may lead into the server's network",
-        ));
+    // Names are looked at when they are connected to, in `ai::link::socket`.
+    if within("engine", "url").and_then(Value::as_str).is_some_and(|url| !is_public(url)) {
+        wrong.push(Problem::new("engine.url", "leads into the server's own network, which is for the operator's organization"));
     }
-    for key in ["auth_token_env", "authorization_env", "url"].into_iter().filter(|key| within("engine", key).is_some()) {
+    for key in ["auth_token_env", "authorization_env"].into_iter().filter(|key| within("engine", key).is_some()) {
         wrong.push(Problem::new(format!("engine.{key}"), OPERATORS));
     }
     if fields.contains_key("transfer") {
@@ -31,15 +30,13 @@ pub(super) fn assistant(organization: &OrganizationId, fields: &Map<String, Valu
     if within("ambience", "file").is_some() {
         wrong.push(Problem::new("ambience.file", OPERATORS));
     }
-    if within("memory", "enabled").and_then(Value::as_bool) == Some(true) {
-        wrong.push(Problem::new("memory.enabled", "true is for the operator's organization: memories are not kept apart yet"));
-    }
-    let tools = fields.get("tools").and_then(Value::as_array);
-    if tools.is_some_and(|tools| tools.iter().any(|tool| tool.as_str() == Some(SEARCH_KNOWLEDGE))) {
-        let reason = format!("{SEARCH_KNOWLEDGE} is for the operator's organization: documents are not kept apart yet");
-        wrong.push(Problem::new("tools", reason));
-    }
     wrong
+}
+
+/// Whether a WebSocket's URL leads to the Internet, as far as it says so itself. What is no URL at all is told by its own reader.
+fn is_public(url: &str) -> bool {
+    let url = url.strip_prefix("ws").map(|rest| format!("http{rest}"));
+    url.and_then(|url| Url::parse(&url).ok()).is_none_or(|url| Reach::Public.check(&url).is_ok())
 }
 
 /// Of an HTTP tool.

@@ -105,22 +105,31 @@ fn other_organizations_reach_nothing_of_the_server_s() {
         &here,
         ResourceKind::Assistant,
         bot,
-        "engine.kind: stream is for the operator's organization: it may lead into the server's network; \
-         engine.auth_token_env: can be set by the operator's organization only; engine.url: can be set by the operator's organization only; \
+        "engine.auth_token_env: can be set by the operator's organization only; \
          engine.auth_token_env: the environment variable SECRET is not set",
     );
+    let bot = |url: &str| json!({ "name": "a", "engine": { "kind": "stream", "url": url, "allow_plain": true } });
+    desk.check(&here, ResourceKind::Assistant, bot("wss://bot.example/media"), "a uses 0");
+    for url in
+        ["ws://127.0.0.1:9/", "ws://10.0.0.1/", "wss://localhost/", "wss://[::1]/", "wss://169.254.169.254/", "wss://2130706433/"]
+    {
+        desk.check(&operator, ResourceKind::Assistant, bot(url), "a uses 0");
+        let said = "engine.url: leads into the server's own network, which is for the operator's organization";
+        desk.check(&here, ResourceKind::Assistant, bot(url), said);
+    }
     let far = json!({ "name": "a", "transfer": [{ "name": "x", "target": "tel:+49301", "description": "x", "way": "bridge" }] });
     desk.check(&operator, ResourceKind::Assistant, far.clone(), "a uses 0");
     let said = "transfer: is for the operator's organization: calls go over its trunks";
     desk.check(&here, ResourceKind::Assistant, far, said);
-    let wide = json!({ "name": "a", "memory": { "enabled": true }, "tools": ["search_knowledge"], "ambience": { "file": "/etc/passwd" } });
+    let own = json!({ "name": "a", "tools": ["search_knowledge"], "knowledge": { "bases": ["faq"] } });
+    desk.check(&here, ResourceKind::Assistant, own, "a uses 0");
+    let wide = json!({ "name": "a", "ambience": { "file": "/etc/passwd" } });
     let merged = desk.file.with_rows(&[], &[], &desk.environment);
     let candidate = Candidate { organization: &here, kind: ResourceKind::Assistant, id: None, fields: wide.as_object().unwrap() };
     let Err(RowRefusal::Fields(problems)) = merged.config.check_row(&desk.file, &candidate, &[], &desk.environment) else {
         panic!()
     };
-    let keys: Vec<&str> = problems.0.iter().take(3).map(|problem| problem.key.as_str()).collect();
-    assert_eq!(keys, ["ambience.file", "memory.enabled", "tools"]);
+    assert_eq!(problems.0[0].key, "ambience.file");
 
     let leak = json!({ "name": "leak", "description": "x", "url": "https://eve.example/", "headers": { "X": "{env.SECRET}" } });
     desk.check(&operator, ResourceKind::Tool, leak.clone(), "leak uses 0");

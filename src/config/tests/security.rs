@@ -30,6 +30,16 @@ fn calls_without_a_trunk_go_to_listed_peers() {
 }
 
 #[test]
+fn proxies_are_believed_where_they_are_named() {
+    assert!(load("", &[]).http.proxies.trusted.is_empty());
+    let named =
+        load("[http]\ntrusted_proxies = [\"127.0.0.1\", \"10.0.0.0/8\"]\nforwarded_header = \"forwarded\"", &[]).http.proxies;
+    assert_eq!((named.trusted.len(), named.header), (2, api::ForwardedHeader::Forwarded));
+    let wrong = "http.trusted_proxies: \"proxy\" is no address (192.0.2.7) and no network (192.0.2.0/24)";
+    assert_eq!(mistakes("[http]\ntrusted_proxies = \"proxy\"", &[]), wrong);
+}
+
+#[test]
 fn the_master_key_comes_from_one_place() {
     use super::super::MasterKeySource;
     let source = |toml: &str, pairs: &[(&str, &str)]| load(&format!("[security]\n{toml}"), pairs).security.master_key;

@@ -5,6 +5,7 @@ use sqlx::any::AnyArguments;
 use sqlx::query::Query;
 
 use crate::open::{QUERY_TIME_MAX, timed};
+use crate::people::within::Sees;
 use crate::rows::Columns;
 use crate::text::storable;
 use crate::{DocumentId, StoreError};
@@ -98,7 +99,7 @@ impl KnowledgeStore {
         )
         .bind(document.to_string())
         .bind(i64::from(limit));
-        self.store.read("knowledge_stale_chunks", query, name).await
+        self.store.read_in("knowledge_stale_chunks", Sees::All, query, name).await
     }
 
     /// Removes chunks by name; those that are not there are none.

@@ -1,23 +1,28 @@
 //! Documents: put, list, delete.
 
+use serde_json::json;
+
 use crate::open::{QUERY_TIME_MAX, timed};
+use crate::people::audit::Deed;
+use crate::people::within::Sees;
 use crate::rows::Columns;
 use crate::text::storable;
-use crate::{DocumentId, DocumentStatus, StoreError, WallTime};
+use crate::{Act, DocumentId, DocumentStatus, OrganizationId, StoreError, WallTime};
 
-use super::{DOCUMENT_LIST_MAX, KnowledgeDocument, KnowledgeStore, NewDocument};
+use super::queue::revised;
+use super::{DOCUMENT_LIST_MAX, DocumentsHeld, KnowledgeDocument, KnowledgeStore, NewDocument, StoredChunk};
 
 impl KnowledgeStore {
     /// Puts a document, to be read as soon as someone claims it. One of the same name is replaced and keeps its id; what it said
-    /// is found until the new content is.
+    /// is found until the new content is. `by` is noted in the audit log.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Late`].
-    pub async fn put(&self, document: &NewDocument, now: WallTime) -> Result<DocumentId, StoreError> {
+    pub async fn put(&self, document: &NewDocument, now: WallTime, by: Option<&Act<'_>>) -> Result<DocumentId, StoreError> {
         const QUERY: &str = "knowledge_put";
         let unavailable = |source| StoreError::Unavailable { query: QUERY, source };
         timed(QUERY, QUERY_TIME_MAX, async {
-            let mut writing = self.store.begin(QUERY).await?;
+            let mut writing = self.store.begin_in(QUERY, Sees::Named(&document.organization)).await?;
             let row = sqlx::query(
                 "INSERT INTO knowledge_documents (id, organization, base, name, origin, url, format, bytes, digest, status,
                    due_us, created_us, updated_us)
@@ -57,6 +62,11 @@ impl KnowledgeStore {
                     .await
                     .map_err(unavailable)?;
             }
+            if let (Some(act), Ok(organization)) = (by, document.organization.parse::<OrganizationId>()) {
+                let details = json!({ "name": document.name, "base": document.base });
+                let deed = Deed { action: "document.put", resource: format!("document:{id}"), details: &details };
+                writing.note(&organization, act, deed).await?;
+            }
             writing.commit(QUERY).await?;
             Ok(id)
         })
@@ -71,7 +81,7 @@ impl KnowledgeStore {
         let query = sqlx::query("SELECT * FROM knowledge_documents WHERE id = $1 AND organization = $2 AND status <> 'deleting'")
             .bind(id.to_string())
             .bind(storable(organization).into_owned());
-        Ok(self.store.read("knowledge_document", query, document).await?.pop())
+        Ok(self.store.read_in("knowledge_document", Sees::Named(organization), query, document).await?.pop())
     }
 
     /// The document of this name; one that is being deleted is none.
@@ -85,7 +95,7 @@ impl KnowledgeStore {
         .bind(storable(organization).into_owned())
         .bind(storable(base).into_owned())
         .bind(storable(name).into_owned());
-        Ok(self.store.read("knowledge_find", query, document).await?.pop())
+        Ok(self.store.read_in("knowledge_find", Sees::Named(organization), query, document).await?.pop())
     }
 
     /// The latest documents, newest first: at most `limit` (1 to [`DOCUMENT_LIST_MAX`], clamped), put before `before`.
@@ -105,7 +115,7 @@ impl KnowledgeStore {
         .bind(storable(organization).into_owned())
         .bind(before.unwrap_or(DocumentId::LAST).to_string())
         .bind(i64::from(limit.clamp(1, DOCUMENT_LIST_MAX)));
-        self.store.read("knowledge_documents", query, document).await
+        self.store.read_in("knowledge_documents", Sees::Named(organization), query, document).await
     }
 
     /// How many documents there are in each status that has any, over all organizations.
@@ -115,25 +125,67 @@ impl KnowledgeStore {
     pub async fn count_documents(&self) -> Result<Vec<(DocumentStatus, u64)>, StoreError> {
         let query = sqlx::query("SELECT status, COUNT(*) AS documents FROM knowledge_documents GROUP BY status");
         let decode = |row: &Columns<'_>| Ok((row.parsed("status")?, row.count("documents")?));
-        self.store.read("knowledge_counts", query, decode).await
+        self.store.read_in("knowledge_counts", Sees::All, query, decode).await
     }
 
-    /// How many documents an organization has.
+    /// How many documents an organization has, how many of them wait to be read, and their bytes together.
     ///
     /// # Errors
     /// As [`Store::call`](crate::Store::call).
-    pub async fn count_of(&self, organization: &str) -> Result<u64, StoreError> {
-        let query = sqlx::query("SELECT COUNT(*) AS documents FROM knowledge_documents WHERE organization = $1")
-            .bind(storable(organization).into_owned());
-        let counts = self.store.read("knowledge_count_of", query, |row| row.count("documents")).await?;
-        Ok(counts.first().copied().unwrap_or(0))
+    pub async fn held_by(&self, organization: &str) -> Result<DocumentsHeld, StoreError> {
+        let query = sqlx::query(
+            "SELECT COUNT(*) AS documents, COUNT(CASE WHEN status = 'pending' THEN 1 END) AS queued,
+               CAST(COALESCE(SUM(bytes), 0) AS BIGINT) AS bytes FROM knowledge_documents WHERE organization = $1",
+        )
+        .bind(storable(organization).into_owned());
+        let decode = |row: &Columns<'_>| {
+            Ok(DocumentsHeld { documents: row.count("documents")?, queued: row.count("queued")?, bytes: row.count("bytes")? })
+        };
+        let held = self.store.read_in("knowledge_held_by", Sees::Named(organization), query, decode).await?;
+        Ok(held.into_iter().next().unwrap_or_default())
     }
 
-    /// Takes a document out of every search at once, to be removed by whoever claims it. False: there is none.
+    /// The chunks of a document that are found, in their order: at most `limit` (1 to [`DOCUMENT_LIST_MAX`], clamped), behind the one
+    /// at `after`.
+    ///
+    /// # Errors
+    /// As [`Store::call`](crate::Store::call).
+    pub async fn chunks_of(
+        &self,
+        organization: &str,
+        id: DocumentId,
+        limit: u32,
+        after: Option<u32>,
+    ) -> Result<Vec<StoredChunk>, StoreError> {
+        let query = sqlx::query(
+            "SELECT c.position, c.heading, c.text FROM knowledge_chunks c
+             JOIN knowledge_documents d ON d.id = c.document_id AND d.generation = c.generation
+             WHERE d.id = $1 AND d.organization = $2 AND d.status <> 'deleting' AND c.position > $3
+             ORDER BY c.position LIMIT $4",
+        )
+        .bind(id.to_string())
+        .bind(storable(organization).into_owned())
+        .bind(after.map_or(-1, i64::from))
+        .bind(i64::from(limit.clamp(1, DOCUMENT_LIST_MAX)));
+        let decode = |row: &Columns<'_>| {
+            Ok(StoredChunk { position: row.count("position")?, heading: row.value("heading")?, text: row.value("text")? })
+        };
+        self.store.read_in("knowledge_chunks_of", Sees::Named(organization), query, decode).await
+    }
+
+    /// Takes a document out of every search at once, to be removed by whoever claims it. `by` is noted in the audit log. False: there is
+    /// none.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Late`].
-    pub async fn delete(&self, organization: &str, id: DocumentId, now: WallTime) -> Result<bool, StoreError> {
+    pub async fn delete(
+        &self,
+        organization: &str,
+        id: DocumentId,
+        now: WallTime,
+        by: Option<&Act<'_>>,
+    ) -> Result<bool, StoreError> {
+        const QUERY: &str = "knowledge_delete";
         let query = sqlx::query(
             "UPDATE knowledge_documents SET status = 'deleting', reason = NULL, claim = claim + 1, claimed_by = '', attempts = 0,
                due_us = 0, updated_us = $3 WHERE id = $1 AND organization = $2 AND status <> 'deleting'",
@@ -141,8 +193,19 @@ impl KnowledgeStore {
         .bind(id.to_string())
         .bind(storable(organization).into_owned())
         .bind(now.micros());
-        let done = self.change("knowledge_delete", vec![query], true).await?;
-        Ok(done > 0)
+        timed(QUERY, QUERY_TIME_MAX, async {
+            let mut writing = self.store.begin_in(QUERY, Sees::Named(organization)).await?;
+            if writing.execute(QUERY, query).await? == 0 {
+                return Ok(false);
+            }
+            writing.execute(QUERY, revised()).await?;
+            if let (Some(act), Ok(organization)) = (by, organization.parse::<OrganizationId>()) {
+                let deed = Deed { action: "document.deleted", resource: format!("document:{id}"), details: &json!({}) };
+                writing.note(&organization, act, deed).await?;
+            }
+            writing.commit(QUERY).await.map(|()| true)
+        })
+        .await
     }
 
     /// The content of a document; `None` when it was not fetched yet.

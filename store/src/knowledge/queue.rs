@@ -7,8 +7,10 @@ use sqlx::any::AnyArguments;
 use sqlx::query::Query;
 
 use crate::open::{QUERY_TIME_MAX, timed};
+use crate::people::within::Sees;
 use crate::rows::Columns;
 use crate::text::storable;
+use crate::write::Bound;
 use crate::{DocumentId, StoreError, WallTime};
 
 use super::documents::document;
@@ -34,7 +36,7 @@ impl KnowledgeStore {
         .bind(now.micros().saturating_add(i64::try_from(lease.as_micros()).unwrap_or(i64::MAX)))
         .bind(now.micros());
         timed(QUERY, QUERY_TIME_MAX, async {
-            let mut writing = self.store.begin(QUERY).await?;
+            let mut writing = self.store.begin_in(QUERY, Sees::All).await?;
             let rows = query.fetch_all(&mut *writing.transaction).await;
             let claim = Columns::decode_all(QUERY, rows, |row| {
                 let attempt = u32::try_from(row.count("attempts")?).unwrap_or(u32::MAX);
@@ -52,7 +54,7 @@ impl KnowledgeStore {
     /// As [`Store::call`](crate::Store::call).
     pub async fn is_idle(&self) -> Result<bool, StoreError> {
         let query = sqlx::query("SELECT id FROM knowledge_documents WHERE status IN ('pending', 'deleting') LIMIT 1");
-        let waiting = self.store.read("knowledge_waiting", query, |row| row.value::<String>("id")).await?;
+        let waiting = self.store.read_in("knowledge_waiting", Sees::All, query, |row| row.value::<String>("id")).await?;
         Ok(waiting.is_empty())
     }
 
@@ -202,7 +204,7 @@ impl KnowledgeStore {
              WHERE d.status IN ('ready', 'failed') AND c.generation <> d.generation",
         );
         let decode = |row: &Columns<'_>| Ok((row.parsed("id")?, row.value("organization")?));
-        self.store.read("knowledge_stale", query, decode).await
+        self.store.read_in("knowledge_stale", Sees::All, query, decode).await
     }
 
     /// Runs `queries` in one transaction, as long as the first changes something, and counts a change of what is found when
@@ -215,7 +217,7 @@ impl KnowledgeStore {
     ) -> Result<u64, StoreError> {
         let unavailable = |source| StoreError::Unavailable { query, source };
         timed(query, QUERY_TIME_MAX, async {
-            let mut writing = self.store.begin(query).await?;
+            let mut writing = self.store.begin_in(query, Sees::All).await?;
             let mut changed = 0;
             for (index, one) in queries.into_iter().enumerate() {
                 let done = one.execute(&mut *writing.transaction).await.map_err(unavailable)?;
@@ -227,14 +229,16 @@ impl KnowledgeStore {
                 }
             }
             if found {
-                sqlx::query("UPDATE knowledge_revision SET revision = revision + 1 WHERE id = 1")
-                    .execute(&mut *writing.transaction)
-                    .await
-                    .map_err(unavailable)?;
+                revised().execute(&mut *writing.transaction).await.map_err(unavailable)?;
             }
             writing.commit(query).await?;
             Ok(changed)
         })
         .await
     }
+}
+
+/// Counts a change of what is found.
+pub(super) fn revised() -> Bound<'static> {
+    sqlx::query("UPDATE knowledge_revision SET revision = revision + 1 WHERE id = 1")
 }

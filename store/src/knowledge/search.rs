@@ -5,6 +5,7 @@ use sqlx::query::Query;
 use sqlx::{Any, AssertSqlSafe};
 
 use crate::open::{QUERY_TIME_MAX, timed};
+use crate::people::within::Sees;
 use crate::rows::Columns;
 use crate::text::storable;
 use crate::{DocumentId, StoreError};
@@ -63,7 +64,7 @@ impl KnowledgeStore {
         let mut found = Vec::new();
         for sql in sqls {
             let query = scoped(sqlx::query(*sql).bind(expression.clone()), scope).bind(i64::from(limit));
-            found = self.store.read("knowledge_match", query, |row| row.value("chunk_key")).await?;
+            found = self.store.read_in("knowledge_match", scope.sees(), query, |row| row.value("chunk_key")).await?;
             if found.len() >= limit as usize {
                 break;
             }
@@ -100,8 +101,8 @@ impl KnowledgeStore {
                 vector.dimensions
             );
             let query = scoped(sqlx::query(AssertSqlSafe(sql)), scope).bind(vector.space.to_owned());
-            let rows = query.bind(vector.literal.clone()).bind(i64::from(limit)).fetch_all(&self.store.pool).await;
-            Columns::decode_all(QUERY, rows, near)
+            let query = query.bind(vector.literal.clone()).bind(i64::from(limit));
+            self.store.read_in(QUERY, scope.sees(), query, near).await
         })
         .await
     }
@@ -116,6 +117,7 @@ impl KnowledgeStore {
     ) -> Result<(Vec<(i64, f32)>, bool), StoreError> {
         let unavailable = |source| StoreError::Unavailable { query, source };
         let mut reading = self.store.pool.begin().await.map_err(unavailable)?;
+        self.store.limit(query, scope.sees(), &mut reading).await?;
         for setting in index_settings() {
             sqlx::query(AssertSqlSafe(setting)).execute(&mut *reading).await.map_err(unavailable)?;
         }
@@ -157,7 +159,7 @@ impl KnowledgeStore {
                 generation: row.value("generation")?,
             })
         };
-        self.store.read("knowledge_live", query, decode).await
+        self.store.read_in("knowledge_live", Sees::All, query, decode).await
     }
 
     /// The vectors of a document as bytes, each with the key of its chunk, in order.
@@ -184,7 +186,7 @@ impl KnowledgeStore {
         }
         let keys: Vec<String> = keys.iter().map(i64::to_string).collect();
         let sql = format!("{CHUNKS} WHERE {} AND c.id IN ({})", self.scoped(), keys.join(","));
-        self.store.read("knowledge_chunks", scoped(sqlx::query(AssertSqlSafe(sql)), scope), chunk).await
+        self.store.read_in("knowledge_chunks", scope.sees(), scoped(sqlx::query(AssertSqlSafe(sql)), scope), chunk).await
     }
 
     /// The keys of chunks by name, those that are searched within the scope, in no order.
@@ -205,7 +207,7 @@ impl KnowledgeStore {
             .collect();
         let sql = format!("{CHUNKS} WHERE {} AND ({})", self.scoped(), rows.join(" OR "));
         let query = scoped(sqlx::query(AssertSqlSafe(sql)), scope);
-        self.store.read("knowledge_keys", query, |row| Ok((name(row)?, row.value("chunk_key")?))).await
+        self.store.read_in("knowledge_keys", scope.sees(), query, |row| Ok((name(row)?, row.value("chunk_key")?))).await
     }
 
     fn scoped(&self) -> &'static str {

@@ -178,6 +178,13 @@ impl Store {
                 if writing.execute(QUERY, delete).await? == 0 {
                     return Ok(false);
                 }
+                // What is left of its documents is removed by whoever reads documents, from other servers too.
+                let documents = sqlx::query(
+                    "UPDATE knowledge_documents SET status = 'deleting', claim = claim + 1, claimed_by = '', attempts = 0, due_us = 0
+                     WHERE organization = $1",
+                );
+                writing.execute(QUERY, documents.bind(id.to_string())).await?;
+                writing.execute(QUERY, sqlx::query("UPDATE knowledge_revision SET revision = revision + 1")).await?;
                 let details = json!({ "name": is.name });
                 let deed = Deed { action: "organization.deleted", resource: format!("organization:{id}"), details: &details };
                 writing.note(&OrganizationId::operator(), act, deed).await?;

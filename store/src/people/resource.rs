@@ -18,6 +18,9 @@ use crate::{ResourceKind, Store, StoreError, WallTime};
 
 /// Rows of one kind in one organization: all of them are read again after each change.
 pub const RESOURCES_MAX: u64 = 2_000;
+/// Bytes of the names and fields, as JSON, of all rows of an organization that calls are answered by: 128 of the longest, thousands of
+/// usual ones. Every node reads those of all organizations again after each change.
+pub const RESOURCE_BYTES_MAX: u64 = 16 << 20;
 /// Versions kept of a row: some weeks of daily work on an assistant. The oldest go.
 pub const VERSIONS_KEPT: u64 = 100;
 
@@ -88,7 +91,8 @@ impl Store {
     /// Adds a row.
     ///
     /// # Errors
-    /// [`StoreError::Taken`] for a name that is there, [`StoreError::InUse`] when a row that it uses is gone, [`StoreError::Full`];
+    /// [`StoreError::Taken`] for a name that is there, [`StoreError::InUse`] when a row that it uses is gone, [`StoreError::Full`],
+    /// [`StoreError::TooLong`];
     /// else as [`Store::call`].
     pub async fn create_resource(
         &self,
@@ -108,6 +112,7 @@ impl Store {
             if there >= RESOURCES_MAX {
                 return Err(StoreError::Full { query: QUERY, limit: RESOURCES_MAX });
             }
+            writing.check_room(organization, kind, None, &wish).await?;
             let insert = sqlx::query(
                 "INSERT INTO resources (id, organization, kind, name, fields, version, created_us, updated_us)
                  VALUES ($1, $2, $3, $4, $5, 1, $6, $6)",
@@ -123,7 +128,6 @@ impl Store {
             let details = json!({ "name": wish.name });
             let deed = Deed { action: deeds(kind)[0], resource: format!("{kind}:{id}"), details: &details };
             writing.note(organization, act, deed).await?;
-            writing.count_change(QUERY).await?;
             writing.commit(QUERY).await
         })
         .await?;
@@ -183,6 +187,7 @@ impl Store {
         let changed = self
             .timed_write(QUERY, async {
                 let mut writing = self.begin_in(QUERY, Sees::One(organization)).await?;
+                writing.check_room(organization, kind, Some(id), &wish).await?;
                 let update = sqlx::query(
                     "UPDATE resources SET name = $4, fields = $5, version = version + 1, updated_us = $6
                      WHERE organization = $1 AND id = $2 AND version = $3",
@@ -200,7 +205,6 @@ impl Store {
                 let details = json!({ "name": wish.name, "fields": differ(&row.fields, wish.fields) });
                 let deed = Deed { action: deeds(kind)[1], resource: format!("{kind}:{id}"), details: &details };
                 writing.note(organization, act, deed).await?;
-                writing.count_change(QUERY).await?;
                 writing.commit(QUERY).await.map(|()| true)
             })
             .await?;
@@ -238,7 +242,9 @@ impl Store {
             let details = json!({ "name": is.name });
             let deed = Deed { action: deeds(kind)[2], resource: format!("{kind}:{id}"), details: &details };
             writing.note(organization, act, deed).await?;
-            writing.count_change(QUERY).await?;
+            if kind != ResourceKind::Configuration {
+                writing.count_change(QUERY).await?;
+            }
             writing.commit(QUERY).await.map(|()| Changed::Done(()))
         })
         .await
@@ -299,6 +305,38 @@ impl Writing {
     /// Counts a change of what calls are answered by; whoever changes something meanwhile waits for the end of this transaction.
     pub(super) async fn count_change(&mut self, query: &'static str) -> Result<(), StoreError> {
         self.execute(query, sqlx::query("UPDATE directory_revision SET number = number + 1")).await.map(drop)
+    }
+
+    /// Counts a change, and refuses what would be too much for one organization, a row that is there taken as it is to be.
+    async fn check_room(
+        &mut self,
+        organization: &OrganizationId,
+        kind: ResourceKind,
+        id: Option<ResourceId>,
+        wish: &ResourceWish<'_>,
+    ) -> Result<(), StoreError> {
+        const QUERY: &str = "resource_room";
+        // No call is answered by it, so no node needs to hear of it.
+        if kind == ResourceKind::Configuration {
+            return Ok(());
+        }
+        // Counted here, before anything is looked at: of two at the same time the second waits, and sees what the first has added.
+        self.count_change(QUERY).await?;
+        let sums = sqlx::query(
+            "SELECT CAST(COALESCE(SUM(CASE WHEN id = $2 THEN 0 ELSE OCTET_LENGTH(name) + OCTET_LENGTH(fields) END), 0) AS BIGINT) AS others,
+               CAST(COALESCE(SUM(CASE WHEN id = $2 THEN OCTET_LENGTH(name) + OCTET_LENGTH(fields) ELSE 0 END), 0) AS BIGINT) AS own
+             FROM resources WHERE organization = $1 AND kind <> 'configuration'",
+        )
+        .bind(organization.to_string())
+        .bind(id.map_or_else(String::new, |id| id.to_string()));
+        let sums = self.fetch(QUERY, sums, |row| Ok((row.count("others")?, row.count("own")?))).await?;
+        let (others, own) = sums.first().copied().unwrap_or_default();
+        let wanted = (wish.name.len() + wish.fields.to_string().len()) as u64;
+        // Who has too much already may still make it less.
+        if wanted > own && others.saturating_add(wanted) > RESOURCE_BYTES_MAX {
+            return Err(StoreError::TooLong { query: QUERY, limit: RESOURCE_BYTES_MAX });
+        }
+        Ok(())
     }
 
     /// Keeps what a row is from now on, and notes what it uses.

@@ -13,6 +13,8 @@ use crate::{Store, StoreError};
 pub(crate) enum Sees<'a> {
     /// One organization's.
     One(&'a OrganizationId),
+    /// The same, by its text.
+    Named(&'a str),
     /// All: for signing in, which begins without an organization, and for the operator's list of them.
     All,
 }
@@ -59,12 +61,18 @@ impl Store {
         .await
     }
 
-    async fn limit(&self, query: &'static str, sees: Sees<'_>, connection: &mut AnyConnection) -> Result<(), StoreError> {
+    pub(crate) async fn limit(
+        &self,
+        query: &'static str,
+        sees: Sees<'_>,
+        connection: &mut AnyConnection,
+    ) -> Result<(), StoreError> {
         if self.sqlite {
             return Ok(());
         }
         let name = match sees {
             Sees::One(organization) => organization.as_str(),
+            Sees::Named(organization) => organization,
             Sees::All => "*",
         };
         // For this transaction only: the connection goes back to the pool without it.

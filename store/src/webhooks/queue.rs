@@ -20,6 +20,40 @@ pub const DELIVERY_CLAIMS_MAX: u32 = 64;
 /// Deliveries of one webhook that wait: an hour of 3 events a second while the other side is away. Then the oldest are given up.
 const PENDING_MAX: i64 = 10_000;
 
+/// Claims what is due. The inner looks take no lock, so that two nodes may see the same row; only one of them still finds it due.
+const CLAIM: &str = "UPDATE webhook_deliveries SET claim = claim + 1, claimed_by = $1, attempts = attempts + 1, due_us = $2
+     WHERE state = 'pending' AND due_us <= $3 AND id IN (
+       SELECT id FROM (
+         SELECT id, due_us, ROW_NUMBER() OVER (PARTITION BY ready.organization ORDER BY due_us, id)
+             + COALESCE(busy.under_way, 0) AS turn
+         FROM (
+           SELECT id, organization, due_us, ROW_NUMBER() OVER (PARTITION BY webhook_id ORDER BY due_us, id) AS place_in_line,
+             (SELECT COUNT(*) FROM webhook_deliveries AS busy WHERE busy.webhook_id = due.webhook_id
+                AND busy.state = 'pending' AND busy.claimed_by <> '' AND busy.due_us > $3) AS under_way
+           FROM webhook_deliveries AS due
+           WHERE due.state = 'pending' AND due.due_us <= $3 AND NOT EXISTS (
+             SELECT 1 FROM webhook_deliveries AS earlier WHERE earlier.webhook_id = due.webhook_id
+               AND earlier.lane = due.lane AND earlier.place < due.place AND earlier.state = 'pending')
+         ) AS ready
+         LEFT JOIN (
+           SELECT organization, COUNT(*) AS under_way FROM webhook_deliveries
+           WHERE state = 'pending' AND claimed_by <> '' AND due_us > $3 GROUP BY organization
+         ) AS busy ON busy.organization = ready.organization
+         WHERE place_in_line + ready.under_way <= $4
+       ) AS fair WHERE turn <= $5 ORDER BY turn, due_us, id LIMIT $6)
+     RETURNING id";
+
+/// How many deliveries may be under way at once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct DeliverySlots {
+    /// More, of whoever claims.
+    pub free: u32,
+    /// To one webhook, on all nodes.
+    pub of_webhook: u32,
+    /// Of one organization, on all nodes.
+    pub of_organization: u32,
+}
+
 /// The right to work at one delivery.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct DeliveryClaim {
@@ -180,9 +214,9 @@ pub(super) async fn give_up(writing: &mut Writing, webhook: WebhookId, why: &str
 }
 
 impl Store {
-    /// Claims up to `limit` deliveries that are due (1 to [`DELIVERY_CLAIMS_MAX`], clamped), for `lease`, so that at most `together` of
-    /// a webhook are under way: then others may claim them, and whoever held them changes nothing any more. Of a call, only the
-    /// first that is pending is due.
+    /// Claims up to `slots.free` deliveries that are due (1 to [`DELIVERY_CLAIMS_MAX`], clamped), for `lease`, so that no more than
+    /// `slots` says of a webhook and of an organization are under way: then others may claim them, and whoever held them changes nothing
+    /// any more. Of a call, only the first that is pending is due. Organizations take turns.
     ///
     /// # Errors
     /// As [`Store::call`].
@@ -191,7 +225,7 @@ impl Store {
         node: &str,
         now: WallTime,
         lease: Duration,
-        (limit, together): (u32, u32),
+        slots: DeliverySlots,
     ) -> Result<Vec<DeliveryJob>, StoreError> {
         const QUERY: &str = "claim_deliveries";
         // Most looks find nothing, and must not take the one right to write from calls.
@@ -199,26 +233,13 @@ impl Store {
         if self.read_in("due_deliveries", Sees::All, due.bind(now.micros()), |_| Ok(())).await?.is_empty() {
             return Ok(Vec::new());
         }
-        // The inner look takes no lock, so that two nodes may see the same row; only one of them still finds it due.
-        let claim = sqlx::query(
-            "UPDATE webhook_deliveries SET claim = claim + 1, claimed_by = $1, attempts = attempts + 1, due_us = $2
-             WHERE state = 'pending' AND due_us <= $3 AND id IN (
-               SELECT id FROM (
-                 SELECT id, due_us, ROW_NUMBER() OVER (PARTITION BY webhook_id ORDER BY due_us, id) AS place_in_line,
-                   (SELECT COUNT(*) FROM webhook_deliveries AS busy WHERE busy.webhook_id = due.webhook_id
-                      AND busy.state = 'pending' AND busy.claimed_by <> '' AND busy.due_us > $3) AS under_way
-                 FROM webhook_deliveries AS due
-                 WHERE due.state = 'pending' AND due.due_us <= $3 AND NOT EXISTS (
-                   SELECT 1 FROM webhook_deliveries AS earlier WHERE earlier.webhook_id = due.webhook_id
-                     AND earlier.lane = due.lane AND earlier.place < due.place AND earlier.state = 'pending')
-               ) AS ready WHERE place_in_line + under_way <= $4 ORDER BY due_us, id LIMIT $5)
-             RETURNING id",
-        )
-        .bind(text(node))
-        .bind(now.micros().saturating_add(i64::try_from(lease.as_micros()).unwrap_or(i64::MAX)))
-        .bind(now.micros())
-        .bind(i64::from(together))
-        .bind(i64::from(limit.clamp(1, DELIVERY_CLAIMS_MAX)));
+        let claim = sqlx::query(CLAIM)
+            .bind(text(node))
+            .bind(now.micros().saturating_add(i64::try_from(lease.as_micros()).unwrap_or(i64::MAX)))
+            .bind(now.micros())
+            .bind(i64::from(slots.of_webhook))
+            .bind(i64::from(slots.of_organization))
+            .bind(i64::from(slots.free.clamp(1, DELIVERY_CLAIMS_MAX)));
         self.timed_write(QUERY, async {
             let mut writing = self.begin_in(QUERY, Sees::All).await?;
             let mut jobs = Vec::new();

@@ -66,6 +66,36 @@ pub async fn old_versions_go_and_the_latest_stay(url: String) {
     assert_eq!((numbers.len() as u64, numbers[0], numbers.last()), (VERSIONS_KEPT, VERSIONS_KEPT + 3, Some(&4)));
 }
 
+pub async fn an_organization_s_rows_have_a_size_in_sum(url: String) {
+    let store = Store::open(&url).await.unwrap();
+    let (here, there) = (organization(&store, "here").await, organization(&store, "there").await);
+    let kind = ResourceKind::Assistant;
+    // Of two bytes each: the sum is of bytes.
+    let long = json!({ "system_prompt": "ü".repeat(100_000) });
+    let first = store.create_resource(&here, kind, wish("a", &long), &act(1)).await.unwrap();
+    for number in 1..RESOURCE_BYTES_MAX / 200_100 {
+        store.create_resource(&here, kind, wish(&number.to_string(), &long), &act(1)).await.unwrap();
+    }
+    let over = json!({ "system_prompt": "x".repeat(200_000) });
+    let refused = store.create_resource(&here, kind, wish("c", &over), &act(2)).await;
+    assert!(matches!(refused, Err(StoreError::TooLong { limit: RESOURCE_BYTES_MAX, .. })), "{refused:?}");
+    let longer = json!({ "system_prompt": "x".repeat(250_000) });
+    for name in 1..=3 {
+        let longer = json!({ "system_prompt": "x".repeat(50_000), "name": name });
+        let _until_there_is_no_room = store.create_resource(&here, kind, wish(&format!("b{name}"), &longer), &act(2)).await;
+    }
+    let refused = store.change_resource(&first, 1, wish("a", &longer), &act(2)).await;
+    assert!(matches!(refused, Err(StoreError::TooLong { .. })), "{refused:?}");
+    let revision = store.directory_revision().await.unwrap();
+    assert!(store.create_resource(&here, kind, wish("c", &over), &act(2)).await.is_err());
+    assert_eq!(store.directory_revision().await.unwrap(), revision, "what failed counts nothing");
+    store.create_resource(&there, kind, wish("c", &over), &act(2)).await.unwrap();
+    store.create_resource(&here, ResourceKind::Configuration, wish("c", &over), &act(2)).await.unwrap();
+    let short = json!({});
+    let Changed::Done(_) = store.change_resource(&first, 1, wish("a", &short), &act(3)).await.unwrap() else { panic!() };
+    store.create_resource(&here, ResourceKind::Tool, wish("c", &json!({ "text": "x".repeat(150_000) })), &act(4)).await.unwrap();
+}
+
 pub async fn what_is_used_stays_and_a_number_is_one_organization_s(url: String) {
     let store = Store::open(&url).await.unwrap();
     let (here, there) = (organization(&store, "here").await, organization(&store, "there").await);

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use store::*;
 
 use crate::analyses::{LEASE, after, claim_one, ended_call};
+use crate::people::organization;
 use crate::sample::*;
 
 fn operator() -> OrganizationId {
@@ -51,13 +52,15 @@ async fn analyse(store: &Store, score: u8) {
     assert_eq!(store.end_analyses(&[(claim_one(store).await, end)], after(1)).await.unwrap(), 1);
 }
 
+const SLOTS: DeliverySlots = DeliverySlots { free: 16, of_webhook: 4, of_organization: 16 };
+
 /// Far enough ahead for all that is queued, which has the system's time.
 fn later(seconds: u64) -> WallTime {
     WallTime::from_micros(WallTime::now().micros() + seconds as i64 * 1_000_000)
 }
 
 async fn claim(store: &Store, node: &str, seconds: u64) -> Vec<DeliveryJob> {
-    store.claim_deliveries(node, later(seconds), LEASE, (16, 4)).await.unwrap()
+    store.claim_deliveries(node, later(seconds), LEASE, SLOTS).await.unwrap()
 }
 
 fn types(jobs: &[DeliveryJob]) -> Vec<&str> {
@@ -319,6 +322,36 @@ pub async fn a_webhook_that_is_gone_is_switched_off_and_what_is_dead_can_be_sent
     assert_eq!((test.state, test.error.as_deref()), (DeliveryState::Dead, Some("the webhook was switched off")));
 }
 
+pub async fn organizations_take_turns_and_none_has_all_slots(url: String) {
+    let store = Store::open(&url).await.unwrap();
+    let there = organization(&store, "there").await;
+    let queue = async |of: &OrganizationId, hook: WebhookId, seconds: u64| {
+        let new = NewDelivery { webhook: hook, kind: "webhook.test".to_owned(), body: json!({}) };
+        store.queue_delivery(of, &new, &Act { at: later(seconds), ..act(1) }).await.unwrap().unwrap();
+    };
+    for _ in 0..3 {
+        let hook = webhook(&store, &operator(), WebhookKind::Standard, "call.started").await;
+        for _ in 0..5 {
+            queue(&operator(), hook.id, 0).await;
+        }
+    }
+    let theirs = webhook(&store, &there, WebhookKind::Standard, "call.started").await;
+    queue(&there, theirs.id, 1).await;
+    let slots = |free| DeliverySlots { free, of_webhook: 4, of_organization: 8 };
+    let claim = async |free, seconds| store.claim_deliveries("a", later(seconds), LEASE, slots(free)).await.unwrap();
+    let whose = |jobs: &[DeliveryJob]| jobs.iter().filter(|job| job.webhook.organization == there).count();
+    let first = claim(2, 2).await;
+    assert_eq!((first.len(), whose(&first)), (2, 1), "the one that came last has its turn");
+    let more = claim(32, 3).await;
+    assert_eq!((more.len(), whose(&more)), (7, 0), "eight of one organization");
+    queue(&there, theirs.id, 4).await;
+    let next = claim(32, 5).await;
+    assert_eq!((next.len(), whose(&next)), (1, 1), "all hang, and the other's goes out");
+    let done = DeliveryTry::default();
+    assert!(store.end_delivery(&more[0], DeliveryEnd::Delivered, &done, later(6)).await.unwrap());
+    assert_eq!(claim(32, 7).await.len(), 1);
+}
+
 pub async fn two_nodes_claim_each_delivery_once(url: String) {
     let (one, other) = (Store::open(&url).await.unwrap(), Store::open(&url).await.unwrap());
     webhook(&one, &operator(), WebhookKind::Standard, "call.started").await;
@@ -353,6 +386,7 @@ pub async fn leads_and_memories_are_an_organizations_and_followed_up(url: String
         .id;
     let call = ended_call(&store, "a", "+4930555001").await;
     let memory = NewMemory {
+        organization: operator(),
         caller: Caller::of(&PhoneNumber::new("+4930555001")).unwrap(),
         text: Transcript::new("likes tea"),
         call,

@@ -37,7 +37,7 @@ async fn claim(knowledge: &KnowledgeStore) -> Claim {
 
 /// Puts a document of these chunks and makes it found; its vectors, if any, too.
 async fn ready(knowledge: &KnowledgeStore, base: &str, name: &str, texts: &[&str], vectors: &[[f32; 2]]) -> DocumentId {
-    let id = knowledge.put(&new(base, name, &texts.join("\n")), at(0)).await.unwrap();
+    let id = knowledge.put(&new(base, name, &texts.join("\n")), at(0), None).await.unwrap();
     let claim = claim(knowledge).await;
     assert_eq!(claim.document.id, id);
     assert!(knowledge.add_chunks(&claim, &chunks(texts)).await.unwrap());
@@ -110,7 +110,7 @@ pub async fn documents_are_listed_replaced_and_deleted(url: String) {
     assert_eq!(knowledge.source(id).await.unwrap().unwrap(), b"We open at nine.\nParking is free.");
 
     // The old content is found until the new one is; the id stays.
-    assert_eq!(knowledge.put(&new("faq", "hours", "We open at ten."), at(2)).await.unwrap(), id);
+    assert_eq!(knowledge.put(&new("faq", "hours", "We open at ten."), at(2), None).await.unwrap(), id);
     assert_eq!(found(&knowledge, EVERYWHERE, "parking").await, "hours:1");
     let claim = claim(&knowledge).await;
     knowledge.add_chunks(&claim, &chunks(&["We open at ten."])).await.unwrap();
@@ -125,9 +125,9 @@ pub async fn documents_are_listed_replaced_and_deleted(url: String) {
     knowledge.remove_chunks(&stale).await.unwrap();
     assert_eq!(knowledge.with_stale_chunks().await.unwrap(), []);
 
-    assert!(!knowledge.delete("other", id, at(4)).await.unwrap());
-    assert!(knowledge.delete("default", id, at(4)).await.unwrap());
-    assert!(!knowledge.delete("default", id, at(4)).await.unwrap());
+    assert!(!knowledge.delete("other", id, at(4), None).await.unwrap());
+    assert!(knowledge.delete("default", id, at(4), None).await.unwrap());
+    assert!(!knowledge.delete("default", id, at(4), None).await.unwrap());
     assert_eq!(found(&knowledge, EVERYWHERE, "ten").await, "");
     assert_eq!(knowledge.document("default", id).await.unwrap(), None);
     let claim = knowledge.claim("a", at(5), LEASE).await.unwrap().unwrap();
@@ -143,7 +143,7 @@ pub async fn documents_are_listed_replaced_and_deleted(url: String) {
 
 pub async fn a_claim_ends_with_its_lease_its_node_or_a_change(url: String) {
     let knowledge = open(&url).await;
-    let id = knowledge.put(&new("faq", "hours", "nine"), at(0)).await.unwrap();
+    let id = knowledge.put(&new("faq", "hours", "nine"), at(0), None).await.unwrap();
     let first = claim(&knowledge).await;
     assert_eq!(first.attempt, 1);
     assert_eq!(knowledge.claim("b", at(1), LEASE).await.unwrap(), None);
@@ -167,7 +167,7 @@ pub async fn a_claim_ends_with_its_lease_its_node_or_a_change(url: String) {
     let third = claim(&knowledge).await;
 
     // A new content.
-    knowledge.put(&new("faq", "hours", "ten"), at(2)).await.unwrap();
+    knowledge.put(&new("faq", "hours", "ten"), at(2), None).await.unwrap();
     assert!(!knowledge.keep_source(&third, b"old", "text").await.unwrap());
     assert_eq!(knowledge.source(id).await.unwrap().unwrap(), b"ten");
     let fourth = claim(&knowledge).await;
@@ -202,7 +202,7 @@ pub async fn vectors_are_searched_once_they_are_ready(url: String) {
     assert_eq!(knowledge.requeue_other_spaces("model", at(2)).await.unwrap(), 1);
     assert_eq!(claim(&knowledge).await.document.name, "plain");
     assert_eq!(knowledge.revision().await.unwrap(), before);
-    knowledge.delete("default", id, at(2)).await.unwrap();
+    knowledge.delete("default", id, at(2), None).await.unwrap();
     assert!(knowledge.revision().await.unwrap() > before);
 }
 
@@ -231,7 +231,7 @@ async fn pgvector_ranks(knowledge: &KnowledgeStore) {
 
 pub async fn what_a_crash_left_is_cleared(url: String) {
     let knowledge = open(&url).await;
-    let id = knowledge.put(&new("faq", "hours", "nine"), at(0)).await.unwrap();
+    let id = knowledge.put(&new("faq", "hours", "nine"), at(0), None).await.unwrap();
     let crashed = claim(&knowledge).await;
     knowledge.add_chunks(&crashed, &chunks(&["half", "of it"])).await.unwrap();
     assert_eq!(found(&knowledge, EVERYWHERE, "half").await, "");
@@ -255,7 +255,7 @@ pub async fn what_a_crash_left_is_cleared(url: String) {
 pub async fn two_nodes_claim_each_document_once(url: String) {
     let knowledge = [open(&url).await, open(&url).await];
     for number in 0..20 {
-        knowledge[0].put(&new("faq", &number.to_string(), "x"), at(0)).await.unwrap();
+        knowledge[0].put(&new("faq", &number.to_string(), "x"), at(0), None).await.unwrap();
     }
     let nodes = ["a", "b"].into_iter().zip(knowledge).map(|(node, knowledge)| {
         tokio::spawn(async move {
@@ -297,4 +297,43 @@ pub async fn citations_stay_with_the_turn(url: String) {
     let nobody = StoreWrite::ChunkCited(Citation { call: CallId::generate(), ..citation(0, 0, "c") });
     let error = store.write_batch(&[nobody]).await.unwrap_err();
     assert!(error.to_string().starts_with("write 0 (chunk_cited) refused: "), "{error}");
+}
+
+pub async fn documents_are_an_organization_s_and_go_with_it(url: String) {
+    let store = Store::open(&url).await.unwrap();
+    let knowledge = KnowledgeStore::open(&store).await.unwrap();
+    let there = crate::people::organization(&store, "there").await;
+    let act = crate::people::act(1);
+    let theirs = NewDocument { organization: there.to_string(), ..new("faq", "hours", "closed") };
+    let id = knowledge.put(&theirs, at(0), Some(&act)).await.unwrap();
+    let open = claim(&knowledge).await;
+    assert!(knowledge.add_chunks(&open, &chunks(&["closed on Sunday", "and on Monday", "at night"])).await.unwrap());
+    assert!(knowledge.set_found(&open, 3).await.unwrap());
+    assert!(knowledge.set_ready(&open, "", at(1)).await.unwrap());
+    knowledge.put(&NewDocument { name: "more".to_owned(), ..theirs.clone() }, at(0), None).await.unwrap();
+
+    let held = knowledge.held_by(there.as_str()).await.unwrap();
+    assert_eq!(held, DocumentsHeld { documents: 2, queued: 1, bytes: 12 });
+    assert_eq!(knowledge.held_by("default").await.unwrap(), DocumentsHeld::default());
+    assert_eq!(knowledge.document("default", id).await.unwrap(), None);
+    assert_eq!(knowledge.find("default", "faq", "hours").await.unwrap(), None);
+    assert_eq!(knowledge.chunks_of("default", id, 10, None).await.unwrap(), []);
+    assert!(!knowledge.delete("default", id, at(2), Some(&act)).await.unwrap());
+    let shown = knowledge.chunks_of(there.as_str(), id, 2, Some(0)).await.unwrap();
+    let shown: Vec<_> = shown.iter().map(|chunk| (chunk.position, chunk.text.as_str())).collect();
+    assert_eq!(shown, [(1, "and on Monday"), (2, "at night")]);
+    assert_eq!(found(&knowledge, EVERYWHERE, "sunday").await, "");
+    let scope = Scope { organization: there.as_str(), bases: &[] };
+    assert_eq!(found(&knowledge, scope, "sunday").await, "hours:0");
+    let log = store.audit_log(&there, &crate::people::all()).await.unwrap();
+    assert_eq!((log[0].action.as_str(), &log[0].resource), ("document.put", &format!("document:{id}")));
+
+    assert_eq!(store.delete_organization(&there, None, &act).await.unwrap(), Changed::Done(()));
+    assert_eq!(found(&knowledge, scope, "sunday").await, "");
+    let left = [claim(&knowledge).await, claim(&knowledge).await];
+    assert!(left.iter().all(|claim| claim.document.status == DocumentStatus::Deleting), "{left:?}");
+    for claim in &left {
+        assert!(knowledge.remove(claim).await.unwrap());
+    }
+    assert_eq!(knowledge.count_documents().await.unwrap(), []);
 }

@@ -97,6 +97,8 @@ cases! {
     billing::plans_are_chosen_and_limits_are_the_lower_ones,
     billing::a_report_is_claimed_by_one_node_until_it_was_taken,
     directory::a_row_is_made_changed_once_a_version_and_each_version_stays,
+    knowledge::documents_are_an_organization_s_and_go_with_it,
+    directory::an_organization_s_rows_have_a_size_in_sum,
     directory::old_versions_go_and_the_latest_stay,
     directory::what_is_used_stays_and_a_number_is_one_organization_s,
     campaigns::a_campaign_is_made_changed_once_a_version_started_and_told,
@@ -113,6 +115,7 @@ cases! {
     events::a_webhook_is_made_changed_once_a_version_rotated_and_deleted,
     events::deliveries_of_a_call_are_claimed_one_after_the_other,
     events::a_webhook_that_is_gone_is_switched_off_and_what_is_dead_can_be_sent_again,
+    events::organizations_take_turns_and_none_has_all_slots,
     events::two_nodes_claim_each_delivery_once,
     events::leads_and_memories_are_an_organizations_and_followed_up,
     sealing::secrets_are_sealed_and_a_missing_key_is_named,
@@ -233,5 +236,6 @@ async fn postgres_keeps_organizations_apart() {
     };
     let url = fresh("apart").await;
     people::the_database_itself_keeps_organizations_apart(&url).await;
+    run_cases(CASES, &mut fresh).await;
     run_cases(PEOPLE, &mut fresh).await;
 }

@@ -10,6 +10,7 @@ fn caller(number: &str) -> Caller {
 
 fn new_memory(number: &str, text: &str, seconds: i64) -> NewMemory {
     NewMemory {
+        organization: OrganizationId::operator(),
         caller: caller(number),
         text: Transcript::new(text),
         call: CallId::generate(),

@@ -273,6 +273,21 @@ pub async fn the_database_itself_keeps_organizations_apart(url: &str) {
     assert!(!store.bypasses_row_security().await.unwrap());
     let (here, there) = (organization(&store, "here").await, organization(&store, "there").await);
     user(&store, &here, "a@example.com", UserRole::Owner).await;
+    let knowledge = KnowledgeStore::open(&store).await.unwrap();
+    let document = NewDocument {
+        organization: here.to_string(),
+        base: "faq".to_owned(),
+        name: "hours".to_owned(),
+        origin: DocumentOrigin::Upload,
+        url: None,
+        format: None,
+        content: Some(b"nine".to_vec()),
+        digest: String::new(),
+    };
+    knowledge.put(&document, act(1).at, None).await.unwrap();
+    let call = NewCall { organization: here.clone(), ..crate::sample::new_call("a") };
+    let said = crate::sample::turn(call.id, 0, "hello");
+    store.write_batch(&[StoreWrite::CallCreated(call), StoreWrite::TurnAdded(said)]).await.unwrap();
     let mut raw = AnyConnection::connect(url).await.unwrap();
     for (named, expected) in [("", 0), (there.as_str(), 0), (here.as_str(), 1), ("*", 1)] {
         sqlx::query("SELECT set_config('offhook.organization', $1, false)")
@@ -283,6 +298,14 @@ pub async fn the_database_itself_keeps_organizations_apart(url: &str) {
         let seen = sqlx::query("SELECT id FROM users").fetch_all(&mut raw).await.unwrap();
         let touched = sqlx::query("UPDATE users SET name = 'Eve'").execute(&mut raw).await.unwrap();
         assert_eq!((seen.len(), touched.rows_affected()), (expected, expected as u64), "{named:?}");
+        let documents = sqlx::query("SELECT id FROM knowledge_documents").fetch_all(&mut raw).await.unwrap();
+        assert_eq!(documents.len(), expected, "{named:?}");
+        // The node, which names none, sees calls of all.
+        let calls =
+            sqlx::query("SELECT call_id FROM turns JOIN calls ON calls.id = turns.call_id").fetch_all(&mut raw).await.unwrap();
+        assert_eq!(calls.len(), if named.is_empty() { 1 } else { expected }, "{named:?}");
+        let turns = sqlx::query("SELECT call_id FROM turns").fetch_all(&mut raw).await.unwrap();
+        assert_eq!(turns.len(), calls.len(), "{named:?}");
     }
     sqlx::query("SELECT set_config('offhook.organization', $1, false)").bind(there.to_string()).execute(&mut raw).await.unwrap();
     let insert = format!("INSERT INTO recovery_codes (organization, user_id, hash) SELECT '{here}', id, 'x' FROM users");

@@ -26,7 +26,7 @@ fn target(provider: &Arc<str>, stage: &'static str, protocol: Protocol) -> Targe
 }
 
 fn socket(provider: &Arc<str>, stage: &'static str) -> Target {
-    target(provider, stage, Protocol::WebSocket { ping_every: Duration::from_secs(20) })
+    target(provider, stage, Protocol::WebSocket { ping_every: Duration::from_secs(20), reach: None })
 }
 
 fn request(provider: &Arc<str>, stage: &'static str, body: String) -> Target {

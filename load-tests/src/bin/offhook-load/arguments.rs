@@ -19,6 +19,8 @@ use load_tests::twilio_caller::TwilioLoad;
 use load_tests::ws_caller::WsLoad;
 use sip::sdp::Codec;
 
+use super::api::Api;
+
 /// Places virtual calls and measures what comes back. Bounded, and for servers on this machine only.
 #[derive(Parser)]
 #[command(name = "offhook-load", version)]
@@ -35,6 +37,8 @@ pub enum Command {
     Twilio(Twilio),
     /// Calls over the session WebSocket
     Ws(Ws),
+    /// Requests to the API, reads and writes mixed
+    Api(Api),
 }
 
 #[derive(Args)]

@@ -1,5 +1,6 @@
 //! `offhook-load`: places virtual calls and measures what comes back.
 
+mod api;
 mod arguments;
 
 use std::process::ExitCode;
@@ -31,6 +32,7 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let (common, report) = match arguments.command {
+        Command::Api(api) => return api.run().await,
         Command::Sip(sip) => (sip.common.clone(), sip.load().await?.run().await?),
         Command::Twilio(twilio) => (twilio.common.clone(), twilio.load().await?.run().await?),
         Command::Ws(ws) => (ws.common.clone(), ws.load().await?.run().await?),
