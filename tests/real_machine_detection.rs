@@ -1,5 +1,5 @@
 //! Who picked up, counted: people and machines composed of real and synthetic speech, clean and with noise, through the VAD and the
-//! detector as a call has them. The figures are told in docs/campaigns.md.
+//! detector as a call has them. It prints the figures.
 #![allow(clippy::unwrap_used)]
 
 mod support;

@@ -4,10 +4,20 @@ use super::*;
 use crate::frame::FrameOrigin;
 use crate::units::{Dbov, SampleRate};
 
+/// What is no tone.
+fn noise(place: usize) -> Vec<i16> {
+    let mut seed = place as u32 + 1;
+    let mut next = || {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (seed >> 18) as i16 - 8_192
+    };
+    (0..160).map(|_| next()).collect()
+}
+
 fn frame(kind: char, place: usize) -> (PcmFrame, VadFrame) {
     let sine = |n: usize| (8_000.0 * (1_000.0 * std::f32::consts::TAU / 8_000.0 * (place * 160 + n) as f32).sin()) as i16;
     let (samples, probability, level) = match kind {
-        '#' => ((0..160_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 18) as i16 - 8_192).collect(), 0.9, -20.0),
+        '#' => (noise(place), 0.9, -20.0),
         '=' => ((0..160).map(sine).collect(), 0.6, -15.0),
         _ => (vec![0; 160], 0.0, -80.0),
     };
@@ -53,7 +63,7 @@ fn a_word_and_silence_is_a_person() {
 #[test]
 fn who_talks_on_or_beeps_is_a_machine() {
     check(&"#".repeat(25), "2000:Machine long_greeting");
-    check(&format!("#####..{}", "####.".repeat(5)), "2700:Machine long_greeting");
+    check(&format!("#####..{}", "####.".repeat(5)), "2500:Machine long_greeting");
     check("..=====", "320:Machine beep");
 }
 
@@ -70,7 +80,7 @@ fn the_message_waits_for_the_beep_or_for_silence() {
 fn nothing_clear_keeps_nobody_waiting() {
     check(&".".repeat(41), "4000:Unknown silence");
     check(&format!("#{}", ".".repeat(45)), "4000:Unknown silence");
-    check(&"##.....##.....".repeat(8), "1500:Human short_greeting".replace("1500", "1000").as_str());
+    check(&"##.....##.....".repeat(8), "6500:Machine long_greeting");
 }
 
 #[test]

@@ -47,9 +47,9 @@ pub fn normalise(written: &str, prefix: Option<&str>) -> Result<String, &'static
 fn national(digits: &str, prefix: &str) -> String {
     let code = prefix.trim_start_matches('+');
     match code {
-        "1" => format!("+1{}", if digits.len() == 11 { digits.trim_start_matches('1') } else { digits }),
+        "1" => format!("+1{}", digits.strip_prefix('1').filter(|_| digits.len() == 11).unwrap_or(digits)),
         "39" => format!("+39{digits}"),
-        "7" => format!("+7{}", if digits.len() == 11 { digits.trim_start_matches('8') } else { digits }),
+        "7" => format!("+7{}", digits.strip_prefix('8').filter(|_| digits.len() == 11).unwrap_or(digits)),
         _ => format!("+{code}{}", digits.strip_prefix('0').unwrap_or(digits)),
     }
 }

@@ -246,8 +246,9 @@ fn check(changed: &Value, people: usize, rings: u64, expected: &str) {
     for _ in 0..60 {
         world.end_calls(&[ContactOutcome::Human]);
         world.steps();
-        for (_, until) in &mut world.up {
-            *until = (*until).min(later(world.now, Duration::from_secs(rings)));
+        for (place, until) in &mut world.up {
+            let dialed = world.dials.iter().rev().find(|(_, who)| who == place).unwrap().0;
+            *until = later(dialed, Duration::from_secs(rings));
         }
         world.now = later(world.now, SECOND);
     }
