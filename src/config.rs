@@ -5,6 +5,7 @@
 mod after;
 mod ambience;
 mod assistant;
+mod billing;
 mod cascade;
 mod engine;
 mod events;
@@ -42,6 +43,7 @@ use store::OrganizationId;
 use toml::Table;
 
 pub use assistant::{AssistantConfig, DEMO, NumberConfig};
+pub use billing::BillingConfig;
 pub use cascade::PartConfig;
 pub use engine::{EngineKind, MenuAction, OfflineMode};
 pub use events::{EventsConfig, WebhooksConfig};
@@ -52,7 +54,7 @@ pub use problem::{Problem, Problems};
 pub use reader::Setting;
 pub use rows::{Candidate, FileRows, LeftOut, Merged, RowRefusal};
 pub use secret::Secret;
-pub use security::SecurityConfig;
+pub use security::{MasterKeySource, SecurityConfig};
 pub use server::{
     DatabaseConfig, HttpConfig, LimitsConfig, LogFormat, MetricsConfig, NodeConfig, RecordingConfig, RecordingMode, RtpConfig,
     TelemetryConfig,
@@ -87,6 +89,8 @@ pub struct Config {
     pub trunks: Vec<TrunkConfig>,
     /// What calls of ours may cost.
     pub spend: SpendConfig,
+    /// In which currency usage is charged, and who is told of it.
+    pub billing: BillingConfig,
     /// Who may use the API.
     pub security: SecurityConfig,
     /// What happens, for those who listen.
@@ -194,6 +198,7 @@ impl Config {
             sip: sip::read_sip(root.section("sip")),
             trunks,
             spend: spend::read_spend(root.section("spend")),
+            billing: billing::read_billing(root.section("billing"), key),
             security: security::read_security(root.section("security"), key),
             events: events::read_events(root.section("events")),
             webhooks: events::read_webhooks(root.section("webhooks")),

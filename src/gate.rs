@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::bridge::{AgentPart, Attendance, Part, RoomOrder};
-use actors::call::{CallOut, CallOutMode, SessionCall};
+use actors::call::{CallOut, CallOutMode, OnMachine, SessionCall};
 use actors::calls::{CallsMsg, Guest, PlaceRefusal as NotPlaced, Refusal, StreamRefusal as CallsStreamRefusal};
 use actors::config::Assistant;
 use actors::jitter_buffer::LiveMedia;
 use actors::leg::session::SessionWire;
 use actors::leg::twilio::{StreamIo as LegStream, TwilioCall};
 use actors::node::NodeHandle;
-use actors::route::{NoRoute, PlaceCall};
+use actors::route::{CallTerms, NoRoute, PlaceCall};
 use actors::webrtc;
 use api::{
     CallAction, CallGate, CallWish, IncomingTwilio, JoinPart, MediaFigures, NoAssistant, PlaceRefusal, Readiness,
@@ -56,6 +56,7 @@ impl Gate {
         match self.ask(|reply| CallsMsg::Session(id, session, reply)).await {
             Some(Ok(())) => Ok(()),
             Some(Err(Refusal::Draining)) => Err(SessionRefusal::Draining),
+            Some(Err(Refusal::UsageLimit)) => Err(SessionRefusal::UsageLimit),
             Some(Err(Refusal::AtCapacity | Refusal::CpuBusy)) => Err(SessionRefusal::AtCapacity),
             Some(Err(_)) | None => Err(SessionRefusal::Failed),
         }
@@ -93,6 +94,7 @@ impl CallGate for Gate {
                 )) => Err(TwilioRefusal::AtCapacity),
                 Some(Err(Refusal::Draining)) => Err(TwilioRefusal::Draining),
                 Some(Err(Refusal::UnknownNumber)) => Err(TwilioRefusal::UnknownNumber),
+                Some(Err(Refusal::UsageLimit)) => Err(TwilioRefusal::UsageLimit),
                 Some(Err(Refusal::Failed)) | None => Err(TwilioRefusal::Failed),
             }
         })
@@ -126,8 +128,14 @@ impl CallGate for Gate {
 
     fn place_call(&self, wish: CallWish) -> BoxFuture<'_, Result<CallId, PlaceRefusal>> {
         Box::pin(async move {
-            let CallWish { to, from, assistant, trunk } = wish;
-            let asked = Box::new(PlaceCall { to, from, assistant, trunk });
+            let CallWish { to, from, assistant, trunk, on_machine } = wish;
+            let on_machine = on_machine.map(|action| match action {
+                api::OnMachine::HangUp => OnMachine::HangUp,
+                api::OnMachine::Say(words) => OnMachine::Say(words.into()),
+                api::OnMachine::Tell => OnMachine::Tell,
+            });
+            let terms = CallTerms { on_machine, ..CallTerms::default() };
+            let asked = Box::new(PlaceCall { to, from, assistant, trunk, terms });
             match self.ask(|reply| CallsMsg::Place(asked, reply)).await {
                 Some(Ok(id)) => Ok(id),
                 Some(Err(NotPlaced::Asked(NoRoute { field, reason }))) => Err(PlaceRefusal::Field { field, reason }),
@@ -136,6 +144,7 @@ impl CallGate for Gate {
                 Some(Err(NotPlaced::Node(refusal @ (Refusal::Spend(_) | Refusal::Trunk(_) | Refusal::TrunkDown)))) => {
                     Err(PlaceRefusal::Trunk { reason: refusal.to_string(), retry_after: refusal.status().1.unwrap_or_default() })
                 }
+                Some(Err(NotPlaced::Node(Refusal::UsageLimit))) => Err(PlaceRefusal::UsageLimit),
                 Some(Err(NotPlaced::Node(Refusal::Failed | Refusal::UnknownNumber))) | None => Err(PlaceRefusal::Failed),
             }
         })
@@ -169,10 +178,10 @@ impl CallGate for Gate {
             let done = match action {
                 CallAction::HangUp => self.ask(|reply| CallsMsg::HangUp(id, reply)).await,
                 CallAction::Join(with, part) => Some(self.join(id, with, part).await),
-                CallAction::Transfer(CallWish { to, from, assistant, trunk }) => {
+                CallAction::Transfer(CallWish { to, from, assistant, trunk, .. }) => {
                     // What becomes of it is heard on the line and told by the records.
                     let (reply, _) = oneshot::channel();
-                    let asked = PlaceCall { to, from, assistant, trunk };
+                    let asked = PlaceCall { to, from, assistant, trunk, terms: CallTerms::default() };
                     let wanted = Box::new(CallOut { asked, mode: CallOutMode::Blind, reply });
                     self.ask(|reply| CallsMsg::Consult(id, wanted, reply)).await
                 }

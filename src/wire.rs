@@ -2,7 +2,9 @@
 
 mod analysis;
 mod assistants;
+mod billing;
 mod bots;
+mod campaigns;
 mod cascade;
 mod events;
 mod identity;
@@ -11,6 +13,7 @@ mod live;
 pub mod node;
 pub mod people;
 mod reload;
+pub mod sealing;
 mod services;
 mod signals;
 mod tools;
@@ -32,6 +35,7 @@ use api::CallGate as _;
 use arc_swap::ArcSwap;
 use metrics_exporter_prometheus::PrometheusHandle;
 use platform::analysis::Runner;
+use platform::billing::Runner as Charging;
 use platform::people::People;
 use store::Store;
 use tokio::net::TcpListener;
@@ -66,10 +70,12 @@ pub struct Server {
     watching: JoinHandle<()>,
     end: NodeEnd,
     analyses: Runner,
+    charging: Charging,
     traces: Option<Traces>,
     people: People,
     live: Arc<Live>,
     telling: events::Telling,
+    campaigns: platform::campaigns::Runner,
     _lock: File,
 }
 
@@ -92,6 +98,7 @@ pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Serve
     metrics::gauge!("offhook_calls_max").set(config.node.max_calls as f64);
     let lock = take_data_dir(&config.node.data_dir)?;
     let database = open_database(config).await?;
+    sealing::check(&database, &database.seals().keys()).await?;
     let clients = Clients::default();
     let knowledge = knowledge::open(config, &database, &clients).await?;
     knowledge.seed(&knowledge::seeds(config)).await?;
@@ -102,6 +109,7 @@ pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Serve
     let environment = crate::environment();
     let known = Known::read(config.clone(), &database, &environment).await?;
     known.tell_left_out(&[]);
+    let services = [services, vec![services::do_not_call(&database)]].concat();
     let tools = tools::Tools::new(services, &database, clients.guard.clone()).changed(&known.config);
     let breakers = cascade::Breakers::default();
     let directory = known.directory(&tools, &breakers)?;
@@ -129,8 +137,13 @@ pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Serve
         trunks_of_file: config.trunks.clone(),
         began: Instant::now(),
     });
+    let billing = billing::billing(config, &database, &clients, &node);
+    // Before anybody is let in.
+    billing.look_at_limits(store::WallTime::now()).await?;
     let telling = events::Telling::start(config, &database, &clients, &node).await?;
-    api::serve(http, api::router(node::api_config(config, people.clone(), live.clone(), &telling)?, gate.clone()));
+    let charging = billing.start(config.node.name.clone());
+    let api_config = node::api_config(config, people.clone(), live.clone(), (&telling, billing))?;
+    api::serve(http, api::router(api_config, gate.clone()));
     keep_up(metrics.clone(), Arc::clone(&gate), breakers);
     let (runtime, shared) = (tokio::runtime::Handle::current(), Arc::clone(&node.shared));
     let render = move || {
@@ -143,17 +156,35 @@ pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Serve
     for line in config.effective() {
         tracing::info!("{line}");
     }
+    sealing::tell(&database.seals().keys());
     raise_file_limit(config.node.max_calls);
     let reading = knowledge.work().await?;
     let watching = tokio::spawn(Arc::clone(&live).watch());
-    Ok(Server { node, database, reading, watching, end, analyses, traces, people, telling, live, _lock: lock })
+    let campaigns = campaigns::start(&database, &node, &config.node.name);
+    Ok(Server {
+        node,
+        database,
+        reading,
+        watching,
+        end,
+        analyses,
+        charging,
+        traces,
+        people,
+        telling,
+        campaigns,
+        live,
+        _lock: lock,
+    })
 }
 
 impl Server {
     /// Waits until the node has ended, and ends what belongs to it; true after a drain.
     pub async fn ended(self) -> bool {
         let drained = self.end.wait().await;
+        self.campaigns.stop().await;
         self.analyses.stop().await;
+        self.charging.stop().await;
         self.telling.stop().await;
         // Wherever it is: the next start resumes.
         self.reading.abort();
@@ -196,8 +227,11 @@ fn raise_file_limit(max_calls: usize) {
 
 /// Opens the database and brings it up to date.
 pub async fn open_database(config: &Config) -> anyhow::Result<Store> {
+    let keys = sealing::load(config.security.master_key.clone()).await?;
     // The store's own words name the key and the cause: printed once, not once a link of the chain.
-    Store::open(config.database.url.expose()).await.map_err(|error| anyhow::Error::msg(error.to_string()))
+    let database = Store::open(config.database.url.expose()).await.map_err(|error| anyhow::Error::msg(error.to_string()))?;
+    database.seals().replace(keys);
+    Ok(database)
 }
 
 /// Makes the data folder, and keeps other processes out for as long as the file lives: a second one would take the

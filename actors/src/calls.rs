@@ -29,7 +29,7 @@ use crate::leg::twilio::{StreamIo, TwilioCall};
 use crate::mailbox::{Lane, Letter, Mailbox};
 use crate::media_threads::Seat;
 use crate::recovery::close_recording;
-use crate::route::{NoRoute, PlaceCall, Route, route};
+use crate::route::{CallTerms, NoRoute, PlaceCall, Route, route};
 use crate::shared::Shared;
 use crate::sip_endpoint::SipMsg;
 use crate::spend::{Fare, Purse, Talk, Unaffordable};
@@ -148,6 +148,9 @@ pub enum Refusal {
     /// Nobody answers the called number.
     #[error("nobody answers the called number")]
     UnknownNumber,
+    /// The usage of its organization is at the hard limit.
+    #[error("the usage of this month is at its hard limit")]
+    UsageLimit,
 }
 
 impl Refusal {
@@ -162,6 +165,7 @@ impl Refusal {
             Self::Trunk(full) => full.label(),
             Self::TrunkDown => "trunk_down",
             Self::UnknownNumber => "unknown_number",
+            Self::UsageLimit => "usage_limit",
         }
     }
 
@@ -175,6 +179,7 @@ impl Refusal {
             Self::Trunk(full) => (StatusCode::SERVICE_UNAVAILABLE, Some(full.retry_after())),
             Self::TrunkDown => (StatusCode::SERVICE_UNAVAILABLE, Some(TRUNK_DOWN_RETRY)),
             Self::UnknownNumber => (StatusCode::NOT_FOUND, None),
+            Self::UsageLimit => (StatusCode::FORBIDDEN, None),
         }
     }
 }
@@ -244,6 +249,7 @@ struct Admitted {
     route: Route,
     /// `None`: it costs nothing here.
     fare: Option<Fare>,
+    terms: CallTerms,
 }
 
 impl Worker for Calls {
@@ -266,7 +272,7 @@ impl Worker for Calls {
                 let _asker_left = reply.send(self.tell_one(id, CallMsg::HangUp(HangupCause::OperatorHangup)));
             }
             CallsMsg::Bridge(guests, room, reply) => {
-                let _asker_left = reply.send(self.bridge(guests, room, me).await);
+                let _asker_left = reply.send(self.bridge(guests, room, None, me).await);
             }
             CallsMsg::Room(id, order, reply) => {
                 let _asker_left = reply.send(self.tell_one(id, CallMsg::Room(order)));
@@ -341,6 +347,7 @@ impl Worker for Calls {
         self.settle(child.id, child.bill.take());
         if let Ended::Failed(reason) = ended {
             self.rooms.tell_lost(child.id);
+            self.tell_all(|| CallMsg::CallLost(child.id));
             self.bury(&child, reason);
         }
         self.publish_count();
@@ -370,13 +377,24 @@ impl Calls {
         reply: oneshot::Sender<Result<CallId, PlaceRefusal>>,
         me: &Mailbox<CallsMsg>,
     ) {
-        match self.admit_route(asked) {
+        match self.within_limit(asked).and_then(|()| self.admit_route(asked)) {
             // One that cannot be started drops the reply with it.
             Ok(admitted) => drop(self.start_placed(admitted, Purpose::Own, reply, me).await),
             Err(refusal) => {
                 let _asker_left = reply.send(Err(refusal));
             }
         }
+    }
+
+    /// A call of its own is refused where its organization has used what it may; one for a call that is up goes out.
+    fn within_limit(&self, asked: &PlaceCall) -> Result<(), PlaceRefusal> {
+        let directory = self.shared.directory.load();
+        let assistant = asked.assistant.as_ref().map_or(directory.default.clone(), |name| directory.named(name));
+        if !assistant.is_some_and(|assistant| self.shared.is_over_limit(&assistant.organization)) {
+            return Ok(());
+        }
+        self.count(Refusal::UsageLimit);
+        Err(PlaceRefusal::Node(Refusal::UsageLimit))
     }
 
     /// Who talks, where the call goes, money for its first minute, and a place for it here and with its trunk. What stands in the way is
@@ -394,20 +412,21 @@ impl Calls {
             self.count_by(trunk.as_deref(), refusal);
             return Err(PlaceRefusal::Node(refusal));
         }
-        Ok(Admitted { assistant, route, fare })
+        Ok(Admitted { assistant, route, fare, terms: asked.terms.clone() })
     }
 
     /// Starts a call of ours, for what it is. One that cannot be started is counted, and costs nothing.
     async fn start_placed(
         &mut self,
-        Admitted { assistant, route, fare }: Admitted,
+        Admitted { assistant, route, fare, terms }: Admitted,
         purpose: Purpose,
         placed: oneshot::Sender<Result<CallId, PlaceRefusal>>,
         me: &Mailbox<CallsMsg>,
     ) -> Result<CallId, Refusal> {
         let (trunk, talk) = (route.trunk.clone(), Arc::new(Talk::default()));
-        let placing = Placing { assistant, route, talk: Arc::clone(&talk), placed, purpose };
-        let started = self.start_call(CallId::generate(), Arrival::Placed(Box::new(placing)), me).await;
+        let id = terms.id.unwrap_or_else(CallId::generate);
+        let placing = Placing { assistant, route, talk: Arc::clone(&talk), placed, purpose, terms };
+        let started = self.start_call(id, Arrival::Placed(Box::new(placing)), me).await;
         match started {
             Ok(call) => self.bill(call, fare, talk, me),
             Err(refusal) => {
@@ -434,8 +453,10 @@ impl Calls {
         if let Some(child) = self.by_call_sid(&call.call_sid) {
             return Ok(child.id);
         }
+        let answering = self.shared.answering(call.to.reveal(), None);
         let result = match self.admit() {
-            Ok(()) if self.shared.answering(call.to.reveal(), None).assistant.is_none() => Err(Refusal::UnknownNumber),
+            Ok(()) if answering.assistant.is_none() => Err(Refusal::UnknownNumber),
+            Ok(()) if self.shared.is_over_limit(&answering.organization) => Err(Refusal::UsageLimit),
             Ok(()) => self.start_call(CallId::generate(), Arrival::Twilio(call), me).await,
             Err(refusal) => Err(refusal),
         };
@@ -444,6 +465,7 @@ impl Calls {
 
     async fn handle_session(&mut self, id: CallId, session: Box<SessionCall>, me: &Mailbox<CallsMsg>) -> Result<(), Refusal> {
         let result = match self.admit() {
+            Ok(()) if self.shared.is_over_limit(&session.organization) => Err(Refusal::UsageLimit),
             Ok(()) => self.start_call(id, Arrival::Session(session), me).await.map(drop),
             Err(refusal) => Err(refusal),
         };

@@ -1,5 +1,6 @@
 //! What all actors of a node read: configuration, and the ports of the process-wide actors.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
@@ -7,6 +8,7 @@ use ai::espeak::Espeak;
 use ai::link::http::HttpClient;
 use ai::speech_cache::SpeechCache;
 use arc_swap::ArcSwap;
+use store::{OrganizationId, Seals};
 use tokio::runtime::Handle;
 
 use crate::calls::CallsMsg;
@@ -25,6 +27,8 @@ pub struct Shared {
     pub config: NodeConfig,
     /// Who answers which number; the next call finds what was last put here.
     pub directory: ArcSwap<Directory>,
+    /// Organizations that take no new calls, since their usage is at its hard limit; swapped whole by who counts it.
+    pub over_limit: Arc<ArcSwap<HashSet<OrganizationId>>>,
     /// Where what may take its time runs, apart from the threads that carry calls.
     pub runtime: Handle,
     /// The threads that carry calls.
@@ -39,6 +43,8 @@ pub struct Shared {
     pub identity: Identity,
     /// Who we are in the handshakes of encrypted media, until the process ends.
     pub dtls: media::dtls::Identity,
+    /// What recordings are sealed with.
+    pub seals: Seals,
     /// UDP ports for RTP.
     pub rtp_ports: RtpPorts,
     /// Carriers, and what is known of them.
@@ -57,13 +63,14 @@ pub struct Shared {
 
 impl Shared {
     /// Called on the node's own runtime.
-    pub(crate) fn new(config: NodeConfig, directory: Directory, media: MediaThreads, identity: Identity) -> Self {
+    pub(crate) fn new(config: NodeConfig, directory: Directory, media: MediaThreads, identity: Identity, seals: Seals) -> Self {
         let rtp_ports = RtpPorts::new(config.rtp.ports.clone());
         let speech = SpeechCache::new(config.data_dir.join("speech-cache"), config.speech_cache_bytes);
         let trunks = Trunks::new(config.trunks.clone());
         Self {
             config,
             directory: ArcSwap::from_pointee(directory),
+            over_limit: Arc::default(),
             runtime: Handle::current(),
             media,
             espeak: Arc::default(),
@@ -71,6 +78,7 @@ impl Shared {
             speech: Arc::new(speech),
             identity,
             dtls: media::dtls::Identity::generate(),
+            seals,
             rtp_ports,
             trunks: Arc::new(trunks),
             sip: Port::default(),
@@ -85,6 +93,11 @@ impl Shared {
     /// Who answers a called number that comes over the trunk of this name, and whose call it is.
     pub fn answering(&self, called: &str, trunk: Option<&str>) -> Answering {
         self.directory.load().answering(called, trunk)
+    }
+
+    /// Whether an organization takes no new calls, since its usage is at its hard limit.
+    pub fn is_over_limit(&self, organization: &OrganizationId) -> bool {
+        self.over_limit.load().contains(organization)
     }
 
     /// True once the node takes no new calls.

@@ -81,6 +81,19 @@ pub struct CallWish {
     pub assistant: Option<String>,
     /// What carries it, by name; `None`: as the node finds.
     pub trunk: Option<String>,
+    /// What is done when a machine answers; `None`: nobody listens for one.
+    pub on_machine: Option<OnMachine>,
+}
+
+/// What is done when a machine answers.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum OnMachine {
+    /// The call ends.
+    HangUp,
+    /// This is said after its beep; then the call ends.
+    Say(String),
+    /// It is noted, and the agent talks with it.
+    Tell,
 }
 
 /// What somebody wants a call to do.
@@ -136,6 +149,8 @@ pub enum PlaceRefusal {
         /// When to come again.
         retry_after: Duration,
     },
+    /// Its organization has used what it may.
+    UsageLimit,
 }
 
 /// How the media of a call is.
@@ -204,6 +219,8 @@ pub enum TwilioRefusal {
     Failed,
     /// No assistant answers this number, or it is switched off.
     UnknownNumber,
+    /// Its organization has used what it may.
+    UsageLimit,
 }
 
 /// What Twilio says of a call (a status callback).

@@ -21,13 +21,15 @@ mod v1;
 use std::sync::Arc;
 
 use axum::Router;
+use platform::billing::Billing;
 use platform::events::Events;
 use platform::people::People;
 use platform::webhooks::Webhooks;
 
 pub use gate::{
-    CallAction, CallGate, CallWish, IncomingTwilio, JoinPart, MediaFigures, Parameters, PlaceRefusal, Readiness, ReceivedFigures,
-    RecordsAway, StreamIo, StreamRefusal, StreamStart, TwilioAnswer, TwilioCallStatus, TwilioRefusal, TwilioStatus,
+    CallAction, CallGate, CallWish, IncomingTwilio, JoinPart, MediaFigures, OnMachine, Parameters, PlaceRefusal, Readiness,
+    ReceivedFigures, RecordsAway, StreamIo, StreamRefusal, StreamStart, TwilioAnswer, TwilioCallStatus, TwilioRefusal,
+    TwilioStatus,
 };
 pub use node_gate::{ActorState, FileRow, LeftOutRow, NodeGate, NodeState, RowHead, RowRefusal, RowWish, ToolRan, TrunkState};
 pub use server::{CONNECTIONS_MAX, serve};
@@ -56,6 +58,8 @@ pub struct ApiConfig {
     pub events: Option<Events>,
     /// Who is told of it; `None`: nobody.
     pub webhooks: Option<Webhooks>,
+    /// What usage costs; `None`: those routes answer 503.
+    pub billing: Option<Billing>,
     /// How often who may ask.
     pub requests: RequestLimits,
     /// The pages of other origins that may use `/api`.

@@ -34,6 +34,9 @@ pub enum SessionRefusal {
     /// Its assistant is gone.
     #[error("there is no such assistant any more")]
     UnknownAssistant,
+    /// Its organization has used what it may.
+    #[error("the usage of this month is at its hard limit")]
+    UsageLimit,
 }
 
 /// Why an offer of a browser leads to no call.

@@ -6,6 +6,7 @@
 
 pub mod align;
 pub mod ambience;
+pub mod answerer;
 pub mod bursts;
 pub mod channel;
 pub mod clock;

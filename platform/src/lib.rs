@@ -1,9 +1,12 @@
 //! Services over the store and the AI providers: what the API, the command line and the calls ask for, and no call runs in.
 //!
 //! [`knowledge`] is the knowledge base: documents in, passages out. [`analysis`] looks at calls after their end, and [`memory`]
-//! is what is known of callers. [`events`] hands on what happens to those who listen, [`webhooks`] to those who are told. Nothing here knows SIP, audio or HTTP routes.
+//! is what is known of callers. [`billing`] is what usage costs, [`campaigns`] calls people on lists. [`events`] hands on what happens
+//! to those who listen, [`webhooks`] to those who are told. Nothing here knows SIP, audio or HTTP routes.
 
 pub mod analysis;
+pub mod billing;
+pub mod campaigns;
 pub mod events;
 pub mod knowledge;
 pub mod memory;

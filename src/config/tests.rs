@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod ambience;
+mod billing;
 mod cascade;
 mod events;
 mod identity;

@@ -14,6 +14,7 @@ use actors::trace::TraceSink;
 use actors::webrtc::WebRtcPort;
 use anyhow::Context as _;
 use api::{ApiConfig, ApiKey, AuthToken, NodeGate, PublicUrl, RequestLimits, SignatureCheck, TwilioConfig};
+use platform::billing::Billing;
 use platform::people::People;
 
 use super::assistants;
@@ -131,7 +132,7 @@ pub(super) fn api_config(
     config: &Config,
     people: People,
     node: Arc<dyn NodeGate>,
-    telling: &Telling,
+    (telling, billing): (&Telling, Billing),
 ) -> anyhow::Result<ApiConfig> {
     let twilio = &config.twilio;
     let public_url = match &twilio.public_url {
@@ -153,6 +154,7 @@ pub(super) fn api_config(
         node: Some(node),
         events: Some(telling.events.clone()),
         webhooks: Some(telling.webhooks.clone()),
+        billing: Some(billing),
         requests,
         cors_origins,
         sessions_per_organization: config.limits.sessions_per_organization,

@@ -5,12 +5,16 @@
 //! Both databases run the same migrations and the same queries, but for full text and vectors, which are different in
 //! each: [`KnowledgeStore`] is the knowledge base.
 //!
+//! Secrets of rows, and recordings, are sealed under the operator's master key by [`seal`], once it has one.
+//!
 //! It refuses to know what a call is made of: it has no actor, no audio and no file but SQLite's own. It keeps no
 //! queue either: who calls [`Store::write_batch`] owns what is waiting and decides what to do when it fails.
 
 mod analysis;
 mod analytics;
+mod billing;
 mod calls;
+mod campaigns;
 mod error;
 mod events;
 mod id;
@@ -25,6 +29,7 @@ mod people;
 mod read;
 mod record;
 mod rows;
+pub mod seal;
 mod spend;
 mod text;
 mod time;
@@ -36,7 +41,17 @@ pub use analysis::{
     SuccessVerdict,
 };
 pub use analytics::{Figures, GROUPS_MAX, Gaps, GroupBy};
+pub use billing::{
+    BadMonth, BillingMonth, CallUsage, Charge, ChargedCall, Invoice, InvoiceId, InvoiceItem, InvoiceLine, Meter, MonthState,
+    MonthTotal, MonthUsage, NewInvoice, NewPlan, NewReport, PLANS_MAX, Plan, PlanChange, Price, ProviderUsage, REPORT_CLAIMS_MAX,
+    ReportEnd, ReportJob, Subscription, SubscriptionChange, Threshold, ToBill, UnknownMeter, Written,
+};
 pub use calls::CallFilter;
+pub use campaigns::{
+    AnsweredBy, Attempt, AttemptEnd, AttemptOver, CONTACTS_AT_ONCE, CONTACTS_MAX, Campaign, CampaignCounts, CampaignLook,
+    CampaignStatus, CampaignWish, Claimed, Contact, ContactFilter, ContactNext, ContactOutcome, ContactState, DIAL_LEASE,
+    DO_NOT_CALL_MAX, DialPlan, DoNotCall, Imported, NewContact, Pulse,
+};
 pub use error::StoreError;
 pub use events::{Event, EventFilter, EventsKept};
 pub use id::{CallId, DocumentId};
@@ -54,13 +69,14 @@ pub use lead::{LEAD_NOTES_BYTES_MAX, Lead, LeadChange};
 pub use memory::{Caller, MEMORIES_MAX, MEMORY_BYTES_MAX, Memory, MemoryId, NewMemory};
 pub use open::Store;
 pub use people::{
-    Act, ApiKeyId, ApiKeyRow, AuditEntry, AuditVerdict, Changed, DeliveryId, Hidden, Login, LoginId, NewApiKey, NewLogin,
-    NewOrganization, NewSession, NewUser, Organization, OrganizationChange, OrganizationId, Page, RESOURCES_MAX, Refresh,
-    Resource, ResourceId, ResourceVersion, ResourceWish, Session, SignInFailures, SigningKey, User, UserChange, UserId,
-    VERSIONS_KEPT, WebhookId,
+    Act, ApiKeyId, ApiKeyRow, AuditEnds, AuditEntry, AuditVerdict, CampaignId, Changed, ContactId, DeliveryId, Hidden, Login,
+    LoginId, NewApiKey, NewLogin, NewOrganization, NewSession, NewUser, Organization, OrganizationChange, OrganizationId, Page,
+    RESOURCES_MAX, Refresh, Resource, ResourceId, ResourceVersion, ResourceWish, Session, SignInFailures, SigningKey, User,
+    UserChange, UserId, VERSIONS_KEPT, WebhookId,
 };
 pub use read::LIST_MAX;
 pub use record::{CallIdentity, CallRecord, Citation, Incident, LostCall, NewCall, Recording, Refused, ToolUse, Turn, Usage};
+pub use seal::{KeyId, Keyring, RecordingReader, SealError, Seals};
 pub use spend::SpentMinute;
 pub use text::{PhoneNumber, TEXT_BYTES_MAX, Transcript};
 pub use time::WallTime;

@@ -1,10 +1,15 @@
 //! The draft of a call's record: each fact goes to the Store as it happens, so that a crash loses none of them.
 
+use std::borrow::Cow;
+
 use ai::engine::{EngineError, Past, Words};
 use ai::language::Language;
+use ai::redact::Redaction;
 use ai::tools::Source;
 use serde_json::json;
-use store::{CallId, Citation, HangupCause, Incident, IncidentKind, RecordingFormat, Role, StoreWrite, Usage, WallTime};
+use store::{
+    CallId, Citation, HangupCause, Incident, IncidentKind, RecordingFormat, Role, StoreWrite, Transcript, Usage, WallTime,
+};
 
 use crate::conference::{RoomEvent, RoomNews};
 use crate::config::Assistant;
@@ -14,8 +19,9 @@ use crate::recorder::RecordingEvent;
 use crate::shared::Shared;
 use crate::store::StoreMsg;
 use crate::trace::CallEvent;
-use crate::turn::TurnReport;
+use crate::turn::{Counted, TurnReport};
 
+use super::meter::Meter;
 use super::trace::CallTracer;
 
 /// Turns and uses of tools kept for an engine that must be started again with what was said: about ten minutes of talk.
@@ -31,10 +37,13 @@ const SOURCES_MAX: usize = 20;
 pub(super) struct Draft {
     id: CallId,
     node: String,
+    /// What is taken out of what was said before it is kept.
+    redaction: Redaction,
     /// Whose errors the engine reports.
     provider: String,
     turns: u32,
     usage: Usage,
+    meter: Meter,
     /// The latest turns and uses of tools, oldest first.
     pub(super) history: Vec<Past>,
     /// What tools found since the agent last spoke: its next turn is based on it.
@@ -53,9 +62,11 @@ impl Draft {
         Self {
             id,
             node: node.to_owned(),
+            redaction: assistant.map(|assistant| assistant.redaction).unwrap_or_default(),
             provider: assistant.map_or("", |assistant| assistant.engine.provider()).to_owned(),
             turns: 0,
             usage: Usage::default(),
+            meter: Meter::default(),
             history: Vec::new(),
             sources: Vec::new(),
             first_tick: None,
@@ -73,15 +84,19 @@ impl Draft {
     pub(super) fn turn_taken(&mut self, report: TurnReport, shared: &Shared) {
         let number = self.turns;
         self.trace.turn(number, &report);
-        let turn = report.into_turn(self.id, number);
+        let mut turn = report.into_turn(self.id, number);
         self.turns += 1;
         let role = match turn.role {
             Role::Agent => ai::engine::Role::Agent,
             Role::Caller => ai::engine::Role::Caller,
         };
         self.remember(Past::Said(role, Words::from(turn.text.reveal())));
+        if let Cow::Owned(text) = self.redaction.text(turn.text.reveal()) {
+            turn.text = Transcript::new(text);
+        }
         shared.store.tell(StoreMsg::Write(StoreWrite::TurnAdded(turn)));
         metrics::counter!("offhook_turns_total").increment(1);
+        self.write_used(shared);
         if role == ai::engine::Role::Agent {
             self.cite(number, shared);
         }
@@ -111,7 +126,12 @@ impl Draft {
     }
 
     /// Adds up what the sessions of the call used; each counts from its own beginning.
-    pub(super) fn usage_counted(&mut self, used: &Usage, shared: &Shared) {
+    pub(super) fn usage_counted(&mut self, counted: &Counted, shared: &Shared) {
+        self.meter.add(&counted.used, &self.provider);
+        let used = &counted.tokens;
+        if *used == Usage::default() {
+            return;
+        }
         let total = &mut self.usage;
         total.input_text_tokens += used.input_text_tokens;
         total.input_audio_tokens += used.input_audio_tokens;
@@ -120,6 +140,14 @@ impl Draft {
         total.output_audio_tokens += used.output_audio_tokens;
         self.trace.used(self.usage);
         shared.store.tell(StoreMsg::Write(StoreWrite::UsageCounted { call: self.id, usage: self.usage }));
+    }
+
+    /// Writes what providers did since the last turn; with each turn, and with the end of the call.
+    pub(super) fn write_used(&mut self, shared: &Shared) {
+        let (call, at) = (self.id, WallTime::now());
+        for used in self.meter.take_changed() {
+            shared.store.tell(StoreMsg::Write(StoreWrite::ProviderUsed { call, at, used }));
+        }
     }
 
     /// The caller speaks this language.

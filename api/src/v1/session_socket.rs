@@ -57,7 +57,7 @@ pub(super) struct SocketPart {
 
 /// Opens the session's socket (docs/sessions.md). The token is for this session, once, and for 15 minutes.
 #[utoipa::path(get, path = "/api/v1/sessions/{id}/ws", tag = "sessions", params(("id" = String, Path), SocketPart),
-    responses((status = 101), (status = 401), (status = 422), (status = 503)), security(()))]
+    responses((status = 101), (status = 401), (status = 402), (status = 422), (status = 503)), security(()))]
 pub(super) async fn upgrade(
     State(api): State<Arc<V1>>,
     Path(id): Path<String>,
@@ -132,6 +132,7 @@ pub(super) fn refused(refusal: SessionRefusal) -> Problem {
     match refusal {
         SessionRefusal::AtCapacity => problem(StatusCode::SERVICE_UNAVAILABLE).again_after(5),
         SessionRefusal::Draining => problem(StatusCode::SERVICE_UNAVAILABLE).again_after(60),
+        SessionRefusal::UsageLimit => problem(StatusCode::PAYMENT_REQUIRED),
         SessionRefusal::UnknownAssistant => problem(StatusCode::CONFLICT),
         SessionRefusal::Failed => problem(StatusCode::INTERNAL_SERVER_ERROR),
     }

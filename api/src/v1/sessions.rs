@@ -16,7 +16,7 @@ use super::V1;
 use super::access::Asked;
 use super::body::Body;
 use super::call::time;
-use super::calls::GATE_TIME_MAX;
+use super::calls::{GATE_TIME_MAX, USAGE_LIMIT};
 use super::lists::{Listed, Paged, Part};
 use super::versions::{id, missing};
 use crate::problem::Problem;
@@ -75,7 +75,7 @@ pub(super) struct SessionMade {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SessionCreateWish {
-    /// Who talks, by id or name; none: the default assistant.
+    /// Who talks: its id, or the name of one of the file; none: the default assistant.
     #[schema(min_length = 1, max_length = 128, example = "demo")]
     assistant_id: Option<String>,
     /// What is kept with it: an object, 16 KiB of JSON at most.
@@ -151,7 +151,7 @@ fn shown(api: &V1, session: Session, address: Option<&PublicUrl>, now: WallTime)
 
 /// Makes a session, and shows its token this once.
 #[utoipa::path(post, path = "/api/v1/sessions", tag = "sessions", request_body = SessionCreateWish,
-    responses((status = 201, body = SessionMade), (status = 422), (status = 429)))]
+    responses((status = 201, body = SessionMade), (status = 402), (status = 422), (status = 429)))]
 pub(super) async fn create(
     State(api): State<Arc<V1>>,
     asked: Asked,
@@ -163,6 +163,9 @@ pub(super) async fn create(
         return Err(Problem::field("metadata", format!("has more than {METADATA_MAX} bytes of JSON")));
     }
     let organization = &asked.principal.organization;
+    if api.billing.as_ref().is_some_and(|billing| billing.is_over_limit(organization)) {
+        return Err(Problem::new(StatusCode::PAYMENT_REQUIRED, USAGE_LIMIT));
+    }
     let wanted = match wish.assistant_id {
         Some(wanted) => Some(assistant_named(api.people()?.store(), organization, wanted).await?),
         None => None,
@@ -180,11 +183,11 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, location, Json(made)).into_response())
 }
 
-/// What the node calls an assistant: the name of a row of the database; the file calls its own by their names already.
+/// What the node calls an assistant: the id of a row of the database, whose name others may have too; the file's by their names.
 async fn assistant_named(store: &Store, organization: &OrganizationId, wanted: String) -> Result<String, Problem> {
     let Ok(row) = wanted.parse::<ResourceId>() else { return Ok(wanted) };
     let row = store.resource(organization, ResourceKind::Assistant, row).await?;
-    row.map(|row| row.name).ok_or_else(|| Problem::field("assistant_id", "there is no such assistant"))
+    row.map(|row| row.id.to_string()).ok_or_else(|| Problem::field("assistant_id", "there is no such assistant"))
 }
 
 /// Lists the sessions of the organization.

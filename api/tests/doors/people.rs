@@ -8,6 +8,7 @@ use api::*;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
+use platform::billing::{Billing, OverLimit};
 use platform::events::{Events, ReaderLimits};
 use platform::people::{KeyWish, People, Permission};
 use platform::webhooks::Webhooks;
@@ -37,12 +38,14 @@ impl House {
         let cors_origins = vec!["https://app.example".to_owned()];
         let node: Option<Arc<dyn NodeGate>> = Some(Arc::new(FakeNode::default()));
         let events = Some(Events::open(store.clone(), ReaderLimits::default()).await.unwrap());
+        let billing = Some(Billing::new(store.clone(), "USD", None, OverLimit::default()));
         let webhooks = Some(Webhooks::new(store, Guard::default(), Reach::Public));
         let config = ApiConfig {
             people: Some(people.clone()),
             node,
             events,
             webhooks,
+            billing,
             requests,
             cors_origins,
             sessions_per_organization: 3,
