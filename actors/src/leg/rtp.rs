@@ -228,7 +228,9 @@ impl RtpLine {
     pub(super) fn finish(&mut self) {
         let report = self.receiving.goodbye(Instant::now(), self.sending.report());
         self.send_report(report);
-        if let (Some(socket), Some(secure)) = (self.way.last(), self.receiving.secure.take()) {
+        if let Some(socket) = self.way.last()
+            && let Some(secure) = self.receiving.secure.take()
+        {
             talk::say_goodbye(socket, secure, self.talk.take());
         }
     }

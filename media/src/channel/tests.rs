@@ -115,9 +115,9 @@ impl Pair {
 
     fn opened(seed: u64, loss: u32) -> Self {
         let mut pair = Self::new(seed, loss);
-        pair.run(5);
+        pair.run(600);
         pair.say(0, OPENING, PayloadProtocolIdentifier::Dcep);
-        pair.run(5);
+        pair.run(600);
         pair
     }
 }
@@ -137,11 +137,11 @@ fn a_channel_is_opened_and_spoken_over_both_ways() {
 fn nothing_is_lost_on_a_bad_network_and_the_order_stays() {
     for seed in 0..10 {
         let mut pair = Pair::opened(seed, 20);
-        pair.run(30);
+        pair.run(600);
         for number in 0..20 {
             assert!(pair.ours.send(pair.now, &format!("{number}")), "seed {seed}: {:?}", pair.heard);
         }
-        pair.run(60);
+        pair.run(600);
         let texts: Vec<String> = (0..20).map(|number| format!("browser:String {number}")).collect();
         assert_eq!(pair.heard[2..], texts, "seed {seed}");
     }
