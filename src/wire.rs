@@ -11,6 +11,7 @@ mod live;
 pub mod node;
 pub mod people;
 mod reload;
+mod safekeeping;
 mod services;
 mod signals;
 mod tools;
@@ -69,6 +70,7 @@ pub struct Server {
     people: People,
     live: Arc<Live>,
     telling: events::Telling,
+    keeping: safekeeping::Safekeeping,
     _lock: File,
 }
 
@@ -127,7 +129,10 @@ pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Serve
         began: Instant::now(),
     });
     let telling = events::Telling::start(config, &database, &clients, &node).await?;
-    api::serve(http, api::router(node::api_config(config, people.clone(), live.clone(), &telling)?, gate.clone()));
+    let keeping = safekeeping::Safekeeping::start(config, &database, &live).await?;
+    let api = node::api_config(config, people.clone(), live.clone(), &telling)?;
+    let api = api::ApiConfig { privacy: Some(keeping.privacy.clone()), ..api };
+    api::serve(http, api::router(api, gate.clone()));
     keep_up(metrics.clone(), Arc::clone(&gate), breakers);
     let (runtime, shared) = (tokio::runtime::Handle::current(), Arc::clone(&node.shared));
     let render = move || {
@@ -143,7 +148,7 @@ pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Serve
     raise_file_limit(config.node.max_calls);
     let reading = knowledge.work().await?;
     let watching = tokio::spawn(Arc::clone(&live).watch());
-    Ok(Server { node, database, reading, watching, end, analyses, traces, people, telling, live, _lock: lock })
+    Ok(Server { node, database, reading, watching, end, analyses, traces, people, telling, keeping, live, _lock: lock })
 }
 
 impl Server {
@@ -153,6 +158,7 @@ impl Server {
         self.analyses.stop().await;
         self.telling.stop().await;
         // Wherever it is: the next start resumes.
+        self.keeping.stop();
         self.reading.abort();
         self.watching.abort();
         self.database.close().await;

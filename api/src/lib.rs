@@ -23,6 +23,7 @@ use std::sync::Arc;
 use axum::Router;
 use platform::events::Events;
 use platform::people::People;
+use platform::privacy::Privacy;
 use platform::webhooks::Webhooks;
 
 pub use gate::{
@@ -55,6 +56,8 @@ pub struct ApiConfig {
     pub events: Option<Events>,
     /// Who is told of it; `None`: nobody.
     pub webhooks: Option<Webhooks>,
+    /// What is known of persons, given out and erased; `None`: not here.
+    pub privacy: Option<Privacy>,
     /// How often who may ask.
     pub requests: RequestLimits,
     /// The pages of other origins that may use `/api`.

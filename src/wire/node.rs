@@ -150,6 +150,7 @@ pub(super) fn api_config(
         node: Some(node),
         events: Some(telling.events.clone()),
         webhooks: Some(telling.webhooks.clone()),
+        privacy: None,
         requests,
         cors_origins,
         sessions_per_organization: config.limits.sessions_per_organization,

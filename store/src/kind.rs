@@ -49,6 +49,8 @@ macro_rules! vocabulary {
     };
 }
 
+pub(crate) use vocabulary;
+
 vocabulary! {
     /// What the caller's leg speaks.
     LegKind {

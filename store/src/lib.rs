@@ -10,6 +10,7 @@
 
 mod analysis;
 mod analytics;
+mod backup;
 mod calls;
 mod error;
 mod events;
@@ -22,8 +23,10 @@ mod memory;
 mod migrations;
 mod open;
 mod people;
+mod privacy;
 mod read;
 mod record;
+mod retention;
 mod rows;
 mod spend;
 mod text;
@@ -36,6 +39,9 @@ pub use analysis::{
     SuccessVerdict,
 };
 pub use analytics::{Figures, GROUPS_MAX, Gaps, GroupBy};
+pub use backup::{
+    DatabasePlace, Holdings, PostgresMoment, PostgresPlace, copy_sqlite, holdings_of_sqlite, newest_schema, postgres_moment,
+};
 pub use calls::CallFilter;
 pub use error::StoreError;
 pub use events::{Event, EventFilter, EventsKept};
@@ -55,12 +61,17 @@ pub use memory::{Caller, MEMORIES_MAX, MEMORY_BYTES_MAX, Memory, MemoryId, NewMe
 pub use open::Store;
 pub use people::{
     Act, ApiKeyId, ApiKeyRow, AuditEntry, AuditVerdict, Changed, DeliveryId, Hidden, Login, LoginId, NewApiKey, NewLogin,
-    NewOrganization, NewSession, NewUser, Organization, OrganizationChange, OrganizationId, Page, RESOURCES_MAX, Refresh,
-    Resource, ResourceId, ResourceVersion, ResourceWish, Session, SignInFailures, SigningKey, User, UserChange, UserId,
+    NewOrganization, NewSession, NewUser, Organization, OrganizationChange, OrganizationId, Page, PrivacyJobId, RESOURCES_MAX,
+    Refresh, Resource, ResourceId, ResourceVersion, ResourceWish, Session, SignInFailures, SigningKey, User, UserChange, UserId,
     VERSIONS_KEPT, WebhookId,
+};
+pub use privacy::{
+    NewPrivacyJob, PRIVACY_JOBS_OPEN_MAX, PersonCall, PrivacyCounts, PrivacyFile, PrivacyJob, PrivacyKind, PrivacyState,
+    SchemaGap, Subject,
 };
 pub use read::LIST_MAX;
 pub use record::{CallIdentity, CallRecord, Citation, Incident, LostCall, NewCall, Recording, Refused, ToolUse, Turn, Usage};
+pub use retention::{RETENTION_DAYS_MAX, Retention, RetentionClass, RetentionDays, SweepBatch, Swept};
 pub use spend::SpentMinute;
 pub use text::{PhoneNumber, TEXT_BYTES_MAX, Transcript};
 pub use time::WallTime;

@@ -19,6 +19,7 @@ const VERSIONS: &[(i64, &str, &str)] = &[
     (13, "directory", include_str!("../migrations/0013_directory.sql")),
     (14, "events", include_str!("../migrations/0014_events.sql")),
     (15, "calls_api", include_str!("../migrations/0015_calls_api.sql")),
+    (18, "safekeeping", include_str!("../migrations/0018_safekeeping.sql")),
 ];
 
 /// What SQLite runs after the text of the same version.
@@ -36,6 +37,7 @@ const POSTGRES: &[(i64, &str)] = &[
     (13, include_str!("../migrations/0013_directory_postgres.sql")),
     (14, include_str!("../migrations/0014_events_postgres.sql")),
     (15, include_str!("../migrations/0015_calls_api_postgres.sql")),
+    (18, include_str!("../migrations/0018_safekeeping_postgres.sql")),
 ];
 
 /// All versions, ready to run.
@@ -50,4 +52,9 @@ pub(crate) fn migrator(sqlite: bool) -> Migrator {
         Migration::new(version, name.into(), kind, sql, false)
     });
     Migrator::with_migrations(migrations.collect())
+}
+
+/// The newest version that this program knows.
+pub(crate) fn newest() -> i64 {
+    VERSIONS.last().map_or(0, |(version, ..)| *version)
 }

@@ -27,7 +27,8 @@ const OPEN_TIME_MAX: Duration = Duration::from_secs(5);
 /// WAL lets readers and the writer work together. NORMAL syncs at checkpoints: a power cut (not a crash) may lose the
 /// last writes but never harms the file. 5 s are for another process that holds the file, such as a backup. 8 MB of pages are
 /// the full-text index of 10,000 chunks: a search reads hundreds of them, and 2 MB, as it comes, has them read again each time.
-const SQLITE_SETUP: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; \
+/// What is deleted is overwritten with zeros: it is what people said.
+const SQLITE_SETUP: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA secure_delete = ON; \
      PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -8000;";
 
 /// The database of calls. Cheap to clone: all clones share one pool.
@@ -112,10 +113,15 @@ impl Store {
         self.pool.close().await;
     }
 
+    /// The right to write, without a transaction: on SQLite nobody else of this process writes meanwhile.
+    pub(crate) async fn write_alone(&self, query: &'static str) -> Result<OwnedSemaphorePermit, StoreError> {
+        let permit = Arc::clone(&self.writers).acquire_owned().await;
+        permit.map_err(|_| StoreError::Unavailable { query, source: sqlx::Error::PoolClosed })
+    }
+
     pub(crate) async fn begin(&self, query: &'static str) -> Result<Writing, StoreError> {
         let unavailable = |source| StoreError::Unavailable { query, source };
-        let permit = Arc::clone(&self.writers).acquire_owned().await;
-        let permit = permit.map_err(|_| unavailable(sqlx::Error::PoolClosed))?;
+        let permit = self.write_alone(query).await?;
         let transaction = self.pool.begin_with(self.begin).await;
         Ok(Writing { transaction: transaction.map_err(unavailable)?, _permit: permit })
     }

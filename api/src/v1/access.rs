@@ -140,6 +140,14 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/sessions/{id}/messages", Access::May(Permission::ReadSessions)),
     ("POST", "/api/v1/sessions/{id}/messages", Access::May(Permission::WriteSessions)),
     ("GET", "/api/v1/sessions/{id}/ws", Access::Invited),
+    ("POST", "/api/v1/privacy/export", Access::May(Permission::WritePrivacy)),
+    ("POST", "/api/v1/privacy/erase", Access::May(Permission::WritePrivacy)),
+    ("GET", "/api/v1/privacy/jobs", Access::May(Permission::ReadPrivacy)),
+    ("GET", "/api/v1/privacy/jobs/{id}", Access::May(Permission::ReadPrivacy)),
+    ("GET", "/api/v1/privacy/jobs/{id}/file", Access::May(Permission::WritePrivacy)),
+    ("GET", "/api/v1/privacy/jobs/{id}/report", Access::May(Permission::ReadPrivacy)),
+    ("GET", "/api/v1/privacy/retention", Access::May(Permission::ReadPrivacy)),
+    ("PUT", "/api/v1/privacy/retention", Access::May(Permission::WritePrivacy)),
 ];
 
 /// The node's own key, `security.api_key_env`. Only its hash is kept: two of one length are compared, in constant time.

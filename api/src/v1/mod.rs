@@ -28,6 +28,7 @@ mod memories;
 mod openapi;
 mod organizations;
 mod phone_numbers;
+mod privacy;
 mod recording;
 mod repeats;
 mod resources;
@@ -48,6 +49,7 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use platform::events::Events;
 use platform::people::People;
+use platform::privacy::Privacy;
 use platform::webhooks::Webhooks;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -70,6 +72,7 @@ struct V1 {
     node: Option<Arc<dyn NodeGate>>,
     events: Option<Events>,
     webhooks: Option<Webhooks>,
+    privacy: Option<Privacy>,
     repeats: Repeats,
     limits: Limits,
     /// The address under which clients see us; `None`: as each request says.
@@ -85,6 +88,10 @@ impl V1 {
     fn webhooks(&self) -> Result<&Webhooks, Problem> {
         self.webhooks.as_ref().ok_or_else(|| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "nobody is told of events here"))
     }
+
+    fn privacy(&self) -> Result<&Privacy, Problem> {
+        self.privacy.as_ref().ok_or_else(|| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "nothing is given out or erased here"))
+    }
 }
 
 /// All routes, and the document of them.
@@ -97,6 +104,7 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         node: config.node.clone(),
         events: config.events.clone(),
         webhooks: config.webhooks.clone(),
+        privacy: config.privacy.clone(),
         repeats: Repeats::default(),
         limits,
         public_url: config.twilio.public_url.clone(),
@@ -147,6 +155,7 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .routes(routes!(sessions::show, sessions::delete))
         .routes(routes!(sessions::messages, sessions::say))
         .routes(routes!(session_socket::upgrade))
+        .merge(persons())
         .split_for_parts();
     openapi::name_operations(&mut document);
     // The last one is asked first: who it is, then whether it was done before.
@@ -155,6 +164,18 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .route_layer(from_fn_with_state(Arc::clone(&api), access::check))
         .with_state(api);
     routes.merge(openapi::routes(&document))
+}
+
+/// What is known of persons.
+fn persons() -> OpenApiRouter<Arc<V1>> {
+    OpenApiRouter::new()
+        .routes(routes!(privacy::export))
+        .routes(routes!(privacy::erase))
+        .routes(routes!(privacy::list))
+        .routes(routes!(privacy::show))
+        .routes(routes!(privacy::file))
+        .routes(routes!(privacy::report))
+        .routes(routes!(privacy::retention, privacy::set_retention))
 }
 
 /// What calls are answered by.

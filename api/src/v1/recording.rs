@@ -44,7 +44,7 @@ pub(super) async fn show(
     let path = api.gate.recording_file(&chosen.path).ok_or_else(missing)?;
     let file = File::open(path).await.map_err(|_| missing())?;
     let length = file.metadata().await.map_err(|_| missing())?.len();
-    answer(file, length, tag, &headers).await
+    answer(file, (length, "audio/wav"), tag, &headers).await
 }
 
 /// The recording that is to be heard: the latest that is closed.
@@ -100,7 +100,13 @@ fn wanted(range: Option<&str>, length: u64) -> Wanted {
     if part.start < part.end { Wanted::Part(part) } else { Wanted::Nothing }
 }
 
-async fn answer(mut file: File, length: u64, tag: String, headers: &HeaderMap) -> Result<Response, Problem> {
+/// A file of this length and kind, or the part of it that is asked for.
+pub(super) async fn answer(
+    mut file: File,
+    (length, kind): (u64, &'static str),
+    tag: String,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
     // A part of what has changed since is of no use.
     let unchanged = given(headers, header::IF_RANGE).is_none_or(|known| known == tag);
     let range = given(headers, header::RANGE).filter(|_| unchanged);
@@ -108,18 +114,18 @@ async fn answer(mut file: File, length: u64, tag: String, headers: &HeaderMap) -
         Wanted::Whole => (StatusCode::OK, 0..length),
         Wanted::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
         Wanted::Nothing => {
-            let detail = format!("the recording has {length} bytes");
+            let detail = format!("the file has {length} bytes");
             let mut response = Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, detail).into_response();
             response.headers_mut().extend(value(header::CONTENT_RANGE, format!("bytes */{length}")));
             return Ok(response);
         }
     };
-    let broken = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the recording cannot be read");
+    let broken = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the file cannot be read");
     file.seek(SeekFrom::Start(part.start)).await.map_err(broken)?;
     let size = part.end - part.start;
     let mut response = (status, Body::from_stream(pieces(file, size))).into_response();
     let more = [
-        value(header::CONTENT_TYPE, "audio/wav".to_owned()),
+        value(header::CONTENT_TYPE, kind.to_owned()),
         value(header::ACCEPT_RANGES, "bytes".to_owned()),
         value(header::CONTENT_LENGTH, size.to_string()),
         value(header::ETAG, tag),

@@ -107,6 +107,10 @@ permissions! {
     ReadMemories = "memories:read", Viewer, false;
     /// Puts right and deletes what is remembered.
     WriteMemories = "memories:write", Agent, false;
+    /// Reads which exports and erasures there are, their reports, and how long what is kept.
+    ReadPrivacy = "privacy:read", Admin, false;
+    /// Exports and erases persons, and says how long what is kept.
+    WritePrivacy = "privacy:write", Admin, false;
 }
 
 /// Who asks.

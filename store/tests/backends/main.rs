@@ -13,6 +13,7 @@ mod ladders;
 mod lists;
 mod memories;
 mod people;
+mod privacy;
 mod sample;
 mod spend;
 
@@ -99,6 +100,11 @@ cases! {
     events::a_webhook_that_is_gone_is_switched_off_and_what_is_dead_can_be_sent_again,
     events::two_nodes_claim_each_delivery_once,
     events::leads_and_memories_are_an_organizations_and_followed_up,
+    privacy::no_table_and_no_column_of_text_is_forgotten,
+    privacy::a_person_is_found_and_erased_in_every_table_of_one_organization,
+    privacy::a_person_is_found_by_address_where_it_is_named,
+    privacy::a_job_waits_for_a_node_and_is_released_after_a_crash,
+    privacy::what_is_too_old_goes_in_batches_and_is_noted_once,
 }
 
 /// Runs all cases, one after the other, and fails with the names of those that failed.
