@@ -2,6 +2,8 @@
 
 mod postgres;
 
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -63,10 +65,13 @@ async fn write(config: &Config, asked: &BackupArguments, part: &Path) -> anyhow:
     let url = config.database.url.expose();
     let dump = beside(part, "database");
     let _goes_at_the_end = Temporary(dump.clone());
+    // Empty, and its owner's: what is left of a crash is not written over, and nobody else reads what comes.
+    let _left_by_a_crash = std::fs::remove_file(&dump);
+    let made = File::options().create_new(true).write(true).mode(0o600).open(&dump);
+    made.with_context(|| format!("{} cannot be written", dump.display()))?;
     let (name, holdings) = match DatabasePlace::of(url)? {
         DatabasePlace::Sqlite(file) => {
             ensure!(file.exists(), "database.url: there is no {} to back up", file.display());
-            let _left_by_a_crash = std::fs::remove_file(&dump);
             (SQLITE, store::copy_sqlite(&file, &dump).await?)
         }
         DatabasePlace::Postgres(place) => {
@@ -181,7 +186,7 @@ async fn put_database(config: &Config, place: &DatabasePlace, dump: &Path, expec
             let near = Temporary(near);
             let near = &near.0;
             std::fs::copy(dump, near).with_context(|| format!("{} cannot be written", near.display()))?;
-            std::fs::File::open(near).and_then(|near| near.sync_all()).context("the database cannot be put to disk")?;
+            File::open(near).and_then(|near| near.sync_all()).context("the database cannot be put to disk")?;
             std::fs::rename(near, file).with_context(|| format!("{} cannot be written", file.display()))?;
             sync_folder(file)?;
         }
@@ -258,9 +263,7 @@ fn beside(file: &Path, ending: &str) -> PathBuf {
 /// A name in a folder is only safe when the folder is.
 fn sync_folder(file: &Path) -> anyhow::Result<()> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .with_context(|| format!("{} cannot be put to disk", folder.display()))
+    File::open(folder).and_then(|folder| folder.sync_all()).with_context(|| format!("{} cannot be put to disk", folder.display()))
 }
 
 /// A file that goes, whatever happens.

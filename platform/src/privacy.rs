@@ -9,9 +9,6 @@ mod export;
 mod report;
 mod runner;
 
-#[cfg(test)]
-mod tests;
-
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};

@@ -96,7 +96,7 @@ pub fn newest_schema() -> i64 {
     migrations::newest()
 }
 
-/// Copies the SQLite file at `from` to `to`, which must not be there, while others write to it.
+/// Copies the SQLite file at `from` to `to`, which must not be there or be empty, while others write to it.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`].

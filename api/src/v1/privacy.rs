@@ -21,6 +21,9 @@ use super::recording::answer;
 use super::versions::{IfMatch, changed, id, missing, versioned};
 use crate::problem::Problem;
 
+/// The version of what nobody has said yet: an `If-Match` that is none of ours is read as 0, which fits nothing.
+const UNSAID: u64 = 1;
+
 /// A person: one of the two.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -250,7 +253,7 @@ pub(super) async fn report(State(api): State<Arc<V1>>, asked: Asked, Path(job): 
 #[utoipa::path(get, path = "/api/v1/privacy/retention", tag = "privacy", responses((status = 200, body = RetentionShown)))]
 pub(super) async fn retention(State(api): State<Arc<V1>>, asked: Asked) -> Result<Response, Problem> {
     let retention = api.privacy()?.store().retention(&asked.principal.organization).await?;
-    Ok(versioned(StatusCode::OK, retention.version, RetentionShown::from(retention)))
+    Ok(versioned(StatusCode::OK, retention.version + UNSAID, RetentionShown::from(retention)))
 }
 
 /// Says how long the organization keeps what. What is older goes within hours, for good.
@@ -268,9 +271,9 @@ pub(super) async fn set_retention(
         return Err(Problem::field(field, format!("is above {RETENTION_DAYS_MAX}; 0 is for ever")));
     }
     let days = RetentionDays { recordings: recordings_days, transcripts: transcripts_days, logs: logs_days };
-    let store = api.privacy()?.store();
+    let (store, version) = (api.privacy()?.store(), version.map(|version| version.wrapping_sub(UNSAID)));
     let retention = changed(store.set_retention(&asked.principal.organization, version, days, &asked.act()).await?)?;
-    Ok(versioned(StatusCode::OK, retention.version, RetentionShown::from(retention)))
+    Ok(versioned(StatusCode::OK, retention.version + UNSAID, RetentionShown::from(retention)))
 }
 
 async fn own(privacy: &Privacy, asked: &Asked, job: &str) -> Result<PrivacyJob, Problem> {

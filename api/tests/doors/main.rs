@@ -8,6 +8,7 @@ mod directory;
 mod fake;
 mod http;
 mod people;
+mod privacy;
 mod real_server;
 mod real_sessions;
 mod real_stream;

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ai::net::guard::{Guard, Reach};
 use api::*;
@@ -10,6 +11,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use platform::events::{Events, ReaderLimits};
 use platform::people::{KeyWish, People, Permission};
+use platform::privacy::{Privacy, PrivacyConfig};
 use platform::webhooks::Webhooks;
 use serde_json::{Value, json};
 use store::{Act, NewOrganization, NewUser, OrganizationId, Store, UserRole, WallTime};
@@ -37,12 +39,20 @@ impl House {
         let cors_origins = vec!["https://app.example".to_owned()];
         let node: Option<Arc<dyn NodeGate>> = Some(Arc::new(FakeNode::default()));
         let events = Some(Events::open(store.clone(), ReaderLimits::default()).await.unwrap());
+        let privacy = PrivacyConfig {
+            data_dir: std::env::temp_dir(),
+            node: "node-1".to_owned(),
+            exports_kept: Duration::from_secs(60),
+            own_numbers: Arc::new(|_| Vec::new()),
+        };
+        let privacy = Some(Privacy::open(store.clone(), privacy).await.unwrap());
         let webhooks = Some(Webhooks::new(store, Guard::default(), Reach::Public));
         let config = ApiConfig {
             people: Some(people.clone()),
             node,
             events,
             webhooks,
+            privacy,
             requests,
             cors_origins,
             sessions_per_organization: 3,

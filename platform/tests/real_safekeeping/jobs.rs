@@ -1,14 +1,13 @@
 //! Exports and erasures over a database in a file, with recordings beside it.
 
-#![allow(clippy::unwrap_used)]
-
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use platform::archive::Archive;
+use platform::privacy::{Privacy, PrivacyConfig, Refused, Signer};
 use serde_json::json;
 use store::*;
-
-use super::*;
-use crate::archive::Archive;
 
 const NUMBER: &str = "+4930555001";
 
@@ -32,14 +31,19 @@ async fn place(name: &str) -> Place {
     let folder = std::env::temp_dir().join(format!("offhook-privacy-{name}-{}", std::process::id()));
     std::fs::create_dir_all(folder.join("recordings")).unwrap();
     let store = Store::open(&format!("sqlite://{}", folder.join("offhook.db").display())).await.unwrap();
+    let privacy = node(&store, &folder, "node-1").await;
+    Place { folder, store, privacy }
+}
+
+/// The service of a node; all nodes here have one folder.
+async fn node(store: &Store, folder: &Path, name: &str) -> Privacy {
     let config = PrivacyConfig {
-        data_dir: folder.clone(),
-        node: "node-1".to_owned(),
+        data_dir: folder.to_owned(),
+        node: name.to_owned(),
         exports_kept: Duration::from_secs(3_600),
         own_numbers: Arc::new(|_| vec!["+4930999".to_owned()]),
     };
-    let privacy = Privacy::open(store.clone(), config).await.unwrap();
-    Place { folder, store, privacy }
+    Privacy::open(store.clone(), config).await.unwrap()
 }
 
 /// A call on a node, with a recording; `ended` so long ago, or still up.
@@ -119,14 +123,13 @@ async fn an_export_holds_the_person_and_an_erasure_takes_it_away_too() {
     assert!(!path.exists() && !file(&place, own).exists() && file(&place, other).exists());
     // The other node does its part.
     work.abort();
-    let there =
-        Privacy { config: PrivacyConfig { node: "node-2".to_owned(), ..place.privacy.config.clone() }, ..place.privacy.clone() };
+    let there = node(&place.store, &place.folder, "node-2").await;
     let work = there.start();
     let done = until(&place, &asked, PrivacyState::Done).await;
     work.abort();
     assert!(!file(&place, away).exists());
     assert_eq!((done.counts.files, done.counts.tables["calls"], done.subject), (2, (0, 2), None));
-    let report = place.privacy.signer.verify(&done.report.unwrap()).unwrap();
+    let report = Signer::open(&place.store).await.unwrap().verify(&done.report.unwrap()).unwrap();
     assert_eq!((&report["erased"]["files"], &report["subject"]["hash"]), (&json!(2), &json!(asked.subject_hash)));
     let database = std::fs::read(place.folder.join("offhook.db")).unwrap();
     assert!(!String::from_utf8_lossy(&database).contains("4930555001"));
