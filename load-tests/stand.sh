@@ -54,7 +54,7 @@ start_server() {
     local begin
     begin=$(now_ms)
     env OPENAI_API_KEY=none OFFHOOK__PROVIDERS__OPENAI__BASE_URL="http://$PROVIDER/v1" \
-        OFFHOOK__SIP__LISTEN="$SIP" OFFHOOK__HTTP__LISTEN="$HTTP" OFFHOOK__METRICS__LISTEN="$METRICS" \
+        OFFHOOK__SIP__LISTEN="$SIP" OFFHOOK__HTTP__LISTEN="$HTTP" OFFHOOK__METRICS__LISTEN="$METRICS" OFFHOOK__WEBRTC__LISTEN="${WEBRTC:-127.0.0.1:0}" \
         OFFHOOK__NODE__DATA_DIR="$folder/data" OFFHOOK__NODE__MAX_CALLS="${MAX_CALLS:-2000}" OFFHOOK__LIMITS__CPU_PERCENT="${CPU_PERCENT:-100}" \
         OFFHOOK__TELEMETRY__LOG_LEVEL=warn "${turns[@]}" "$@" \
         "${server_pin[@]}" "$BIN/offhook" serve ${CONFIG:+--config "$CONFIG"} >"$folder/ready" 2>>"$folder/server.log" &

@@ -5,6 +5,7 @@
 mod after;
 mod ambience;
 mod assistant;
+mod billing;
 mod cascade;
 mod engine;
 mod events;
@@ -28,6 +29,7 @@ mod tools;
 mod transfer;
 mod trunk;
 mod values;
+mod webrtc;
 
 #[cfg(test)]
 mod tests;
@@ -37,11 +39,12 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use actors::config::{SpendConfig, TrunkConfig};
+use actors::config::{SpendConfig, TrunkConfig, WebRtcConfig};
 use store::OrganizationId;
 use toml::Table;
 
 pub use assistant::{AssistantConfig, DEMO, NumberConfig};
+pub use billing::BillingConfig;
 pub use cascade::PartConfig;
 pub use engine::{EngineKind, MenuAction, OfflineMode};
 pub use events::{EventsConfig, WebhooksConfig};
@@ -88,6 +91,8 @@ pub struct Config {
     pub trunks: Vec<TrunkConfig>,
     /// What calls of ours may cost.
     pub spend: SpendConfig,
+    /// In which currency usage is charged, and who is told of it.
+    pub billing: BillingConfig,
     /// Who may use the API.
     pub security: SecurityConfig,
     /// What happens, for those who listen.
@@ -100,6 +105,8 @@ pub struct Config {
     pub identity: IdentityConfig,
     /// The sockets of the calls' audio.
     pub rtp: RtpConfig,
+    /// The port of browsers' calls; `None` (written ""): there are none.
+    pub webrtc: Option<WebRtcConfig>,
     /// How long packets are held back.
     pub jitter: JitterConfig,
     /// What counts as speech.
@@ -195,12 +202,14 @@ impl Config {
             sip: sip::read_sip(root.section("sip")),
             trunks,
             spend: spend::read_spend(root.section("spend")),
+            billing: billing::read_billing(root.section("billing"), key),
             security: security::read_security(root.section("security"), key),
             events: events::read_events(root.section("events")),
             webhooks: events::read_webhooks(root.section("webhooks")),
             retention: retention::read_retention(root.section("retention")),
             identity,
             rtp,
+            webrtc: webrtc::read_webrtc(root.section("webrtc")),
             jitter: media::read_jitter(root.section("jitter")),
             vad: media::read_vad(root.section("vad")),
             codecs,

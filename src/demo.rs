@@ -113,6 +113,7 @@ fn overrides(folder: &Path, provider_url: &str) -> anyhow::Result<Vec<(String, S
         ("OFFHOOK__SIP__ADVERTISED_ADDRESS", ""),
         ("OFFHOOK__HTTP__LISTEN", "127.0.0.1:0"),
         ("OFFHOOK__METRICS__LISTEN", "127.0.0.1:0"),
+        ("OFFHOOK__WEBRTC__LISTEN", ""),
         ("OFFHOOK__RTP__PORT_RANGE", &format!("{rtp}-{}", rtp.saturating_add(RTP_PORTS - 1))),
         ("OFFHOOK__ROUTING__DEFAULT_ASSISTANT", "demo"),
     ];

@@ -5,17 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::bridge::{AgentPart, Attendance, Part, RoomOrder};
-use actors::call::{CallOut, CallOutMode, SessionCall};
+use actors::call::{CallOut, CallOutMode, OnMachine, SessionCall};
 use actors::calls::{CallsMsg, Guest, PlaceRefusal as NotPlaced, Refusal, StreamRefusal as CallsStreamRefusal};
 use actors::config::Assistant;
 use actors::jitter_buffer::LiveMedia;
+use actors::leg::session::SessionWire;
 use actors::leg::twilio::{StreamIo as LegStream, TwilioCall};
 use actors::node::NodeHandle;
-use actors::route::{NoRoute, PlaceCall};
+use actors::route::{CallTerms, NoRoute, PlaceCall};
+use actors::webrtc;
 use api::{
     CallAction, CallGate, CallWish, IncomingTwilio, JoinPart, MediaFigures, NoAssistant, PlaceRefusal, Readiness,
     ReceivedFigures, RecordsAway, SessionIo, SessionRefusal, SessionStart, StreamIo, StreamRefusal, StreamStart, TwilioAnswer,
-    TwilioRefusal, TwilioStatus,
+    TwilioRefusal, TwilioStatus, WebRtcRefusal,
 };
 use futures_util::future::BoxFuture;
 use store::{CallId, CallRecord, OrganizationId, SipLadder, Store};
@@ -44,6 +46,20 @@ impl Gate {
     fn assistant_of(&self, organization: &OrganizationId, name: &str) -> Option<Arc<Assistant>> {
         let directory = self.node.shared.directory.load();
         directory.assistants.iter().find(|one| one.organization == *organization && one.name == name).cloned()
+    }
+
+    /// Has Calls take a session that somebody has connected to.
+    async fn start_session(&self, start: SessionStart, wire: SessionWire) -> Result<(), SessionRefusal> {
+        let SessionStart { id, organization, assistant } = start;
+        let assistant = self.assistant_of(&organization, &assistant).ok_or(SessionRefusal::UnknownAssistant)?;
+        let session = Box::new(SessionCall { organization, assistant, wire });
+        match self.ask(|reply| CallsMsg::Session(id, session, reply)).await {
+            Some(Ok(())) => Ok(()),
+            Some(Err(Refusal::Draining)) => Err(SessionRefusal::Draining),
+            Some(Err(Refusal::UsageLimit)) => Err(SessionRefusal::UsageLimit),
+            Some(Err(Refusal::AtCapacity | Refusal::CpuBusy)) => Err(SessionRefusal::AtCapacity),
+            Some(Err(_)) | None => Err(SessionRefusal::Failed),
+        }
     }
 
     async fn order(&self, id: CallId, order: RoomOrder) -> Option<bool> {
@@ -78,6 +94,7 @@ impl CallGate for Gate {
                 )) => Err(TwilioRefusal::AtCapacity),
                 Some(Err(Refusal::Draining)) => Err(TwilioRefusal::Draining),
                 Some(Err(Refusal::UnknownNumber)) => Err(TwilioRefusal::UnknownNumber),
+                Some(Err(Refusal::UsageLimit)) => Err(TwilioRefusal::UsageLimit),
                 Some(Err(Refusal::Failed)) | None => Err(TwilioRefusal::Failed),
             }
         })
@@ -111,8 +128,14 @@ impl CallGate for Gate {
 
     fn place_call(&self, wish: CallWish) -> BoxFuture<'_, Result<CallId, PlaceRefusal>> {
         Box::pin(async move {
-            let CallWish { to, from, assistant, trunk } = wish;
-            let asked = Box::new(PlaceCall { to, from, assistant, trunk });
+            let CallWish { to, from, assistant, trunk, on_machine } = wish;
+            let on_machine = on_machine.map(|action| match action {
+                api::OnMachine::HangUp => OnMachine::HangUp,
+                api::OnMachine::Say(words) => OnMachine::Say(words.into()),
+                api::OnMachine::Tell => OnMachine::Tell,
+            });
+            let terms = CallTerms { on_machine, ..CallTerms::default() };
+            let asked = Box::new(PlaceCall { to, from, assistant, trunk, terms });
             match self.ask(|reply| CallsMsg::Place(asked, reply)).await {
                 Some(Ok(id)) => Ok(id),
                 Some(Err(NotPlaced::Asked(NoRoute { field, reason }))) => Err(PlaceRefusal::Field { field, reason }),
@@ -121,6 +144,7 @@ impl CallGate for Gate {
                 Some(Err(NotPlaced::Node(refusal @ (Refusal::Spend(_) | Refusal::Trunk(_) | Refusal::TrunkDown)))) => {
                     Err(PlaceRefusal::Trunk { reason: refusal.to_string(), retry_after: refusal.status().1.unwrap_or_default() })
                 }
+                Some(Err(NotPlaced::Node(Refusal::UsageLimit))) => Err(PlaceRefusal::UsageLimit),
                 Some(Err(NotPlaced::Node(Refusal::Failed | Refusal::UnknownNumber))) | None => Err(PlaceRefusal::Failed),
             }
         })
@@ -154,10 +178,10 @@ impl CallGate for Gate {
             let done = match action {
                 CallAction::HangUp => self.ask(|reply| CallsMsg::HangUp(id, reply)).await,
                 CallAction::Join(with, part) => Some(self.join(id, with, part).await),
-                CallAction::Transfer(CallWish { to, from, assistant, trunk }) => {
+                CallAction::Transfer(CallWish { to, from, assistant, trunk, .. }) => {
                     // What becomes of it is heard on the line and told by the records.
                     let (reply, _) = oneshot::channel();
-                    let asked = PlaceCall { to, from, assistant, trunk };
+                    let asked = PlaceCall { to, from, assistant, trunk, terms: CallTerms::default() };
                     let wanted = Box::new(CallOut { asked, mode: CallOutMode::Blind, reply });
                     self.ask(|reply| CallsMsg::Consult(id, wanted, reply)).await
                 }
@@ -205,17 +229,34 @@ impl CallGate for Gate {
     }
 
     fn open_session(&self, start: SessionStart, io: SessionIo) -> BoxFuture<'_, Result<(), SessionRefusal>> {
+        Box::pin(self.start_session(start, SessionWire::Socket(Box::new(io))))
+    }
+
+    fn has_webrtc(&self) -> bool {
+        self.node.shared.config.webrtc.is_some()
+    }
+
+    fn open_webrtc(&self, start: SessionStart, offer: Vec<u8>) -> BoxFuture<'_, Result<String, WebRtcRefusal>> {
         Box::pin(async move {
-            let SessionStart { id, organization, assistant } = start;
-            let assistant = self.assistant_of(&organization, &assistant).ok_or(SessionRefusal::UnknownAssistant)?;
-            let session = Box::new(SessionCall { organization, assistant, io });
-            match self.ask(|reply| CallsMsg::Session(id, session, reply)).await {
-                Some(Ok(())) => Ok(()),
-                Some(Err(Refusal::Draining)) => Err(SessionRefusal::Draining),
-                Some(Err(Refusal::AtCapacity | Refusal::CpuBusy)) => Err(SessionRefusal::AtCapacity),
-                Some(Err(_)) | None => Err(SessionRefusal::Failed),
-            }
+            let shared = &self.node.shared;
+            let port = shared.config.webrtc.as_ref().ok_or(WebRtcRefusal::Off)?;
+            let agreed = webrtc::agree(port, shared.dtls.fingerprint().to_string(), &offer);
+            let agreed = agreed.map_err(|error| WebRtcRefusal::Offer(error.to_string()))?;
+            let answer = agreed.answer.clone();
+            self.start_session(start, SessionWire::WebRtc(Box::new(agreed))).await?;
+            Ok(answer)
         })
+    }
+
+    fn offer_again(&self, id: CallId, offer: Vec<u8>) -> BoxFuture<'_, Option<Result<String, String>>> {
+        Box::pin(async move {
+            let answered = self.ask(|reply| CallsMsg::Offered(id, offer, reply)).await?;
+            Some(answered.map_err(|error| error.to_string()))
+        })
+    }
+
+    fn leave(&self, id: CallId) -> BoxFuture<'_, bool> {
+        Box::pin(async move { self.ask(|reply| CallsMsg::Left(id, reply)).await.unwrap_or(false) })
     }
 
     fn type_into(&self, id: CallId, words: String) -> BoxFuture<'_, bool> {

@@ -2,7 +2,9 @@
 
 mod analysis;
 mod assistants;
+mod billing;
 mod bots;
+mod campaigns;
 mod cascade;
 mod events;
 mod identity;
@@ -25,6 +27,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actors::node::{NodeEnd, NodeHandle};
+use actors::webrtc::WebRtcPort;
 use ai::link::http::HttpClient;
 use ai::net::guard::Guard;
 use anyhow::Context as _;
@@ -32,6 +35,7 @@ use api::CallGate as _;
 use arc_swap::ArcSwap;
 use metrics_exporter_prometheus::PrometheusHandle;
 use platform::analysis::Runner;
+use platform::billing::Runner as Charging;
 use platform::people::People;
 use store::Store;
 use tokio::net::TcpListener;
@@ -66,10 +70,12 @@ pub struct Server {
     watching: JoinHandle<()>,
     end: NodeEnd,
     analyses: Runner,
+    charging: Charging,
     traces: Option<Traces>,
     people: People,
     live: Arc<Live>,
     telling: events::Telling,
+    campaigns: platform::campaigns::Runner,
     keeping: safekeeping::Safekeeping,
     _lock: File,
 }
@@ -103,11 +109,14 @@ pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Serve
     let environment = crate::environment();
     let known = Known::read(config.clone(), &database, &environment).await?;
     known.tell_left_out(&[]);
+    let services = [services, vec![services::do_not_call(&database)]].concat();
     let tools = tools::Tools::new(services, &database, clients.guard.clone()).changed(&known.config);
     let breakers = cascade::Breakers::default();
     let directory = known.directory(&tools, &breakers)?;
     knowledge.set_profiles(knowledge::profiles(&known.config));
-    let node_config = node::node_config(&known.config, traces.as_ref().map(Traces::sink), Some(analysis::memories(&database)));
+    let webrtc = open_webrtc(config)?;
+    let node_config =
+        node::node_config(&known.config, webrtc, traces.as_ref().map(Traces::sink), Some(analysis::memories(&database)));
     let (node, end) = actors::node::start(node_config, directory, database.clone()).await.map_err(anyhow::Error::msg)?;
     // Behind the node's start, which queues what a crash left open.
     let analyst = analysis::analyst(&known.config, &database, &clients.http);
@@ -128,11 +137,15 @@ pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Serve
         trunks_of_file: config.trunks.clone(),
         began: Instant::now(),
     });
+    let billing = billing::billing(config, &database, &clients, &node);
+    // Before anybody is let in.
+    billing.look_at_limits(store::WallTime::now()).await?;
     let telling = events::Telling::start(config, &database, &clients, &node).await?;
+    let charging = billing.start(config.node.name.clone());
     let keeping = safekeeping::Safekeeping::start(config, &database, &live).await?;
-    let api = node::api_config(config, people.clone(), live.clone(), &telling)?;
-    let api = api::ApiConfig { privacy: Some(keeping.privacy.clone()), ..api };
-    api::serve(http, api::router(api, gate.clone()));
+    let api_config = node::api_config(config, people.clone(), live.clone(), (&telling, billing))?;
+    let api_config = api::ApiConfig { privacy: Some(keeping.privacy.clone()), ..api_config };
+    api::serve(http, api::router(api_config, gate.clone()));
     keep_up(metrics.clone(), Arc::clone(&gate), breakers);
     let (runtime, shared) = (tokio::runtime::Handle::current(), Arc::clone(&node.shared));
     let render = move || {
@@ -148,14 +161,32 @@ pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Serve
     raise_file_limit(config.node.max_calls);
     let reading = knowledge.work().await?;
     let watching = tokio::spawn(Arc::clone(&live).watch());
-    Ok(Server { node, database, reading, watching, end, analyses, traces, people, telling, keeping, live, _lock: lock })
+    let campaigns = campaigns::start(&database, &node, &config.node.name);
+    Ok(Server {
+        node,
+        database,
+        reading,
+        watching,
+        end,
+        analyses,
+        charging,
+        traces,
+        people,
+        telling,
+        campaigns,
+        keeping,
+        live,
+        _lock: lock,
+    })
 }
 
 impl Server {
     /// Waits until the node has ended, and ends what belongs to it; true after a drain.
     pub async fn ended(self) -> bool {
         let drained = self.end.wait().await;
+        self.campaigns.stop().await;
         self.analyses.stop().await;
+        self.charging.stop().await;
         self.telling.stop().await;
         // Wherever it is: the next start resumes.
         self.keeping.stop();
@@ -222,6 +253,13 @@ pub fn take_data_dir(folder: &Path) -> anyhow::Result<File> {
 pub fn make_data_dir(folder: &Path) -> anyhow::Result<()> {
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.with_context(|| format!("node.data_dir: {} cannot be made", folder.display()))
+}
+
+/// Opens the port of browsers' calls, where there is to be one.
+fn open_webrtc(config: &Config) -> anyhow::Result<Option<Arc<WebRtcPort>>> {
+    let Some(webrtc) = &config.webrtc else { return Ok(None) };
+    let port = WebRtcPort::open(webrtc);
+    port.map(Some).map_err(|error| anyhow::Error::msg(bind_problem("webrtc.listen", webrtc.listen, &error).to_string()))
 }
 
 async fn listen(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -17,7 +17,7 @@ use actors::calls::{CallsMsg, Guest};
 use actors::conference::Roster;
 use actors::fault::Fault;
 use actors::kind::ActorKind;
-use actors::route::PlaceCall;
+use actors::route::{CallTerms, PlaceCall};
 use node::{Node, metric, talkback, wait};
 use sip::sdp::Direction;
 use store::{CallId, HangupCause, IncidentKind, PhoneNumber, Role};
@@ -307,12 +307,17 @@ fn who_holds_the_call_is_heard_by_nobody_and_hears_nothing_of_before() {
 
 /// Has somebody called for a caller who is up; what came of it.
 fn call_out(node: &Node, talker: &Talker, callee: &Callee, mode: CallOutMode) -> Result<CallId, String> {
+    node.runtime.block_on(consult(node, talker, callee, mode)).unwrap()
+}
+
+/// The same, and does not wait for it.
+fn consult(node: &Node, talker: &Talker, callee: &Callee, mode: CallOutMode) -> oneshot::Receiver<Result<CallId, String>> {
     let to = PhoneNumber::new(format!("sip:person@{}", callee.address));
-    let asked = PlaceCall { to, from: None, assistant: None, trunk: None };
+    let asked = PlaceCall { to, from: None, assistant: None, trunk: None, terms: CallTerms::default() };
     let call = node.call_from(&talker.name);
     let (reply, outcome) = oneshot::channel();
     assert!(ask(node, |told| CallsMsg::Consult(call, Box::new(CallOut { asked, mode, reply }), told)));
-    node.runtime.block_on(outcome).unwrap()
+    outcome
 }
 
 #[test]
@@ -357,4 +362,22 @@ fn a_caller_whose_person_is_busy_has_the_agent_back() {
     ada.say(0);
     // It plays back what it hears, as before.
     ada.wait_hears(&[ADA], &[]);
+}
+
+#[test]
+fn who_is_brought_elsewhere_needs_nobody_who_is_still_being_called() {
+    let node = Node::start(talkback());
+    let (ada, bob, cat) =
+        (Talker::call(node.sip, "ada", ADA), Talker::call(node.sip, "bob", BOB), Talker::call(node.sip, "cat", CAT));
+    bridge(&node, &[(&ada, TALKS), (&bob, TALKS)], None);
+    ada.wait_hears(&[BOB], &[]);
+    let callee = Callee::start("callee_rings");
+    let outcome = consult(&node, &ada, &callee, CallOutMode::Blind);
+    callee.wait_rings();
+    bridge(&node, &[(&ada, TALKS), (&cat, TALKS)], None);
+    assert_eq!(node.runtime.block_on(outcome).unwrap(), Err("the caller was brought into another conference".to_owned()));
+    ada.wait_hears(&[CAT], &[BOB]);
+    // It is cancelled, as the scenario wants it.
+    callee.went_well("");
+    wait("the end of the one who was left alone", || bob.is_over());
 }

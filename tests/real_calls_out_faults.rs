@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use actors::calls::CallsMsg;
 use actors::fault::Fault;
 use actors::kind::ActorKind;
-use actors::route::PlaceCall;
+use actors::route::{CallTerms, PlaceCall};
 use node::{Node, metric, talkback, wait};
 use store::{CallId, CallStatus, HangupCause, PhoneNumber, RecordingState};
 use support::callee::Callee;
@@ -18,7 +18,7 @@ use support::callee::Callee;
 fn place(node: &Node, callee: SocketAddr) -> CallId {
     let (reply, answer) = tokio::sync::oneshot::channel();
     let to = PhoneNumber::new(format!("sip:ada@{callee}"));
-    let asked = PlaceCall { to, from: None, assistant: None, trunk: None };
+    let asked = PlaceCall { to, from: None, assistant: None, trunk: None, terms: CallTerms::default() };
     node.handle.shared.calls.send(CallsMsg::Place(Box::new(asked), reply)).unwrap();
     node.runtime.block_on(answer).unwrap().unwrap()
 }

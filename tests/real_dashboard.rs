@@ -28,9 +28,9 @@ fn node() -> Option<PathBuf> {
     node
 }
 
-/// A server with an owner, and what a run is told of both.
+/// A server with an owner, and what a run is told of both. What the runs themselves serve may be asked.
 fn prepared() -> (Server, Value) {
-    let server = Server::start("[security]\napi_key_env = \"\"\n");
+    let server = Server::start("[security]\napi_key_env = \"\"\n[webhooks]\nallow_private_urls = true\n");
     let line = support::wait_for(Duration::from_secs(10), "an owner", || {
         server.log().lines().find_map(|line| line.split_once("owner@offhook.local, password ").map(|(_, rest)| rest.to_owned()))
     });
@@ -87,20 +87,37 @@ fn check(said: &str, least: usize) {
     assert!(proved >= least, "{proved} of {least} at least:\n{said}");
 }
 
-#[test]
-fn people_sign_in_and_see_and_do_what_they_may() {
-    let Some(node) = node() else { return };
-    let (server, mut given) = prepared();
-    let token =
-        api(&server, "POST", "/api/v1/auth/login", "", &json!({ "email": given["email"], "password": given["password"] }));
+/// A week of calls on the record; the id of the one that has everything.
+fn filled(server: &Server) -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("dashboard/e2e/fill.py");
+    let output = Command::new("python3").arg(script).arg(server.folder.path().join("data")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// The owner of another organization and a viewer of this one, into what a run is told.
+fn others(server: &Server, given: &mut Value) {
+    let token = api(server, "POST", "/api/v1/auth/login", "", &json!({ "email": given["email"], "password": given["password"] }));
     let token = token["access_token"].as_str().unwrap();
-    let other = api(&server, "POST", "/api/v1/organizations", token, &json!({ "name": "Acme" }));
+    let other = api(server, "POST", "/api/v1/organizations", token, &json!({ "name": "Acme" }));
     let arguments =
         ["user", "add", "oona@acme.example", "--organization", other["id"].as_str().unwrap(), "--config", "offhook.toml"];
     let output = offhook(server.folder.path(), &arguments, &[]);
     let said = String::from_utf8(output.stdout).unwrap();
     given["otherEmail"] = json!("oona@acme.example");
     given["otherPassword"] = json!(said.trim().rsplit(' ').next().unwrap());
+    let (email, password) = ("vic@example.com", "Quiet-Marble-77-Orchard");
+    let viewer = json!({ "email": email, "name": "Vic", "role": "viewer", "password": password });
+    api(server, "POST", "/api/v1/users", token, &viewer);
+    given["viewerEmail"] = json!(email);
+    given["viewerPassword"] = json!(password);
+}
+
+#[test]
+fn people_sign_in_and_see_and_do_what_they_may() {
+    let Some(node) = node() else { return };
+    let (server, mut given) = prepared();
+    others(&server, &mut given);
     check(&run(&node, "people.mjs", &given), 20);
 }
 
@@ -120,11 +137,30 @@ fn what_calls_are_answered_by_is_made_changed_and_put_back() {
 }
 
 #[test]
+fn an_assistant_is_talked_to_and_its_call_seen_as_it_goes_on() {
+    let Some(node) = node() else { return };
+    let (server, mut given) = prepared();
+    given["call"] = json!(filled(&server));
+    others(&server, &mut given);
+    check(&run(&node, "talk.mjs", &given), 20);
+}
+
+#[test]
+fn daily_work_is_done() {
+    let Some(node) = node() else { return };
+    let (server, given) = prepared();
+    filled(&server);
+    check(&run(&node, "work.mjs", &given), 13);
+}
+
+#[test]
 fn every_page_is_reachable_for_everybody_and_fits_its_screen() {
     let Some(node) = node() else { return };
     let (server, mut given) = prepared();
-    given["call"] = json!(call(&server));
-    check(&run(&node, "looks.mjs", &given), 90);
+    // One whose ladder is whole, and one that has everything else.
+    given["ladder"] = json!(call(&server));
+    given["call"] = json!(filled(&server));
+    check(&run(&node, "looks.mjs", &given), 110);
 }
 
 fn api(server: &Server, method: &str, path: &str, token: &str, body: &Value) -> Value {

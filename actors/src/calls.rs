@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use crate::alarm::Alarm;
 use crate::bridge::{RoomId, RoomOrder};
 use crate::call::finish::{count_end, reason_of};
-use crate::call::{Arrival, Call, CallArgs, CallMsg, CallOut, Placing, Purpose, SessionCall};
+use crate::call::{Arrival, Call, CallArgs, CallMsg, CallOut, LegClosed, Placing, Purpose, SessionCall};
 use crate::conference::Roster;
 use crate::config::{Assistant, RecordingMode};
 use crate::jitter_buffer::LiveMedia;
@@ -29,13 +29,14 @@ use crate::leg::twilio::{StreamIo, TwilioCall};
 use crate::mailbox::{Lane, Letter, Mailbox};
 use crate::media_threads::Seat;
 use crate::recovery::close_recording;
-use crate::route::{NoRoute, PlaceCall, Route, route};
+use crate::route::{CallTerms, NoRoute, PlaceCall, Route, route};
 use crate::shared::Shared;
 use crate::sip_endpoint::SipMsg;
 use crate::spend::{Fare, Purse, Talk, Unaffordable};
 use crate::store::StoreMsg;
 use crate::trunk::config::TrunkConfig;
 use crate::trunk::gate::{Full, Gate};
+use crate::webrtc::BadOffer;
 use crate::worker::{Ended, Failure, Worker, spawn};
 use rooms::Rooms;
 pub use rooms::{BridgeRefusal, Guest, PlaceFor};
@@ -66,8 +67,12 @@ pub enum CallsMsg {
     TwilioStream(CallId, StreamIo, oneshot::Sender<Result<(), StreamRefusal>>),
     /// By the HTTP side: Twilio says that the call with this CallSid has ended.
     TwilioEnded(String),
-    /// By the HTTP side: the socket of a session is open. When it is not taken, the socket is closed.
+    /// By the HTTP side: somebody has connected to a session. When it is not taken, whoever it is is told so.
     Session(CallId, Box<SessionCall>, oneshot::Sender<Result<(), Refusal>>),
+    /// By the HTTP side: the browser of a session makes another offer. Not answered when it is not up, or has no WebRTC.
+    Offered(CallId, Vec<u8>, oneshot::Sender<Result<String, BadOffer>>),
+    /// By the HTTP side: the browser of a session ends it. False when it is not up.
+    Left(CallId, oneshot::Sender<bool>),
     /// By the HTTP side: somebody who is not at its socket types into this session. False when it is not up, or takes no text.
     Typed(CallId, Words, oneshot::Sender<bool>),
     /// By the HTTP side: how is the media of this call. Not answered when it is not up, or has none.
@@ -143,6 +148,9 @@ pub enum Refusal {
     /// Nobody answers the called number.
     #[error("nobody answers the called number")]
     UnknownNumber,
+    /// The usage of its organization is at the hard limit.
+    #[error("the usage of this month is at its hard limit")]
+    UsageLimit,
 }
 
 impl Refusal {
@@ -157,6 +165,7 @@ impl Refusal {
             Self::Trunk(full) => full.label(),
             Self::TrunkDown => "trunk_down",
             Self::UnknownNumber => "unknown_number",
+            Self::UsageLimit => "usage_limit",
         }
     }
 
@@ -170,6 +179,7 @@ impl Refusal {
             Self::Trunk(full) => (StatusCode::SERVICE_UNAVAILABLE, Some(full.retry_after())),
             Self::TrunkDown => (StatusCode::SERVICE_UNAVAILABLE, Some(TRUNK_DOWN_RETRY)),
             Self::UnknownNumber => (StatusCode::NOT_FOUND, None),
+            Self::UsageLimit => (StatusCode::FORBIDDEN, None),
         }
     }
 }
@@ -239,6 +249,7 @@ struct Admitted {
     route: Route,
     /// `None`: it costs nothing here.
     fare: Option<Fare>,
+    terms: CallTerms,
 }
 
 impl Worker for Calls {
@@ -261,7 +272,7 @@ impl Worker for Calls {
                 let _asker_left = reply.send(self.tell_one(id, CallMsg::HangUp(HangupCause::OperatorHangup)));
             }
             CallsMsg::Bridge(guests, room, reply) => {
-                let _asker_left = reply.send(self.bridge(guests, room, me).await);
+                let _asker_left = reply.send(self.bridge(guests, room, None, me).await);
             }
             CallsMsg::Room(id, order, reply) => {
                 let _asker_left = reply.send(self.tell_one(id, CallMsg::Room(order)));
@@ -286,8 +297,15 @@ impl Worker for Calls {
             CallsMsg::Session(id, session, reply) => {
                 let _asker_left = reply.send(self.handle_session(id, session, me).await);
             }
+            CallsMsg::Offered(id, offer, reply) => {
+                self.tell_one(id, CallMsg::Offered(offer, reply));
+            }
+            CallsMsg::Left(id, reply) => {
+                let _asker_left = reply.send(self.tell_one(id, CallMsg::LegClosed(LegClosed::ByPeer)));
+            }
             CallsMsg::Typed(id, words, reply) => {
-                let reads = self.children.values().any(|child| child.id == id && child.leg == LegKind::Ws);
+                let reads = |child: &Child| child.id == id && matches!(child.leg, LegKind::Webrtc | LegKind::Ws);
+                let reads = self.children.values().any(reads);
                 let _asker_left = reply.send(reads && self.tell_one(id, CallMsg::Typed(words)));
             }
             CallsMsg::Media(id, reply) => {
@@ -329,6 +347,7 @@ impl Worker for Calls {
         self.settle(child.id, child.bill.take());
         if let Ended::Failed(reason) = ended {
             self.rooms.tell_lost(child.id);
+            self.tell_all(|| CallMsg::CallLost(child.id));
             self.bury(&child, reason);
         }
         self.publish_count();
@@ -358,13 +377,24 @@ impl Calls {
         reply: oneshot::Sender<Result<CallId, PlaceRefusal>>,
         me: &Mailbox<CallsMsg>,
     ) {
-        match self.admit_route(asked) {
+        match self.within_limit(asked).and_then(|()| self.admit_route(asked)) {
             // One that cannot be started drops the reply with it.
             Ok(admitted) => drop(self.start_placed(admitted, Purpose::Own, reply, me).await),
             Err(refusal) => {
                 let _asker_left = reply.send(Err(refusal));
             }
         }
+    }
+
+    /// A call of its own is refused where its organization has used what it may; one for a call that is up goes out.
+    fn within_limit(&self, asked: &PlaceCall) -> Result<(), PlaceRefusal> {
+        let directory = self.shared.directory.load();
+        let assistant = asked.assistant.as_ref().map_or(directory.default.clone(), |name| directory.named(name));
+        if !assistant.is_some_and(|assistant| self.shared.is_over_limit(&assistant.organization)) {
+            return Ok(());
+        }
+        self.count(Refusal::UsageLimit);
+        Err(PlaceRefusal::Node(Refusal::UsageLimit))
     }
 
     /// Who talks, where the call goes, money for its first minute, and a place for it here and with its trunk. What stands in the way is
@@ -382,20 +412,21 @@ impl Calls {
             self.count_by(trunk.as_deref(), refusal);
             return Err(PlaceRefusal::Node(refusal));
         }
-        Ok(Admitted { assistant, route, fare })
+        Ok(Admitted { assistant, route, fare, terms: asked.terms.clone() })
     }
 
     /// Starts a call of ours, for what it is. One that cannot be started is counted, and costs nothing.
     async fn start_placed(
         &mut self,
-        Admitted { assistant, route, fare }: Admitted,
+        Admitted { assistant, route, fare, terms }: Admitted,
         purpose: Purpose,
         placed: oneshot::Sender<Result<CallId, PlaceRefusal>>,
         me: &Mailbox<CallsMsg>,
     ) -> Result<CallId, Refusal> {
         let (trunk, talk) = (route.trunk.clone(), Arc::new(Talk::default()));
-        let placing = Placing { assistant, route, talk: Arc::clone(&talk), placed, purpose };
-        let started = self.start_call(CallId::generate(), Arrival::Placed(Box::new(placing)), me).await;
+        let id = terms.id.unwrap_or_else(CallId::generate);
+        let placing = Placing { assistant, route, talk: Arc::clone(&talk), placed, purpose, terms };
+        let started = self.start_call(id, Arrival::Placed(Box::new(placing)), me).await;
         match started {
             Ok(call) => self.bill(call, fare, talk, me),
             Err(refusal) => {
@@ -422,8 +453,10 @@ impl Calls {
         if let Some(child) = self.by_call_sid(&call.call_sid) {
             return Ok(child.id);
         }
+        let answering = self.shared.answering(call.to.reveal(), None);
         let result = match self.admit() {
-            Ok(()) if self.shared.answering(call.to.reveal(), None).assistant.is_none() => Err(Refusal::UnknownNumber),
+            Ok(()) if answering.assistant.is_none() => Err(Refusal::UnknownNumber),
+            Ok(()) if self.shared.is_over_limit(&answering.organization) => Err(Refusal::UsageLimit),
             Ok(()) => self.start_call(CallId::generate(), Arrival::Twilio(call), me).await,
             Err(refusal) => Err(refusal),
         };
@@ -432,6 +465,7 @@ impl Calls {
 
     async fn handle_session(&mut self, id: CallId, session: Box<SessionCall>, me: &Mailbox<CallsMsg>) -> Result<(), Refusal> {
         let result = match self.admit() {
+            Ok(()) if self.shared.is_over_limit(&session.organization) => Err(Refusal::UsageLimit),
             Ok(()) => self.start_call(id, Arrival::Session(session), me).await.map(drop),
             Err(refusal) => Err(refusal),
         };
@@ -486,7 +520,7 @@ impl Calls {
         let (leg, direction, call_sid, trunk) = match &arrival {
             Arrival::Sip { trunk, .. } => (LegKind::Sip, Direction::Inbound, None, trunk.as_ref()),
             Arrival::Placed(placing) => (LegKind::Sip, Direction::Outbound, None, placing.route.trunk.as_ref()),
-            Arrival::Session(_) => (LegKind::Ws, Direction::Inbound, None, None),
+            Arrival::Session(session) => (session.leg_kind(), Direction::Inbound, None, None),
             Arrival::Twilio(call) => (LegKind::Twilio, Direction::Inbound, Some(call.call_sid.clone()), None),
         };
         let trunk = trunk.map(|trunk| Arc::clone(&trunk.name));

@@ -32,6 +32,8 @@ pub use crate::route::DirectPeer;
 pub use crate::spend::{AtCap, SpendConfig};
 use crate::trace::TraceSink;
 pub use crate::trunk::config::{TlsIdentity, TrunkConfig};
+pub use crate::webrtc::WebRtcConfig;
+use crate::webrtc::WebRtcPort;
 
 /// One node.
 #[derive(Debug)]
@@ -60,6 +62,8 @@ pub struct NodeConfig {
     pub watch: WatchConfig,
     /// RTP.
     pub rtp: RtpConfig,
+    /// The port of browsers' calls, open; `None`: there are none.
+    pub webrtc: Option<Arc<WebRtcPort>>,
     /// Jitter buffer tuning, for all RTP legs.
     pub jitter: JitterConfig,
     /// VAD tuning, for all legs.

@@ -27,7 +27,7 @@ use self::bridged::Bridged;
 pub use self::bridged::Onward;
 use self::caller::CallerFrames;
 use self::rtp::RtpLine;
-pub use self::rtp::RtpWire;
+pub use self::rtp::{RtpWire, SharedWay, TalkIo, Way};
 pub(crate) use self::rtp::{payload_types, relay_terms};
 use self::session::{Client, SessionIo, SessionLine};
 use self::twilio::{Awaited, StreamIo, TwilioOut};
@@ -91,7 +91,7 @@ pub enum LegMsg {
     LeftConference,
     /// By the call: the agent leaves it, and its session is to end.
     DismissAgent,
-    /// By the call: a re-INVITE agreed on this.
+    /// By the call: a re-INVITE, or another offer of a browser, agreed on this.
     Renegotiated(Box<Negotiated>),
     /// By the JitterBuffer, once it was told of a report: how the caller sounds, for the next one.
     Quality(Box<VoipMetrics>),
@@ -142,7 +142,7 @@ impl FirstFrame {
 /// What a leg is made of, before it runs.
 #[derive(Debug)]
 pub enum Wire {
-    /// SIP: RTP sockets.
+    /// SIP or WebRTC: RTP.
     Rtp(Box<RtpWire>),
     /// A session's own WebSocket, and who writes to it.
     Session(Box<SessionIo>, Client),
@@ -314,8 +314,8 @@ impl Worker for Leg {
 impl Leg {
     fn receive(&mut self, tick: Tick) {
         if let Line::Rtp(rtp) = &mut self.line {
-            if let Some(failure) = rtp.receive(tick.number, self.started) {
-                let _call_is_over = self.call.send(CallMsg::LegClosed(LegClosed::Unprotected(failure)));
+            if let Some(closed) = rtp.receive(tick.number, self.started) {
+                let _call_is_over = self.call.send(CallMsg::LegClosed(closed));
             }
             if rtp.keeps_packets() {
                 self.ports.jitter.tell(JitterMsg::Tick(tick));

@@ -39,4 +39,5 @@ pub mod trace;
 pub mod trunk;
 pub mod turn;
 pub mod vad;
+pub mod webrtc;
 pub mod worker;

@@ -37,7 +37,8 @@ impl Letter for RecorderMsg {
     const KIND: ActorKind = ActorKind::Recorder;
     /// Two seconds of both sides: what a slow disk may take for one write.
     const AUDIO_MAX: u32 = 200;
-    /// With the one that wakes it a tenth of a second of both sides: a fifth of a gap that is heard as one, and of what a crash may cost.
+    /// Nine frames wait and the tenth wakes it: 100 ms of both sides. Well below the half second that counts as a gap, and that a crash may
+    /// cost.
     const LAZY_MAX: usize = 9;
     /// A pause, its end, and the end of all.
     const SIGNALS_MAX: u32 = 4;

@@ -7,10 +7,12 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use ai::engine::Words;
 use sip::endpoint::{CallTarget, Permitted, RedirectPolicy, Redirects};
 use sip::uri::{Host, NameAddr, Scheme, SipUri, Uri};
-use store::PhoneNumber;
+use store::{CallId, PhoneNumber};
 
+use crate::call::OnMachine;
 use crate::calls::{PlaceRefusal, Refusal};
 use crate::config::{MediaAddress, SipConfig, Speaks};
 use crate::trunk::config::TrunkConfig;
@@ -28,6 +30,19 @@ pub struct PlaceCall {
     pub assistant: Option<String>,
     /// Name of the trunk that carries it; `None`: as the route finds.
     pub trunk: Option<String>,
+    /// How it is made and begun.
+    pub terms: CallTerms,
+}
+
+/// How a call of ours is made and begun, where it is not as all are.
+#[derive(Clone, Debug, Default)]
+pub struct CallTerms {
+    /// The id that it has, where somebody has it on record already; `None`: a new one.
+    pub id: Option<CallId>,
+    /// What is known of the person who is called, by name: for `{{name}}` in what the assistant is told and says first.
+    pub variables: Vec<(String, Words)>,
+    /// What is done when a machine answers; `None`: nobody listens for one, and the agent begins at once.
+    pub on_machine: Option<OnMachine>,
 }
 
 /// Where a call goes. `Debug` hides users, as [`Uri`] does.

@@ -1,5 +1,6 @@
 //! What all actors of a node read: configuration, and the ports of the process-wide actors.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
@@ -7,6 +8,7 @@ use ai::espeak::Espeak;
 use ai::link::http::HttpClient;
 use ai::speech_cache::SpeechCache;
 use arc_swap::ArcSwap;
+use store::OrganizationId;
 use tokio::runtime::Handle;
 
 use crate::calls::CallsMsg;
@@ -25,6 +27,8 @@ pub struct Shared {
     pub config: NodeConfig,
     /// Who answers which number; the next call finds what was last put here.
     pub directory: ArcSwap<Directory>,
+    /// Organizations that take no new calls, since their usage is at its hard limit; swapped whole by who counts it.
+    pub over_limit: Arc<ArcSwap<HashSet<OrganizationId>>>,
     /// Where what may take its time runs, apart from the threads that carry calls.
     pub runtime: Handle,
     /// The threads that carry calls.
@@ -64,6 +68,7 @@ impl Shared {
         Self {
             config,
             directory: ArcSwap::from_pointee(directory),
+            over_limit: Arc::default(),
             runtime: Handle::current(),
             media,
             espeak: Arc::default(),
@@ -85,6 +90,11 @@ impl Shared {
     /// Who answers a called number that comes over the trunk of this name, and whose call it is.
     pub fn answering(&self, called: &str, trunk: Option<&str>) -> Answering {
         self.directory.load().answering(called, trunk)
+    }
+
+    /// Whether an organization takes no new calls, since its usage is at its hard limit.
+    pub fn is_over_limit(&self, organization: &OrganizationId) -> bool {
+        self.over_limit.load().contains(organization)
     }
 
     /// True once the node takes no new calls.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use store::{CallId, Role, Transcript, Turn, WallTime};
+use store::{CallId, ProviderUsage, Role, Transcript, Turn, Usage, WallTime};
 
 use crate::trace::Generation;
 
@@ -26,6 +26,40 @@ pub struct TurnReport {
     pub waterfall: Option<Waterfall>,
     /// How the provider made it, as far as that is known.
     pub generation: Option<Generation>,
+}
+
+/// What a provider did since the last one; without a name it is the engine's only one.
+#[derive(Debug)]
+pub struct Counted {
+    /// Tokens.
+    pub tokens: Usage,
+    /// By stage and provider.
+    pub used: ProviderUsage,
+}
+
+impl Counted {
+    pub(crate) fn new(provider: Option<&str>, stage: &str, usage: &ai::engine::Usage) -> Self {
+        let used = ProviderUsage {
+            stage: stage.to_owned(),
+            provider: provider.unwrap_or_default().to_owned(),
+            input_tokens: usage.input_text.saturating_add(usage.input_audio).saturating_add(usage.transcription),
+            output_tokens: usage.output_text.saturating_add(usage.output_audio),
+            characters: usage.characters,
+            transcribed: usage.transcribed,
+        };
+        Self { tokens: tokens_of(usage), used }
+    }
+}
+
+/// A response's counts as the record keeps them.
+pub(crate) fn tokens_of(usage: &ai::engine::Usage) -> Usage {
+    Usage {
+        input_text_tokens: usage.input_text,
+        input_audio_tokens: usage.input_audio,
+        cached_tokens: usage.input_cached,
+        output_text_tokens: usage.output_text,
+        output_audio_tokens: usage.output_audio,
+    }
 }
 
 /// The response gap of one turn, stage by stage. The stages sum to the gap.

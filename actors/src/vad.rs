@@ -2,13 +2,14 @@
 
 use std::time::Instant;
 
+use media::answerer::{Answerer, AnswererEvent, Who};
 use media::frame::SharedFrame;
 use media::turn::{AgentAudio, TurnConfig, TurnDetector, TurnEvent, TurnHint};
 use media::vad::{Vad as Detector, VadConfig};
 
 use crate::ai_session::AiMsg;
 use crate::alarm::Alarm;
-use crate::call::CallPorts;
+use crate::call::{CallMsg, CallPorts};
 use crate::kind::ActorKind;
 use crate::leg::LegMsg;
 use crate::mailbox::{Lane, Letter, Mailbox};
@@ -23,6 +24,10 @@ pub enum VadMsg {
     Agent(AgentAudio),
     /// By the AiSession: what transcriber or provider know of the caller's turn.
     Hint(TurnHint),
+    /// By the call: whoever picked up is talked with from now on, whatever it is.
+    Talk,
+    /// By the call: words gave a machine away, whose beep is to be waited for.
+    AwaitBeep,
     /// By the alarm: a turn deadline is due.
     TimerDue,
     /// By the call.
@@ -42,7 +47,7 @@ impl Letter for VadMsg {
         match self {
             Self::Caller(_) => Lane::Audio,
             Self::Agent(AgentAudio::Level(_)) => Lane::Lazy,
-            Self::Agent(_) | Self::Hint(_) | Self::TimerDue | Self::Finish => Lane::Signal,
+            Self::Agent(_) | Self::AwaitBeep | Self::Hint(_) | Self::Talk | Self::TimerDue | Self::Finish => Lane::Signal,
         }
     }
 }
@@ -55,11 +60,24 @@ pub struct VadArgs {
     pub turn: TurnConfig,
     /// Whom it tells.
     pub ports: CallPorts,
+    /// Whom it tells who or what picked up, before there is any turn; `None`: nobody asks.
+    pub screen: Option<Screen>,
+}
+
+/// Who or what picked up is listened for, and this call is told.
+pub struct Screen {
+    /// What listens.
+    pub answerer: Answerer,
+    /// Who is told.
+    pub call: Mailbox<CallMsg>,
 }
 
 /// The actor.
 pub struct Vad {
     detector: Detector,
+    screen: Option<Screen>,
+    /// Whom it tells of a machine that words gave away.
+    call: Option<Mailbox<CallMsg>>,
     turns: TurnDetector,
     ports: CallPorts,
     alarm: Alarm,
@@ -70,8 +88,10 @@ impl Worker for Vad {
     type Args = VadArgs;
 
     async fn start(args: VadArgs, _: &Mailbox<VadMsg>) -> Result<Self, Failure> {
-        let VadArgs { vad, turn, ports } = args;
-        Ok(Self { detector: Detector::new(vad), turns: TurnDetector::new(turn), ports, alarm: Alarm::default() })
+        let VadArgs { vad, turn, ports, screen } = args;
+        let call = screen.as_ref().map(|screen| screen.call.clone());
+        let (detector, turns) = (Detector::new(vad), TurnDetector::new(turn));
+        Ok(Self { detector, screen, call, turns, ports, alarm: Alarm::default() })
     }
 
     async fn handle(&mut self, message: VadMsg, me: &Mailbox<VadMsg>) -> Result<(), Failure> {
@@ -79,7 +99,16 @@ impl Worker for Vad {
         match message {
             VadMsg::Caller(frame) => {
                 let heard = self.detector.handle_frame(&frame);
-                self.turns.handle_frame(now, heard);
+                match &mut self.screen {
+                    Some(screen) => screen.answerer.handle_frame(&frame, &heard),
+                    None => self.turns.handle_frame(now, heard),
+                }
+                self.tell_answerer();
+            }
+            VadMsg::Talk => self.screen = None,
+            VadMsg::AwaitBeep => {
+                let answerer = Answerer::of_machine();
+                self.screen = self.call.clone().map(|call| Screen { answerer, call });
             }
             VadMsg::Agent(audio) => self.turns.handle_agent(now, audio),
             VadMsg::Hint(hint) => self.turns.handle_hint(now, hint),
@@ -101,6 +130,20 @@ impl Worker for Vad {
 }
 
 impl Vad {
+    /// Tells the call what was found out. Whoever is no machine is talked with from then on; of a machine, turns mean nothing.
+    fn tell_answerer(&mut self) {
+        let Some(Screen { answerer, call }) = &mut self.screen else { return };
+        let mut talks = false;
+        while let Some(event) = answerer.poll_event() {
+            tracing::debug!(call = %self.ports.id, ?event, "answerer");
+            talks |= matches!(event, AnswererEvent::Judged(judgement) if judgement.who != Who::Machine);
+            let _ended_already = call.send(CallMsg::Answerer(event));
+        }
+        if talks {
+            self.screen = None;
+        }
+    }
+
     fn tell(&self, event: TurnEvent) {
         tracing::debug!(call = %self.ports.id, ?event, "turn");
         // The session first: after a barge-in it waits for the leg's report, which must not overtake the news of the barge-in.

@@ -112,7 +112,7 @@ pub enum Input {
         /// What came.
         input: LinkInput,
     },
-    /// Say something that answers nothing; see [`Occasion::is_last`](crate::remark::Occasion::is_last) for when it is forgotten.
+    /// Say something that answers nothing; see [`Occasion::cuts`](crate::remark::Occasion::cuts) for when it is forgotten.
     Remark(Remark),
     /// A tool takes its time: say this now. Forgotten by an engine that is saying or making something, that hears the caller, or
     /// that cannot say a given text.
@@ -266,8 +266,15 @@ pub enum Output {
     },
     /// What a provider makes of the caller's turn; whose turn it is, is not its to say.
     TurnHint(TurnHint),
-    /// What the provider counted since the last `Usage`.
-    Usage(Usage),
+    /// What a provider counted since the last `Usage`, or what was sent to one that counts nothing.
+    Usage {
+        /// Its name in the configuration; `None`: the engine's only one.
+        provider: Option<Arc<str>>,
+        /// What it was for: [`TRANSCRIBER`], [`MODEL`], [`VOICE`] or [`REALTIME`].
+        stage: &'static str,
+        /// How much.
+        usage: Usage,
+    },
     /// The caller left a message.
     Voicemail {
         /// G.711 of the leg.
@@ -368,6 +375,15 @@ pub struct TurnTimings {
     pub done: Option<Instant>,
 }
 
+/// Stage of [`Output::Usage`]: speech to words.
+pub const TRANSCRIBER: &str = "transcriber";
+/// Stage of [`Output::Usage`]: words to an answer.
+pub const MODEL: &str = "model";
+/// Stage of [`Output::Usage`]: words to speech.
+pub const VOICE: &str = "voice";
+/// Stage of [`Output::Usage`]: all of it.
+pub const REALTIME: &str = "realtime";
+
 /// What a provider counts, in tokens except where said.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Usage {
@@ -385,6 +401,8 @@ pub struct Usage {
     pub transcription: u64,
     /// Audio transcribed, where the provider counts time.
     pub transcribed: Duration,
+    /// Characters that were given to be spoken.
+    pub characters: u64,
 }
 
 impl std::ops::AddAssign for Usage {
@@ -396,5 +414,6 @@ impl std::ops::AddAssign for Usage {
         self.output_text = self.output_text.saturating_add(other.output_text);
         self.transcription = self.transcription.saturating_add(other.transcription);
         self.transcribed = self.transcribed.saturating_add(other.transcribed);
+        self.characters = self.characters.saturating_add(other.characters);
     }
 }

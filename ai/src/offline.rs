@@ -174,7 +174,7 @@ impl OfflineSession {
         self.deadline = waiting.then(|| now + menu.timeout);
     }
 
-    /// Says something of its own accord. The last words are said in every mode; the others where the caller is only listened to.
+    /// Says something of its own accord. What cuts is said in every mode; the others where the caller is only listened to.
     fn remark(&mut self, now: Instant, remark: Remark) {
         let Remark { occasion, text } = remark;
         let english = || match occasion {
@@ -183,7 +183,7 @@ impl OfflineSession {
             other => Phrases::of(&Language::ENGLISH).text(other).to_owned(),
         };
         let text = text.map_or_else(english, Words::into_string);
-        if occasion.is_last() {
+        if occasion.cuts() {
             self.hand_over_recording(now);
             self.lines.clear();
             if let Saying::Synthesizing { .. } = self.now_saying {

@@ -80,11 +80,14 @@ pub struct CallFacts<'a> {
     pub number: &'a str,
     /// What is known of the caller, what matters most first; what is beyond [`NOTES_MAX`] is left out.
     pub notes: &'a [Words],
+    /// What is known of the person who was called, by name: fills the places of the operator's prompt.
+    pub variables: &'a [(String, Words)],
 }
 
 /// The whole text, at most [`OWN_MAX`] and [`NOTES_MAX`] and about 4 KiB of ours.
 pub fn instructions(prompt: &Prompt, call: &CallFacts<'_>) -> String {
-    let own = prompt.own[..prompt.own.floor_char_boundary(OWN_MAX)].trim();
+    let own = fill(&prompt.own, call.variables);
+    let own = own[..own.floor_char_boundary(OWN_MAX)].trim();
     let personality = prompt.personality.map(Personality::fragment).unwrap_or_default();
     let (language, clock, notes) = (language(&prompt.language), clock(&prompt.zone, call.began), notes(call.notes));
     let placed = if call.placed { PLACED } else { "" };
@@ -122,6 +125,25 @@ fn notes(notes: &[Words]) -> String {
         block += &format!("- {note}\n");
     }
     if block.is_empty() { block } else { format!("{NOTES}\n<notes>\n{block}</notes>") }
+}
+
+/// A text with its places filled: `{{name}}` becomes the variable of that name, as one line that can open and close nothing; nothing,
+/// where there is none. Without any variable a text stays as it is.
+pub fn fill(text: &str, variables: &[(String, Words)]) -> String {
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text;
+    while !variables.is_empty()
+        && let Some((before, after)) = rest.split_once("{{")
+        && let Some((name, later)) = after.split_once("}}")
+    {
+        filled.push_str(before);
+        let name = name.trim();
+        let value = variables.iter().find(|(one, _)| one == name).map(|(_, value)| inert(value.as_str()));
+        filled.push_str(&value.unwrap_or_default());
+        rest = later;
+    }
+    filled.push_str(rest);
+    filled
 }
 
 /// A text as one line that can open and close nothing.

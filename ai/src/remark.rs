@@ -39,10 +39,10 @@ impl Occasion {
         }
     }
 
-    /// Whether the call ends with it, whatever the caller says: then it takes the place of what is being made. Any other remark is
-    /// forgotten when something is being made, or the caller speaks.
-    pub const fn is_last(self) -> bool {
-        matches!(self, Self::Farewell | Self::TimeUp)
+    /// Whether it takes the place of what is being made or heard: the call ends with it, whatever the caller says, or whoever that was
+    /// meant for has gone. Any other remark is forgotten when something is being made, or the caller speaks.
+    pub const fn cuts(self) -> bool {
+        matches!(self, Self::Farewell | Self::NotTaken | Self::TimeUp)
     }
 
     /// What a model is told, in the caller's place, when it is to find the words.
@@ -203,8 +203,8 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_caller_cannot_take_back_is_last() {
-        let last: Vec<&str> = ALL.iter().filter(|occasion| occasion.is_last()).map(|occasion| occasion.as_str()).collect();
-        assert_eq!(last, ["farewell", "time_up"]);
+    fn only_what_nobody_can_take_back_cuts() {
+        let cutting: Vec<&str> = ALL.iter().filter(|occasion| occasion.cuts()).map(|occasion| occasion.as_str()).collect();
+        assert_eq!(cutting, ["farewell", "not_taken", "time_up"]);
     }
 }

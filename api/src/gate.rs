@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use store::{CallId, CallRecord, OrganizationId, PhoneNumber, SipLadder};
 use tokio::sync::mpsc;
 
-use crate::session_io::{NoAssistant, SessionIo, SessionRefusal, SessionStart};
+use crate::session_io::{NoAssistant, SessionIo, SessionRefusal, SessionStart, WebRtcRefusal};
 
 /// The node, as the front doors see it. Every answer has a deadline of 5 s on this side.
 pub trait CallGate: Send + Sync + 'static {
@@ -51,6 +51,18 @@ pub trait CallGate: Send + Sync + 'static {
     /// and again only when it was refused.
     fn open_session(&self, start: SessionStart, io: SessionIo) -> BoxFuture<'_, Result<(), SessionRefusal>>;
 
+    /// Whether browsers can be called with by WebRTC.
+    fn has_webrtc(&self) -> bool;
+
+    /// As [`open_session`](Self::open_session), by a browser's offer (SDP): our answer.
+    fn open_webrtc(&self, start: SessionStart, offer: Vec<u8>) -> BoxFuture<'_, Result<String, WebRtcRefusal>>;
+
+    /// The browser of a session makes another offer: our answer, or why there is none. `None` when it is not up here, or has no WebRTC.
+    fn offer_again(&self, id: CallId, offer: Vec<u8>) -> BoxFuture<'_, Option<Result<String, String>>>;
+
+    /// Who is connected to a session hangs up. False when it is not up here.
+    fn leave(&self, id: CallId) -> BoxFuture<'_, bool>;
+
     /// Somebody who is not at the socket types into a session. False when it is not up here, or takes no text.
     fn type_into(&self, id: CallId, words: String) -> BoxFuture<'_, bool>;
 
@@ -69,6 +81,19 @@ pub struct CallWish {
     pub assistant: Option<String>,
     /// What carries it, by name; `None`: as the node finds.
     pub trunk: Option<String>,
+    /// What is done when a machine answers; `None`: nobody listens for one.
+    pub on_machine: Option<OnMachine>,
+}
+
+/// What is done when a machine answers.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum OnMachine {
+    /// The call ends.
+    HangUp,
+    /// This is said after its beep; then the call ends.
+    Say(String),
+    /// It is noted, and the agent talks with it.
+    Tell,
 }
 
 /// What somebody wants a call to do.
@@ -124,6 +149,8 @@ pub enum PlaceRefusal {
         /// When to come again.
         retry_after: Duration,
     },
+    /// Its organization has used what it may.
+    UsageLimit,
 }
 
 /// How the media of a call is.
@@ -192,6 +219,8 @@ pub enum TwilioRefusal {
     Failed,
     /// No assistant answers this number, or it is switched off.
     UnknownNumber,
+    /// Its organization has used what it may.
+    UsageLimit,
 }
 
 /// What Twilio says of a call (a status callback).

@@ -21,19 +21,22 @@ mod v1;
 use std::sync::Arc;
 
 use axum::Router;
+use platform::billing::Billing;
 use platform::events::Events;
 use platform::people::People;
 use platform::privacy::Privacy;
 use platform::webhooks::Webhooks;
 
 pub use gate::{
-    CallAction, CallGate, CallWish, IncomingTwilio, JoinPart, MediaFigures, Parameters, PlaceRefusal, Readiness, ReceivedFigures,
-    RecordsAway, StreamIo, StreamRefusal, StreamStart, TwilioAnswer, TwilioCallStatus, TwilioRefusal, TwilioStatus,
+    CallAction, CallGate, CallWish, IncomingTwilio, JoinPart, MediaFigures, OnMachine, Parameters, PlaceRefusal, Readiness,
+    ReceivedFigures, RecordsAway, StreamIo, StreamRefusal, StreamStart, TwilioAnswer, TwilioCallStatus, TwilioRefusal,
+    TwilioStatus,
 };
 pub use node_gate::{ActorState, FileRow, LeftOutRow, NodeGate, NodeState, RowHead, RowRefusal, RowWish, ToolRan, TrunkState};
 pub use server::{CONNECTIONS_MAX, serve};
 pub use session_io::{
     AudioOut, NoAssistant, SESSION_RATES, SessionAudio, SessionIn, SessionIo, SessionOut, SessionRefusal, SessionStart,
+    WebRtcRefusal,
 };
 pub use twilio::{
     AuthToken, INCOMING_MESSAGES_MAX, OUTGOING_MESSAGES_MAX, PublicUrl, PublicUrlError, SignatureCheck, TwilioConfig,
@@ -56,6 +59,8 @@ pub struct ApiConfig {
     pub events: Option<Events>,
     /// Who is told of it; `None`: nobody.
     pub webhooks: Option<Webhooks>,
+    /// What usage costs; `None`: those routes answer 503.
+    pub billing: Option<Billing>,
     /// What is known of persons, given out and erased; `None`: not here.
     pub privacy: Option<Privacy>,
     /// How often who may ask.

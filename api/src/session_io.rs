@@ -34,4 +34,21 @@ pub enum SessionRefusal {
     /// Its assistant is gone.
     #[error("there is no such assistant any more")]
     UnknownAssistant,
+    /// Its organization has used what it may.
+    #[error("the usage of this month is at its hard limit")]
+    UsageLimit,
+}
+
+/// Why an offer of a browser leads to no call.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum WebRtcRefusal {
+    /// The offer cannot be taken, and why.
+    #[error("{0}")]
+    Offer(String),
+    /// There is no WebRTC here.
+    #[error("this server has no WebRTC")]
+    Off,
+    /// The session cannot be taken.
+    #[error("{0}")]
+    Session(#[from] SessionRefusal),
 }

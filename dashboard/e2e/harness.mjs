@@ -6,7 +6,7 @@ import { chromium } from "playwright-core";
 
 /** What the test that starts this has prepared: the address of a server, and who may sign in there. */
 export const given =
-  /** @type {{ url: string, email: string, password: string, call: string, otherEmail: string, otherPassword: string }} */ (
+  /** @type {{ url: string, email: string, password: string, call: string, otherEmail: string, otherPassword: string, viewerEmail: string, viewerPassword: string, ladder: string, session: { webrtc_url: string, token: string }, speech: string }} */ (
     JSON.parse(process.env.OFFHOOK_E2E ?? "{}")
   );
 
@@ -20,20 +20,32 @@ const WAIT_MS = 15_000;
 export async function inBrowser(run) {
   const browser = await chromium.launch({
     executablePath: process.env.OFFHOOK_CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--force-color-profile=srgb"],
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-dev-shm-usage",
+      "--force-color-profile=srgb",
+      // A microphone of its own, which beeps.
+      "--use-fake-device-for-media-stream",
+      "--use-fake-ui-for-media-stream",
+      "--autoplay-policy=no-user-gesture-required",
+    ],
   });
   try {
     await run(browser);
   } catch (error) {
     console.error(error);
     process.exitCode = 1;
+    for (const page of browser.contexts().flatMap((context) => context.pages())) {
+      console.error(`the page ${page.url()} had: ${await page.locator("body").innerText()}`);
+    }
   } finally {
     await browser.close();
   }
 }
 
 /**
- * @typedef {{ width?: number, height?: number, dark?: boolean }} Look
+ * @typedef {{ width?: number, height?: number, dark?: boolean, microphone?: boolean }} Look
  * @typedef {import("playwright-core").Page} Page
  */
 
@@ -43,7 +55,7 @@ export async function inBrowser(run) {
  * @param {Look} look
  */
 export async function visitor(browser, look = {}) {
-  const { width = 1440, height = 900, dark = false } = look;
+  const { width = 1440, height = 900, dark = false, microphone = false } = look;
   const context = await browser.newContext({
     baseURL: given.url,
     viewport: { width, height },
@@ -51,6 +63,7 @@ export async function visitor(browser, look = {}) {
     reducedMotion: "reduce",
     locale: "en-GB",
     timezoneId: "UTC",
+    ...(microphone ? { permissions: ["microphone"] } : {}),
   });
   context.setDefaultTimeout(WAIT_MS);
   const page = await context.newPage();

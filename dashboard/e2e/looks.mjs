@@ -17,14 +17,19 @@ const listed = (page) => page.locator("td, .empty").first().waitFor();
  */
 const PAGES = [
   ["overview", "/", (page) => page.getByText("First steps").waitFor()],
+  ["live", "/live", (page) => page.locator(".live-call").first().waitFor()],
+  ["analytics", "/analytics", (page) => page.locator(".chart svg").first().waitFor()],
+  ["talk", "/talk?assistant=demo&by=typing", (page) => page.locator(".talk-lines li.assistant").first().waitFor()],
+  ["trunks", "/trunks", listed],
   ["calls", "/calls", (page) => page.getByRole("heading", { name: "Calls", exact: true }).waitFor()],
-  ["call", `/calls/${given.call}`, (page) => page.locator(".ladder button").first().waitFor()],
+  ["call", `/calls/${given.call}`, (page) => page.locator(".wave canvas").waitFor()],
+  ["ladder", `/calls/${given.ladder}`, (page) => page.locator(".ladder button").first().waitFor()],
   ["users", "/users", listed],
   ["api-keys", "/api-keys", listed],
   ["organizations", "/organizations", listed],
   ["audit-log", "/audit-log", listed],
   ["account", "/account", listed],
-  ["leads", "/leads", listed, "/api/v1/leads"],
+  ["leads", "/leads", (page) => page.locator(".lead, .empty").first().waitFor(), "/api/v1/leads"],
   ["memories", "/memories", listed, "/api/v1/memories"],
   ["webhooks", "/webhooks", listed, "/api/v1/webhooks"],
   ["node", "/node", listed, "/api/v1/admin/node"],
@@ -39,6 +44,7 @@ const PAGES = [
 
 await inBrowser(async (browser) => {
   const { paths } = await (await fetch(`${given.url}/api/openapi.json`)).json();
+  await talks(browser);
   for (const dark of [false, true]) {
     for (const width of WIDTHS) {
       const page = await visitor(browser, { width, height: width > 900 ? 900 : 844, dark });
@@ -59,6 +65,20 @@ await inBrowser(async (browser) => {
   }
   await weight(browser);
 });
+
+/**
+ * Somebody who is on the line all the while.
+ * @param {import("playwright-core").Browser} browser
+ */
+async function talks(browser) {
+  const page = await visitor(browser);
+  await signIn(page, given.email, given.password);
+  await page.goto("/talk?assistant=demo&by=typing");
+  await page.locator(".talk-lines li.assistant").first().waitFor();
+  await page.getByLabel("What you want to say").fill("Where is my order?");
+  await page.keyboard.press("Enter");
+  await page.locator(".talk-lines li.user").first().waitFor();
+}
 
 /**
  * @param {import("playwright-core").Page} page

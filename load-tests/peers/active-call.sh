@@ -108,7 +108,7 @@ start_offhook() {
     application=$!
     listens "$provider"
     env OPENAI_API_KEY=none OFFHOOK__PROVIDERS__OPENAI__BASE_URL="http://$provider/v1" OFFHOOK__SIP__LISTEN="$sip" \
-        OFFHOOK__HTTP__LISTEN="$http" OFFHOOK__METRICS__LISTEN="$metrics" OFFHOOK__NODE__DATA_DIR="$folder/data" \
+        OFFHOOK__HTTP__LISTEN="$http" OFFHOOK__METRICS__LISTEN="$metrics" OFFHOOK__WEBRTC__LISTEN=127.0.0.1:0 OFFHOOK__NODE__DATA_DIR="$folder/data" \
         OFFHOOK__TELEMETRY__LOG_LEVEL=warn OFFHOOK__LIMITS__CPU_PERCENT=100 "$@" \
         "${server_pin[@]}" "$BIN/offhook" serve >"$folder/ready.log" 2>"$folder/server.log" &
     server=$!

@@ -1,4 +1,4 @@
-//! Simulator of the AI providers: their side of a call, without a network or a key.
+//! Simulator of the AI providers, and of a payment service: their side of a call, without a network or a key.
 //!
 //! One process and one port for all of them, told apart by path, so that the server's `base_url` of each points at it
 //! ([`Simulator::url_for`]). Written from the wire facts alone, without the server's own types, so that the two check each
@@ -29,6 +29,7 @@ mod speaker;
 mod speech_once;
 #[cfg(test)]
 mod story;
+mod stripe;
 
 pub use faults::{Fault, FaultPlan, Stage};
 pub use log::Request;

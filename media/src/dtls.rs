@@ -4,6 +4,7 @@
 //! Session::new(role, identity, fingerprints)
 //!   handle_datagram, handle_timeout  -> poll_transmit until None, poll_timeout
 //!   state(): Handshaking -> Connected(Keys) or Failed(Failure), both for good
+//!   send, poll_data                                   what is said beside SRTP, once it is connected: data channels
 //! ```
 //! The library, as of 0.21.1, takes any number of fragments before anybody is authentic and joins them by recursion; forgets its timer
 //! when the peer repeats a flight that it has had; and repeats its own without backing off. So datagrams are counted and looked through
@@ -93,6 +94,8 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A flight is sent again after this, then after twice as long, and so on. RFC 6347 §4.2.4.1 says a second, and less where that is known
 /// to fit: a caller waits, and the round trip of a call that can be talked on is shorter.
 pub const RESEND_AFTER: Duration = Duration::from_millis(400);
+/// Datagrams of data that wait to be read: as many as a leg reads at a time.
+const DATA_WAITING_MAX: usize = 64;
 /// Datagrams of ours have at most so many octets, as browsers' have.
 const MTU: usize = 1_200;
 
@@ -104,6 +107,10 @@ pub struct Session {
     state: State,
     gate: Gate,
     transmits: VecDeque<BytesMut>,
+    /// What the peer sent besides the handshake.
+    data: VecDeque<BytesMut>,
+    /// The peer has said goodbye.
+    closed: bool,
     deadline: Instant,
     resend: Option<Resend>,
 }
@@ -131,6 +138,8 @@ impl Session {
             state: State::Handshaking,
             gate: Gate::default(),
             transmits: VecDeque::new(),
+            data: VecDeque::new(),
+            closed: false,
             deadline: now + HANDSHAKE_TIMEOUT,
             resend: None,
         };
@@ -163,7 +172,7 @@ impl Session {
                 let result = self.endpoint.read(now, PEER, None, BytesMut::from(datagram));
                 // An alert, ours or the peer's, ends the handshake; later on the keys are there, and the call ends by signalling.
                 match result {
-                    Ok(events) => self.handle_events(&events),
+                    Ok(events) => self.handle_events(events),
                     Err(_) if self.state != State::Handshaking => {}
                     Err(LibraryError::Other(text)) if text == MISMATCH => self.fail(Failure::Fingerprint),
                     Err(_) => self.fail(Failure::Handshake),
@@ -192,6 +201,31 @@ impl Session {
         }
     }
 
+    /// Sends data beside the handshake, once that is over; false before, and after a goodbye.
+    pub fn send(&mut self, now: Instant, data: &[u8]) -> bool {
+        let ready = matches!(self.state, State::Connected(_)) && !self.closed;
+        let sent = ready && self.endpoint.write(now, PEER, data).is_ok();
+        self.collect(now);
+        sent
+    }
+
+    /// What the peer sent beside the handshake, datagram by datagram.
+    pub fn poll_data(&mut self) -> Option<BytesMut> {
+        self.data.pop_front()
+    }
+
+    /// Whether the peer has said goodbye.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Says goodbye.
+    pub fn close(&mut self, now: Instant) {
+        let _nobody_is_there = self.endpoint.stop(now, PEER);
+        self.closed = true;
+        self.collect(now);
+    }
+
     /// The next datagram to be sent to the peer.
     pub fn poll_transmit(&mut self) -> Option<BytesMut> {
         self.transmits.pop_front()
@@ -203,17 +237,22 @@ impl Session {
         handshaking.then(|| self.resend.map_or(self.deadline, |resend| resend.at.min(self.deadline)))
     }
 
-    fn handle_events(&mut self, events: &[EndpointEvent]) {
-        if events.iter().any(|event| matches!(event, EndpointEvent::HandshakeComplete)) {
-            match self.export() {
-                Ok(keys) => {
-                    self.state = State::Connected(keys);
-                    self.gate.connected();
-                }
-                Err(failure) => self.fail(failure),
+    fn handle_events(&mut self, events: Vec<EndpointEvent>) {
+        for event in events {
+            match event {
+                EndpointEvent::HandshakeComplete => match self.export() {
+                    Ok(keys) => {
+                        self.state = State::Connected(keys);
+                        self.gate.connected();
+                    }
+                    Err(failure) => self.fail(failure),
+                },
+                EndpointEvent::ApplicationData(data) if self.data.len() < DATA_WAITING_MAX => self.data.push_back(data),
+                EndpointEvent::PeerClosed if self.state == State::Handshaking => self.fail(Failure::Handshake),
+                EndpointEvent::PeerClosed => self.closed = true,
+                // It is lost, as on the way: who speaks over this says it again.
+                _ => {}
             }
-        } else if self.state == State::Handshaking && events.iter().any(|event| matches!(event, EndpointEvent::PeerClosed)) {
-            self.fail(Failure::Handshake);
         }
     }
 

@@ -101,6 +101,11 @@ impl IceLite {
         self.selected.map(|selected| selected.address)
     }
 
+    /// When the peer last showed that it listens; `None` before it has.
+    pub fn heard(&self) -> Option<Instant> {
+        self.valid.iter().chain(&self.selected).map(|valid| valid.heard).max()
+    }
+
     /// A datagram that may be a check.
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> Outcome {
         if datagram.len() > CHECK_MAX {
@@ -167,6 +172,31 @@ impl IceLite {
         (before.map(|before| before.address) != Some(valid.address)).then_some(valid.address)
     }
 }
+
+/// The name of ours that a datagram is a check for, by its own word: legs that share a port are told apart by it, and the leg wants proof.
+/// `None` of what is no check.
+pub fn name_of(datagram: &[u8]) -> Option<&str> {
+    let (header, mut attributes) = datagram.split_at_checked(HEADER)?;
+    if header[..2] != REQUEST || header[4..8] != COOKIE || datagram.len() > CHECK_MAX {
+        return None;
+    }
+    while let Some((head, rest)) = attributes.split_at_checked(4) {
+        let length = usize::from(u16::from_be_bytes([head[2], head[3]]));
+        let value = rest.get(..length)?;
+        if head[..2] == ATTR_USERNAME.value().to_be_bytes() {
+            return Some(std::str::from_utf8(value).ok()?.split_once(':')?.0);
+        }
+        attributes = rest.get(length.next_multiple_of(4)..)?;
+    }
+    None
+}
+
+/// Octets before the attributes: type, length, cookie, transaction (RFC 8489 §5).
+const HEADER: usize = 20;
+/// The type of a binding request.
+const REQUEST: [u8; 2] = [0, 1];
+/// What tells STUN from all else.
+const COOKIE: [u8; 4] = [0x21, 0x12, 0xA4, 0x42];
 
 /// What a check asks.
 struct Check {

@@ -6,7 +6,9 @@
 
 pub mod align;
 pub mod ambience;
+pub mod answerer;
 pub mod bursts;
+pub mod channel;
 pub mod clock;
 pub mod codec;
 pub mod conceal;

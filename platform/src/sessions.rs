@@ -57,15 +57,23 @@ pub async fn make(
     Ok(made.map(|session| MadeSession { session, token: Hidden::new(token) }))
 }
 
+/// The session whose token this is, wherever it is in its life.
+///
+/// # Errors
+/// The store's.
+pub async fn shown_by(store: &Store, id: CallId, token: &str) -> Result<Option<Session>, StoreError> {
+    let shown = letters::hash(token);
+    let fits = |session: &Session| bool::from(shown.expose().as_bytes().ct_eq(session.token_hash.expose().as_bytes()));
+    Ok(store.session_of_anybody(id).await?.filter(fits))
+}
+
 /// Takes the session that this token opens; `None` when it is wrong, used, or too old: which of them is not said.
 ///
 /// # Errors
 /// The store's.
 pub async fn open(store: &Store, id: CallId, token: &str, now: WallTime) -> Result<Option<Session>, StoreError> {
-    let Some(session) = store.session_of_anybody(id).await? else { return Ok(None) };
-    let shown = letters::hash(token);
-    let fits = bool::from(shown.expose().as_bytes().ct_eq(session.token_hash.expose().as_bytes()));
-    if !fits || session.status(now) != SessionStatus::Created {
+    let Some(session) = shown_by(store, id, token).await? else { return Ok(None) };
+    if session.status(now) != SessionStatus::Created {
         return Ok(None);
     }
     let first = store.connect_session(&session.organization, id, now).await?;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod ambience;
+mod billing;
 mod cascade;
 mod events;
 mod identity;
@@ -194,6 +195,16 @@ fn addresses_must_be_reachable_and_apart() {
     );
     check("[sip]\nadvertised_address = \"::\"", "sip.advertised_address: callers cannot send to ::");
     check("[sip]\nadvertised_address = \"host\"", "sip.advertised_address: \"host\" is not an IP address");
+    check(
+        "[webrtc]\nlisten = \"0.0.0.0:40000\"",
+        "webrtc.advertised: must be set when webrtc.listen is 0.0.0.0:40000: browsers cannot send to it",
+    );
+    check("[webrtc]\nadvertised = \"::\"", "webrtc.advertised: browsers cannot send to [::]:40000");
+    check("[webrtc]\nadvertised = \"host\"", "webrtc.advertised: \"host\" is not an address (ip or ip:port)");
+    let webrtc = |text: &str| load(text, &[]).webrtc.map(|webrtc| webrtc.advertised);
+    assert_eq!(webrtc("[webrtc]\nlisten = \"\""), None);
+    let told = "[webrtc]\nlisten = \"0.0.0.0:41000\"\nadvertised = [\"203.0.113.1\", \"203.0.113.2:9\"]";
+    assert_eq!(webrtc(told), Some(vec!["203.0.113.1:41000".parse().unwrap(), "203.0.113.2:9".parse().unwrap()]));
     check("[metrics]\nlisten = \"127.0.0.1:8080\"", "metrics.listen: 127.0.0.1:8080 is also http.listen");
     check("[http]\nlisten = \"127.0.0.1:5060\"", "http.listen: 127.0.0.1:5060 is also sip.listen, which takes TCP too");
     check("[http]\nlisten = \"127.0.0.1:0\"\n[metrics]\nlisten = \"127.0.0.1:0\"", "");

@@ -7,6 +7,7 @@ use ai::tools::mcp::{self, McpConfig, McpTransport};
 use ai::tools::template::Template;
 use ai::tools::toolbox::{FILLER, is_name};
 use ai::tools::{Tool, ToolRules, builtin, transfer};
+use platform::campaigns::opt_out::DO_NOT_CALL;
 use toml::{Table, Value};
 
 use super::problem::suggestion;
@@ -17,7 +18,7 @@ use super::services::HttpUrl;
 pub const SEARCH_KNOWLEDGE: &str = "search_knowledge";
 
 /// Services of the node that are tools.
-const SERVICES: [&str; 1] = [SEARCH_KNOWLEDGE];
+const SERVICES: [&str; 2] = [SEARCH_KNOWLEDGE, DO_NOT_CALL];
 
 /// Variables that a child process has of ours, besides its own `env`.
 const INHERITED: [&str; 3] = ["HOME", "LANG", "PATH"];

@@ -49,7 +49,7 @@ const DIRECTION: Labels = &[("direction", &["received", "sent"])];
 /// Engines that answer callers.
 const ENGINE: Labels = &[("engine", &["cascade", "offline", "realtime", "stream"])];
 /// What a caller's leg speaks.
-const LEG: (&str, &[&str]) = ("leg", &["sip", "twilio", "ws"]);
+const LEG: (&str, &[&str]) = ("leg", &["sip", "twilio", "webrtc", "ws"]);
 /// A carrier, by its name.
 const TRUNK: Labels = &[("trunk", OPEN)];
 /// What carries SIP.
@@ -121,6 +121,7 @@ const REFUSAL: Labels = &[(
         "trunk_second",
         "unknown_number",
         "unknown_peer",
+        "usage_limit",
     ],
 )];
 /// How a provider fails. The provider is whatever the configuration names; those it names are preset.
@@ -190,10 +191,29 @@ pub(super) const METRICS: &[Metric] = &[
         "Ends of tries to analyse a call: retried ones come again",
     ),
     histogram("offhook_analysis_seconds", ANALYSIS, NONE, "Time of one try to analyse a call, the model's answers included"),
+    histogram("offhook_answerer_seconds", GAP, NONE, "From the answer of a call of ours to the verdict who or what picked up"),
+    counter(
+        "offhook_answerers_total",
+        &[("by", &["human", "machine", "unknown"]), ("reason", OPEN)],
+        "Verdicts who or what picked up a call of ours, and why; a transcript may give a second one",
+    ),
     counter(
         "offhook_barge_ins_total",
         &[("outcome", &["committed", "resumed"])],
         "Caller speech over the agent: committed (answer dropped) or resumed (it went on)",
+    ),
+    counter("offhook_billing_calls_charged_total", NONE, "Calls whose usage was charged, by this node"),
+    counter("offhook_billing_invoices_total", NONE, "Invoices issued, by this node"),
+    gauge("offhook_billing_over_limit", NONE, "Organizations at their hard limit, whose new calls are refused"),
+    gauge(
+        "offhook_billing_queue_age_seconds",
+        &[("queue", &["charges", "reports"])],
+        "How long what waits longest has waited: calls to be charged, reports to the payment service; of all nodes of the database",
+    ),
+    counter(
+        "offhook_billing_reports_total",
+        &[("outcome", &["dead", "retried", "taken"])],
+        "Ends of tries to tell the payment service of usage: retried ones come again",
     ),
     counter("offhook_bot_rejected_total", BOT, "What external bots sent, or were to be told of a call, that was passed over"),
     gauge("offhook_build_info", &[("version", OPEN)], "Always 1; the version is a label"),
@@ -201,6 +221,28 @@ pub(super) const METRICS: &[Metric] = &[
     histogram("offhook_call_mos", MOS, DIRECTION, "How a call sounded by the E-model, 1 to 4.4"),
     histogram("offhook_call_setup_seconds", SETUP, &[LEG], "Incoming call to our answer"),
     gauge("offhook_calls_active", &[LEG], "Calls up now"),
+    counter(
+        "offhook_campaign_attempts_total",
+        &[(
+            "outcome",
+            &[
+                "answered",
+                "busy",
+                "cancelled",
+                "declined",
+                "do_not_call",
+                "failed",
+                "human",
+                "invalid_number",
+                "no_answer",
+                "unknown",
+                "unwanted",
+                "voicemail",
+            ],
+        )],
+        "Calls of campaigns that are over, by what came of them; unknown: their node was lost",
+    ),
+    gauge("offhook_campaigns_running", NONE, "Campaigns that run, of all nodes of the database; each second"),
     gauge("offhook_calls_max", NONE, "Calls that may be up at once: node.max_calls"),
     counter("offhook_calls_rejected_total", REFUSAL, "Calls and messages refused before a call began"),
     counter(
@@ -312,6 +354,11 @@ pub(super) const METRICS: &[Metric] = &[
         "offhook_memory_recalls_total",
         &[("outcome", &["failed", "found", "late", "none"])],
         "Calls that asked what is remembered of their caller: late ones went on without",
+    ),
+    counter(
+        "offhook_messages_left_total",
+        &[("after", &["beep", "silence"])],
+        "Messages left with machines: after their beep, or after a silence where none was heard",
     ),
     gauge("offhook_node_draining", NONE, "1 while the node takes no new calls"),
     gauge("offhook_node_ready", NONE, "1 while /readyz answers 200, asked every 5 s"),
@@ -448,6 +495,11 @@ pub(super) const METRICS: &[Metric] = &[
         "offhook_webhook_queue_age_seconds",
         NONE,
         "How long the delivery to a webhook has waited that waits longest, of all nodes of the database; every 15 s",
+    ),
+    counter(
+        "offhook_webrtc_datagrams_total",
+        &[("result", &["full", "stranger", "taken"])],
+        "Datagrams at the port of browsers' calls that came to no call's own socket: for a call, of nobody known, or more than a call takes",
     ),
 ];
 

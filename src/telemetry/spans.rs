@@ -80,7 +80,7 @@ impl Pencil<'_> {
         let steps: &[(&'static str, Option<Instant>)] = match (self.call.leg, self.call.direction) {
             (_, Direction::Outbound) => &[("dial", setup.ringing), ("ring", setup.answered), ("confirm", setup.up)],
             (LegKind::Sip, _) => &[("prepare", setup.ringing), ("ring", setup.answered), ("confirm", setup.up)],
-            (LegKind::Ws, _) => &[("prepare", setup.up)],
+            (LegKind::Webrtc | LegKind::Ws, _) => &[("prepare", setup.up)],
             (LegKind::Twilio, _) => &[("prepare", setup.ringing), ("await stream", setup.up)],
         };
         let mut begun = arrived;

@@ -11,8 +11,10 @@ use actors::config::{
 };
 use actors::recall::CallerMemory;
 use actors::trace::TraceSink;
+use actors::webrtc::WebRtcPort;
 use anyhow::Context as _;
 use api::{ApiConfig, ApiKey, AuthToken, NodeGate, PublicUrl, RequestLimits, SignatureCheck, TwilioConfig};
+use platform::billing::Billing;
 use platform::people::People;
 
 use super::assistants;
@@ -25,6 +27,7 @@ use crate::config::{self, Config, Secret, SipTls};
 /// The node's part of the file.
 pub(super) fn node_config(
     config: &Config,
+    webrtc: Option<Arc<WebRtcPort>>,
     traces: Option<Arc<dyn TraceSink>>,
     memories: Option<Arc<dyn CallerMemory>>,
 ) -> NodeConfig {
@@ -40,6 +43,7 @@ pub(super) fn node_config(
         trunks: config.trunks.clone(),
         spend: config.spend.clone(),
         watch: watch(config),
+        webrtc,
         rtp: RtpConfig { ports: config.rtp.ports.first..=config.rtp.ports.last, timeout: config.rtp.timeout },
         jitter: JitterConfig { min: config.jitter.min, initial: config.jitter.initial, max: config.jitter.max },
         vad: VadConfig { noise_floor_min: Dbov(config.vad.noise_floor_min_dbov as f32), noise_window: config.vad.noise_window },
@@ -128,7 +132,7 @@ pub(super) fn api_config(
     config: &Config,
     people: People,
     node: Arc<dyn NodeGate>,
-    telling: &Telling,
+    (telling, billing): (&Telling, Billing),
 ) -> anyhow::Result<ApiConfig> {
     let twilio = &config.twilio;
     let public_url = match &twilio.public_url {
@@ -150,6 +154,7 @@ pub(super) fn api_config(
         node: Some(node),
         events: Some(telling.events.clone()),
         webhooks: Some(telling.webhooks.clone()),
+        billing: Some(billing),
         privacy: None,
         requests,
         cors_origins,

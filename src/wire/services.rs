@@ -6,8 +6,10 @@ use std::time::Duration;
 use ai::tools::{MAX_OUTPUT, Tool, ToolCall, ToolError, ToolKind, ToolOutcome, ToolRules, ToolRunner, ToolStatus};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use platform::campaigns::OptOutTool;
 use platform::knowledge::{KnowledgeError, Service, render, sources};
 use serde_json::json;
+use store::Store;
 
 use crate::config::SEARCH_KNOWLEDGE;
 
@@ -17,6 +19,11 @@ const SEARCH_MAX: Duration = Duration::from_secs(5);
 /// The tool that looks things up in the documents of an assistant.
 pub(super) fn search_knowledge(knowledge: &Service) -> Arc<dyn ToolRunner> {
     Arc::new(SearchKnowledge(knowledge.clone()))
+}
+
+/// The tool that puts whoever asks for it on the list of those who are not called.
+pub(super) fn do_not_call(database: &Store) -> Arc<dyn ToolRunner> {
+    Arc::new(OptOutTool::new(database.clone()))
 }
 
 struct SearchKnowledge(Service);

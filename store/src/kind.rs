@@ -58,6 +58,8 @@ vocabulary! {
         Sip = "sip",
         /// Twilio Media Streams over a WebSocket.
         Twilio = "twilio",
+        /// A session of a browser, by WebRTC.
+        Webrtc = "webrtc",
         /// A session's own WebSocket, typed or spoken.
         Ws = "ws",
     }
@@ -198,6 +200,8 @@ vocabulary! {
         RejectedDraining = "rejected_draining",
         /// Refused: nobody answers the called number.
         UnknownNumber = "unknown_number",
+        /// Refused: the usage of its organization is at the hard limit.
+        UsageLimit = "usage_limit",
         /// Refused: no codec in common.
         NoCodec = "no_codec",
         /// Refused: the caller's number is not vouched for as the operator demands.
@@ -229,7 +233,9 @@ impl HangupCause {
             Self::CallerSilent | Self::MaxDuration | Self::SpendCap | Self::Drained => Outcome::Completed,
             Self::Replaced | Self::Transferred => Outcome::Completed,
             Self::AnsweredElsewhere | Self::Cancelled => Outcome::Cancelled,
-            Self::RejectedBusy | Self::RejectedDraining | Self::UnknownNumber | Self::NoCodec => Outcome::Rejected,
+            Self::RejectedBusy | Self::RejectedDraining | Self::UnknownNumber | Self::NoCodec | Self::UsageLimit => {
+                Outcome::Rejected
+            }
             Self::Busy | Self::InvalidNumber | Self::Declined | Self::Unwanted => Outcome::Rejected,
             Self::NoAnswer => Outcome::Unanswered,
             Self::Unavailable => Outcome::Failed,
@@ -486,8 +492,7 @@ mod tests {
                     max_duration spend_cap drained";
         assert_eq!(of(Outcome::Completed), ends);
         assert_eq!(of(Outcome::Cancelled), "cancelled answered_elsewhere");
-        let refusals =
-            "busy invalid_number declined unwanted rejected_busy rejected_draining unknown_number no_codec identity_refused";
+        let refusals = "busy invalid_number declined unwanted rejected_busy rejected_draining unknown_number usage_limit no_codec identity_refused";
         assert_eq!(of(Outcome::Rejected), refusals);
         assert_eq!(of(Outcome::Unanswered), "no_answer");
         assert_eq!(of(Outcome::Failed), "unavailable not_confirmed media_timeout peer_failed node_lost crashed failed");

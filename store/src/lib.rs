@@ -11,7 +11,9 @@
 mod analysis;
 mod analytics;
 mod backup;
+mod billing;
 mod calls;
+mod campaigns;
 mod error;
 mod events;
 mod id;
@@ -42,7 +44,17 @@ pub use analytics::{Figures, GROUPS_MAX, Gaps, GroupBy};
 pub use backup::{
     DatabasePlace, Holdings, PostgresMoment, PostgresPlace, copy_sqlite, holdings_of_sqlite, newest_schema, postgres_moment,
 };
+pub use billing::{
+    BadMonth, BillingMonth, CallUsage, Charge, ChargedCall, Invoice, InvoiceId, InvoiceItem, InvoiceLine, Meter, MonthState,
+    MonthTotal, MonthUsage, NewInvoice, NewPlan, NewReport, PLANS_MAX, Plan, PlanChange, Price, ProviderUsage, REPORT_CLAIMS_MAX,
+    ReportEnd, ReportJob, Subscription, SubscriptionChange, Threshold, ToBill, UnknownMeter, Written,
+};
 pub use calls::CallFilter;
+pub use campaigns::{
+    AnsweredBy, Attempt, AttemptEnd, AttemptOver, CONTACTS_AT_ONCE, CONTACTS_MAX, Campaign, CampaignCounts, CampaignLook,
+    CampaignStatus, CampaignWish, Claimed, Contact, ContactFilter, ContactNext, ContactOutcome, ContactState, DIAL_LEASE,
+    DO_NOT_CALL_MAX, DialPlan, DoNotCall, Imported, NewContact, Pulse,
+};
 pub use error::StoreError;
 pub use events::{Event, EventFilter, EventsKept};
 pub use id::{CallId, DocumentId};
@@ -60,10 +72,10 @@ pub use lead::{LEAD_NOTES_BYTES_MAX, Lead, LeadChange};
 pub use memory::{Caller, MEMORIES_MAX, MEMORY_BYTES_MAX, Memory, MemoryId, NewMemory};
 pub use open::Store;
 pub use people::{
-    Act, ApiKeyId, ApiKeyRow, AuditEntry, AuditVerdict, Changed, DeliveryId, Hidden, Login, LoginId, NewApiKey, NewLogin,
-    NewOrganization, NewSession, NewUser, Organization, OrganizationChange, OrganizationId, Page, PrivacyJobId, RESOURCES_MAX,
-    Refresh, Resource, ResourceId, ResourceVersion, ResourceWish, Session, SignInFailures, SigningKey, User, UserChange, UserId,
-    VERSIONS_KEPT, WebhookId,
+    Act, ApiKeyId, ApiKeyRow, AuditEntry, AuditVerdict, CampaignId, Changed, ContactId, DeliveryId, Hidden, Login, LoginId,
+    NewApiKey, NewLogin, NewOrganization, NewSession, NewUser, Organization, OrganizationChange, OrganizationId, Page,
+    PrivacyJobId, RESOURCES_MAX, Refresh, Resource, ResourceId, ResourceVersion, ResourceWish, Session, SignInFailures,
+    SigningKey, User, UserChange, UserId, VERSIONS_KEPT, WebhookId,
 };
 pub use privacy::{
     NewPrivacyJob, PRIVACY_JOBS_OPEN_MAX, PersonCall, PrivacyCounts, PrivacyFile, PrivacyJob, PrivacyKind, PrivacyState,

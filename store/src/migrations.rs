@@ -19,7 +19,9 @@ const VERSIONS: &[(i64, &str, &str)] = &[
     (13, "directory", include_str!("../migrations/0013_directory.sql")),
     (14, "events", include_str!("../migrations/0014_events.sql")),
     (15, "calls_api", include_str!("../migrations/0015_calls_api.sql")),
+    (16, "billing", include_str!("../migrations/0016_billing.sql")),
     (18, "safekeeping", include_str!("../migrations/0018_safekeeping.sql")),
+    (19, "campaigns", include_str!("../migrations/0019_campaigns.sql")),
 ];
 
 /// What SQLite runs after the text of the same version.
@@ -28,6 +30,7 @@ const SQLITE: &[(i64, &str)] = &[
     (12, include_str!("../migrations/0012_people_sqlite.sql")),
     (14, include_str!("../migrations/0014_events_sqlite.sql")),
     (15, include_str!("../migrations/0015_calls_api_sqlite.sql")),
+    (16, include_str!("../migrations/0016_billing_sqlite.sql")),
 ];
 
 /// What PostgreSQL runs after the text of the same version.
@@ -37,7 +40,9 @@ const POSTGRES: &[(i64, &str)] = &[
     (13, include_str!("../migrations/0013_directory_postgres.sql")),
     (14, include_str!("../migrations/0014_events_postgres.sql")),
     (15, include_str!("../migrations/0015_calls_api_postgres.sql")),
+    (16, include_str!("../migrations/0016_billing_postgres.sql")),
     (18, include_str!("../migrations/0018_safekeeping_postgres.sql")),
+    (19, include_str!("../migrations/0019_campaigns_postgres.sql")),
 ];
 
 /// All versions, ready to run.

@@ -7,6 +7,7 @@ use sqlx::any::AnyArguments;
 use sqlx::query::Query;
 
 use crate::analysis::queue_lost;
+use crate::billing;
 use crate::events::News;
 use crate::open::{QUERY_TIME_MAX, Writing, timed};
 use crate::rows::{Columns, call_record, citation, incident, recording, tool_use, turn};
@@ -117,10 +118,10 @@ impl Store {
         let lost = timed(QUERY, QUERY_TIME_MAX, async {
             let mut writing = self.begin(QUERY).await?;
             let (lost, open) = lost_calls(node, &mut writing).await?;
-            queue_lost(node, now)
-                .execute(&mut *writing.transaction)
-                .await
-                .map_err(|source| StoreError::Unavailable { query: QUERY, source })?;
+            for queue in [queue_lost(node, now), billing::queue_lost(node, now)] {
+                let queued = queue.execute(&mut *writing.transaction).await;
+                queued.map_err(|source| StoreError::Unavailable { query: QUERY, source })?;
+            }
             sqlx::query("UPDATE calls SET ended_us = $2, cause = $3 WHERE node = $1 AND ended_us IS NULL")
                 .bind(storable(node).into_owned())
                 .bind(now.micros())

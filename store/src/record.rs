@@ -5,9 +5,17 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::{
-    CallId, CallStatus, Direction, HangupCause, IdentityVerdict, IncidentKind, LegKind, OrganizationId, PhoneNumber,
+    AnsweredBy, CallId, CallStatus, Direction, HangupCause, IdentityVerdict, IncidentKind, LegKind, OrganizationId, PhoneNumber,
     RecordingFormat, RecordingState, Role, Transcript, WallTime,
 };
+
+impl LegKind {
+    /// Whether it is somebody's who has connected to a session, and not a telephone.
+    #[must_use]
+    pub const fn is_session(self) -> bool {
+        !matches!(self, Self::Sip | Self::Twilio)
+    }
+}
 
 /// What is known of a call when it begins.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -65,6 +73,8 @@ pub struct CallRecord {
     pub identity: Option<CallIdentity>,
     /// What a call of ours cost, in millionths of the operator's currency; `None` where nobody counts, or it is not over.
     pub cost_micros: Option<u64>,
+    /// Who or what picked up a call of ours, and why we think so; `None` where nobody listened for it, or not yet.
+    pub answered_by: Option<(AnsweredBy, Value)>,
 }
 
 /// What a check of the caller's number found (STIR/SHAKEN). None of it is a number.

@@ -115,6 +115,7 @@ pub(crate) fn call_record(row: &Columns<'_>) -> Result<CallRecord, StoreError> {
         trunk: row.value("trunk")?,
         identity: call_identity(row)?,
         cost_micros: row.count_option("cost_micros")?,
+        answered_by: row.parsed_option("answered_by")?.zip(Some(row.json("answered_by_evidence")?)),
     })
 }
 

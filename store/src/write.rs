@@ -9,12 +9,13 @@ use sqlx::query::Query;
 use sqlx::{Any, AnyConnection};
 
 use crate::analysis::queue_ended;
+use crate::billing::queue_used;
 use crate::events::News;
 use crate::open::{QUERY_TIME_MAX, timed};
 use crate::text::storable;
 use crate::{
-    CallId, CallIdentity, Citation, HangupCause, Incident, NewCall, RecordingFormat, RecordingState, Refused, SipLadder,
-    SpentMinute, Store, StoreError, ToolUse, Turn, Usage, WallTime,
+    AnsweredBy, CallId, CallIdentity, Citation, HangupCause, Incident, NewCall, ProviderUsage, RecordingFormat, RecordingState,
+    Refused, SipLadder, SpentMinute, Store, StoreError, ToolUse, Turn, Usage, WallTime,
 };
 
 /// Time a batch may take: a thousand writes take under a second, the rest is for a slow disk.
@@ -53,7 +54,8 @@ pub enum StoreWrite {
         /// When.
         at: WallTime,
     },
-    /// A call ended. The first end stays. If it had been answered, its analysis is queued with it.
+    /// A call ended. The first end stays. If it had been answered, its analysis is queued with it, and what it
+    /// used is to be charged.
     CallEnded {
         /// The call.
         call: CallId,
@@ -114,6 +116,15 @@ pub enum StoreWrite {
         /// The totals.
         usage: Usage,
     },
+    /// What a provider did for a call so far, from its beginning. The last count of a stage and provider stays.
+    ProviderUsed {
+        /// The call.
+        call: CallId,
+        /// When it was counted.
+        at: WallTime,
+        /// The totals.
+        used: ProviderUsage,
+    },
     /// A call is one of this trunk's.
     TrunkKnown {
         /// The call.
@@ -130,6 +141,15 @@ pub enum StoreWrite {
     },
     /// The SIP messages of a call that is over. The first of one id and beginning stays.
     SipSeen(Arc<SipLadder>),
+    /// Who or what picked up was listened for. The last verdict stays.
+    AnswererJudged {
+        /// The call.
+        call: CallId,
+        /// Who or what.
+        by: AnsweredBy,
+        /// Why we think so.
+        evidence: Value,
+    },
     /// What calls of ours cost in one minute, so far. The last sum stays; older ones than two days are forgotten.
     MoneySpent {
         /// Of which node.
@@ -192,6 +212,7 @@ impl StoreWrite {
     /// What this write is called in errors.
     fn name(&self) -> &'static str {
         match self {
+            Self::AnswererJudged { .. } => "answerer_judged",
             Self::CallCreated(_) => "call_created",
             Self::CallPlaced { .. } => "call_placed",
             Self::CallRang { .. } => "call_rang",
@@ -206,6 +227,7 @@ impl StoreWrite {
             Self::ToolUsed(_) => "tool_used",
             Self::ChunkCited(_) => "chunk_cited",
             Self::UsageCounted { .. } => "usage_counted",
+            Self::ProviderUsed { .. } => "provider_used",
             Self::LanguageHeard { .. } => "language_heard",
             Self::TrunkKnown { .. } => "trunk_known",
             Self::SipSeen(_) => "sip_seen",
@@ -222,7 +244,8 @@ impl StoreWrite {
             return Err(refused(sqlx::Error::RowNotFound));
         }
         if let Self::CallEnded { call, at, .. } = self {
-            queue_ended(*call, *at).execute(connection).await.map_err(refused)?;
+            queue_ended(*call, *at).execute(&mut *connection).await.map_err(refused)?;
+            queue_used(*call, *at).execute(connection).await.map_err(refused)?;
         } else if let Self::MoneySpent { node, spent } = self {
             spent.forget_before(node).execute(connection).await.map_err(refused)?;
         }
@@ -232,7 +255,8 @@ impl StoreWrite {
     fn updates(&self) -> bool {
         matches!(
             self,
-            Self::CallAnswered { .. }
+            Self::AnswererJudged { .. }
+                | Self::CallAnswered { .. }
                 | Self::CallCharged { .. }
                 | Self::CallEnded { .. }
                 | Self::CallPlaced { .. }
@@ -249,6 +273,12 @@ impl StoreWrite {
     fn bind(&self) -> Bound<'_> {
         match self {
             Self::CallCreated(call) => bind_call(call),
+            Self::AnswererJudged { call, by, evidence } => {
+                sqlx::query("UPDATE calls SET answered_by = $2, answered_by_evidence = $3 WHERE id = $1")
+                    .bind(call.to_string())
+                    .bind(by.as_str())
+                    .bind(text(&evidence.to_string()))
+            }
             Self::CallPlaced { call, external_id } => {
                 sqlx::query("UPDATE calls SET external_id = $2 WHERE id = $1").bind(call.to_string()).bind(text(external_id))
             }
@@ -304,6 +334,7 @@ impl StoreWrite {
             Self::ToolUsed(used) => bind_tool_use(used),
             Self::ChunkCited(citation) => bind_citation(citation),
             Self::UsageCounted { call, usage } => bind_usage(*call, usage),
+            Self::ProviderUsed { call, at, used } => used.bind(*call, *at),
             Self::TrunkKnown { call, trunk } => {
                 sqlx::query("UPDATE calls SET trunk = $2 WHERE id = $1").bind(call.to_string()).bind(text(trunk))
             }

@@ -89,6 +89,13 @@ impl Callee {
         Self { process: Process(child), folder, address }
     }
 
+    /// Waits until it rings.
+    pub fn wait_rings(&self) {
+        let messages = self.folder.path().join("messages");
+        let rings = || std::fs::read_to_string(&messages).is_ok_and(|all| all.contains("180 Ringing")).then_some(());
+        wait_for(Duration::from_secs(10), "a telephone that rings", rings);
+    }
+
     /// Everything went as scripted; all messages of the call. `log` is shown if it did not.
     pub fn went_well(mut self, log: &str) -> String {
         let status = self.process.wait(Duration::from_secs(60));

@@ -242,8 +242,9 @@ fn serve(config: &Path, folder: &Path, environment: &[(String, String)]) -> Proc
         .arg(config)
         .current_dir(folder)
         .env_remove("OPENAI_API_KEY")
-        // The tests themselves keep the machine busy.
+        // The tests themselves keep the machine busy, and run several servers at once.
         .env("OFFHOOK__LIMITS__CPU_PERCENT", "100")
+        .env("OFFHOOK__WEBRTC__LISTEN", "127.0.0.1:0")
         .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(log.try_clone().unwrap())
@@ -259,6 +260,7 @@ pub fn offhook(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) 
         .args(arguments)
         .current_dir(folder)
         .env_remove("OPENAI_API_KEY")
+        .env("OFFHOOK__WEBRTC__LISTEN", "127.0.0.1:0")
         .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -195,6 +195,7 @@ fn config(folder: &Folder, listen: SocketAddr) -> NodeConfig {
         trunks: Vec::new(),
         spend: SpendConfig::default(),
         watch: WatchConfig::default(),
+        webrtc: None,
         rtp: RtpConfig { ports: first.parse().unwrap()..=last.parse().unwrap(), timeout: Duration::from_secs(30) },
         jitter: JitterConfig::default(),
         vad: VadConfig::default(),

@@ -72,11 +72,13 @@ impl AiSession {
         step.is_some()
     }
 
-    /// Has something said. The last words cut what still plays.
+    /// Has something said; where it cuts, what still plays is cut first.
     fn speak_up(&mut self, now: Instant, occasion: Occasion, me: &Mailbox<AiMsg>) {
         tracing::info!(call = %self.call_id, occasion = occasion.as_str(), "the agent speaks of its own accord");
         metrics::counter!("offhook_remarks_total", "occasion" => occasion.as_str()).increment(1);
-        if occasion.is_last() && !self.turns.all_heard() {
+        if self.held.is_some() {
+            self.hold(now, Held::Remark(occasion), me);
+        } else if occasion.cuts() && !self.turns.all_heard() {
             self.ports.leg.tell(LegMsg::BargeIn);
             self.hold(now, Held::Remark(occasion), me);
         } else {
@@ -87,11 +89,7 @@ impl AiSession {
     /// The caller is here again: how long somebody else was silent means nothing.
     pub(super) fn come_back(&mut self, now: Instant, occasion: Occasion, me: &Mailbox<AiMsg>) {
         self.manners.alive();
-        metrics::counter!("offhook_remarks_total", "occasion" => occasion.as_str()).increment(1);
-        match self.held {
-            Some(_) => self.hold(now, Held::Remark(occasion), me),
-            None => self.remark(now, occasion),
-        }
+        self.speak_up(now, occasion, me);
     }
 
     /// Hands a remark to the engine. It answers nothing, also where an answer is missing.

@@ -44,24 +44,30 @@ pub(super) fn make_engine(args: &AiArgs, tools: Vec<Tool>) -> Made {
     let speaker = Speaker { voice: assistant.offline_voice.clone(), espeak: Arc::clone(&args.espeak), codec: args.codec };
     let first_prompt = PromptId(args.session << 32);
     let offline = |config: &OfflineConfig| {
-        let mut config = OfflineConfig { codec: args.codec, ..config.clone() };
+        let mut config = OfflineConfig { codec: args.codec, greeting: filled(args, &config.greeting), ..config.clone() };
+        if let EngineChoice::Message(_, message) = &args.engine {
+            config.mode = Mode::Apology { text: filled(args, message.as_str()) };
+        }
         if !args.history.is_empty() {
             config.greeting.clear();
         }
         Box::new(OfflineSession::new(config, first_prompt)) as Box<dyn Engine>
     };
     match (&args.engine, &assistant.engine) {
-        (EngineChoice::Own(_), EngineConfig::Realtime { session, .. }) => {
+        (EngineChoice::Own(_) | EngineChoice::Message(..), EngineConfig::Realtime { session, .. }) => {
             let instructions = instructions(args, assistant);
-            let config =
-                RealtimeConfig { codec: args.codec, first_prompt, tools, instructions, ..RealtimeConfig::clone(session) };
+            let first_message = first_message(args, session.first_message.as_ref());
+            let own = RealtimeConfig::clone(session);
+            let config = RealtimeConfig { codec: args.codec, first_prompt, tools, instructions, first_message, ..own };
             let core = realtime(config, &args.history);
             let provider = Some(Arc::clone(&session.endpoint.provider));
             Made { core, label: "realtime", provider, keys_cut: false, reads: true, voice: Voice::Asks, speaker }
         }
-        (EngineChoice::Own(_), EngineConfig::Cascade { session, .. }) => {
+        (EngineChoice::Own(_) | EngineChoice::Message(..), EngineConfig::Cascade { session, .. }) => {
             let instructions = instructions(args, assistant);
-            let config = CascadeConfig { codec: args.codec, first_prompt, tools, instructions, ..CascadeConfig::clone(session) };
+            let first_message = first_message(args, session.first_message.as_ref());
+            let own = CascadeConfig::clone(session);
+            let config = CascadeConfig { codec: args.codec, first_prompt, tools, instructions, first_message, ..own };
             let core = cascade(config, &args.history);
             Made { core, label: "cascade", provider: None, keys_cut: false, reads: true, voice: Voice::Asks, speaker }
         }
@@ -71,7 +77,7 @@ pub(super) fn make_engine(args: &AiArgs, tools: Vec<Tool>) -> Made {
             let provider = Some(Arc::from("stream"));
             Made { core, label: "stream", provider, keys_cut: false, reads: false, voice: Voice::Mute, speaker }
         }
-        (EngineChoice::Own(_), EngineConfig::Offline(config))
+        (EngineChoice::Own(_) | EngineChoice::Message(..), EngineConfig::Offline(config))
         | (
             _,
             EngineConfig::Cascade { fallback: config, .. }
@@ -100,7 +106,21 @@ pub(super) fn make_engine(args: &AiArgs, tools: Vec<Tool>) -> Made {
 fn instructions(args: &AiArgs, assistant: &Assistant) -> String {
     let number = args.introduction.identity.as_deref().map(in_words).unwrap_or_default();
     let placed = args.introduction.direction == Direction::Outbound;
-    prompt::instructions(&assistant.prompt, &CallFacts { placed, began: args.began, number, notes: &args.notes })
+    let facts = CallFacts { placed, began: args.began, number, notes: &args.notes, variables: &args.variables };
+    prompt::instructions(&assistant.prompt, &facts)
+}
+
+/// What is said first: the assistant's own words, or what is left with a machine.
+fn first_message(args: &AiArgs, own: Option<&String>) -> Option<String> {
+    match &args.engine {
+        EngineChoice::Message(_, message) => Some(filled(args, message.as_str())),
+        EngineChoice::Own(_) | EngineChoice::Apology(_) => own.map(|text| filled(args, text)),
+    }
+}
+
+/// A text of the operator's with its places filled.
+fn filled(args: &AiArgs, text: &str) -> String {
+    prompt::fill(text, &args.variables)
 }
 
 /// A new conversation, or one that goes on after its session died: then nobody is greeted again.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use ai::engine::{Role, Usage, Words};
+use ai::engine::{Role, Words};
 use media::sendout::PromptId;
 use store::Transcript;
 
@@ -190,17 +190,6 @@ fn stages(decided: Instant, generation: &Generation) -> Option<EngineStages> {
         first_token: created - transcribed,
         first_audio: generation.first_audio.saturating_duration_since(created),
     })
-}
-
-/// A response's counts as the record keeps them.
-pub(super) fn usage_of(usage: &Usage) -> store::Usage {
-    store::Usage {
-        input_text_tokens: usage.input_text,
-        input_audio_tokens: usage.input_audio,
-        cached_tokens: usage.input_cached,
-        output_text_tokens: usage.output_text,
-        output_audio_tokens: usage.output_audio,
-    }
 }
 
 #[cfg(test)]

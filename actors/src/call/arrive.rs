@@ -25,6 +25,9 @@ const RECORD_WAIT_MAX: Duration = Duration::from_secs(1);
 /// Twilio opens the media stream within a second or two of our TwiML; it is given this.
 const STREAM_WAIT_MAX: Duration = Duration::from_secs(30);
 
+/// Reason phrase of the 403 to a call of an organization that has used what it may.
+const OVER_LIMIT: &str = "Usage Limit Reached";
+
 /// Why a call is refused.
 pub(super) struct Refused {
     pub(super) cause: HangupCause,
@@ -64,7 +67,8 @@ impl Party {
 
     pub(super) fn leg_kind(&self) -> LegKind {
         match self {
-            Self::Session { .. } => LegKind::Ws,
+            Self::Session { local: Some(_), .. } => LegKind::Webrtc,
+            Self::Session { local: None, .. } => LegKind::Ws,
             Self::Sip { .. } => LegKind::Sip,
             Self::Twilio { .. } => LegKind::Twilio,
         }
@@ -112,7 +116,8 @@ impl Call {
                 let allowed: Vec<String> = allowed.iter().filter(passes).cloned().collect();
                 (None, headers_of(invite, &allowed))
             }
-            Party::Session { .. } | Party::Sip { origin: Origin::Placed(_), .. } => (None, Vec::new()),
+            Party::Sip { origin: Origin::Placed(placed), .. } => (None, placed.variables.clone()),
+            Party::Session { .. } => (None, Vec::new()),
             Party::Twilio { call, account_sid, parameters } => {
                 (Some((account_sid.clone(), call.call_sid.clone())), parameters.clone())
             }
@@ -134,6 +139,7 @@ impl Call {
             // The INVITE waits for the record, so that no call goes out that nobody can find.
             Party::Sip { origin: Origin::Placed(_), .. } => self.after(RECORD_WAIT_MAX, CallMsg::Recorded, me),
             Party::Session { .. } => self.open_session(me).await,
+            Party::Sip { .. } if self.shared.is_over_limit(&self.organization) => self.refuse_over_limit(me),
             Party::Sip { .. } => self.check_identity(me).await,
             Party::Twilio { .. } => {
                 self.phase = Phase::Ringing { recorded: true, rung: true };
@@ -202,6 +208,17 @@ impl Call {
         self.end(refused.cause, refused.detail, me);
     }
 
+    /// The organization has used what it may: in words of its own, so that who reads a trace knows.
+    fn refuse_over_limit(&mut self, me: &Mailbox<CallMsg>) {
+        let cause = HangupCause::UsageLimit;
+        metrics::counter!("offhook_calls_rejected_total", "reason" => cause.as_str()).increment(1);
+        if let Party::Sip { dialog, open, .. } = &mut self.party {
+            *open = false;
+            self.shared.sip.tell(SipMsg::RefuseSaying(dialog.clone(), StatusCode::FORBIDDEN, OVER_LIMIT));
+        }
+        self.end(cause, None, me);
+    }
+
     /// The record is safe, or was waited for long enough.
     pub(super) fn handle_recorded(&mut self, me: &Mailbox<CallMsg>) {
         match (&self.phase, self.party.direction()) {
@@ -248,26 +265,15 @@ impl Call {
         }
     }
 
-    /// The socket of a session is open: that is its answer.
-    async fn open_session(&mut self, me: &Mailbox<CallMsg>) {
-        let (Party::Session { io, .. }, Some(client)) = (&mut self.party, self.ports.client.clone()) else { return };
-        let Some(io) = io.take() else { return };
-        match self.start_children(media::codec::Codec::Pcmu.into(), Wire::Session(io, client), me).await {
-            Ok(()) => {
-                metrics::histogram!("offhook_call_setup_seconds", "leg" => "ws").record(self.arrived.elapsed());
-                self.go_up();
-            }
-            Err(reason) => self.end(HangupCause::Failed, Some(reason), me),
-        }
-    }
-
     pub(super) fn go_up(&mut self) {
         let leg = self.party.leg_kind().as_str();
         self.phase = Phase::Up { answered: std::time::Instant::now(), _counted: Active::new(leg) };
         self.draft.trace.reached(|setup| &mut setup.up);
         self.shared.store.tell(StoreMsg::Write(StoreWrite::CallAnswered { call: self.id, at: WallTime::now() }));
         self.ports.leg.tell(LegMsg::Start);
-        self.ports.ai.tell(AiMsg::Answered);
+        if !self.is_screening() {
+            self.ports.ai.tell(AiMsg::Answered);
+        }
     }
 }
 

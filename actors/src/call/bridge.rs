@@ -12,6 +12,7 @@ use ai::remark::Occasion;
 use ractor::ActorId;
 use store::HangupCause;
 
+use super::partner::Consultation;
 use super::{Call, CallMsg, Phase};
 use crate::ai_session::AiMsg;
 use crate::bridge::{AgentPart, Attendance, Part, Place, RoomId, RoomOrder, WhenAlone};
@@ -24,7 +25,7 @@ use crate::vad::VadMsg;
 const UP_LOOKED_FOR: Duration = Duration::from_millis(100);
 
 /// What a call is told to come into a conference.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Invitation {
     /// Its name.
     pub room: RoomId,
@@ -32,6 +33,8 @@ pub struct Invitation {
     pub conference: Mailbox<ConferenceMsg>,
     /// What the call is to do there.
     pub attendance: Attendance,
+    /// That somebody who is called for it finds it there.
+    pub consultation: Option<Consultation>,
 }
 
 /// What a call knows of its conference.
@@ -53,13 +56,24 @@ impl Call {
                 return self.after(UP_LOOKED_FOR, CallMsg::Invited(Box::new(invitation)), me);
             }
         }
-        let Invitation { room, conference, attendance } = invitation;
+        let Invitation { room, conference, attendance, consultation } = invitation;
+        if consultation.is_some_and(|number| !self.is_consulting(number)) {
+            // Given up before it was there.
+            return;
+        }
+        let mut was_briefing = false;
         if self.bridged.as_ref().is_some_and(|before| before.room != room) {
             self.leave_conference();
+            if consultation.is_none() {
+                was_briefing = self.let_partners_go("the caller was brought into another conference");
+            }
         }
         let others = self.bridged.as_ref().map_or(0, |before| before.others);
         self.bridged = Some(Bridged { room, conference, attendance, others });
         self.attend(me).await;
+        if was_briefing && attendance.agent == AgentPart::Talks {
+            self.ports.ai.tell(AiMsg::Back(Occasion::NotTaken));
+        }
     }
 
     /// Does in the conference what it is to do there.
@@ -136,7 +150,9 @@ impl Call {
     }
 
     pub(super) async fn handle_room_moved(&mut self, room: RoomId, conference: Mailbox<ConferenceMsg>, me: &Mailbox<CallMsg>) {
-        let Some(bridged) = self.bridged.as_mut().filter(|bridged| bridged.room == room) else { return };
+        let Some(bridged) = self.bridged.as_mut().filter(|bridged| bridged.room == room) else {
+            return self.move_invitation(room, &conference);
+        };
         bridged.conference = conference;
         self.ports.place.publish(None);
         self.ports.leg.tell(LegMsg::LeftConference);

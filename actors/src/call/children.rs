@@ -49,10 +49,10 @@ impl Call {
     /// Starts who talks.
     pub(super) async fn start_agent(&mut self, me: &Mailbox<CallMsg>) -> Result<(), String> {
         let assistant = self.assistant()?;
-        if assistant.engine.takes_turns_here() {
+        if assistant.engine.takes_turns_here() || self.is_screening() {
             self.start_vad(me).await?;
         }
-        self.start_ai(EngineChoice::Own(assistant), me).await
+        self.start_ai(self.engine_for(assistant), me).await
     }
 
     /// Notes what the wire speaks.
@@ -138,7 +138,8 @@ impl Call {
     }
 
     async fn start_vad(&mut self, me: &Mailbox<CallMsg>) -> Result<(), String> {
-        let args = VadArgs { vad: self.shared.config.vad, turn: self.assistant()?.turn, ports: self.ports.clone() };
+        let screen = self.screen(me);
+        let args = VadArgs { vad: self.shared.config.vad, turn: self.assistant()?.turn, ports: self.ports.clone(), screen };
         let vad = self.spawn::<Vad>(args, me).await?;
         self.ports.vad.publish(Some(vad));
         // A new one knows neither that the agent speaks nor that its forerunner paused it.
@@ -165,13 +166,14 @@ impl Call {
         Ok(())
     }
 
-    async fn start_ai(&mut self, engine: EngineChoice, me: &Mailbox<CallMsg>) -> Result<(), String> {
+    pub(super) async fn start_ai(&mut self, engine: EngineChoice, me: &Mailbox<CallMsg>) -> Result<(), String> {
         let notes = self.recall.known(self.id).await.to_vec();
         let args = AiArgs {
             call_id: self.id,
             engine,
             codec: self.codec,
             introduction: self.introduction(),
+            variables: self.placed().map(|placed| placed.variables.clone()).unwrap_or_default(),
             history: self.draft.history.clone(),
             began: SystemTime::now() - self.arrived.elapsed(),
             notes,
@@ -198,7 +200,7 @@ impl Call {
     /// Has whoever asks told how the media is; nothing before there is any.
     pub(super) fn tell_media(&self, asker: oneshot::Sender<LiveMedia>) {
         let codec = match (&self.party, self.types.codec.row().name) {
-            (Party::Session { .. }, _) => "pcm16",
+            (Party::Session { local: None, .. }, _) => "pcm16",
             (_, name) => name,
         };
         if self.ports.jitter.is_there() {
@@ -270,9 +272,13 @@ impl Call {
             ActorKind::JitterBuffer => self.start_jitter_buffer(me).await,
             ActorKind::AiSession => {
                 let assistant = self.assistant()?;
-                let engine = if self.fell_back { EngineChoice::Apology(assistant) } else { EngineChoice::Own(assistant) };
+                let engine = if self.fell_back { EngineChoice::Apology(assistant) } else { self.engine_for(assistant) };
                 self.start_ai(engine, me).await?;
                 self.answer_again();
+                if self.is_briefing_anybody() {
+                    // A new session would take that one for the caller.
+                    self.go_on_alone("the agent was lost while it told them of the call", me).await;
+                }
                 Ok(())
             }
             other => Err(format!("{} is not restarted", other.name())),
@@ -281,7 +287,7 @@ impl Call {
 
     /// A new engine learns that the call is up, if it is.
     pub(super) fn answer_again(&self) {
-        if matches!(self.phase, Phase::Up { .. }) {
+        if matches!(self.phase, Phase::Up { .. }) && !self.is_screening() {
             self.ports.ai.tell(AiMsg::Answered);
         }
     }
@@ -300,7 +306,7 @@ impl Call {
             tracing::warn!(call = %self.id, reason, "the agent leaves the conference");
             return self.send_agent_away(me).await;
         }
-        if self.fell_back {
+        if self.fell_back || self.leaves_message() {
             self.end(HangupCause::Failed, Some(reason), me);
             return;
         }

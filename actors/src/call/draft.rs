@@ -14,8 +14,9 @@ use crate::recorder::RecordingEvent;
 use crate::shared::Shared;
 use crate::store::StoreMsg;
 use crate::trace::CallEvent;
-use crate::turn::TurnReport;
+use crate::turn::{Counted, TurnReport};
 
+use super::meter::Meter;
 use super::trace::CallTracer;
 
 /// Turns and uses of tools kept for an engine that must be started again with what was said: about ten minutes of talk.
@@ -35,6 +36,7 @@ pub(super) struct Draft {
     provider: String,
     turns: u32,
     usage: Usage,
+    meter: Meter,
     /// The latest turns and uses of tools, oldest first.
     pub(super) history: Vec<Past>,
     /// What tools found since the agent last spoke: its next turn is based on it.
@@ -56,6 +58,7 @@ impl Draft {
             provider: assistant.map_or("", |assistant| assistant.engine.provider()).to_owned(),
             turns: 0,
             usage: Usage::default(),
+            meter: Meter::default(),
             history: Vec::new(),
             sources: Vec::new(),
             first_tick: None,
@@ -82,6 +85,7 @@ impl Draft {
         self.remember(Past::Said(role, Words::from(turn.text.reveal())));
         shared.store.tell(StoreMsg::Write(StoreWrite::TurnAdded(turn)));
         metrics::counter!("offhook_turns_total").increment(1);
+        self.write_used(shared);
         if role == ai::engine::Role::Agent {
             self.cite(number, shared);
         }
@@ -111,7 +115,12 @@ impl Draft {
     }
 
     /// Adds up what the sessions of the call used; each counts from its own beginning.
-    pub(super) fn usage_counted(&mut self, used: &Usage, shared: &Shared) {
+    pub(super) fn usage_counted(&mut self, counted: &Counted, shared: &Shared) {
+        self.meter.add(&counted.used, &self.provider);
+        let used = &counted.tokens;
+        if *used == Usage::default() {
+            return;
+        }
         let total = &mut self.usage;
         total.input_text_tokens += used.input_text_tokens;
         total.input_audio_tokens += used.input_audio_tokens;
@@ -120,6 +129,14 @@ impl Draft {
         total.output_audio_tokens += used.output_audio_tokens;
         self.trace.used(self.usage);
         shared.store.tell(StoreMsg::Write(StoreWrite::UsageCounted { call: self.id, usage: self.usage }));
+    }
+
+    /// Writes what providers did since the last turn; with each turn, and with the end of the call.
+    pub(super) fn write_used(&mut self, shared: &Shared) {
+        let (call, at) = (self.id, WallTime::now());
+        for used in self.meter.take_changed() {
+            shared.store.tell(StoreMsg::Write(StoreWrite::ProviderUsed { call, at, used }));
+        }
     }
 
     /// The caller speaks this language.

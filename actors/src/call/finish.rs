@@ -106,6 +106,7 @@ impl Call {
             close_recording(&self.shared, self.id);
         }
         let stats = self.draft.stats();
+        self.draft.write_used(&self.shared);
         self.draft.trace.finish(self.draft.received.as_ref().and_then(|received| received.mos));
         self.shared.store.tell(StoreMsg::Write(StoreWrite::CallEnded { call: self.id, at, cause, detail, stats }));
         if let Some(client) = &self.ports.client {
@@ -149,6 +150,7 @@ pub(crate) fn reason_of(cause: HangupCause) -> &'static str {
         HangupCause::Busy | HangupCause::Declined | HangupCause::IdentityRefused | HangupCause::InvalidNumber => REFUSED,
         HangupCause::Unavailable | HangupCause::Unwanted => REFUSED,
         HangupCause::Transferred => r#"Q.850;cause=16;text="transferred""#,
+        HangupCause::UsageLimit => r#"Q.850;cause=21;text="usage limit reached""#,
         HangupCause::UnknownNumber => r#"Q.850;cause=1;text="nobody answers this number""#,
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ai::engine::{EngineError, Past, Words};
 use ai::language::Language;
 use ai::tools::transfer::Wish;
+use media::answerer::AnswererEvent;
 use sip::dialog::DialogId;
 use sip::endpoint::{DialogSnapshot, Event};
 use sip::identity::Verdict;
@@ -12,7 +13,7 @@ use store::{CallId, HangupCause};
 use tokio::sync::oneshot;
 
 use super::bridge::Invitation;
-use super::partner::{CallOut, PartnerDialog};
+use super::partner::{CallOut, Consultation, PartnerNews};
 use super::successor::SuccessorNews;
 use crate::ai_session::ToolReport;
 use crate::bridge::{Place, RoomId, RoomOrder};
@@ -22,7 +23,8 @@ use crate::kind::ActorKind;
 use crate::leg::twilio::StreamIo;
 use crate::mailbox::{Lane, Letter, Mailbox};
 use crate::recorder::RecordingEvent;
-use crate::turn::TurnReport;
+use crate::turn::{Counted, TurnReport};
+use crate::webrtc::BadOffer;
 
 /// What a Call is told. Anything that could not be delivered ends the call: a call that cannot be told things is lost.
 #[derive(Debug)]
@@ -58,12 +60,16 @@ pub enum CallMsg {
     TwilioEnded,
     /// By Calls: somebody asks how its media is. Dropping the sender says that it has none.
     MediaAsked(oneshot::Sender<LiveMedia>),
+    /// By Calls: the browser of this session makes another offer. Answered with what refuses it, or with our answer.
+    Offered(Vec<u8>, oneshot::Sender<Result<String, BadOffer>>),
     /// By Calls: somebody who is not at the socket of this session types something.
     Typed(Words),
     /// By the leg: its media cannot go on, or the peer ended it.
     LegClosed(LegClosed),
     /// By the JitterBuffer: nothing came for `rtp.timeout_s`.
     MediaTimedOut,
+    /// By the Vad: who or what picked up, and when a machine listens.
+    Answerer(AnswererEvent),
     /// By the AiSession: a turn is over.
     TurnTaken(Box<TurnReport>),
     /// By the AiSession: the model called a tool.
@@ -72,8 +78,8 @@ pub enum CallMsg {
     ToolEnded(Box<ToolReport>),
     /// By the AiSession: whether the recording is to be silent, since what the caller does is nobody's business.
     RecordingPaused(bool),
-    /// By the AiSession: tokens that a response used.
-    UsageCounted(store::Usage),
+    /// By the AiSession: what a provider did.
+    UsageCounted(Box<Counted>),
     /// By the AiSession: put the caller through, or finish that. It is told how far it is.
     TransferWanted(Wish),
     /// By a timer: whoever this call is to has heard long enough what it is about.
@@ -104,18 +110,16 @@ pub enum CallMsg {
     Invited(Box<Invitation>),
     /// By Calls: somebody is to be called for it.
     CallOut(Box<CallOut>),
-    /// By Calls: this is the call to whoever is called for it.
-    PartnerCalled(CallId),
-    /// By the call of whoever was called for it, which is answered: how another call can take its place.
-    PartnerDialog(Box<PartnerDialog>),
+    /// Of whoever is called for it.
+    Partner(Consultation, Box<PartnerNews>),
+    /// By Calls: a call has crashed.
+    CallLost(CallId),
     /// By Calls: this is the call that its peer asked for in its place.
     SuccessorCalled(CallId, Mailbox<CallMsg>),
     /// By that call, or by Calls when there is none: how far it is.
     SuccessorNews(SuccessorNews),
     /// By the call that this one follows, or by a timer when it is late: what was said there so far.
     Inherit(Option<Vec<Past>>),
-    /// By Calls, or by the call of whoever was called for it: why that one does not come.
-    PartnerFailed(String),
     /// By Calls: it is to do something else in its conference.
     Room(RoomOrder),
     /// By the Conference: it is in, and this is its place there.

@@ -16,7 +16,7 @@ use crate::ai_session::AiMsg;
 use crate::config::MediaAddress;
 use crate::jitter_buffer::JitterMsg;
 use crate::leg::ports::RtpSockets;
-use crate::leg::{LegMsg, RtpWire, Wire, codec_of, payload_types, relay_terms};
+use crate::leg::{LegMsg, RtpWire, Way, Wire, codec_of, payload_types, relay_terms};
 use crate::mailbox::Mailbox;
 use crate::sip_endpoint::SipMsg;
 
@@ -75,7 +75,8 @@ impl Call {
 
     async fn start_media(&mut self, sockets: RtpSockets, negotiated: Negotiated, me: &Mailbox<CallMsg>) -> Result<(), Refused> {
         let codec = codec_of(negotiated.codec);
-        let wire = Wire::Rtp(Box::new(RtpWire { sockets, negotiated, identity: self.shared.dtls.clone() }));
+        let wire =
+            Wire::Rtp(Box::new(RtpWire { way: Way::Own(sockets), negotiated, identity: self.shared.dtls.clone(), talk: None }));
         self.start_children(codec, wire, me).await.map_err(|reason| Refused {
             cause: HangupCause::Failed,
             status: StatusCode::SERVER_INTERNAL_ERROR,
@@ -194,7 +195,7 @@ fn answer_again(offer: &SessionDescription, ours: &LocalMedia) -> Result<(String
 }
 
 /// What was agreed on: the codec comes first from now on, and encryption stays where the profile demands it.
-pub(super) fn settle(ours: &mut LocalMedia, negotiated: &Negotiated) {
+pub(crate) fn settle(ours: &mut LocalMedia, negotiated: &Negotiated) {
     ours.codecs.sort_by_key(|codec| *codec != negotiated.codec);
     if let Some((ours, agreed)) = ours.dtls.as_mut().zip(negotiated.dtls.as_ref()) {
         ours.settle(agreed);

@@ -22,8 +22,9 @@ use super::bridge::Invitation;
 use super::warm::Briefing;
 use super::{Call, CallMsg, Party, Phase};
 use crate::ai_session::{AiMsg, TransferStands};
-use crate::bridge::{AgentPart, Attendance, Part, WhenAlone};
+use crate::bridge::{AgentPart, Attendance, Part, RoomId, WhenAlone};
 use crate::calls::{CallsMsg, PlaceFor};
+use crate::conference::ConferenceMsg;
 use crate::mailbox::Mailbox;
 use crate::route::PlaceCall;
 
@@ -49,6 +50,21 @@ pub struct CallOut {
     pub reply: oneshot::Sender<Result<CallId, String>>,
 }
 
+/// One of the times that somebody was called for a call, so that news of an earlier one is not taken for this one's.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Consultation(pub u32);
+
+/// How far the call of whoever is called is.
+#[derive(Debug)]
+pub enum PartnerNews {
+    /// By Calls: this is the call.
+    Called(CallId),
+    /// By that call, which is answered: how another call can take its place.
+    Dialog(PartnerDialog),
+    /// By Calls, or by that call: why that one does not come.
+    Failed(String),
+}
+
 /// How another call can take the place of a partner's (RFC 3891).
 #[derive(Clone, Debug)]
 pub struct PartnerDialog {
@@ -58,6 +74,13 @@ pub struct PartnerDialog {
     pub replaces: Replaces,
     /// What carries it; `None`: nothing.
     pub trunk: Option<Arc<str>>,
+}
+
+impl PartnerDialog {
+    /// Whether whoever is at the other end can bring both together: the same trunk, or without trunks, the same host.
+    pub(super) fn is_of_one_network_with(&self, other: &Self) -> bool {
+        self.trunk == other.trunk && (self.trunk.is_some() || self.target.host() == other.target.host())
+    }
 }
 
 /// Who wants somebody called, and is told what came of it, in words for the operator and the model.
@@ -79,6 +102,8 @@ pub(super) enum Asker {
 pub struct Partner {
     /// Where it comes in when it is answered.
     pub invitation: Invitation,
+    /// What it is called for.
+    pub consultation: Consultation,
     /// The call that it is for.
     pub call: Mailbox<CallMsg>,
     /// Whose that is.
@@ -87,6 +112,7 @@ pub struct Partner {
 
 /// In the call of the caller: what is under way.
 pub(super) struct Consulting {
+    number: Consultation,
     mode: CallOutMode,
     partner: Option<CallId>,
     /// Once it is answered by somebody whose dialog another one can take.
@@ -108,8 +134,11 @@ impl Call {
         }
         let agent = if self.ports.ai.is_there() { AgentPart::Talks } else { AgentPart::Away };
         let meanwhile = Attendance { party: Part::OnHold, agent, alone: WhenAlone::HangUp };
+        self.consultations += 1;
+        let number = Consultation(self.consultations);
         let wanted = PlaceFor {
             call: self.id,
+            consultation: number,
             organization: self.organization.clone(),
             mailbox: me.clone(),
             room: self.room(),
@@ -119,7 +148,7 @@ impl Call {
         if self.shared.calls.send(CallsMsg::PlaceFor(Box::new(wanted))).is_err() {
             return self.answer(asker, Err("the node takes no calls now".to_owned()));
         }
-        self.consulting = Some(Consulting { mode, partner: None, dialog: None, asker });
+        self.consulting = Some(Consulting { number, mode, partner: None, dialog: None, asker });
     }
 
     /// Tells what came of it. An agent that is to speak with the one who picked up is told so elsewhere.
@@ -140,12 +169,27 @@ impl Call {
         }
     }
 
-    /// Somebody is being called: this is the call.
-    pub(super) fn handle_partner_called(&mut self, call: CallId) {
-        match &mut self.consulting {
-            Some(consulting) => consulting.partner = Some(call),
-            // The caller has gone meanwhile.
-            None => self.take_back(call),
+    /// Whether somebody is being called, and this is about it.
+    pub(super) fn is_consulting(&self, number: Consultation) -> bool {
+        self.consulting.as_ref().is_some_and(|consulting| consulting.number == number)
+    }
+
+    pub(super) async fn handle_partner_news(&mut self, number: Consultation, news: PartnerNews, me: &Mailbox<CallMsg>) {
+        let consulting = self.consulting.as_mut().filter(|consulting| consulting.number == number);
+        match (news, consulting) {
+            (PartnerNews::Called(call), Some(consulting)) => consulting.partner = Some(call),
+            // It was given up meanwhile.
+            (PartnerNews::Called(call), None) => self.take_back(call),
+            (PartnerNews::Dialog(dialog), Some(consulting)) => consulting.dialog = Some(dialog),
+            (PartnerNews::Failed(reason), Some(_)) => self.go_on_without_partner(reason, me).await,
+            (PartnerNews::Dialog(_) | PartnerNews::Failed(_), None) => {}
+        }
+    }
+
+    /// A call has crashed: it can have been that of whoever is called for this one, and nobody else tells.
+    pub(super) async fn handle_call_lost(&mut self, call: CallId, me: &Mailbox<CallMsg>) {
+        if self.consulting.as_ref().is_some_and(|consulting| consulting.partner == Some(call)) {
+            self.go_on_without_partner("their call was lost".to_owned(), me).await;
         }
     }
 
@@ -170,7 +214,7 @@ impl Call {
     }
 
     /// The one who was called did not come: the agent has its caller back.
-    pub(super) async fn handle_partner_failed(&mut self, reason: String, me: &Mailbox<CallMsg>) {
+    async fn go_on_without_partner(&mut self, reason: String, me: &Mailbox<CallMsg>) {
         let Some(Consulting { asker, .. }) = self.consulting.take() else { return };
         tracing::info!(call = %self.id, reason, "nobody came");
         if !self.is_in_company() {
@@ -204,20 +248,35 @@ impl Call {
         self.shared.calls.tell(CallsMsg::HangUp(partner, reply));
     }
 
-    /// Another call can take the place of the partner's.
-    pub(super) fn handle_partner_dialog(&mut self, dialog: PartnerDialog) {
-        if let Some(consulting) = &mut self.consulting {
-            consulting.dialog = Some(dialog);
+    /// The call goes elsewhere: neither who is being called for it nor who hears of it is needed. True when the agent spoke with that one.
+    pub(super) fn let_partners_go(&mut self, reason: &str) -> bool {
+        self.give_up_consulting(reason);
+        let briefing = self.briefing.take();
+        if let Some(briefing) = &briefing {
+            self.take_back(briefing.partner);
         }
+        briefing.is_some()
     }
 
     /// In the call of the person: it is answered, and comes in.
     pub(super) async fn come_in(&mut self, me: &Mailbox<CallMsg>) {
-        if let Some(Partner { invitation, call, .. }) = self.take_partner() {
-            if let Some(dialog) = self.replaceable() {
-                let _ended_already = call.send(CallMsg::PartnerDialog(Box::new(dialog)));
-            }
-            self.handle_invitation(invitation, me).await;
+        let Some(invitation) = self.partner().map(|partner| partner.invitation.clone()) else { return };
+        if let Some(dialog) = self.replaceable() {
+            self.tell_consulting(PartnerNews::Dialog(dialog));
+        }
+        self.handle_invitation(invitation, me).await;
+    }
+
+    /// In the call of the person: the conference where it comes in is here now.
+    pub(super) fn move_invitation(&mut self, room: RoomId, conference: &Mailbox<ConferenceMsg>) {
+        if let Some(partner) = self.partner().filter(|partner| partner.invitation.room == room) {
+            partner.invitation.conference = conference.clone();
+        }
+    }
+
+    fn tell_consulting(&mut self, news: PartnerNews) {
+        if let Some(partner) = self.partner() {
+            let _ended_already = partner.call.send(CallMsg::Partner(partner.consultation, Box::new(news)));
         }
     }
 
@@ -229,10 +288,8 @@ impl Call {
         snapshot.peer_transfers().then_some(PartnerDialog { target, replaces, trunk })
     }
 
-    /// In the call of the person: it ends before it was answered.
+    /// In the call of the person, which ends: unless it has come in, whoever it was for waits for it.
     pub(super) fn tell_partner(&mut self, cause: HangupCause) {
-        if let Some(Partner { call, .. }) = self.take_partner() {
-            let _ended_already = call.send(CallMsg::PartnerFailed(cause.as_str().replace('_', " ")));
-        }
+        self.tell_consulting(PartnerNews::Failed(cause.as_str().replace('_', " ")));
     }
 }

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use ai::engine::Words;
 use bytes::Bytes;
 use sip::dialog::DialogId;
 use sip::message::StatusCode;
@@ -17,14 +18,15 @@ use tokio::sync::oneshot;
 use super::attempts::{Tries, outbound_invite, words};
 use super::negotiate::settle;
 use super::partner::Partner;
+use super::screen::Screening;
 use super::successor::Predecessor;
 use super::{Call, CallMsg, Origin, Party, Phase};
 use crate::calls::PlaceRefusal;
 use crate::config::Assistant;
 use crate::jitter_buffer::JitterMsg;
-use crate::leg::{RtpWire, Wire, codec_of};
+use crate::leg::{RtpWire, Way, Wire, codec_of};
 use crate::mailbox::Mailbox;
-use crate::route::Route;
+use crate::route::{CallTerms, Route};
 use crate::sip_endpoint::SipMsg;
 use crate::spend::Talk;
 use crate::store::StoreMsg;
@@ -41,6 +43,8 @@ pub struct Placing {
     pub placed: oneshot::Sender<Result<CallId, PlaceRefusal>>,
     /// What it is for.
     pub purpose: Purpose,
+    /// How it is made and begun.
+    pub terms: CallTerms,
 }
 
 /// What a call of ours is for.
@@ -85,11 +89,15 @@ pub(super) struct Placed {
     pub(super) predecessor: Option<Predecessor>,
     /// What the callee's side said no with.
     pub(super) refused: Option<StatusCode>,
+    /// What is known of the person who is called.
+    pub(super) variables: Vec<(String, Words)>,
+    /// Whoever answers is listened to first.
+    pub(super) screening: Option<Screening>,
 }
 
 impl Placed {
     pub(super) fn new(placing: Placing) -> Self {
-        let Placing { route, talk, placed, purpose, .. } = placing;
+        let Placing { route, talk, placed, purpose, terms, .. } = placing;
         let (partner, predecessor) = match purpose {
             Purpose::Own => (None, None),
             Purpose::Partner(partner) => (Some(partner), None),
@@ -108,6 +116,8 @@ impl Placed {
             partner,
             predecessor,
             refused: None,
+            variables: terms.variables,
+            screening: terms.on_machine.map(Screening::new),
         }
     }
 }
@@ -224,8 +234,12 @@ impl Call {
         match self.take_offered() {
             Some(sockets) => {
                 let codec = codec_of(negotiated.codec);
-                let wire =
-                    Wire::Rtp(Box::new(RtpWire { sockets, negotiated: negotiated.clone(), identity: self.shared.dtls.clone() }));
+                let wire = Wire::Rtp(Box::new(RtpWire {
+                    way: Way::Own(sockets),
+                    negotiated: negotiated.clone(),
+                    identity: self.shared.dtls.clone(),
+                    talk: None,
+                }));
                 self.start_listening(codec, wire, me).await?;
             }
             None => self.follow(&negotiated),
@@ -284,7 +298,7 @@ impl Call {
     async fn begin_to_talk(&mut self, negotiated: Negotiated, me: &Mailbox<CallMsg>) -> Result<(), String> {
         match self.take_offered() {
             Some(sockets) => {
-                let wire = RtpWire { sockets, negotiated, identity: self.shared.dtls.clone() };
+                let wire = RtpWire { way: Way::Own(sockets), negotiated, identity: self.shared.dtls.clone(), talk: None };
                 let (codec, wire) = (codec_of(wire.negotiated.codec), Wire::Rtp(Box::new(wire)));
                 match self.has_no_agent_yet() {
                     true => self.start_listening(codec, wire, me).await,
@@ -354,13 +368,21 @@ impl Call {
         self.is_person() || self.placed().is_some_and(|placed| placed.predecessor.is_some())
     }
 
-    pub(super) fn take_partner(&mut self) -> Option<Partner> {
-        self.placed()?.partner.take()
+    pub(super) fn partner(&mut self) -> Option<&mut Partner> {
+        self.placed()?.partner.as_mut()
     }
 
     pub(super) fn placed(&mut self) -> Option<&mut Placed> {
         match &mut self.party {
             Party::Sip { origin: Origin::Placed(placed), .. } => Some(placed.as_mut()),
+            _ => None,
+        }
+    }
+
+    /// The same, to look at.
+    pub(super) fn placed_now(&self) -> Option<&Placed> {
+        match &self.party {
+            Party::Sip { origin: Origin::Placed(placed), .. } => Some(placed),
             _ => None,
         }
     }

@@ -23,7 +23,7 @@ use super::{Call, CallMsg, Phase};
 use crate::ai_session::AiMsg;
 use crate::calls::{CallsMsg, PlaceInstead};
 use crate::mailbox::Mailbox;
-use crate::route::PlaceCall;
+use crate::route::{CallTerms, PlaceCall};
 use crate::sip_endpoint::SipMsg;
 
 /// How long a call whose agent has gone on elsewhere waits for its peer's BYE before it sends its own: who asked hangs up first (RFC 5589
@@ -77,7 +77,9 @@ impl Call {
             return self.shared.sip.tell(SipMsg::RefuseRefer(dialog, StatusCode::DECLINE));
         };
         let assistant = self.assistant.as_ref().map(|assistant| assistant.name.clone());
-        let asked = PlaceCall { to: PhoneNumber::new(number_in(&referral.to.uri)), from: None, assistant, trunk: Some(trunk) };
+        let terms = CallTerms::default();
+        let asked =
+            PlaceCall { to: PhoneNumber::new(number_in(&referral.to.uri)), from: None, assistant, trunk: Some(trunk), terms };
         let (call, organization, history) = (me.clone(), self.organization.clone(), self.draft.history.clone());
         let predecessor = Predecessor { call, organization, history };
         let wanted = PlaceInstead { asked, headers: headers_of(&referral), predecessor };

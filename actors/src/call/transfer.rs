@@ -16,7 +16,7 @@ use super::partner::{Asker, CallOutMode};
 use super::{Call, CallMsg, Origin, Party, Phase};
 use crate::ai_session::{AiMsg, TransferStands};
 use crate::mailbox::Mailbox;
-use crate::route::PlaceCall;
+use crate::route::{CallTerms, PlaceCall};
 use crate::sip_endpoint::SipMsg;
 
 /// A transfer under way.
@@ -90,7 +90,8 @@ impl Call {
             return self.tell_failed("others talk with the caller: they must leave first");
         }
         let assistant = self.assistant.as_ref().map(|assistant| assistant.name.clone());
-        let asked = PlaceCall { to: PhoneNumber::new(number_of(&to.target)), from: None, assistant, trunk: None };
+        let terms = CallTerms::default();
+        let asked = PlaceCall { to: PhoneNumber::new(number_of(&to.target)), from: None, assistant, trunk: None, terms };
         self.call_for(asked, mode, Asker::Agent { to, summary, before }, me);
     }
 

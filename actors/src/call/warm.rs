@@ -51,12 +51,17 @@ impl Call {
         self.briefing.as_ref().is_some_and(|briefing| briefing.partner == partner)
     }
 
+    /// Whether anybody hears what it is about.
+    pub(super) fn is_briefing_anybody(&self) -> bool {
+        self.briefing.is_some()
+    }
+
     /// That one takes the call: both talk, and the agent leaves. Where both are of one network that knows how, it brings them together
     /// itself (an attended transfer), and the media leaves us; where that fails, they talk here.
     pub(super) async fn join_briefed(&mut self, me: &Mailbox<CallMsg>) {
         let Some(Briefing { to, dialog, .. }) = &self.briefing else { return self.tell_nobody_there() };
         let (to, ours) = (Arc::clone(to), self.replaceable());
-        let same = dialog.clone().filter(|dialog| ours.is_some_and(|ours| ours.trunk == dialog.trunk));
+        let same = dialog.clone().filter(|dialog| ours.is_some_and(|ours| ours.is_of_one_network_with(dialog)));
         if let Some(PartnerDialog { target, replaces, .. }) = same
             && self.transfer.is_none()
             && self.refer(to, target, Some(replaces)).is_ok()

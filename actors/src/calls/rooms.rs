@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::{Admitted, Calls, CallsMsg, START_MAX};
 use crate::bridge::{AgentPart, Attendance, Part, RoomId, WhenAlone};
-use crate::call::{CallMsg, Invitation, Partner, Purpose};
+use crate::call::{CallMsg, Consultation, Invitation, Partner, PartnerNews, Purpose};
 use crate::conference::{Conference, ConferenceArgs, ConferenceMsg, Roster};
 use crate::kind::ActorKind;
 use crate::mailbox::Mailbox;
@@ -52,6 +52,8 @@ pub enum BridgeRefusal {
 pub struct PlaceFor {
     /// For which call.
     pub call: CallId,
+    /// For which of its wishes.
+    pub consultation: Consultation,
     /// Whose it is, and so is the call that is made for it.
     pub organization: OrganizationId,
     /// The call itself.
@@ -113,11 +115,12 @@ impl Rooms {
 }
 
 impl Calls {
-    /// Invites calls into a conference: this one, or a new one on the media thread of the first.
+    /// Invites calls into a conference: this one, or a new one on the media thread of the first; for what somebody is called for, if so.
     pub(super) async fn bridge(
         &mut self,
         guests: Vec<Guest>,
         room: Option<RoomId>,
+        consultation: Option<Consultation>,
         me: &Mailbox<CallsMsg>,
     ) -> Result<RoomId, BridgeRefusal> {
         let voices = guests.iter().map(|guest| 1 + usize::from(guest.attendance.agent == AgentPart::Talks)).sum::<usize>();
@@ -134,7 +137,8 @@ impl Calls {
             (None, None) => return Err(BridgeRefusal::Failed),
         };
         for (mailbox, guest) in mailboxes.iter().zip(guests) {
-            let invitation = Invitation { room, conference: conference.clone(), attendance: guest.attendance };
+            let (conference, attendance) = (conference.clone(), guest.attendance);
+            let invitation = Invitation { room, conference, attendance, consultation };
             drop(mailbox.send(CallMsg::Invited(Box::new(invitation))));
         }
         Ok(room)
@@ -180,22 +184,15 @@ impl Calls {
 
     /// Calls somebody for a call, who comes into its conference when he picks up. What stands in the way the call is told.
     pub(super) async fn place_for(&mut self, wanted: PlaceFor, me: &Mailbox<CallsMsg>) {
-        let PlaceFor { call, organization, mailbox, room, meanwhile, asked } = wanted;
-        let guest = Guest { call, attendance: meanwhile };
-        if let Err(reason) = self.place_partner(guest, room, (&asked, &mailbox, organization), me).await {
-            drop(mailbox.send(CallMsg::PartnerFailed(reason)));
+        if let Err(reason) = self.place_partner(&wanted, me).await {
+            drop(wanted.mailbox.send(CallMsg::Partner(wanted.consultation, Box::new(PartnerNews::Failed(reason)))));
         }
     }
 
-    async fn place_partner(
-        &mut self,
-        guest: Guest,
-        room: Option<RoomId>,
-        (asked, mailbox, organization): (&PlaceCall, &Mailbox<CallMsg>, OrganizationId),
-        me: &Mailbox<CallsMsg>,
-    ) -> Result<(), String> {
-        let admitted = self.admit_route(asked).map_err(|refusal| refusal.to_string())?;
-        let (room, conference) = match self.room_for(guest, room, me).await {
+    async fn place_partner(&mut self, wanted: &PlaceFor, me: &Mailbox<CallsMsg>) -> Result<(), String> {
+        let PlaceFor { consultation, mailbox, .. } = wanted;
+        let admitted = self.admit_route(&wanted.asked).map_err(|refusal| refusal.to_string())?;
+        let (room, conference) = match self.room_for(wanted, me).await {
             Ok(found) => found,
             Err(reason) => {
                 self.turn_back(admitted);
@@ -203,13 +200,14 @@ impl Calls {
             }
         };
         let attendance = Attendance { party: Part::Talks, agent: AgentPart::Away, alone: WhenAlone::HangUp };
-        let invitation = Invitation { room, conference, attendance };
-        let partner = Partner { invitation, call: mailbox.clone(), organization };
+        let invitation = Invitation { room, conference, attendance, consultation: None };
+        let organization = wanted.organization.clone();
+        let partner = Partner { invitation, consultation: *consultation, call: mailbox.clone(), organization };
         // The call hears of it by the conference, or that it failed.
         let (placed, _) = oneshot::channel();
         let id =
             self.start_placed(admitted, Purpose::Partner(partner), placed, me).await.map_err(|refusal| refusal.to_string())?;
-        if mailbox.send(CallMsg::PartnerCalled(id)).is_err() {
+        if mailbox.send(CallMsg::Partner(*consultation, Box::new(PartnerNews::Called(id)))).is_err() {
             // Whom it was for has hung up meanwhile.
             self.tell_one(id, CallMsg::HangUp(HangupCause::OperatorHangup));
         }
@@ -224,16 +222,15 @@ impl Calls {
         self.give_back(admitted.fare);
     }
 
-    /// The conference that a call is in already, or a new one with this guest.
-    async fn room_for(
-        &mut self,
-        guest: Guest,
-        room: Option<RoomId>,
-        me: &Mailbox<CallsMsg>,
-    ) -> Result<(RoomId, Mailbox<ConferenceMsg>), String> {
-        let room = match room {
+    /// The conference that the call is in already, or a new one with it.
+    async fn room_for(&mut self, wanted: &PlaceFor, me: &Mailbox<CallsMsg>) -> Result<(RoomId, Mailbox<ConferenceMsg>), String> {
+        let guest = Guest { call: wanted.call, attendance: wanted.meanwhile };
+        let room = match wanted.room {
             Some(room) => room,
-            None => self.bridge(vec![guest], None, me).await.map_err(|refusal| refusal.to_string())?,
+            None => {
+                let begun = self.bridge(vec![guest], None, Some(wanted.consultation), me).await;
+                begun.map_err(|refusal| refusal.to_string())?
+            }
         };
         let found = self.rooms.find(room).ok_or("the conference has ended")?;
         Ok((room, found.mailbox.clone()))

@@ -1,15 +1,17 @@
-//! The wire of a SIP leg: RTP and RTCP sockets, read once a frame and written once a frame, both in the leg's own hands.
+//! The wire of a SIP or WebRTC leg: RTP and RTCP sockets, read once a frame and written once a frame, both in the leg's own hands.
 
 mod inbox;
 mod receiving;
 mod secure;
 mod sending;
+mod talk;
+mod way;
 
-use std::net::{SocketAddr, UdpSocket};
-use std::time::Instant;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use media::codec::Codec;
-use media::dtls::{Failure, Identity};
+use media::dtls::Identity;
 use media::dtmf::Digit;
 use media::line::LineCodec;
 use media::quality::Coding;
@@ -23,20 +25,24 @@ use sip::sdp::{CryptoKey, CryptoSuite, Negotiated};
 use self::receiving::Receiving;
 use self::secure::{Change, Secure};
 use self::sending::Sending;
+use self::talk::Talk;
+pub use self::talk::TalkIo;
+pub use self::way::{SharedWay, Way};
 use super::bridged::Onward;
 use super::codec_of;
-use crate::call::CallPorts;
-use crate::leg::ports::RtpSockets;
+use crate::call::{CallPorts, LegClosed};
 
-/// What a SIP leg is made of.
+/// What a SIP or WebRTC leg is made of.
 #[derive(Debug)]
 pub struct RtpWire {
     /// Open sockets.
-    pub sockets: RtpSockets,
+    pub way: Way,
     /// What offer and answer agreed on.
     pub negotiated: Negotiated,
     /// Who we are in a handshake, if that gives the keys.
     pub identity: Identity,
+    /// What the peer is told over a data channel, if it may be.
+    pub talk: Option<TalkIo>,
 }
 
 /// The payload types that were agreed.
@@ -89,12 +95,16 @@ fn event_clock(negotiated: &Negotiated) -> SampleRate {
 /// arrival is the kernel's time, not ours.
 const TICKS_PER_RTCP: u64 = 5;
 
+/// Without a word that it listens a peer is gone (RFC 7675 §5.1); it says so each 5 s.
+const CONSENT_MAX: Duration = Duration::from_secs(30);
+
 /// The sockets and both directions over them.
 pub(super) struct RtpLine {
-    rtp: UdpSocket,
-    rtcp: UdpSocket,
+    way: Way,
     receiving: Receiving,
     sending: Sending,
+    /// Of legs with data channels.
+    talk: Option<Box<Talk>>,
     /// Of legs whose keys come from a handshake, or whose peer is found by ICE.
     identity: Identity,
     stagger: u64,
@@ -103,22 +113,33 @@ pub(super) struct RtpLine {
 impl RtpLine {
     /// Nothing is sent before the first [`Self::send`].
     pub(super) fn new(wire: RtpWire, law: Codec, ports: CallPorts) -> Self {
-        let RtpWire { sockets: RtpSockets { rtp, rtcp, port: _ }, negotiated, identity } = wire;
+        let RtpWire { way, negotiated, identity, talk } = wire;
         let stagger = ports.stagger();
         let secure = Secure::new(Instant::now(), &negotiated, &identity);
+        let talk = talk.map(|io| Box::new(Talk::new(io, &negotiated, ports.clone())));
         let (receiving, sending) = (Receiving::new(&negotiated, secure, ports), Sending::new(&negotiated, law));
-        Self { rtp, rtcp, receiving, sending, identity, stagger }
+        Self { way, receiving, sending, talk, identity, stagger }
     }
 
-    /// One tick: takes what has come since the last one. Why there will be no media, if that is so: only once the call is `answered` is it
-    /// certain that the peer knows of us.
-    pub(super) fn receive(&mut self, tick: u64, answered: bool) -> Option<Failure> {
+    /// One tick: takes what has come since the last one. How the leg has ended, if it has: only once the call is `answered` is it certain
+    /// that the peer knows of us.
+    pub(super) fn receive(&mut self, tick: u64, answered: bool) -> Option<LegClosed> {
         let now = Instant::now();
-        self.receiving.read_rtp(now, &self.rtp);
+        self.receiving.read_rtp(now, self.way.own());
+        while let Some(arrived) = self.way.poll_arrived() {
+            let from = arrived.from;
+            self.receiving.handle_rtp(arrived);
+            if self.receiving.secure.as_ref().is_some_and(|secure| secure.takes_from(from)) {
+                self.way.admit(from);
+            }
+        }
         if (tick + self.stagger).is_multiple_of(TICKS_PER_RTCP) {
-            self.receiving.read_rtcp(now, &self.rtcp);
+            if let Some(rtcp) = self.way.own_reports() {
+                self.receiving.read_rtcp(now, rtcp);
+            }
             let report = self.receiving.report(now, self.sending.report());
             self.send_report(report);
+            self.sending.expect_loss(self.receiving.take_loss());
         }
         // Symmetric RTP (RFC 4961): media goes back to where media comes from.
         if let Some(source) = self.receiving.take_learned() {
@@ -128,21 +149,21 @@ impl RtpLine {
     }
 
     /// The same for handshakes and checks, on legs that have them.
-    fn secure(&mut self, now: Instant, answered: bool) -> Option<Failure> {
+    fn secure(&mut self, now: Instant, answered: bool) -> Option<LegClosed> {
         let secure = self.receiving.secure.as_deref_mut()?;
         if answered {
             secure.start(now);
         }
         secure.handle_timeout(now);
-        while let Some((to, datagram)) = secure.poll_transmit() {
-            if let Err(error) = self.rtp.send_to(&datagram, to) {
-                tracing::trace!(%error, "a datagram of DTLS or STUN was not sent");
-            }
+        let mut closed = self.talk.as_mut().and_then(|talk| talk.handle_tick(now, secure));
+        if self.way.wants_consent() {
+            closed = closed.or_else(|| secure.left(now, CONSENT_MAX));
         }
-        let mut failed = None;
         for change in secure.take_changes() {
             match change {
+                // Before anything is answered: what the peer sends then finds a socket of its own.
                 Change::Selected(to) => {
+                    self.way.select(to);
                     self.receiving.follow(to);
                     self.sending.aim_at(to);
                 }
@@ -150,20 +171,21 @@ impl RtpLine {
                     self.receiving.handle_keys(now, keys.remote);
                     self.sending.handle_key(keys.local);
                 }
-                Change::Failed(failure) => failed = Some(failure),
+                Change::Failed(failure) => closed = Some(LegClosed::Unprotected(failure)),
             }
         }
-        failed
+        self.receiving.secure.as_deref_mut()?.transmit(self.way.out());
+        closed
     }
 
     /// One tick: a DTMF packet if a digit is being sent, else this audio, or nothing. How many packets went out.
     pub(super) fn send(&mut self, audio: Option<&[u8; FRAME_SAMPLES]>) -> u32 {
-        self.sending.send(&self.rtp, audio)
+        self.sending.send(self.way.out(), audio)
     }
 
     /// A packet of another leg, sent on as it is. How many went out: none when it is not to be sent here.
     pub(super) fn pass_on(&mut self, kind: PayloadKind, packet: &RtpPacket) -> u32 {
-        self.sending.pass_on(&self.rtp, kind, packet)
+        self.sending.pass_on(self.way.out(), kind, packet)
     }
 
     /// Where the packets that come go from now on.
@@ -188,7 +210,8 @@ impl RtpLine {
 
     /// A re-INVITE changed hold, address, codec or payload types.
     pub(super) fn renegotiate(&mut self, negotiated: &Negotiated) {
-        self.sending.renegotiate(&self.rtp, negotiated);
+        self.way.renegotiate(negotiated);
+        self.sending.renegotiate(self.way.out(), negotiated);
         self.receiving.renegotiate(negotiated, &self.identity);
         if let Some(selected) = self.receiving.secure.as_ref().and_then(|secure| secure.selected()) {
             self.receiving.follow(selected);
@@ -205,10 +228,13 @@ impl RtpLine {
     pub(super) fn finish(&mut self) {
         let report = self.receiving.goodbye(Instant::now(), self.sending.report());
         self.send_report(report);
+        if let (Some(socket), Some(secure)) = (self.way.last(), self.receiving.secure.take()) {
+            talk::say_goodbye(socket, secure, self.talk.take());
+        }
     }
 
     fn send_report(&mut self, report: Option<(Vec<u8>, SocketAddr)>) {
-        let socket = if self.receiving.rtcp_mux() { &self.rtp } else { &self.rtcp };
+        let socket = self.way.reports_out(self.receiving.rtcp_mux());
         if let Some((report, remote)) = report.filter(|(_, remote)| !remote.ip().is_unspecified()) {
             self.sending.send_report(socket, &report, remote);
         }
@@ -217,6 +243,9 @@ impl RtpLine {
     /// Writes out what was counted.
     pub(super) fn flush(&mut self) {
         self.receiving.flush();
+        if let Some(talk) = &self.talk {
+            talk.flush();
+        }
     }
 }
 

@@ -21,12 +21,14 @@ use tokio::time::timeout;
 
 pub use self::client::{Client, News};
 use self::ear::{Ear, Waiting};
-use self::protocol::{Bad, ClientFrame};
+use self::protocol::Bad;
+pub(super) use self::protocol::{ClientFrame, read as read_message};
 use super::LegMsg;
 use crate::ai_session::AiMsg;
 use crate::alarm::Owned;
 use crate::call::{CallPorts, LegClosed};
 use crate::mailbox::Mailbox;
+use crate::webrtc::Agreed;
 
 /// Samples a second that clients may send, and be sent.
 pub const SESSION_RATES: [u32; 4] = [8_000, 16_000, 24_000, 48_000];
@@ -57,6 +59,15 @@ pub enum AudioOut {
     Json,
     /// Not at all.
     Nothing,
+}
+
+/// What carries a session.
+#[derive(Debug)]
+pub enum SessionWire {
+    /// A WebSocket.
+    Socket(Box<SessionIo>),
+    /// WebRTC, as it was agreed on.
+    WebRtc(Box<Agreed>),
 }
 
 /// The two directions of a session's socket.
@@ -115,7 +126,7 @@ impl SessionLine {
     pub(super) fn start(io: SessionIo, client: Client, law: Codec, ports: CallPorts, me: &Mailbox<LegMsg>) -> Self {
         let SessionIo { audio, incoming, outgoing: _ } = io;
         let ear = Ear::new(law, audio.in_hz);
-        let reader = Reader { client: client.clone(), ear, ports, leg: me.clone(), typed: 0, since: Instant::now() };
+        let reader = Reader { client: client.clone(), ear, ports, leg: me.clone(), typing: Typing::default() };
         Self {
             client,
             out: audio.out,
@@ -193,14 +204,8 @@ struct Reader {
     ear: Ear,
     ports: CallPorts,
     leg: Mailbox<LegMsg>,
-    /// Texts since then.
-    typed: u32,
-    since: Instant,
+    typing: Typing,
 }
-
-/// Texts of a client in [`TYPED_SPAN`]: more are no person's, and each is paid for.
-const TYPED_MAX: u32 = 20;
-const TYPED_SPAN: Duration = Duration::from_secs(10);
 
 impl Reader {
     async fn read(mut self, mut incoming: mpsc::Receiver<SessionIn>) {
@@ -218,7 +223,7 @@ impl Reader {
                         self.hear(rate.unwrap_or(self.ear.rate()), &samples);
                         Ok(())
                     }
-                    Ok(ClientFrame::Typed(words)) => self.type_in(words),
+                    Ok(ClientFrame::Typed(words)) => self.typing.take(words, &self.ports),
                     Err(bad) => Err(bad),
                 },
                 Some(SessionIn::TooLong(bytes)) => Err(Bad::new("too_long", format!("a message of {bytes} bytes is too long"))),
@@ -240,10 +245,25 @@ impl Reader {
             let _counted_by_the_mailbox = self.leg.send(LegMsg::CallerQueued(octets));
         }
     }
+}
 
-    fn type_in(&mut self, words: ai::engine::Words) -> Result<(), Bad> {
-        if self.since.elapsed() > TYPED_SPAN {
-            (self.since, self.typed) = (Instant::now(), 0);
+/// Texts of a client in [`TYPED_SPAN`]: more are no person's, and each is paid for.
+const TYPED_MAX: u32 = 20;
+const TYPED_SPAN: Duration = Duration::from_secs(10);
+
+/// What a client types, as often as it may.
+#[derive(Default)]
+pub(super) struct Typing {
+    /// Texts since then.
+    typed: u32,
+    since: Option<Instant>,
+}
+
+impl Typing {
+    /// Hands a text to the engine.
+    pub(super) fn take(&mut self, words: ai::engine::Words, ports: &CallPorts) -> Result<(), Bad> {
+        if self.since.is_none_or(|since| since.elapsed() > TYPED_SPAN) {
+            (self.since, self.typed) = (Some(Instant::now()), 0);
         }
         self.typed += 1;
         if self.typed > TYPED_MAX {
@@ -251,6 +271,6 @@ impl Reader {
             return Err(Bad::new("busy", format!("more than {most} texts within {span} s; wait a little")));
         }
         let busy = |_| Bad::new("busy", "the agent has not read what was typed before".to_owned());
-        self.ports.ai.send(AiMsg::Typed(words)).map_err(busy)
+        ports.ai.send(AiMsg::Typed(words)).map_err(busy)
     }
 }

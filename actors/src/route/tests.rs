@@ -33,7 +33,13 @@ fn sip(peers: &[&str]) -> SipConfig {
 }
 
 fn asked(to: &str, from: Option<&str>) -> PlaceCall {
-    PlaceCall { to: PhoneNumber::new(to), from: from.map(PhoneNumber::new), assistant: None, trunk: None }
+    PlaceCall {
+        to: PhoneNumber::new(to),
+        from: from.map(PhoneNumber::new),
+        assistant: None,
+        trunk: None,
+        terms: CallTerms::default(),
+    }
 }
 
 /// The route as `URI from`, or what is wrong.

@@ -17,11 +17,11 @@ use super::config::{CascadeConfig, MakeTranscriber};
 use super::ports::{Ports, Wire};
 use super::post::Post;
 use super::tongue::Tongue;
-use crate::engine::{EngineError, Output, Role, Stage, Usage, Words};
+use crate::engine::{EngineError, Output, Role, Stage, TRANSCRIBER, Usage, Words};
 use crate::language::Language;
 use crate::link::{LinkId, LinkInput};
 use crate::transcriber::{Intake, Transcribed, Transcriber};
-use crate::uplink::Uplink;
+use crate::uplink::{OCTETS_PER_MS, Uplink};
 
 /// Bytes of one turn's words: twenty minutes of talk. What is over is not taken down.
 const MAX_WORDS: usize = 16 * 1024;
@@ -61,6 +61,17 @@ pub(super) struct Ears {
     request: Option<LinkId>,
     /// The caller waits for the words of a turn since then.
     needed: Option<Instant>,
+    used: Used,
+}
+
+/// What the provider made words of. Some tell it, late or never; so it counts as much as they were sent at least.
+#[derive(Default)]
+struct Used {
+    /// Octets.
+    sent: usize,
+    told: Duration,
+    /// What of it was counted.
+    counted: Duration,
 }
 
 impl Ears {
@@ -82,6 +93,7 @@ impl Ears {
             stale: false,
             request: None,
             needed: None,
+            used: Used::default(),
         }
     }
 
@@ -162,12 +174,14 @@ impl Ears {
         }
         match self.intake() {
             Intake::Continuous => {
+                self.used.sent += frame.len();
                 if let Some(frame) = self.post.part.audio(Bytes::copy_from_slice(frame)) {
                     self.post.wire.send(now, frame, ports);
                 }
             }
             Intake::Turns => {
                 while let Some(audio) = self.uplink.take_append() {
+                    self.used.sent += audio.len();
                     if let Some(frame) = self.post.part.audio(Bytes::copy_from_slice(audio)) {
                         self.post.wire.send(now, frame, ports);
                     }
@@ -224,7 +238,10 @@ impl Ears {
         }
         match self.intake() {
             Intake::Utterances => match self.post.part.request(self.post.codec, self.uplink.utterance()) {
-                Ok(target) => self.request = Some(ports.open(target)),
+                Ok(target) => {
+                    self.used.sent += self.uplink.utterance().len();
+                    self.request = Some(ports.open(target));
+                }
                 Err(error) => self.fail(now, error, ports),
             },
             Intake::Turns | Intake::Continuous if self.post.wire.is_up() => {
@@ -249,14 +266,15 @@ impl Ears {
     /// Sends all audio of the turn that was not sent yet.
     fn send_rest(&mut self, now: Instant, ports: &mut Ports) {
         let Some(audio) = self.uplink.take_rest() else { return };
+        self.used.sent += audio.len();
         if let Some(frame) = self.post.part.audio(Bytes::copy_from_slice(audio)) {
             self.post.wire.send(now, frame, ports);
         }
     }
 
     /// The words are taken; the next turn begins from nothing. The caller's turn must be closed.
-    pub(super) fn take(&mut self) -> String {
-        let text = self.text();
+    pub(super) fn take(&mut self, ports: &mut Ports) {
+        self.count_sent(ports);
         self.stale = std::mem::take(&mut self.forced);
         self.finals.clear();
         self.interim.clear();
@@ -267,7 +285,21 @@ impl Ears {
         self.needed = None;
         self.flushes = if self.stale { self.flushes } else { 0 };
         self.uplink.settle();
-        text
+    }
+
+    /// Counts what was sent and not told of.
+    fn count_sent(&mut self, ports: &mut Ports) {
+        let sent = Duration::from_millis((self.used.sent / OCTETS_PER_MS) as u64);
+        self.count(sent, ports);
+    }
+
+    /// Counts up to `total`, from the beginning of the call.
+    fn count(&mut self, total: Duration, ports: &mut Ports) {
+        let transcribed = total.saturating_sub(self.used.counted);
+        if !transcribed.is_zero() {
+            self.used.counted = total;
+            ports.used(self.post.chain.provider(), TRANSCRIBER, Usage { transcribed, ..Usage::default() });
+        }
     }
 
     /// Time for the last words is up: what there is must do. False when another provider is to be waited for: there is nothing of so much
@@ -372,7 +404,10 @@ impl Ears {
 
     fn understood(&mut self, now: Instant, said: Transcribed, ports: &mut Ports) {
         match said {
-            Transcribed::Used(transcribed) => ports.push(Output::Usage(Usage { transcribed, ..Usage::default() })),
+            Transcribed::Used(transcribed) => {
+                self.used.told += transcribed;
+                self.count(self.used.told, ports);
+            }
             Transcribed::Flushed if self.stale => {
                 self.flushes = 0;
                 self.stale = false;
@@ -469,6 +504,7 @@ impl Ears {
         if let Some(link) = self.request.take() {
             ports.push(Output::Close(link));
         }
+        self.count_sent(ports);
         if self.post.failed(now, error, ports) {
             self.begin_with(now, ports);
         }
@@ -501,6 +537,7 @@ impl Ears {
 
     /// The call is over.
     pub(super) fn end(&mut self, now: Instant, ports: &mut Ports) {
+        self.count_sent(ports);
         if let Some(frame) = self.post.part.farewell() {
             self.post.wire.send(now, frame, ports);
         }

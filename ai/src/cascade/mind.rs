@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use super::chain::{Chain, Verdict};
 use super::config::Timeouts;
 use super::ports::Ports;
-use crate::engine::{EngineError, Output, Stage, Usage};
+use crate::engine::{EngineError, MODEL, Output, Stage, Usage};
 use crate::link::{LinkId, LinkInput};
-use crate::responder::{Conversation, Responded, Responder, ResponseReader, Stop, ToolCall, ToolChoice};
+use crate::responder::{Conversation, Entry, Responded, Responder, ResponseReader, Stop, ToolCall, ToolChoice};
 
 /// What a character takes to be spoken: 190 words a minute. Words that come more slowly than that run out while they are said.
 const CHARACTER: Duration = Duration::from_millis(60);
@@ -40,7 +40,15 @@ struct Request {
     /// When its words so far are spoken, from the first on; `None` before it.
     spoken: Option<Instant>,
     done: bool,
+    /// Bytes of the conversation, and of the answer so far: what is counted where the provider does not say.
+    asked_bytes: usize,
+    said_bytes: usize,
+    /// The provider has said what it counts.
+    counted: bool,
 }
+
+/// Bytes of a token, of a provider that does not count or was not heard to the end: what English has.
+const TOKEN_BYTES: usize = 4;
 
 /// The answering stage.
 pub(super) struct Mind {
@@ -98,7 +106,18 @@ impl Mind {
             Ok(target) => {
                 let (link, reader) = (ports.open(target), self.chain.part().reader());
                 let deadline = now + self.timeouts.first_token;
-                self.state = State::Asked(Request { link, reader, asked: now, deadline, spoken: None, done: false });
+                let asked_bytes = conversation.instructions.len() + conversation.entries.iter().map(bytes).sum::<usize>();
+                self.state = State::Asked(Request {
+                    link,
+                    reader,
+                    asked: now,
+                    deadline,
+                    spoken: None,
+                    done: false,
+                    asked_bytes,
+                    said_bytes: 0,
+                    counted: false,
+                });
             }
             Err(error) => self.fail(now, error, ports),
         }
@@ -106,6 +125,7 @@ impl Mind {
 
     pub(super) fn cancel(&mut self, ports: &mut Ports) {
         self.wanted = None;
+        self.count(ports);
         if let State::Asked(request) = std::mem::replace(&mut self.state, State::Idle) {
             ports.push(Output::Close(request.link));
         }
@@ -143,14 +163,14 @@ impl Mind {
         let mut thoughts = Vec::new();
         match input {
             LinkInput::Opened => {}
-            LinkInput::Closed { .. } | LinkInput::Ended if request.done => self.state = State::Idle,
+            LinkInput::Closed { .. } | LinkInput::Ended if request.done => self.forget(ports),
             LinkInput::Closed { error } => {
-                self.state = State::Idle;
+                self.forget(ports);
                 self.fail(now, error.clone(), ports);
                 thoughts.push(Thought::Failed);
             }
             LinkInput::Ended => {
-                self.state = State::Idle;
+                self.forget(ports);
                 self.fail(now, EngineError::Protocol { reason: "answer ended before it was complete".to_owned() }, ports);
                 thoughts.push(Thought::Failed);
             }
@@ -158,6 +178,22 @@ impl Mind {
             LinkInput::Text(text) => self.read(now, text.as_str(), &mut thoughts, ports),
         }
         Some(thoughts)
+    }
+
+    /// The link is gone.
+    fn forget(&mut self, ports: &mut Ports) {
+        self.count(ports);
+        self.state = State::Idle;
+    }
+
+    /// Counts an answer that had begun, and whose provider has not counted it.
+    fn count(&mut self, ports: &mut Ports) {
+        let State::Asked(request) = &mut self.state else { return };
+        if request.said_bytes > 0 && !std::mem::replace(&mut request.counted, true) {
+            let tokens = |bytes: usize| bytes.div_ceil(TOKEN_BYTES) as u64;
+            let (input_text, output_text) = (tokens(request.asked_bytes), tokens(request.said_bytes));
+            ports.used(self.chain.provider(), MODEL, Usage { input_text, output_text, ..Usage::default() });
+        }
     }
 
     fn read(&mut self, now: Instant, data: &str, thoughts: &mut Vec<Thought>, ports: &mut Ports) {
@@ -174,17 +210,23 @@ impl Mind {
                     Thought::Done(stop)
                 }
                 Responded::Text(words) => {
+                    request.said_bytes += words.as_str().len();
                     let spoken = request.spoken.unwrap_or(now) + CHARACTER * words.as_str().chars().count() as u32;
                     request.spoken = Some(spoken);
                     request.deadline = spoken.min(now) + self.timeouts.next_token;
                     Thought::Text(words.into_string())
                 }
                 Responded::ToolCall(call) => {
+                    request.said_bytes += call.name.len() + call.arguments.as_str().len();
                     request.spoken = Some(now);
                     request.deadline = now + self.timeouts.next_token;
                     Thought::Call(call)
                 }
-                Responded::Used(usage) => Thought::Used(usage),
+                Responded::Used(usage) => {
+                    request.counted = true;
+                    ports.used(self.chain.provider(), MODEL, usage);
+                    Thought::Used(usage)
+                }
             });
         }
         if request.done {
@@ -228,6 +270,14 @@ impl Mind {
             State::Due(at) => Some(*at),
             State::Asked(request) => Some(request.deadline),
         }
+    }
+}
+
+fn bytes(entry: &Entry) -> usize {
+    match entry {
+        Entry::Agent(words) | Entry::Caller(words) => words.as_str().len(),
+        Entry::ToolCall(call) => call.name.len() + call.arguments.as_str().len(),
+        Entry::ToolResult { output, .. } => output.as_str().len(),
     }
 }
 

@@ -19,7 +19,7 @@ use super::ports::{Ports, Wire};
 use super::post::Post;
 use super::said::{Said, add_mark};
 use super::sound::Sound;
-use crate::engine::{CacheKey, EngineError, Output, Words};
+use crate::engine::{CacheKey, EngineError, Output, Usage, VOICE, Words};
 use crate::link::{LinkId, LinkInput};
 use crate::speakable::Speakable;
 use crate::synthesizer::{SpeechId, Synthesized, Synthesizer};
@@ -308,6 +308,8 @@ impl Mouth {
                 frames.into_iter().for_each(|frame| self.post.wire.send(now, frame, ports));
             }
             piece.state = State::Asked;
+            let characters = piece.spoken.chars().count() as u64;
+            ports.used(self.post.chain.provider(), VOICE, Usage { characters, ..Usage::default() });
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::engine::{EngineError, Output, Stage};
+use crate::engine::{EngineError, Output, Stage, Usage};
 use crate::link::{Frame, LinkId, Target};
 
 /// Outputs in order, and numbers that are used once.
@@ -36,6 +36,11 @@ impl Ports {
 
     pub(super) fn send(&mut self, link: LinkId, frame: Frame) {
         self.push(Output::Send { link, frame });
+    }
+
+    /// What a provider counted, or was sent.
+    pub(super) fn used(&mut self, provider: &Arc<str>, stage: &'static str, usage: Usage) {
+        self.push(Output::Usage { provider: Some(Arc::clone(provider)), stage, usage });
     }
 
     pub(super) fn took(&mut self, provider: &Arc<str>, stage: &'static str, took: Duration) {

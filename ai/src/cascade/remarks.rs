@@ -9,12 +9,12 @@ use crate::remark::Remark;
 use crate::responder::Entry;
 
 impl CascadeSession {
-    /// Says a remark, unless the caller or an answer was faster; the last one takes the place of what is being made.
+    /// Says a remark, unless the caller or an answer was faster; one that cuts takes the place of what is being made.
     pub(super) fn remark(&mut self, now: Instant, remark: Remark) {
         let Remark { occasion, text } = remark;
-        if occasion.is_last() {
+        if occasion.cuts() {
             self.drop_reply(now, TurnOutcome::Interrupted);
-            self.ears.take();
+            self.ears.take(&mut self.ports);
             (self.turn, self.wanted, self.filler_at) = (None, false, None);
         } else if self.is_making() || self.turn.is_some() || self.reply.is_some() {
             return;

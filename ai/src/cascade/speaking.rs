@@ -61,10 +61,7 @@ impl CascadeSession {
                 reply.timings.created.get_or_insert(now);
                 reply.calls.push(call);
             }
-            Thought::Used(usage) => {
-                reply.usage += usage;
-                self.ports.push(Output::Usage(usage));
-            }
+            Thought::Used(usage) => reply.usage += usage,
             Thought::Failed => self.answer_broke_off(now),
             Thought::Done(_) if reply.text.trim().is_empty() && reply.calls.is_empty() && reply.running.is_empty() => {
                 let error = EngineError::Protocol { reason: "an empty answer".to_owned() };

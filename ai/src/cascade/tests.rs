@@ -142,7 +142,10 @@ impl Scripted for Cascade {
                 run.hints.push(format!("{hint:?}"));
                 return None;
             }
-            Output::Transcript { is_final: false, .. } | Output::ProviderTook { .. } | Output::Usage(_) | Output::Warm { .. } => {
+            Output::Transcript { is_final: false, .. }
+            | Output::ProviderTook { .. }
+            | Output::Usage { .. }
+            | Output::Warm { .. } => {
                 return None;
             }
             Output::Transcript { role, prompt, text, .. } => {

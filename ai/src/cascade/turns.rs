@@ -112,7 +112,7 @@ impl CascadeSession {
         if text.is_empty() {
             // A cough: nobody answers, and it never was.
             self.throw_away(now);
-            self.ears.take();
+            self.ears.take(&mut self.ports);
             self.turn = None;
             self.filler_at = None;
             return;
@@ -124,7 +124,7 @@ impl CascadeSession {
         }
         self.begin(now, Cause::Caller(text.clone()), true);
         let transcribed = self.ears.worded().unwrap_or(now);
-        self.ears.take();
+        self.ears.take(&mut self.ports);
         self.turn = None;
         self.wanted = false;
         self.ports.push(Output::Transcript { role: Role::Caller, prompt: None, text: text.as_str().into(), is_final: true });

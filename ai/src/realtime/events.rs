@@ -10,7 +10,7 @@ use super::history::Entry;
 use super::responses::{Ended, Place};
 use super::wire::{Call, Fault, ResponseDone, ServerEvent, Status};
 use super::{RealtimeSession, frames};
-use crate::engine::{EngineError, Output, Role, TurnOutcome, Usage};
+use crate::engine::{EngineError, Output, REALTIME, Role, TRANSCRIBER, TurnOutcome, Usage};
 use crate::json::{decode_base64, line};
 use crate::tools;
 
@@ -99,7 +99,7 @@ impl RealtimeSession {
     }
 
     fn caller_said(&mut self, item: &str, transcript: &str, usage: Usage) {
-        self.count(usage);
+        self.count(TRANSCRIBER, usage);
         let transcript = transcript.trim();
         if transcript.is_empty() {
             return;
@@ -125,7 +125,7 @@ impl RealtimeSession {
     }
 
     fn response_done(&mut self, now: Instant, done: ResponseDone<'_>) {
-        self.count(done.usage);
+        self.count(REALTIME, done.usage);
         if done.status == Status::Completed && self.responses.is_current(&done.response) {
             for call in done.calls {
                 self.call(call);
@@ -205,10 +205,10 @@ impl RealtimeSession {
         self.outputs.extend(self.responses.close_turn(now, outcome));
     }
 
-    fn count(&mut self, usage: Usage) {
+    fn count(&mut self, stage: &'static str, usage: Usage) {
         if usage != Usage::default() {
             self.usage += usage;
-            self.outputs.push_back(Output::Usage(usage));
+            self.outputs.push_back(Output::Usage { provider: None, stage, usage });
         }
     }
 

@@ -9,10 +9,10 @@ use crate::engine::TurnTimings;
 use crate::remark::Remark;
 
 impl RealtimeSession {
-    /// Asks for a remark, unless the caller or an answer was faster; the last one takes the place of what is being made.
+    /// Asks for a remark, unless the caller or an answer was faster; one that cuts takes the place of what is being made.
     pub(super) fn remark(&mut self, now: Instant, remark: Remark) {
         let Remark { occasion, text } = remark;
-        if occasion.is_last() {
+        if occasion.cuts() {
             self.cancel(now);
             let dropped = self.responses.forget_wanted(now);
             self.outputs.extend(dropped);

@@ -121,7 +121,7 @@ impl Scripted for Realtime {
                 };
                 format!("turn {outcome:?} {}{used}", marks.join(" "))
             }
-            Output::Usage(usage) => format!(
+            Output::Usage { usage, .. } => format!(
                 "usage {} {} {} {} {} {} {}",
                 usage.input_audio,
                 usage.input_cached,

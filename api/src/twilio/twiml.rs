@@ -22,6 +22,9 @@ pub(crate) fn apology(refusal: TwilioRefusal) -> String {
             "We are sorry, we cannot take your call at the moment. Please call again later."
         }
         TwilioRefusal::UnknownNumber => "We are sorry, this number is not in service.",
+        TwilioRefusal::UsageLimit => {
+            "We are sorry, this number takes no more calls at the moment. Please call again another day."
+        }
     };
     document(&format!("<Say>{}</Say><Hangup/>", escape(text)))
 }
@@ -71,5 +74,6 @@ mod tests {
         check(TwilioRefusal::Draining, "cannot take your call");
         check(TwilioRefusal::Failed, "cannot take your call");
         check(TwilioRefusal::UnknownNumber, "this number is not in service");
+        check(TwilioRefusal::UsageLimit, "takes no more calls");
     }
 }

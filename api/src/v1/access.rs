@@ -122,6 +122,21 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/memories/{id}", Access::May(Permission::ReadMemories)),
     ("PATCH", "/api/v1/memories/{id}", Access::May(Permission::WriteMemories)),
     ("DELETE", "/api/v1/memories/{id}", Access::May(Permission::WriteMemories)),
+    ("GET", "/api/v1/campaigns", Access::May(Permission::ReadCampaigns)),
+    ("POST", "/api/v1/campaigns", Access::May(Permission::WriteCampaigns)),
+    ("GET", "/api/v1/campaigns/{id}", Access::May(Permission::ReadCampaigns)),
+    ("PATCH", "/api/v1/campaigns/{id}", Access::May(Permission::WriteCampaigns)),
+    ("DELETE", "/api/v1/campaigns/{id}", Access::May(Permission::WriteCampaigns)),
+    ("POST", "/api/v1/campaigns/{id}/start", Access::May(Permission::WriteCampaigns)),
+    ("POST", "/api/v1/campaigns/{id}/pause", Access::May(Permission::WriteCampaigns)),
+    ("POST", "/api/v1/campaigns/{id}/finish", Access::May(Permission::WriteCampaigns)),
+    ("GET", "/api/v1/campaigns/{id}/contacts", Access::May(Permission::ReadCampaigns)),
+    ("POST", "/api/v1/campaigns/{id}/contacts", Access::May(Permission::WriteCampaigns)),
+    ("GET", "/api/v1/campaigns/{id}/results", Access::May(Permission::ReadCampaigns)),
+    ("GET", "/api/v1/do-not-call", Access::May(Permission::ReadCampaigns)),
+    ("POST", "/api/v1/do-not-call", Access::May(Permission::WriteDoNotCall)),
+    ("POST", "/api/v1/do-not-call/import", Access::May(Permission::WriteDoNotCall)),
+    ("DELETE", "/api/v1/do-not-call/{phone}", Access::May(Permission::WriteDoNotCall)),
     ("GET", "/api/v1/calls", Access::May(Permission::ReadCalls)),
     ("POST", "/api/v1/calls", Access::May(Permission::WriteCalls)),
     ("GET", "/api/v1/calls/{id}", Access::May(Permission::ReadCalls)),
@@ -133,6 +148,20 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/calls/{id}/recording", Access::May(Permission::ReadCalls)),
     ("GET", "/api/v1/calls/{id}/stats", Access::May(Permission::ReadCalls)),
     ("GET", "/api/v1/analytics/summary", Access::May(Permission::ReadCalls)),
+    ("GET", "/api/v1/usage", Access::May(Permission::ReadBilling)),
+    ("GET", "/api/v1/calls/{id}/usage", Access::May(Permission::ReadBilling)),
+    ("GET", "/api/v1/plans", Access::May(Permission::ReadBilling)),
+    ("POST", "/api/v1/plans", Access::May(Permission::ManagePlans)),
+    ("GET", "/api/v1/plans/{name}", Access::May(Permission::ReadBilling)),
+    ("PATCH", "/api/v1/plans/{name}", Access::May(Permission::ManagePlans)),
+    ("GET", "/api/v1/subscription", Access::May(Permission::ReadBilling)),
+    ("PATCH", "/api/v1/subscription", Access::May(Permission::WriteBilling)),
+    ("GET", "/api/v1/organizations/{id}/subscription", Access::May(Permission::ReadBilling)),
+    ("PATCH", "/api/v1/organizations/{id}/subscription", Access::May(Permission::WriteBilling)),
+    ("POST", "/api/v1/subscription/portal", Access::May(Permission::WriteBilling)),
+    ("GET", "/api/v1/invoices", Access::May(Permission::ReadBilling)),
+    ("GET", "/api/v1/invoices/{id}", Access::May(Permission::ReadBilling)),
+    ("GET", "/api/v1/invoices/{id}/csv", Access::May(Permission::ReadBilling)),
     ("GET", "/api/v1/sessions", Access::May(Permission::ReadSessions)),
     ("POST", "/api/v1/sessions", Access::May(Permission::WriteSessions)),
     ("GET", "/api/v1/sessions/{id}", Access::May(Permission::ReadSessions)),
@@ -148,6 +177,9 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/privacy/jobs/{id}/report", Access::May(Permission::ReadPrivacy)),
     ("GET", "/api/v1/privacy/retention", Access::May(Permission::ReadPrivacy)),
     ("PUT", "/api/v1/privacy/retention", Access::May(Permission::WritePrivacy)),
+    ("POST", "/api/v1/sessions/{id}/webrtc", Access::Invited),
+    ("PATCH", "/api/v1/sessions/{id}/webrtc", Access::Invited),
+    ("DELETE", "/api/v1/sessions/{id}/webrtc", Access::Invited),
 ];
 
 /// The node's own key, `security.api_key_env`. Only its hash is kept: two of one length are compared, in constant time.
@@ -227,6 +259,11 @@ pub(super) async fn who(api: &V1, headers: &HeaderMap) -> Result<Principal, Prob
         (None, ..) => Err(refused("show a token or an API key: `Authorization: Bearer TOKEN` or `X-API-Key: KEY`")),
         (Some(_), ..) => Err(refused("the API key is wrong")),
     }
+}
+
+/// The token of a bearer, if it is a text.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    str::from_utf8(given(headers)?).ok()
 }
 
 /// The token or key that a request shows.

@@ -76,6 +76,8 @@ pub(super) struct CallWhole {
     /// Media figures, once it has ended: received, lost, late, concealed, mos.
     #[schema(value_type = Object)]
     quality: Value,
+    /// Who or what picked up a call of ours, where it was listened for.
+    answered_by: Option<AnswererShown>,
     /// Provider tokens so far.
     usage: UsageShown,
     /// What a call of ours cost, in millionths of the operator's currency; null where there are no prices.
@@ -84,6 +86,16 @@ pub(super) struct CallWhole {
     recordings: Vec<RecordingShown>,
     /// What was found out about it after its end.
     analysis: Option<AnalysisShown>,
+}
+
+/// Who or what picked up.
+#[derive(Serialize, ToSchema)]
+pub(super) struct AnswererShown {
+    /// human, machine or unknown.
+    by: &'static str,
+    /// Why: reason, took_ms, voice_ms, phrases, beep_hz.
+    #[schema(value_type = Object)]
+    evidence: Value,
 }
 
 /// What a check of the caller's number found.
@@ -193,7 +205,7 @@ pub(super) struct Beside {
 
 /// All of it.
 pub(super) fn whole(record: &CallRecord, beside: Beside) -> CallWhole {
-    let CallRecord { call, stats, usage, language, trunk, identity, cost_micros, .. } = record;
+    let CallRecord { call, stats, usage, language, trunk, identity, cost_micros, answered_by, .. } = record;
     CallWhole {
         call: shown(record),
         node: call.node.clone(),
@@ -206,6 +218,7 @@ pub(super) fn whole(record: &CallRecord, beside: Beside) -> CallWhole {
             attestation: found.attestation.clone(),
             reason: found.reason.clone(),
         }),
+        answered_by: answered_by.as_ref().map(|(by, evidence)| AnswererShown { by: by.as_str(), evidence: evidence.clone() }),
         turns: beside.turns,
         quality: stats.clone(),
         usage: UsageShown {

@@ -96,6 +96,7 @@ impl CallActionWish {
                     from: self.from.map(PhoneNumber::new),
                     assistant: None,
                     trunk: self.trunk_id,
+                    on_machine: None,
                 })),
                 None => refuse(&mut wrong, "to", "is missing"),
             },

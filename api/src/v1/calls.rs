@@ -20,7 +20,7 @@ use super::call_actions::CallActionWish;
 use super::call_filter::{CallsAsked, CallsPart};
 use super::lists::Listed;
 use crate::problem::Problem;
-use crate::{CallAction, CallWish, PlaceRefusal};
+use crate::{CallAction, CallWish, OnMachine, PlaceRefusal};
 
 /// Time that the node has for an answer.
 pub(super) const GATE_TIME_MAX: Duration = Duration::from_secs(5);
@@ -28,6 +28,8 @@ pub(super) const GATE_TIME_MAX: Duration = Duration::from_secs(5);
 const AGAIN_WHEN_FULL: &str = "5";
 /// When to come again to a node that drains: another one has taken over by then.
 const AGAIN_WHEN_DRAINING: &str = "60";
+/// Why an organization that has used what it may has no new call or session.
+pub(super) const USAGE_LIMIT: &str = "the usage of this month is at its hard limit: see /api/v1/subscription";
 
 /// A call to be placed.
 #[derive(Deserialize, ToSchema)]
@@ -45,11 +47,48 @@ pub(super) struct CallPlaceWish {
     /// The trunk that carries it; none: as the node finds.
     #[schema(min_length = 1, max_length = 128)]
     trunk_id: Option<String>,
+    /// Listens to who or what picks up before the agent begins; none: the agent begins at once.
+    machine_detection: Option<MachineDetection>,
+}
+
+/// What is done when a machine answers.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct MachineDetection {
+    /// hang_up; leave_message: the message is said after its beep, and the call ends; report: it is noted, and the agent talks.
+    action: MachineActionName,
+    /// What is said, of leave_message.
+    #[schema(min_length = 1, max_length = 1500)]
+    message: Option<String>,
+}
+
+/// What is done when a machine answers.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum MachineActionName {
+    /// The call ends.
+    HangUp,
+    /// A message is left.
+    LeaveMessage,
+    /// It is noted.
+    Report,
+}
+
+impl MachineDetection {
+    fn wanted(self) -> Result<OnMachine, Problem> {
+        match (self.action, self.message) {
+            (MachineActionName::HangUp, None) => Ok(OnMachine::HangUp),
+            (MachineActionName::Report, None) => Ok(OnMachine::Tell),
+            (MachineActionName::LeaveMessage, Some(message)) => Ok(OnMachine::Say(message)),
+            (MachineActionName::LeaveMessage, None) => Err(Problem::field("machine_detection.message", "is missing")),
+            (_, Some(_)) => Err(Problem::field("machine_detection.message", "is of the action leave_message alone")),
+        }
+    }
 }
 
 /// Places a call. It is being dialled then; where it is, is told in `Location`.
 #[utoipa::path(post, path = "/api/v1/calls", tag = "calls", request_body = CallPlaceWish,
-    responses((status = 201, body = CallShown), (status = 422), (status = 503)))]
+    responses((status = 201, body = CallShown), (status = 402), (status = 422), (status = 503)))]
 pub(super) async fn place(
     State(api): State<Arc<V1>>,
     asked: Asked,
@@ -57,8 +96,9 @@ pub(super) async fn place(
 ) -> Result<Response, Response> {
     may_dial(&asked).map_err(Problem::into_response)?;
     let trunk = trunk_named(&api, &asked, wish.trunk_id).await.map_err(Problem::into_response)?;
-    let wish =
-        CallWish { to: PhoneNumber::new(wish.to), from: wish.from.map(PhoneNumber::new), assistant: wish.assistant_id, trunk };
+    let on_machine = wish.machine_detection.map(MachineDetection::wanted).transpose().map_err(Problem::into_response)?;
+    let (to, from) = (PhoneNumber::new(wish.to), wish.from.map(PhoneNumber::new));
+    let wish = CallWish { to, from, assistant: wish.assistant_id, trunk, on_machine };
     let placed = tokio::time::timeout(GATE_TIME_MAX, api.gate.place_call(wish)).await;
     let id = placed.unwrap_or(Err(PlaceRefusal::Failed)).map_err(refused)?;
     let location = [(header::LOCATION, format!("/api/v1/calls/{id}"))];
@@ -91,6 +131,7 @@ fn refused(refusal: PlaceRefusal) -> Response {
         PlaceRefusal::Draining => {
             (StatusCode::SERVICE_UNAVAILABLE, "the node is being stopped and takes no new calls", Some(AGAIN_WHEN_DRAINING))
         }
+        PlaceRefusal::UsageLimit => (StatusCode::PAYMENT_REQUIRED, USAGE_LIMIT, None),
         PlaceRefusal::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "the call could not be started", None),
     };
     let mut response = Problem::new(status, detail).into_response();
@@ -178,7 +219,7 @@ pub(super) async fn own(api: &V1, asked: &Asked, id: CallId) -> Result<CallRecor
 }
 
 /// What the node calls a trunk: the name of a row of the database; the file calls its own by their names already.
-async fn trunk_named(api: &V1, asked: &Asked, id: Option<String>) -> Result<Option<String>, Problem> {
+pub(super) async fn trunk_named(api: &V1, asked: &Asked, id: Option<String>) -> Result<Option<String>, Problem> {
     let (Some(id), Some(people)) = (&id, &api.people) else { return Ok(id) };
     let Ok(row) = id.parse::<ResourceId>() else { return Ok(Some(id.clone())) };
     let row = people.store().resource(&asked.principal.organization, ResourceKind::Trunk, row).await?;
@@ -186,7 +227,7 @@ async fn trunk_named(api: &V1, asked: &Asked, id: Option<String>) -> Result<Opti
 }
 
 /// Calls of ours go over trunks, which are the operator's, and cost the operator's money.
-fn may_dial(asked: &Asked) -> Result<(), Problem> {
+pub(super) fn may_dial(asked: &Asked) -> Result<(), Problem> {
     match asked.principal.organization.is_operator() {
         true => Ok(()),
         false => {

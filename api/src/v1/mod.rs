@@ -14,10 +14,14 @@ mod call;
 mod call_actions;
 mod call_filter;
 mod calls;
+mod campaign_contacts;
+mod campaigns;
 mod configurations;
 mod deliveries;
+mod do_not_call;
 mod events;
 mod feature_flags;
+mod invoices;
 mod ladder;
 mod leads;
 mod limits;
@@ -28,16 +32,20 @@ mod memories;
 mod openapi;
 mod organizations;
 mod phone_numbers;
+mod plans;
 mod privacy;
 mod recording;
 mod repeats;
 mod resources;
 mod session_socket;
+mod session_webrtc;
 mod sessions;
 mod signing_in;
+mod subscription;
 mod talk;
 mod tools;
 mod trunks;
+mod usage;
 mod users;
 mod versions;
 mod webhooks;
@@ -45,8 +53,11 @@ mod webhooks;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
+use platform::billing::Billing;
+use platform::campaigns::list::LIST_BYTES_MAX;
 use platform::events::Events;
 use platform::people::People;
 use platform::privacy::Privacy;
@@ -72,6 +83,7 @@ struct V1 {
     node: Option<Arc<dyn NodeGate>>,
     events: Option<Events>,
     webhooks: Option<Webhooks>,
+    billing: Option<Billing>,
     privacy: Option<Privacy>,
     repeats: Repeats,
     limits: Limits,
@@ -89,6 +101,10 @@ impl V1 {
         self.webhooks.as_ref().ok_or_else(|| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "nobody is told of events here"))
     }
 
+    fn billing(&self) -> Result<&Billing, Problem> {
+        self.billing.as_ref().ok_or_else(|| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "nothing is charged here"))
+    }
+
     fn privacy(&self) -> Result<&Privacy, Problem> {
         self.privacy.as_ref().ok_or_else(|| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "nothing is given out or erased here"))
     }
@@ -104,6 +120,7 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         node: config.node.clone(),
         events: config.events.clone(),
         webhooks: config.webhooks.clone(),
+        billing: config.billing.clone(),
         privacy: config.privacy.clone(),
         repeats: Repeats::default(),
         limits,
@@ -141,6 +158,7 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .routes(routes!(leads::show, leads::change))
         .routes(routes!(memories::list))
         .routes(routes!(memories::show, memories::change, memories::delete))
+        .merge(campaigns())
         .routes(routes!(calls::list, calls::place))
         .routes(routes!(calls::show))
         .routes(routes!(calls::act))
@@ -151,10 +169,12 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .routes(routes!(recording::show))
         .routes(routes!(media::stats))
         .routes(routes!(analytics::summary))
+        .merge(billing())
         .routes(routes!(sessions::list, sessions::create))
         .routes(routes!(sessions::show, sessions::delete))
         .routes(routes!(sessions::messages, sessions::say))
         .routes(routes!(session_socket::upgrade))
+        .routes(routes!(session_webrtc::offer, session_webrtc::offer_again, session_webrtc::leave))
         .merge(persons())
         .split_for_parts();
     openapi::name_operations(&mut document);
@@ -176,6 +196,39 @@ fn persons() -> OpenApiRouter<Arc<V1>> {
         .routes(routes!(privacy::file))
         .routes(routes!(privacy::report))
         .routes(routes!(privacy::retention, privacy::set_retention))
+}
+
+/// What usage costs.
+fn billing() -> OpenApiRouter<Arc<V1>> {
+    OpenApiRouter::new()
+        .routes(routes!(usage::show))
+        .routes(routes!(usage::of_call))
+        .routes(routes!(plans::list, plans::create))
+        .routes(routes!(plans::show, plans::change))
+        .routes(routes!(subscription::show, subscription::change))
+        .routes(routes!(subscription::show_of, subscription::change_of))
+        .routes(routes!(subscription::portal))
+        .routes(routes!(invoices::list))
+        .routes(routes!(invoices::show))
+        .routes(routes!(invoices::as_csv))
+}
+
+/// Whom to call, and whom not. Lists are longer than other bodies.
+fn campaigns() -> OpenApiRouter<Arc<V1>> {
+    let lists = OpenApiRouter::new()
+        .routes(routes!(campaign_contacts::list, campaign_contacts::import))
+        .routes(routes!(do_not_call::import))
+        .layer(DefaultBodyLimit::max(LIST_BYTES_MAX));
+    OpenApiRouter::new()
+        .routes(routes!(campaigns::list, campaigns::create))
+        .routes(routes!(campaigns::show, campaigns::change, campaigns::delete))
+        .routes(routes!(campaigns::start))
+        .routes(routes!(campaigns::pause))
+        .routes(routes!(campaigns::finish))
+        .routes(routes!(campaign_contacts::results))
+        .routes(routes!(do_not_call::list, do_not_call::add))
+        .routes(routes!(do_not_call::remove))
+        .merge(lists)
 }
 
 /// What calls are answered by.

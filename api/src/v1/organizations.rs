@@ -177,7 +177,7 @@ pub(super) async fn delete(
 }
 
 /// One's own, or any for the operator.
-fn visible(asked: &Asked, row: &str) -> Result<OrganizationId, Problem> {
+pub(super) fn visible(asked: &Asked, row: &str) -> Result<OrganizationId, Problem> {
     let row: OrganizationId = id(row)?;
     let mine = row == asked.principal.organization || asked.principal.may(Permission::ManageOrganizations);
     if mine { Ok(row) } else { Err(missing()) }

@@ -9,6 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use platform::campaigns::list::LIST_BYTES_MAX;
 use platform::people::Principal;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
@@ -58,7 +59,9 @@ pub(super) async fn repeat(State(api): State<Arc<V1>>, request: Request, next: N
         return next.run(request).await;
     };
     let (parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, BODY_BYTES_MAX).await else {
+    let path = parts.uri.path();
+    let is_list = path.ends_with("/contacts") || path.ends_with("/do-not-call/import");
+    let Ok(body) = to_bytes(body, if is_list { LIST_BYTES_MAX } else { BODY_BYTES_MAX }).await else {
         return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long, or broke off").into_response();
     };
     // Another's key, or the same one for another route, is another wish.

@@ -57,7 +57,7 @@ pub(super) struct SocketPart {
 
 /// Opens the session's socket (docs/sessions.md). The token is for this session, once, and for 15 minutes.
 #[utoipa::path(get, path = "/api/v1/sessions/{id}/ws", tag = "sessions", params(("id" = String, Path), SocketPart),
-    responses((status = 101), (status = 401), (status = 422), (status = 503)), security(()))]
+    responses((status = 101), (status = 401), (status = 402), (status = 422), (status = 503)), security(()))]
 pub(super) async fn upgrade(
     State(api): State<Arc<V1>>,
     Path(id): Path<String>,
@@ -112,20 +112,30 @@ struct Ends {
 async fn begin(api: &V1, session: &Session, audio: SessionAudio) -> Result<Ends, Problem> {
     let (incoming, from_client) = mpsc::channel(INCOMING_MESSAGES_MAX);
     let (to_client, outgoing) = mpsc::channel(OUTGOING_MESSAGES_MAX);
-    let start = SessionStart { id: session.id, organization: session.organization.clone(), assistant: session.assistant.clone() };
     let io = SessionIo { audio, incoming: from_client, outgoing: to_client };
-    let opened = timeout(GATE_TIME_MAX, api.gate.open_session(start, io)).await;
+    let opened = timeout(GATE_TIME_MAX, api.gate.open_session(start_of(session), io)).await;
     let Err(refusal) = opened.unwrap_or(Err(SessionRefusal::Failed)) else { return Ok(Ends { incoming, outgoing }) };
     if let Err(error) = api.people()?.store().disconnect_session(&session.organization, session.id, WallTime::now()).await {
         tracing::warn!(session = %session.id, %error, "a session that was refused cannot be opened again");
     }
+    Err(refused(refusal))
+}
+
+/// What the node is told of a session.
+pub(super) fn start_of(session: &Session) -> SessionStart {
+    SessionStart { id: session.id, organization: session.organization.clone(), assistant: session.assistant.clone() }
+}
+
+/// What whoever connects is told when the node does not take the session.
+pub(super) fn refused(refusal: SessionRefusal) -> Problem {
     let problem = |status| Problem::new(status, refusal.to_string());
-    Err(match refusal {
+    match refusal {
         SessionRefusal::AtCapacity => problem(StatusCode::SERVICE_UNAVAILABLE).again_after(5),
         SessionRefusal::Draining => problem(StatusCode::SERVICE_UNAVAILABLE).again_after(60),
+        SessionRefusal::UsageLimit => problem(StatusCode::PAYMENT_REQUIRED),
         SessionRefusal::UnknownAssistant => problem(StatusCode::CONFLICT),
         SessionRefusal::Failed => problem(StatusCode::INTERNAL_SERVER_ERROR),
-    })
+    }
 }
 
 /// Carries messages both ways until one side is over.

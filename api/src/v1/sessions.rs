@@ -16,7 +16,7 @@ use super::V1;
 use super::access::Asked;
 use super::body::Body;
 use super::call::time;
-use super::calls::GATE_TIME_MAX;
+use super::calls::{GATE_TIME_MAX, USAGE_LIMIT};
 use super::lists::{Listed, Paged, Part};
 use super::versions::{id, missing};
 use crate::problem::Problem;
@@ -43,7 +43,8 @@ pub(super) struct SessionShown {
     /// Where to connect, with `?token=` and the token.
     #[schema(example = "wss://voice.example.com/api/v1/sessions/0198.../ws")]
     websocket_url: String,
-    /// Where a browser offers WebRTC; null: this server has none.
+    /// Where a browser sends its offer, with the token; null: this server has no WebRTC.
+    #[schema(example = "https://voice.example.com/api/v1/sessions/0198.../webrtc")]
     webrtc_url: Option<String>,
     /// Until when the token opens it.
     expires_at: String,
@@ -65,7 +66,7 @@ pub(super) struct SessionMade {
     /// What is shown of it from now on.
     #[serde(flatten)]
     shown: SessionShown,
-    /// Opens one socket within 15 minutes. It is not shown again.
+    /// Opens one socket, or one call of a browser, within 15 minutes. It is not shown again.
     #[schema(example = "ohs_x7Qa...")]
     token: String,
 }
@@ -74,7 +75,7 @@ pub(super) struct SessionMade {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SessionCreateWish {
-    /// Who talks, by id or name; none: the default assistant.
+    /// Who talks: its id, or the name of one of the file; none: the default assistant.
     #[schema(min_length = 1, max_length = 128, example = "demo")]
     assistant_id: Option<String>,
     /// What is kept with it: an object, 16 KiB of JSON at most.
@@ -126,15 +127,19 @@ fn address(api: &V1, headers: &HeaderMap) -> Option<PublicUrl> {
     api.public_url.clone().or_else(|| PublicUrl::of_request(headers))
 }
 
-fn shown(session: Session, address: Option<&PublicUrl>, now: WallTime) -> SessionShown {
-    let path = format!("/api/v1/sessions/{}/ws", session.id);
+fn shown(api: &V1, session: Session, address: Option<&PublicUrl>, now: WallTime) -> SessionShown {
+    let url = |door, end| {
+        let path = format!("/api/v1/sessions/{}/{end}", session.id);
+        address.map_or(path.clone(), |address| address.url(door, &path))
+    };
+    let (websocket_url, webrtc_url) = (url(Door::Stream, "ws"), url(Door::Webhook, "webrtc"));
     SessionShown {
         id: session.id.to_string(),
         status: session.status(now).as_str(),
         assistant_id: session.assistant,
         metadata: session.metadata,
-        websocket_url: address.map_or(path.clone(), |address| address.url(Door::Stream, &path)),
-        webrtc_url: None,
+        websocket_url,
+        webrtc_url: api.gate.has_webrtc().then_some(webrtc_url),
         expires_at: session.token_expires_at.to_string(),
         created_by: session.created_by,
         created_at: session.created_at.to_string(),
@@ -146,7 +151,7 @@ fn shown(session: Session, address: Option<&PublicUrl>, now: WallTime) -> Sessio
 
 /// Makes a session, and shows its token this once.
 #[utoipa::path(post, path = "/api/v1/sessions", tag = "sessions", request_body = SessionCreateWish,
-    responses((status = 201, body = SessionMade), (status = 422), (status = 429)))]
+    responses((status = 201, body = SessionMade), (status = 402), (status = 422), (status = 429)))]
 pub(super) async fn create(
     State(api): State<Arc<V1>>,
     asked: Asked,
@@ -158,6 +163,9 @@ pub(super) async fn create(
         return Err(Problem::field("metadata", format!("has more than {METADATA_MAX} bytes of JSON")));
     }
     let organization = &asked.principal.organization;
+    if api.billing.as_ref().is_some_and(|billing| billing.is_over_limit(organization)) {
+        return Err(Problem::new(StatusCode::PAYMENT_REQUIRED, USAGE_LIMIT));
+    }
     let wanted = match wish.assistant_id {
         Some(wanted) => Some(assistant_named(api.people()?.store(), organization, wanted).await?),
         None => None,
@@ -170,16 +178,16 @@ pub(super) async fn create(
         return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).again_after(AGAIN_S));
     };
     let location = [(header::LOCATION, format!("/api/v1/sessions/{}", session.id))];
-    let shown = shown(session, address(&api, &headers).as_ref(), asked.at);
+    let shown = shown(&api, session, address(&api, &headers).as_ref(), asked.at);
     let made = SessionMade { shown, token: token.expose().to_owned() };
     Ok((StatusCode::CREATED, location, Json(made)).into_response())
 }
 
-/// What the node calls an assistant: the name of a row of the database; the file calls its own by their names already.
+/// What the node calls an assistant: the id of a row of the database, whose name others may have too; the file's by their names.
 async fn assistant_named(store: &Store, organization: &OrganizationId, wanted: String) -> Result<String, Problem> {
     let Ok(row) = wanted.parse::<ResourceId>() else { return Ok(wanted) };
     let row = store.resource(organization, ResourceKind::Assistant, row).await?;
-    row.map(|row| row.name).ok_or_else(|| Problem::field("assistant_id", "there is no such assistant"))
+    row.map(|row| row.id.to_string()).ok_or_else(|| Problem::field("assistant_id", "there is no such assistant"))
 }
 
 /// Lists the sessions of the organization.
@@ -193,7 +201,7 @@ pub(super) async fn list(
 ) -> Result<Json<Listed<SessionShown>>, Problem> {
     let rows = api.people()?.store().sessions(&asked.principal.organization, &page).await?;
     let address = address(&api, &headers);
-    Ok(Json(Listed::of(rows, &page, |row| row.id.to_string(), |row| shown(row, address.as_ref(), asked.at))))
+    Ok(Json(Listed::of(rows, &page, |row| row.id.to_string(), |row| shown(&api, row, address.as_ref(), asked.at))))
 }
 
 /// Tells of a session.
@@ -206,7 +214,7 @@ pub(super) async fn show(
     Path(session): Path<String>,
 ) -> Result<Json<SessionShown>, Problem> {
     let session = find(&api, &asked, &session).await?;
-    Ok(Json(shown(session, address(&api, &headers).as_ref(), asked.at)))
+    Ok(Json(shown(&api, session, address(&api, &headers).as_ref(), asked.at)))
 }
 
 /// Ends a session, and hangs up whoever is connected.

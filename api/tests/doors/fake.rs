@@ -139,6 +139,30 @@ impl CallGate for FakeGate {
         Box::pin(async move { refusal.map_or(Ok(()), Err) })
     }
 
+    fn has_webrtc(&self) -> bool {
+        true
+    }
+
+    fn open_webrtc(&self, _: SessionStart, offer: Vec<u8>) -> BoxFuture<'_, Result<String, WebRtcRefusal>> {
+        let refusal = *self.refuse_session.lock().unwrap();
+        let answer = match offer.starts_with(b"v=0") {
+            true => refusal.map_or(Ok("v=0\r\ns=answer\r\n".to_owned()), |refusal| Err(refusal.into())),
+            false => Err(WebRtcRefusal::Offer("body is not a session description".to_owned())),
+        };
+        Box::pin(async move { answer })
+    }
+
+    fn offer_again(&self, id: CallId, offer: Vec<u8>) -> BoxFuture<'_, Option<Result<String, String>>> {
+        let up = self.up.lock().unwrap().contains(&id);
+        let answer = String::from_utf8(offer).map_err(|_| "no text".to_owned());
+        Box::pin(async move { up.then_some(answer) })
+    }
+
+    fn leave(&self, id: CallId) -> BoxFuture<'_, bool> {
+        let up = self.up.lock().unwrap().contains(&id);
+        self.note(format!("leave {up}"), up)
+    }
+
     fn type_into(&self, id: CallId, words: String) -> BoxFuture<'_, bool> {
         let up = self.up.lock().unwrap().contains(&id);
         self.note(format!("type {words} {up}"), up)

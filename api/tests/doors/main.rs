@@ -15,3 +15,4 @@ mod real_stream;
 mod told;
 mod v1;
 mod webhooks;
+mod webrtc;

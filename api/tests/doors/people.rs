@@ -9,6 +9,7 @@ use api::*;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
+use platform::billing::{Billing, OverLimit};
 use platform::events::{Events, ReaderLimits};
 use platform::people::{KeyWish, People, Permission};
 use platform::privacy::{Privacy, PrivacyConfig};
@@ -39,6 +40,7 @@ impl House {
         let cors_origins = vec!["https://app.example".to_owned()];
         let node: Option<Arc<dyn NodeGate>> = Some(Arc::new(FakeNode::default()));
         let events = Some(Events::open(store.clone(), ReaderLimits::default()).await.unwrap());
+        let billing = Some(Billing::new(store.clone(), "USD", None, OverLimit::default()));
         let privacy = PrivacyConfig {
             data_dir: std::env::temp_dir(),
             node: "node-1".to_owned(),
@@ -52,6 +54,7 @@ impl House {
             node,
             events,
             webhooks,
+            billing,
             privacy,
             requests,
             cors_origins,

@@ -71,6 +71,7 @@ fn record(id: CallId) -> CallRecord {
         usage: Usage::default(),
         identity: None,
         cost_micros: None,
+        answered_by: None,
         trunk: None,
         language: None,
     }

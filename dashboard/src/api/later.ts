@@ -1,6 +1,6 @@
 // Answers of routes that not every server has, as far as pages read them. Their pages look at the server's document first.
 import { queryOptions } from "@tanstack/react-query";
-import { send } from "./client";
+import { type Schemas, send } from "./client";
 import { type Call, listOptions, type Part } from "./queries";
 
 export interface CallFilter {
@@ -13,6 +13,7 @@ export interface CallFilter {
 
 /** How often a list of calls is read again: it is of what happens now. */
 const CALLS_AGAIN_MS = 5_000;
+const TRANSCRIPT_AGAIN_MS = 2_000;
 
 export function callsQuery(filter: CallFilter) {
   const list = listOptions<Call>(["calls", "list", filter], async (cursor) => {
@@ -23,6 +24,25 @@ export function callsQuery(filter: CallFilter) {
   return { ...list, refetchInterval: CALLS_AGAIN_MS };
 }
 
+/** How a call can be that is up. */
+export const CALLS_UP = ["answered", "ringing", "dialing"] as const;
+
+/** Calls that are up in one way: the 200 that began last. */
+export const upQuery = (status: (typeof CALLS_UP)[number]) =>
+  queryOptions({
+    queryKey: ["calls", "list", "up", status],
+    queryFn: async () => (await send<Part<Call>>("GET", `/api/v1/calls?limit=200&status=${status}`)).row,
+    refetchInterval: CALLS_AGAIN_MS,
+  });
+
+/** What was said. Who hears events need not ask again. */
+export const transcriptQuery = (id: string, again: boolean) =>
+  queryOptions({
+    queryKey: ["calls", id, "transcript"],
+    queryFn: async () => (await send<Transcript>("GET", `/api/v1/calls/${id}/transcript`)).row,
+    refetchInterval: again ? TRANSCRIPT_AGAIN_MS : false,
+  });
+
 /** What a call's own answer may have beside what lists have. */
 export interface CallMore extends Call {
   engine?: string;
@@ -30,6 +50,8 @@ export interface CallMore extends Call {
   trunk_id?: string | null;
   turns?: number | null;
   cost_micros?: number | null;
+  usage?: Schemas["UsageShown"];
+  identity?: Schemas["IdentityShown"] | null;
   quality?: Record<string, unknown> | null;
   recordings?: { state: string; opened_at: string; bytes?: number | null }[];
   analysis?: Analysis | null;

@@ -9,7 +9,13 @@ const titles = (permissions: string[], routes: ReadonlySet<string> = served) =>
 describe("navigation", () => {
   it("shows who may nothing the overview alone", () => expect(titles([])).toEqual(["Overview"]));
   it("shows what one may", () =>
-    expect(titles(["calls:read", "audit_log:read"])).toEqual(["Overview", "Calls", "Audit log"]));
+    expect(titles(["calls:read", "audit_log:read"])).toEqual([
+      "Overview",
+      "Live calls",
+      "Calls",
+      "Analytics",
+      "Audit log",
+    ]));
   it("shows no page that the server has no route for", () =>
     expect(titles(["tools:read", "users:read"], new Set(["GET /api/v1/me", "GET /api/v1/users"]))).toEqual([
       "Overview",

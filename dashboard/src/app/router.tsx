@@ -23,10 +23,30 @@ export const callRoute = createRoute({
   component: lazyRouteComponent(() => import("~/pages/call")),
 });
 
+/** Who is to answer, and how one is here to talk: then it begins at once. */
+interface TalkSearch {
+  assistant?: string;
+  by?: "typing" | "voice";
+}
+
+const talkRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/talk",
+  component: lazyRouteComponent(() => import("~/pages/talk")),
+  validateSearch: (search): TalkSearch => ({
+    ...(typeof search.assistant === "string" && search.assistant !== "" ? { assistant: search.assistant } : {}),
+    ...(search.by === "typing" || search.by === "voice" ? { by: search.by } : {}),
+  }),
+});
+
 const tree = root.addChildren([
   page("/", () => import("~/pages/overview")),
   page("/calls", () => import("~/pages/calls")),
   callRoute,
+  talkRoute,
+  page("/live", () => import("~/pages/live")),
+  page("/analytics", () => import("~/pages/analytics")),
+  page("/trunks", () => import("~/pages/trunks")),
   page("/leads", () => import("~/pages/leads")),
   page("/memories", () => import("~/pages/memories")),
   page("/webhooks", () => import("~/pages/webhooks")),

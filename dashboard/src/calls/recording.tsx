@@ -50,11 +50,17 @@ export function playFrom(player: Player, seconds: number): void {
   void audio.play();
 }
 
-export function Recording({ id, bytes, player }: { id: string; bytes: number; player: Player }) {
+/** Something that happened, in seconds from the beginning. */
+export interface Mark {
+  at: number;
+  label: string;
+}
+
+export function Recording({ id, bytes, player, marks }: { id: string; bytes: number; player: Player; marks: Mark[] }) {
   const path = `/api/v1/calls/${id}/recording`;
   const short = bytes <= DRAWN_BYTES_MAX;
   const recording = useQuery({
-    queryKey: ["calls", id, "recording"],
+    queryKey: ["recording", id],
     queryFn: ({ signal }) => read(path, signal),
     enabled: short,
     staleTime: Number.POSITIVE_INFINITY,
@@ -67,18 +73,20 @@ export function Recording({ id, bytes, player }: { id: string; bytes: number; pl
       {!short && <p className="muted">It is too long to be drawn here.</p>}
       {short && recording.isPending && <Loading lines={3} />}
       {recording.isError && <Failure error={recording.error} again={() => recording.refetch()} />}
-      {recording.data && <Playing drawn={recording.data} player={player} />}
+      {recording.data && <Playing drawn={recording.data} player={player} marks={marks} />}
       <div className="row">
         <Button size="small" icon={Download} onClick={save}>
           Save as WAV
         </Button>
-        <span className="muted small">Above the caller, below the agent</span>
+        <span className="muted small">
+          Above the caller, below the agent{marks.length > 0 && "; red where the caller cut in"}
+        </span>
       </div>
     </div>
   );
 }
 
-function Playing({ drawn, player }: { drawn: Drawn; player: Player }) {
+function Playing({ drawn, player, marks }: { drawn: Drawn; player: Player; marks: Mark[] }) {
   const [plays, setPlays] = useState(false);
   const { audio, position, setPosition } = player;
   const toggle = () => {
@@ -94,6 +102,16 @@ function Playing({ drawn, player }: { drawn: Drawn; player: Player }) {
       <Button look="primary" icon={plays ? Pause : Play} aria-label={plays ? "Pause" : "Play"} onClick={toggle} />
       <div className="wave">
         <Wave drawn={drawn} position={position} />
+        {marks.map((mark) => (
+          <span
+            key={mark.at}
+            className="cut"
+            role="img"
+            aria-label={mark.label}
+            title={mark.label}
+            style={{ left: `${(100 * mark.at) / Math.max(drawn.seconds, 0.001)}%` }}
+          />
+        ))}
         <input
           type="range"
           aria-label="Where in the recording"

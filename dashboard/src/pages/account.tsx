@@ -1,4 +1,5 @@
 // One's own login: password, second factor, and where one is signed in.
+
 import { useQueryClient } from "@tanstack/react-query";
 import { MonitorSmartphone, ShieldCheck } from "lucide-react";
 import { useState } from "react";
@@ -10,8 +11,10 @@ import { session } from "~/api/session";
 import { useMe } from "~/app/me";
 import { browser } from "~/lib/format";
 import { Badge, Button, Card, CopyButton, Empty, Facts, Notice, PageHead, Secret, When } from "~/ui/basics";
+import { CodeField } from "~/ui/code-field";
 import { Dialog, RowMenu } from "~/ui/dialog";
 import { Field, Submit, useSend, wrongOf } from "~/ui/form";
+import { FormDialog } from "~/ui/form-dialog";
 import { type Column, List } from "~/ui/list";
 import { say } from "~/ui/toast";
 
@@ -60,36 +63,37 @@ function Password() {
 
 function ChangePassword({ close }: { close: () => void }) {
   const form = useForm({ defaultValues: { current_password: "", password: "", again: "" } });
-  const { submit, problem, busy } = useSend(form, async ({ current_password, password }) => {
+  const sent = useSend(form, async ({ current_password, password }) => {
     await body(api.POST("/api/v1/auth/password", { body: { current_password, password } }));
     session.ended();
   });
   const same = (again: string) => again === form.getValues("password") || "This is not the same.";
   return (
-    <Dialog title="Change the password" about="You sign in with the new one right after." close={close}>
-      <form className="form" onSubmit={submit} noValidate>
-        <Field label="The password of today" wrong={wrongOf(form, "current_password")}>
-          <input
-            type="password"
-            autoComplete="current-password"
-            {...form.register("current_password", { required: true })}
-          />
-        </Field>
-        <Field label="The new one" hint="12 characters at least, hard to guess." wrong={wrongOf(form, "password")}>
-          <input type="password" autoComplete="new-password" {...form.register("password", { required: true })} />
-        </Field>
-        <Field label="The new one again" wrong={wrongOf(form, "again")}>
-          <input
-            type="password"
-            autoComplete="new-password"
-            {...form.register("again", { required: true, validate: same })}
-          />
-        </Field>
-        <Submit busy={busy} problem={problem} cancel={close}>
-          Change it
-        </Submit>
-      </form>
-    </Dialog>
+    <FormDialog
+      title="Change the password"
+      about="You sign in with the new one right after."
+      sent={sent}
+      verb="Change it"
+      close={close}
+    >
+      <Field label="The password of today" wrong={wrongOf(form, "current_password")}>
+        <input
+          type="password"
+          autoComplete="current-password"
+          {...form.register("current_password", { required: true })}
+        />
+      </Field>
+      <Field label="The new one" hint="12 characters at least, hard to guess." wrong={wrongOf(form, "password")}>
+        <input type="password" autoComplete="new-password" {...form.register("password", { required: true })} />
+      </Field>
+      <Field label="The new one again" wrong={wrongOf(form, "again")}>
+        <input
+          type="password"
+          autoComplete="new-password"
+          {...form.register("again", { required: true, validate: same })}
+        />
+      </Field>
+    </FormDialog>
   );
 }
 
@@ -180,14 +184,7 @@ function Confirm({
       <p>Scan this with an authenticator, or type the secret into it. Then enter the code that it shows.</p>
       <img className="qr" src={qr(enrolment)} alt="QR code for the authenticator" />
       <Secret text={enrolment.secret} label="Copy the secret" />
-      <Field label="Code" wrong={wrongOf(form, "code")}>
-        <input
-          inputMode="numeric"
-          autoComplete="one-time-code"
-          className="mono"
-          {...form.register("code", { required: true })}
-        />
-      </Field>
+      <CodeField form={form} name="code" label="Code" />
       <Submit busy={busy} problem={problem} cancel={close}>
         Switch it on
       </Submit>
@@ -222,23 +219,25 @@ function RecoveryCodes({ codes, close }: { codes: string[]; close: () => void })
 function Disable({ close }: { close: () => void }) {
   const queries = useQueryClient();
   const form = useForm({ defaultValues: { password: "" } });
-  const { submit, problem, busy } = useSend(form, async (wish) => {
+  const sent = useSend(form, async (wish) => {
     await body(api.POST("/api/v1/auth/mfa/disable", { body: wish }));
     await queries.invalidateQueries({ queryKey: ["me"] });
     say("No code is asked for any more.");
     close();
   });
   return (
-    <Dialog title="Switch off the second factor" about="The recovery codes go with it." close={close}>
-      <form className="form" onSubmit={submit} noValidate>
-        <Field label="Your password, once more" wrong={wrongOf(form, "password")}>
-          <input type="password" autoComplete="current-password" {...form.register("password", { required: true })} />
-        </Field>
-        <Submit busy={busy} problem={problem} cancel={close} look="danger">
-          Switch it off
-        </Submit>
-      </form>
-    </Dialog>
+    <FormDialog
+      title="Switch off the second factor"
+      about="The recovery codes go with it."
+      sent={sent}
+      verb="Switch it off"
+      look="danger"
+      close={close}
+    >
+      <Field label="Your password, once more" wrong={wrongOf(form, "password")}>
+        <input type="password" autoComplete="current-password" {...form.register("password", { required: true })} />
+      </Field>
+    </FormDialog>
   );
 }
 

@@ -1,14 +1,15 @@
 // Keys of programs. Their letters are shown once, when they are made.
-import { useQueryClient } from "@tanstack/react-query";
+
 import { KeyRound } from "lucide-react";
 import { useState } from "react";
 import { useForm } from "react-hook-form";
 import { api, body, versioned } from "~/api/client";
 import { type ApiKey, keysQuery, type Role } from "~/api/queries";
 import { rolesBelow, useMay, useMe } from "~/app/me";
-import { Badge, Button, Card, Empty, Notice, PageHead, Secret, When } from "~/ui/basics";
-import { Confirm, Dialog, type MenuEntry, RowMenu } from "~/ui/dialog";
-import { Field, Submit, useSend, wrongOf } from "~/ui/form";
+import { Badge, Button, Card, Empty, PageHead, When } from "~/ui/basics";
+import { Confirm, type MenuEntry, RowMenu } from "~/ui/dialog";
+import { Field, useSend, wrongOf } from "~/ui/form";
+import { FormDialog, ShownOnce, useChanged } from "~/ui/form-dialog";
 import { type Column, List } from "~/ui/list";
 import { say } from "~/ui/toast";
 
@@ -87,29 +88,15 @@ export default function ApiKeys() {
       {asked?.what === "rename" && <Rename row={asked.key} close={close} />}
       {asked?.what === "rotate" && <Rotate row={asked.key} made={shown} close={close} />}
       {asked?.what === "delete" && <Delete row={asked.key} close={close} />}
-      {asked?.what === "shown" && <Letters letters={asked.letters} close={close} />}
+      {asked?.what === "shown" && (
+        <ShownOnce
+          title="This is the key"
+          about="It is shown this once. Put it where your program reads it; we keep a hash only."
+          letters={asked.letters}
+          close={close}
+        />
+      )}
     </>
-  );
-}
-
-function useChanged() {
-  const queries = useQueryClient();
-  return () => queries.invalidateQueries({ queryKey: ["api-keys"] });
-}
-
-function Letters({ letters, close }: { letters: string; close: () => void }) {
-  return (
-    <Dialog title="This is the key" close={close}>
-      <div className="stack">
-        <Notice tone="warn">It is shown this once. Put it where your program reads it; we keep a hash only.</Notice>
-        <Secret text={letters} label="Copy" />
-        <div className="buttons">
-          <Button look="primary" onClick={close}>
-            I have it
-          </Button>
-        </div>
-      </div>
-    </Dialog>
   );
 }
 
@@ -131,9 +118,9 @@ function Make({
   made: (letters: string) => void;
   close: () => void;
 }) {
-  const changed = useChanged();
+  const changed = useChanged("api-keys");
   const form = useForm<Wish>({ defaultValues: { name: "", role: "agent", days: "90", scopes: [] } });
-  const { submit, problem, busy } = useSend(form, async ({ name, role, days, scopes }) => {
+  const sent = useSend(form, async ({ name, role, days, scopes }) => {
     const expires_in_days = days === "" ? undefined : Number(days);
     const wish = { name: name.trim(), role, scopes, expires_in_days };
     const { key } = await body(api.POST("/api/v1/api-keys", { body: wish }));
@@ -141,54 +128,49 @@ function Make({
     made(key);
   });
   return (
-    <Dialog title="Make a key" close={close}>
-      <form className="form" onSubmit={submit} noValidate>
-        <Field label="What it is for" wrong={wrongOf(form, "name")}>
-          <input autoComplete="off" placeholder="n8n" {...form.register("name", { required: true })} />
-        </Field>
-        <div className="columns">
-          <Field label="Role" wrong={wrongOf(form, "role")}>
-            <select {...form.register("role")}>
-              {roles.map((role) => (
-                <option key={role}>{role}</option>
-              ))}
-            </select>
-          </Field>
-          <Field label="Works for" wrong={wrongOf(form, "days")}>
-            <select {...form.register("days")}>
-              <option value="7">a week</option>
-              <option value="30">30 days</option>
-              <option value="90">90 days</option>
-              <option value="365">a year</option>
-              <option value="">until it is deleted</option>
-            </select>
-          </Field>
-        </div>
-        <fieldset className="field">
-          <legend className="label">Only for (none: all that the role may)</legend>
-          <div className="checks">
-            {permissions.map((permission) => (
-              <label className="check" key={permission}>
-                <input type="checkbox" value={permission} {...form.register("scopes")} />
-                <code>{permission}</code>
-              </label>
+    <FormDialog title="Make a key" sent={sent} verb="Make the key" close={close}>
+      <Field label="What it is for" wrong={wrongOf(form, "name")}>
+        <input autoComplete="off" placeholder="n8n" {...form.register("name", { required: true })} />
+      </Field>
+      <div className="columns">
+        <Field label="Role" wrong={wrongOf(form, "role")}>
+          <select {...form.register("role")}>
+            {roles.map((role) => (
+              <option key={role}>{role}</option>
             ))}
-          </div>
-          {wrongOf(form, "scopes") && <span className="wrong">{wrongOf(form, "scopes")}</span>}
-        </fieldset>
-        <Submit busy={busy} problem={problem} cancel={close}>
-          Make the key
-        </Submit>
-      </form>
-    </Dialog>
+          </select>
+        </Field>
+        <Field label="Works for" wrong={wrongOf(form, "days")}>
+          <select {...form.register("days")}>
+            <option value="7">a week</option>
+            <option value="30">30 days</option>
+            <option value="90">90 days</option>
+            <option value="365">a year</option>
+            <option value="">until it is deleted</option>
+          </select>
+        </Field>
+      </div>
+      <fieldset className="field">
+        <legend className="label">Only for (none: all that the role may)</legend>
+        <div className="checks">
+          {permissions.map((permission) => (
+            <label className="check" key={permission}>
+              <input type="checkbox" value={permission} {...form.register("scopes")} />
+              <code>{permission}</code>
+            </label>
+          ))}
+        </div>
+        {wrongOf(form, "scopes") && <span className="wrong">{wrongOf(form, "scopes")}</span>}
+      </fieldset>
+    </FormDialog>
   );
 }
 
 function Rename({ row, close }: { row: ApiKey; close: () => void }) {
-  const changed = useChanged();
+  const changed = useChanged("api-keys");
   const form = useForm({ defaultValues: { name: row.name } });
   const path = { id: row.id };
-  const { submit, problem, busy } = useSend(form, async (wish) => {
+  const sent = useSend(form, async (wish) => {
     const { version } = await versioned(api.GET("/api/v1/api-keys/{id}", { params: { path } }));
     await body(api.PATCH("/api/v1/api-keys/{id}", { params: { path, header: { "If-Match": version } }, body: wish }));
     await changed();
@@ -196,23 +178,18 @@ function Rename({ row, close }: { row: ApiKey; close: () => void }) {
     close();
   });
   return (
-    <Dialog title="Rename the key" close={close}>
-      <form className="form" onSubmit={submit} noValidate>
-        <Field label="What it is for" wrong={wrongOf(form, "name")}>
-          <input autoComplete="off" {...form.register("name", { required: true })} />
-        </Field>
-        <Submit busy={busy} problem={problem} cancel={close}>
-          Save
-        </Submit>
-      </form>
-    </Dialog>
+    <FormDialog title="Rename the key" sent={sent} verb="Save" close={close}>
+      <Field label="What it is for" wrong={wrongOf(form, "name")}>
+        <input autoComplete="off" {...form.register("name", { required: true })} />
+      </Field>
+    </FormDialog>
   );
 }
 
 function Rotate({ row, made, close }: { row: ApiKey; made: (letters: string) => void; close: () => void }) {
-  const changed = useChanged();
+  const changed = useChanged("api-keys");
   const form = useForm({ defaultValues: { overlap: "3600" } });
-  const { submit, problem, busy } = useSend(form, async ({ overlap }) => {
+  const sent = useSend(form, async ({ overlap }) => {
     const params = { path: { id: row.id } };
     const { key } = await body(
       api.POST("/api/v1/api-keys/{id}/rotate", { params, body: { overlap_s: Number(overlap) } }),
@@ -221,26 +198,27 @@ function Rotate({ row, made, close }: { row: ApiKey; made: (letters: string) => 
     made(key);
   });
   return (
-    <Dialog title={`Rotate ${row.name}`} about="The key gets new letters, which are shown once." close={close}>
-      <form className="form" onSubmit={submit} noValidate>
-        <Field label="The old ones work for" wrong={wrongOf(form, "overlap")}>
-          <select {...form.register("overlap")}>
-            <option value="0">not a moment longer</option>
-            <option value="3600">an hour</option>
-            <option value="86400">a day</option>
-            <option value="604800">a week</option>
-          </select>
-        </Field>
-        <Submit busy={busy} problem={problem} cancel={close}>
-          Rotate
-        </Submit>
-      </form>
-    </Dialog>
+    <FormDialog
+      title={`Rotate ${row.name}`}
+      about="The key gets new letters, which are shown once."
+      sent={sent}
+      verb="Rotate"
+      close={close}
+    >
+      <Field label="The old ones work for" wrong={wrongOf(form, "overlap")}>
+        <select {...form.register("overlap")}>
+          <option value="0">not a moment longer</option>
+          <option value="3600">an hour</option>
+          <option value="86400">a day</option>
+          <option value="604800">a week</option>
+        </select>
+      </Field>
+    </FormDialog>
   );
 }
 
 function Delete({ row, close }: { row: ApiKey; close: () => void }) {
-  const changed = useChanged();
+  const changed = useChanged("api-keys");
   const act = async () => {
     await body(api.DELETE("/api/v1/api-keys/{id}", { params: { path: { id: row.id } } }));
     await changed();

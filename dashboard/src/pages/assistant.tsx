@@ -1,7 +1,7 @@
 // One assistant: all its fields, what it was in each version, and the way back.
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
-import { ArrowLeft, History } from "lucide-react";
+import { ArrowLeft, History, Keyboard, Mic } from "lucide-react";
 import { Tabs } from "radix-ui";
 import { useState } from "react";
 import { send } from "~/api/client";
@@ -27,6 +27,7 @@ interface Version {
 export default function AssistantPage() {
   const { id } = useParams({ from: "/assistants/$id" });
   const shown = useQuery(assistants.one(id));
+  const mayTalk = useMay("sessions:write");
   if (shown.isPending) return <Loading lines={10} />;
   if (shown.isError) {
     return (
@@ -42,9 +43,12 @@ export default function AssistantPage() {
       <PageHead
         title={row.name ?? "Assistant"}
         actions={
-          <Link to="/assistants" className="button">
-            <ArrowLeft size={16} aria-hidden /> All assistants
-          </Link>
+          <>
+            {mayTalk && <Try id={row.id} />}
+            <Link to="/assistants" className="button">
+              <ArrowLeft size={16} aria-hidden /> All assistants
+            </Link>
+          </>
         }
       >
         {row.source === "file" ? "Of the configuration file" : `Version ${row.version}`}
@@ -61,6 +65,19 @@ export default function AssistantPage() {
           <Versions row={row} version={version} />
         </Tabs.Content>
       </Tabs.Root>
+    </>
+  );
+}
+
+function Try({ id }: { id: string }) {
+  return (
+    <>
+      <Link to="/talk" search={{ assistant: id, by: "voice" }} className="button primary">
+        <Mic size={16} aria-hidden /> Talk to it
+      </Link>
+      <Link to="/talk" search={{ assistant: id, by: "typing" }} className="button">
+        <Keyboard size={16} aria-hidden /> Type to it
+      </Link>
     </>
   );
 }

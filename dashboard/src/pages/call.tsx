@@ -1,24 +1,23 @@
 // One call: what became of it, what it can be told while it is up, and its SIP messages.
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+
+import { useQuery } from "@tanstack/react-query";
 import { useParams } from "@tanstack/react-router";
-import { PhoneOff } from "lucide-react";
-import { type ReactNode, useState } from "react";
-import { useForm } from "react-hook-form";
-import { api, body, type Schemas } from "~/api/client";
+import type { ReactNode } from "react";
 import type { CallMore } from "~/api/later";
 import { type Call, callQuery } from "~/api/queries";
 import { useServed } from "~/api/served";
 import { useMay } from "~/app/me";
+import { AssistantName } from "~/assistants/names";
+import { CallActs } from "~/calls/acts";
 import { plain, StatusBadge } from "~/calls/badge";
 import { Conversation } from "~/calls/conversation";
 import { Ladder } from "~/calls/ladder";
+import { LiveMedia } from "~/calls/media";
 import { Analysis, Quality } from "~/calls/outcome";
 import { Waterfall } from "~/calls/waterfall";
 import { clock, moment, words } from "~/lib/format";
-import { Button, Card, CopyButton, Facts, Failure, Loading, PageHead, useNow } from "~/ui/basics";
-import { Confirm, Dialog } from "~/ui/dialog";
-import { Field, Submit, useSend, wrongOf } from "~/ui/form";
-import { say } from "~/ui/toast";
+import { money } from "~/lib/spans";
+import { Card, CopyButton, Facts, Failure, Loading, PageHead, useNow } from "~/ui/basics";
 
 export default function CallPage() {
   const { id } = useParams({ from: "/calls/$id" });
@@ -43,7 +42,7 @@ function Shown({ call }: { call: CallMore }) {
     <>
       <PageHead
         title={`${plain(call.from) || "Unknown"} → ${plain(call.to)}`}
-        actions={may && !over && <Actions call={call} />}
+        actions={may && !over && <CallActs call={call} />}
       >
         <StatusBadge call={call} /> <span className="mono small wrap-anywhere">{call.id}</span>
       </PageHead>
@@ -54,7 +53,7 @@ function Shown({ call }: { call: CallMore }) {
         {call.analysis && <Analysis analysis={call.analysis} />}
         {served.has("GET /api/v1/calls/{id}/transcript") && <Conversation call={call} />}
         {served.has("GET /api/v1/calls/{id}/timeline") && <Waterfall call={call} />}
-        {call.quality && <Quality quality={call.quality} />}
+        {over ? call.quality && <Quality quality={call.quality} /> : <LiveMedia call={call} />}
         {over ? (
           <Ladder id={call.id} />
         ) : (
@@ -72,7 +71,7 @@ function facts(call: CallMore): [string, ReactNode][] {
     ["Direction", words(call.direction)],
     ["From", call.from || "Unknown"],
     ["To", call.to],
-    ["Assistant", call.assistant_id],
+    ["Assistant", <AssistantName key="assistant" id={call.assistant_id} />],
     ["Began", moment(call.created_at)],
     ["Rang", call.ringing_at ? moment(call.ringing_at) : null],
     ["Answered", call.answered_at ? moment(call.answered_at) : null],
@@ -82,11 +81,26 @@ function facts(call: CallMore): [string, ReactNode][] {
   if (call.engine) rows.push(["Engine", call.engine]);
   if (call.language) rows.push(["Language", call.language]);
   if (call.trunk_id) rows.push(["Trunk", call.trunk_id]);
-  if (call.cost_micros != null) rows.push(["Cost", (call.cost_micros / 1_000_000).toFixed(4)]);
+  if (call.cost_micros != null) rows.push(["Cost", money(call.cost_micros)]);
+  const tokens = tokensOf(call);
+  if (tokens) rows.push(["Tokens", tokens]);
+  if (call.identity) rows.push(["Who calls, by signature", identity(call.identity)]);
   if (call.cause) rows.push(["Why it ended", words(call.cause)]);
   if (call.cause_detail) rows.push(["In the peer's words", call.cause_detail]);
   if (call.sip) rows.push(["SIP status", `${call.sip.status} ${call.sip.reason}`]);
   return rows;
+}
+
+/** What providers counted, in and out; nothing where nobody did. */
+function tokensOf({ usage }: CallMore): string | undefined {
+  if (usage === undefined) return undefined;
+  const read = usage.input_text_tokens + usage.input_audio_tokens;
+  const written = usage.output_text_tokens + usage.output_audio_tokens;
+  return read + written === 0 ? undefined : `${read} read (${usage.cached_tokens} of a cache), ${written} written`;
+}
+
+function identity({ verdict, attestation, reason }: NonNullable<CallMore["identity"]>): string {
+  return [words(verdict), attestation && `attestation ${attestation}`, reason].filter(Boolean).join(", ");
 }
 
 function Talked({ call }: { call: Call }) {
@@ -94,58 +108,4 @@ function Talked({ call }: { call: Call }) {
   if (call.duration_s != null) return <span className="number">{clock(call.duration_s)}</span>;
   if (!call.answered_at) return <span className="muted">–</span>;
   return <span className="number">{clock((now.getTime() - new Date(call.answered_at).getTime()) / 1000)}</span>;
-}
-
-function Actions({ call }: { call: Call }) {
-  const [asked, setAsked] = useState<"hangup" | "transfer">();
-  const act = useAct(call.id);
-  const close = () => setAsked(undefined);
-  return (
-    <>
-      <Button onClick={() => setAsked("transfer")}>Transfer</Button>
-      <Button look="danger" icon={PhoneOff} onClick={() => setAsked("hangup")}>
-        Hang up
-      </Button>
-      {asked === "hangup" && (
-        <Confirm title="Hang up this call?" verb="Hang up" act={() => act({ action: "hangup" })} close={close}>
-          The line is cut at once, for everybody in the call.
-        </Confirm>
-      )}
-      {asked === "transfer" && <Transfer call={call} close={close} />}
-    </>
-  );
-}
-
-function Transfer({ call, close }: { call: Call; close: () => void }) {
-  const act = useAct(call.id);
-  const form = useForm({ defaultValues: { to: "" } });
-  const { submit, problem, busy } = useSend(form, async ({ to }) => {
-    await act({ action: "transfer", to: to.trim() });
-    say("Somebody is being called. The caller hears music meanwhile.");
-    close();
-  });
-  return (
-    <Dialog
-      title="Transfer the caller"
-      about="Somebody is called, and talks with the caller then. The agent leaves."
-      close={close}
-    >
-      <form className="form" onSubmit={submit} noValidate>
-        <Field label="To whom" hint="A number with its country, or a SIP address." wrong={wrongOf(form, "to")}>
-          <input autoComplete="off" {...form.register("to", { required: true })} />
-        </Field>
-        <Submit busy={busy} problem={problem} cancel={close}>
-          Transfer
-        </Submit>
-      </form>
-    </Dialog>
-  );
-}
-
-function useAct(id: string): (wish: Schemas["CallActionWish"]) => Promise<void> {
-  const queries = useQueryClient();
-  return async (wish) => {
-    await body(api.POST("/api/v1/calls/{id}/actions", { params: { path: { id } }, body: wish }));
-    await queries.invalidateQueries({ queryKey: ["calls", id] });
-  };
 }

@@ -1,4 +1,5 @@
 // Calls: those that are up and those that were, the newest first.
+
 import { Link, useNavigate } from "@tanstack/react-router";
 import { ArrowDownLeft, ArrowUpRight, PhoneCall, PhoneOutgoing } from "lucide-react";
 import { useState } from "react";
@@ -8,11 +9,12 @@ import { type CallFilter, callsQuery } from "~/api/later";
 import type { Call } from "~/api/queries";
 import { useServed } from "~/api/served";
 import { useMay } from "~/app/me";
+import { AssistantName, AssistantSelect } from "~/assistants/names";
 import { plain, StatusBadge } from "~/calls/badge";
 import { clock } from "~/lib/format";
 import { Button, Card, Empty, PageHead, When } from "~/ui/basics";
-import { Dialog } from "~/ui/dialog";
-import { Field, Submit, useSend, wrongOf } from "~/ui/form";
+import { Field, useSend, wrongOf } from "~/ui/form";
+import { FormDialog } from "~/ui/form-dialog";
 import { type Column, List } from "~/ui/list";
 
 const COLUMNS: Column<Call>[] = [
@@ -35,7 +37,7 @@ const COLUMNS: Column<Call>[] = [
     title: "With",
     cell: (call) => <span className="wrap-anywhere">{plain(call.direction === "inbound" ? call.to : call.from)}</span>,
   },
-  { title: "Assistant", cell: (call) => call.assistant_id },
+  { title: "Assistant", cell: (call) => <AssistantName id={call.assistant_id} /> },
   { title: "State", cell: (call) => <StatusBadge call={call} /> },
   {
     title: "Talked",
@@ -117,7 +119,7 @@ function Filters({ filter, choose }: { filter: CallFilter; choose: (filter: Call
         <input defaultValue={filter.to} onBlur={set("to")} onKeyDown={onEnter(set("to"))} />
       </Field>
       <Field label="Assistant">
-        <input defaultValue={filter.assistant} onBlur={set("assistant")} onKeyDown={onEnter(set("assistant"))} />
+        <AssistantSelect none="Any" value={filter.assistant ?? ""} onChange={set("assistant")} />
       </Field>
     </search>
   );
@@ -159,41 +161,34 @@ interface Wish {
 export function PlaceCall({ close }: { close: () => void }) {
   const navigate = useNavigate();
   const form = useForm<Wish>({ defaultValues: { to: "", from: "", assistant_id: "", trunk_id: "" } });
-  const { submit, problem, busy } = useSend(form, async (wish) => {
+  const sent = useSend(form, async (wish) => {
     const given = Object.fromEntries(Object.entries(wish).map(([name, value]) => [name, value.trim() || undefined]));
     const call = await body(api.POST("/api/v1/calls", { body: { ...given, to: wish.to.trim() } }));
     close();
     await navigate({ to: "/calls/$id", params: { id: call.id } });
   });
   return (
-    <Dialog title="Place a call" about="The assistant talks as soon as somebody answers." close={close}>
-      <form className="form" onSubmit={submit} noValidate>
-        <Field label="Whom to call" hint="A number with its country, or a SIP address." wrong={wrongOf(form, "to")}>
-          <input placeholder="+4930123456" autoComplete="off" {...form.register("to", { required: true })} />
+    <FormDialog
+      title="Place a call"
+      about="The assistant talks as soon as somebody answers."
+      sent={sent}
+      verb="Call"
+      close={close}
+    >
+      <Field label="Whom to call" hint="A number with its country, or a SIP address." wrong={wrongOf(form, "to")}>
+        <input placeholder="+4930123456" autoComplete="off" {...form.register("to", { required: true })} />
+      </Field>
+      <div className="columns">
+        <Field label="Who calls (optional)" hint="A number that the trunk lets you show." wrong={wrongOf(form, "from")}>
+          <input autoComplete="off" {...form.register("from")} />
         </Field>
-        <div className="columns">
-          <Field
-            label="Who calls (optional)"
-            hint="A number that the trunk lets you show."
-            wrong={wrongOf(form, "from")}
-          >
-            <input autoComplete="off" {...form.register("from")} />
-          </Field>
-          <Field
-            label="Assistant (optional)"
-            hint="Its name; else the default one."
-            wrong={wrongOf(form, "assistant_id")}
-          >
-            <input placeholder="demo" autoComplete="off" {...form.register("assistant_id")} />
-          </Field>
-        </div>
-        <Field label="Trunk (optional)" hint="Else the first one that may." wrong={wrongOf(form, "trunk_id")}>
-          <input autoComplete="off" {...form.register("trunk_id")} />
+        <Field label="Assistant (optional)" wrong={wrongOf(form, "assistant_id")}>
+          <AssistantSelect none="The default one" {...form.register("assistant_id")} />
         </Field>
-        <Submit busy={busy} problem={problem} cancel={close}>
-          Call
-        </Submit>
-      </form>
-    </Dialog>
+      </div>
+      <Field label="Trunk (optional)" hint="Else the first one that may." wrong={wrongOf(form, "trunk_id")}>
+        <input autoComplete="off" {...form.register("trunk_id")} />
+      </Field>
+    </FormDialog>
   );
 }

@@ -1,4 +1,5 @@
 // Leads: callers whom the analysis of a call has scored, on a board by how far somebody is with them.
+
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Target } from "lucide-react";
@@ -7,6 +8,7 @@ import { useForm } from "react-hook-form";
 import { api, body, type Schemas, versioned } from "~/api/client";
 import { listOptions } from "~/api/queries";
 import { useMay } from "~/app/me";
+import { useAssistantName } from "~/assistants/names";
 import { words } from "~/lib/format";
 import { Badge, Button, Card, Empty, Failure, Loading, PageHead, When } from "~/ui/basics";
 import { Dialog } from "~/ui/dialog";
@@ -88,6 +90,7 @@ function Column({ state, rows, open }: { state: string; rows: Lead[]; open: (lea
 
 function Details({ lead, may, close }: { lead: Lead; may: boolean; close: () => void }) {
   const queries = useQueryClient();
+  const nameOf = useAssistantName();
   const form = useForm({ defaultValues: { status: lead.status, notes: lead.notes } });
   const path = { id: lead.id };
   const { submit, problem, busy } = useSend(form, async (wish) => {
@@ -100,7 +103,7 @@ function Details({ lead, may, close }: { lead: Lead; may: boolean; close: () => 
   return (
     <Dialog
       title={lead.caller ?? "Withheld number"}
-      about={`Scored ${lead.score} of 100, after talking with ${lead.assistant}`}
+      about={`Scored ${lead.score} of 100, after talking with ${nameOf(lead.assistant)}`}
       close={close}
     >
       <form className="form" onSubmit={submit} noValidate>

@@ -1,25 +1,25 @@
 // What is remembered of callers: looked at, put right, forgotten.
-import { useQueryClient } from "@tanstack/react-query";
+
 import { Brain } from "lucide-react";
 import { useState } from "react";
 import { useForm } from "react-hook-form";
 import { api, body, type Schemas, versioned } from "~/api/client";
 import { listOptions } from "~/api/queries";
 import { useMay } from "~/app/me";
+import { AssistantName } from "~/assistants/names";
 import { Button, Card, Empty, PageHead, When } from "~/ui/basics";
-import { Confirm, Dialog, RowMenu } from "~/ui/dialog";
-import { Field, Submit, useSend, wrongOf } from "~/ui/form";
+import { Confirm, RowMenu } from "~/ui/dialog";
+import { Field, useSend, wrongOf } from "~/ui/form";
+import { FormDialog, useChanged } from "~/ui/form-dialog";
 import { type Column, List } from "~/ui/list";
 import { say } from "~/ui/toast";
 
 type Memory = Schemas["Memory"];
 
-const KEY = ["memories"];
-
 const COLUMNS: Column<Memory>[] = [
   { title: "Caller", cell: (row) => <span className="name number">{row.caller}</span> },
   { title: "What", cell: (row) => <span className="wrap-anywhere">{row.text}</span> },
-  { title: "Assistant", cell: (row) => row.assistant },
+  { title: "Assistant", cell: (row) => <AssistantName id={row.assistant} /> },
   { title: "Confirmed", cell: (row) => <When at={row.confirmed_at} /> },
   { title: "Forgotten", cell: (row) => <When at={row.expires_at} /> },
 ];
@@ -29,7 +29,7 @@ export default function Memories() {
   const [caller, setCaller] = useState("");
   const [open, setOpen] = useState<{ what: "edit" | "delete"; row: Memory }>();
   const form = useForm({ defaultValues: { caller: "" } });
-  const query = listOptions<Memory>([...KEY, caller], (cursor) =>
+  const query = listOptions<Memory>(["memories", caller], (cursor) =>
     body(api.GET("/api/v1/memories", { params: { query: { limit: 50, cursor, caller: caller || undefined } } })),
   );
   const close = () => setOpen(undefined);
@@ -75,35 +75,30 @@ export default function Memories() {
 }
 
 function Edit({ row, close }: { row: Memory; close: () => void }) {
-  const queries = useQueryClient();
+  const changed = useChanged("memories");
   const form = useForm({ defaultValues: { text: row.text } });
   const path = { id: row.id };
-  const { submit, problem, busy } = useSend(form, async (wish) => {
+  const sent = useSend(form, async (wish) => {
     const { version } = await versioned(api.GET("/api/v1/memories/{id}", { params: { path } }));
     await body(api.PATCH("/api/v1/memories/{id}", { params: { path, header: { "If-Match": version } }, body: wish }));
-    await queries.invalidateQueries({ queryKey: KEY });
+    await changed();
     say("Saved.");
     close();
   });
   return (
-    <Dialog title={`Of ${row.caller}`} close={close}>
-      <form className="form" onSubmit={submit} noValidate>
-        <Field label="What is true" wrong={wrongOf(form, "text")}>
-          <textarea {...form.register("text", { required: true })} />
-        </Field>
-        <Submit busy={busy} problem={problem} cancel={close}>
-          Save
-        </Submit>
-      </form>
-    </Dialog>
+    <FormDialog title={`Of ${row.caller}`} sent={sent} verb="Save" close={close}>
+      <Field label="What is true" wrong={wrongOf(form, "text")}>
+        <textarea {...form.register("text", { required: true })} />
+      </Field>
+    </FormDialog>
   );
 }
 
 function Forget({ row, close }: { row: Memory; close: () => void }) {
-  const queries = useQueryClient();
+  const changed = useChanged("memories");
   const act = async () => {
     await body(api.DELETE("/api/v1/memories/{id}", { params: { path: { id: row.id } } }));
-    await queries.invalidateQueries({ queryKey: KEY });
+    await changed();
   };
   return (
     <Confirm title="Forget this?" verb="Forget" act={act} close={close}>

@@ -10,6 +10,7 @@ import { clock, words } from "~/lib/format";
 import { Badge, Button, Card, Failure, Loading, Notice, PageHead } from "~/ui/basics";
 import { Confirm } from "~/ui/dialog";
 import { type Column, Table } from "~/ui/list";
+import { Tile, Tiles } from "~/ui/tiles";
 import { say } from "~/ui/toast";
 
 const ACTORS: Column<ActorState>[] = [
@@ -56,12 +57,12 @@ function Shown({ node }: { node: NodeState }) {
           It takes no new calls, lets those that are up end, and ends then.
         </Notice>
       )}
-      <dl className="tiles">
+      <Tiles>
         <Tile name="Calls" value={node.calls} of={`of ${node.calls_max}`} />
         <Tile name="Cores busy" value={`${Math.round(node.cpu_busy * 100)} %`} />
         <Tile name="Up for" value={clock(node.uptime_s)} />
         <Tile name="Revision" value={node.revision} />
-      </dl>
+      </Tiles>
       {node.left_out.length > 0 && (
         <Notice tone="bad" title="Some rows cannot be used, and are left out">
           <ul>
@@ -80,17 +81,6 @@ function Shown({ node }: { node: NodeState }) {
       >
         <Table label="Actors" columns={ACTORS} rows={node.actors} id={(row) => row.actor} />
       </Card>
-    </div>
-  );
-}
-
-function Tile({ name, value, of }: { name: string; value: string | number; of?: string }) {
-  return (
-    <div className="tile">
-      <dt>{name}</dt>
-      <dd>
-        {value} {of && <small>{of}</small>}
-      </dd>
     </div>
   );
 }

@@ -1,5 +1,5 @@
 // Organizations: one's own; and all of them for the operator's owners, who make and end them.
-import { useQueryClient } from "@tanstack/react-query";
+
 import { Building2 } from "lucide-react";
 import { useState } from "react";
 import { useForm } from "react-hook-form";
@@ -7,8 +7,9 @@ import { api, body, versioned } from "~/api/client";
 import { type Organization, organizationsQuery } from "~/api/queries";
 import { useMay, useMe } from "~/app/me";
 import { Badge, Button, Card, Empty, PageHead, When } from "~/ui/basics";
-import { Confirm, Dialog, type MenuEntry, RowMenu } from "~/ui/dialog";
-import { Field, Submit, useSend, wrongOf } from "~/ui/form";
+import { Confirm, type MenuEntry, RowMenu } from "~/ui/dialog";
+import { Field, useSend, wrongOf } from "~/ui/form";
+import { FormDialog, useChanged } from "~/ui/form-dialog";
 import { type Column, List } from "~/ui/list";
 import { say } from "~/ui/toast";
 
@@ -74,43 +75,33 @@ export default function Organizations() {
   );
 }
 
-function useChanged() {
-  const queries = useQueryClient();
-  return () => queries.invalidateQueries({ queryKey: ["organizations"] });
-}
-
 function Add({ close }: { close: () => void }) {
-  const changed = useChanged();
+  const changed = useChanged("organizations");
   const form = useForm({ defaultValues: { name: "", domain: "" } });
-  const { submit, problem, busy } = useSend(form, async ({ name, domain }) => {
+  const sent = useSend(form, async ({ name, domain }) => {
     await body(api.POST("/api/v1/organizations", { body: { name: name.trim(), domain: domain.trim() } }));
     await changed();
     say(`${name} is there. Its first owner is made on the server: offhook user add EMAIL --organization ID.`);
     close();
   });
   return (
-    <Dialog title="Add an organization" close={close}>
-      <form className="form" onSubmit={submit} noValidate>
-        <Field label="Name" wrong={wrongOf(form, "name")}>
-          <input autoComplete="off" {...form.register("name", { required: true })} />
-        </Field>
-        <Field label="Domain (optional)" wrong={wrongOf(form, "domain")}>
-          <input autoComplete="off" placeholder="acme.example" {...form.register("domain")} />
-        </Field>
-        <Submit busy={busy} problem={problem} cancel={close}>
-          Add
-        </Submit>
-      </form>
-    </Dialog>
+    <FormDialog title="Add an organization" sent={sent} verb="Add" close={close}>
+      <Field label="Name" wrong={wrongOf(form, "name")}>
+        <input autoComplete="off" {...form.register("name", { required: true })} />
+      </Field>
+      <Field label="Domain (optional)" wrong={wrongOf(form, "domain")}>
+        <input autoComplete="off" placeholder="acme.example" {...form.register("domain")} />
+      </Field>
+    </FormDialog>
   );
 }
 
 function Edit({ row, operator, close }: { row: Organization; operator: boolean; close: () => void }) {
-  const changed = useChanged();
+  const changed = useChanged("organizations");
   const { name, domain, description, is_active, plan } = row;
   const form = useForm({ defaultValues: { name, domain, description, is_active, plan } });
   const path = { id: row.id };
-  const { submit, problem, busy } = useSend(form, async ({ is_active, plan, ...mine }) => {
+  const sent = useSend(form, async ({ is_active, plan, ...mine }) => {
     const { version } = await versioned(api.GET("/api/v1/organizations/{id}", { params: { path } }));
     // What is the operator's to say is not sent by others.
     const wish = operator ? { ...mine, plan, ...(row.id === "default" ? {} : { is_active }) } : mine;
@@ -122,38 +113,33 @@ function Edit({ row, operator, close }: { row: Organization; operator: boolean; 
     close();
   });
   return (
-    <Dialog title={`Change ${row.name}`} close={close}>
-      <form className="form" onSubmit={submit} noValidate>
-        <Field label="Name" wrong={wrongOf(form, "name")}>
-          <input autoComplete="off" {...form.register("name", { required: true })} />
+    <FormDialog title={`Change ${row.name}`} sent={sent} verb="Save" close={close}>
+      <Field label="Name" wrong={wrongOf(form, "name")}>
+        <input autoComplete="off" {...form.register("name", { required: true })} />
+      </Field>
+      <Field label="Domain" wrong={wrongOf(form, "domain")}>
+        <input autoComplete="off" {...form.register("domain")} />
+      </Field>
+      <Field label="In words" wrong={wrongOf(form, "description")}>
+        <textarea {...form.register("description")} />
+      </Field>
+      {operator && (
+        <Field label="Plan" wrong={wrongOf(form, "plan")}>
+          <input autoComplete="off" {...form.register("plan", { required: true })} />
         </Field>
-        <Field label="Domain" wrong={wrongOf(form, "domain")}>
-          <input autoComplete="off" {...form.register("domain")} />
-        </Field>
-        <Field label="In words" wrong={wrongOf(form, "description")}>
-          <textarea {...form.register("description")} />
-        </Field>
-        {operator && (
-          <Field label="Plan" wrong={wrongOf(form, "plan")}>
-            <input autoComplete="off" {...form.register("plan", { required: true })} />
-          </Field>
-        )}
-        {operator && row.id !== "default" && (
-          <label className="check">
-            <input type="checkbox" {...form.register("is_active")} />
-            <span>Active. Without this, its people cannot sign in and its keys do not work.</span>
-          </label>
-        )}
-        <Submit busy={busy} problem={problem} cancel={close}>
-          Save
-        </Submit>
-      </form>
-    </Dialog>
+      )}
+      {operator && row.id !== "default" && (
+        <label className="check">
+          <input type="checkbox" {...form.register("is_active")} />
+          <span>Active. Without this, its people cannot sign in and its keys do not work.</span>
+        </label>
+      )}
+    </FormDialog>
   );
 }
 
 function Delete({ row, close }: { row: Organization; close: () => void }) {
-  const changed = useChanged();
+  const changed = useChanged("organizations");
   const act = async () => {
     await body(api.DELETE("/api/v1/organizations/{id}", { params: { path: { id: row.id } } }));
     await changed();

@@ -1,5 +1,7 @@
 // Which number is answered by whom.
+
 import { Hash } from "lucide-react";
+import { AssistantName } from "~/assistants/names";
 import { type ResourceRow, resource } from "~/resources/api";
 import { ResourceList, Source } from "~/resources/page";
 import { Badge } from "~/ui/basics";
@@ -34,7 +36,7 @@ export default function PhoneNumbers() {
             </span>
           ),
         },
-        { title: "Assistant", cell: (row) => row.assistant_id },
+        { title: "Assistant", cell: (row) => row.assistant_id && <AssistantName id={row.assistant_id} /> },
         { title: "Trunk", cell: (row) => row.trunk_id ?? <span className="muted">any</span> },
         {
           title: "State",

@@ -1,9 +1,11 @@
 // Signing in: password first, and a code when the server asks for one.
+
 import { useEffect, useState } from "react";
 import { useForm } from "react-hook-form";
 import { asProblem } from "~/api/problem";
 import { session } from "~/api/session";
 import { Notice } from "~/ui/basics";
+import { CodeField } from "~/ui/code-field";
 import { Field, Submit, useSend, wrongOf } from "~/ui/form";
 
 interface Shown {
@@ -65,16 +67,9 @@ export default function SignIn() {
 }
 
 function Code({ form }: { form: ReturnType<typeof useForm<Shown>> }) {
-  useEffect(() => form.setFocus("totp"), [form]);
   return (
     <>
-      <Field
-        label="Code of your authenticator"
-        hint="Or one of your recovery codes, if the telephone is lost."
-        wrong={wrongOf(form, "totp")}
-      >
-        <input autoComplete="one-time-code" className="mono" {...form.register("totp", { required: true })} />
-      </Field>
+      <CodeField form={form} name="totp" label="Code of your authenticator" recovery />
       {form.formState.submitCount > 2 && (
         <Notice tone="warn">A code works for 30 s, and once. Is the clock of the telephone right?</Notice>
       )}

@@ -8,8 +8,8 @@ import { milliseconds } from "~/lib/format";
 import { type ResourceRow, resource } from "~/resources/api";
 import { ResourceList, Source } from "~/resources/page";
 import { Badge } from "~/ui/basics";
-import { Dialog } from "~/ui/dialog";
-import { Field, Submit, useSend, wrongOf } from "~/ui/form";
+import { Field, useSend, wrongOf } from "~/ui/form";
+import { FormDialog } from "~/ui/form-dialog";
 
 interface Tool extends ResourceRow {
   name?: string | null;
@@ -116,7 +116,7 @@ interface Tried {
 function Try({ tool, close }: { tool: Tool; close: () => void }) {
   const [tried, setTried] = useState<Tried>();
   const form = useForm({ defaultValues: { arguments: "{}" } });
-  const { submit, problem, busy } = useSend(form, async (values) => {
+  const sent = useSend(form, async (values) => {
     setTried(undefined);
     const body = { arguments: JSON.parse(values.arguments) as object };
     setTried((await send<Tried>("POST", `/api/v1/tools/${encodeURIComponent(tool.id)}/test`, { body })).row);
@@ -129,29 +129,25 @@ function Try({ tool, close }: { tool: Tool; close: () => void }) {
     }
   };
   return (
-    <Dialog title={`Try ${tool.name}`} about="The request is made in earnest, as a call would make it." close={close}>
-      <form className="form" onSubmit={submit} noValidate>
-        <Field label="Arguments, as a model would write them" wrong={wrongOf(form, "arguments")}>
-          <textarea
-            className="mono"
-            rows={4}
-            spellCheck={false}
-            {...form.register("arguments", { validate: isJson })}
-          />
-        </Field>
-        {tried && (
-          <div className="stack tight" role="status">
-            <div className="row">
-              <Badge tone={tried.status === "ok" ? "good" : "bad"}>{tried.status}</Badge>
-              <span className="muted">{milliseconds(tried.duration_ms)}</span>
-            </div>
-            <pre className="code-block">{tried.output}</pre>
+    <FormDialog
+      title={`Try ${tool.name}`}
+      about="The request is made in earnest, as a call would make it."
+      sent={sent}
+      verb="Try it"
+      close={close}
+    >
+      <Field label="Arguments, as a model would write them" wrong={wrongOf(form, "arguments")}>
+        <textarea className="mono" rows={4} spellCheck={false} {...form.register("arguments", { validate: isJson })} />
+      </Field>
+      {tried && (
+        <div className="stack tight" role="status">
+          <div className="row">
+            <Badge tone={tried.status === "ok" ? "good" : "bad"}>{tried.status}</Badge>
+            <span className="muted">{milliseconds(tried.duration_ms)}</span>
           </div>
-        )}
-        <Submit busy={busy} problem={problem} cancel={close}>
-          Try it
-        </Submit>
-      </form>
-    </Dialog>
+          <pre className="code-block">{tried.output}</pre>
+        </div>
+      )}
+    </FormDialog>
   );
 }

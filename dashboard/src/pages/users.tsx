@@ -1,5 +1,5 @@
 // Who may sign in, and as what.
-import { useQueryClient } from "@tanstack/react-query";
+
 import { UserPlus, Users as UsersIcon } from "lucide-react";
 import { useState } from "react";
 import { useForm } from "react-hook-form";
@@ -7,8 +7,9 @@ import { api, body, versioned } from "~/api/client";
 import { type Role, type User, usersQuery } from "~/api/queries";
 import { rolesBelow, useMay, useMe } from "~/app/me";
 import { Badge, Button, Card, Empty, PageHead, When } from "~/ui/basics";
-import { Confirm, Dialog, type MenuEntry, RowMenu } from "~/ui/dialog";
-import { Field, Submit, useSend, wrongOf } from "~/ui/form";
+import { Confirm, type MenuEntry, RowMenu } from "~/ui/dialog";
+import { Field, useSend, wrongOf } from "~/ui/form";
+import { FormDialog, useChanged } from "~/ui/form-dialog";
 import { type Column, List } from "~/ui/list";
 import { say } from "~/ui/toast";
 
@@ -101,12 +102,6 @@ function RoleOptions({ roles }: { roles: Role[] }) {
   ));
 }
 
-function useChanged() {
-  const queries = useQueryClient();
-  return () =>
-    Promise.all([queries.invalidateQueries({ queryKey: ["users"] }), queries.invalidateQueries({ queryKey: ["me"] })]);
-}
-
 const at = (user: User) => ({ path: { id: user.id } });
 
 /** The version of now: what is shown may be older. */
@@ -115,47 +110,42 @@ async function versionOf(user: User): Promise<string> {
 }
 
 function Add({ roles, close }: { roles: Role[]; close: () => void }) {
-  const changed = useChanged();
+  const changed = useChanged("users", "me");
   const form = useForm({ defaultValues: { name: "", email: "", role: "viewer" as Role, password: "" } });
-  const { submit, problem, busy } = useSend(form, async (wish) => {
+  const sent = useSend(form, async (wish) => {
     await body(api.POST("/api/v1/users", { body: { ...wish, email: wish.email.trim(), name: wish.name.trim() } }));
     await changed();
     say(`${wish.name} may sign in now.`);
     close();
   });
   return (
-    <Dialog title="Add a user" close={close}>
-      <form className="form" onSubmit={submit} noValidate>
-        <Field label="Name" wrong={wrongOf(form, "name")}>
-          <input autoComplete="off" {...form.register("name", { required: true })} />
-        </Field>
-        <Field label="E-mail" wrong={wrongOf(form, "email")}>
-          <input type="email" autoComplete="off" {...form.register("email", { required: true })} />
-        </Field>
-        <Field label="Role" wrong={wrongOf(form, "role")}>
-          <select {...form.register("role")}>
-            <RoleOptions roles={roles} />
-          </select>
-        </Field>
-        <Field
-          label="First password"
-          hint="12 characters at least, hard to guess. Tell it to them, and have them change it."
-          wrong={wrongOf(form, "password")}
-        >
-          <input type="password" autoComplete="new-password" {...form.register("password", { required: true })} />
-        </Field>
-        <Submit busy={busy} problem={problem} cancel={close}>
-          Add
-        </Submit>
-      </form>
-    </Dialog>
+    <FormDialog title="Add a user" sent={sent} verb="Add" close={close}>
+      <Field label="Name" wrong={wrongOf(form, "name")}>
+        <input autoComplete="off" {...form.register("name", { required: true })} />
+      </Field>
+      <Field label="E-mail" wrong={wrongOf(form, "email")}>
+        <input type="email" autoComplete="off" {...form.register("email", { required: true })} />
+      </Field>
+      <Field label="Role" wrong={wrongOf(form, "role")}>
+        <select {...form.register("role")}>
+          <RoleOptions roles={roles} />
+        </select>
+      </Field>
+      <Field
+        label="First password"
+        hint="12 characters at least, hard to guess. Tell it to them, and have them change it."
+        wrong={wrongOf(form, "password")}
+      >
+        <input type="password" autoComplete="new-password" {...form.register("password", { required: true })} />
+      </Field>
+    </FormDialog>
   );
 }
 
 function Edit({ user, roles, close }: { user: User; roles: Role[]; close: () => void }) {
-  const changed = useChanged();
+  const changed = useChanged("users", "me");
   const form = useForm({ defaultValues: { name: user.name, role: user.role, is_active: user.is_active } });
-  const { submit, problem, busy } = useSend(form, async (wish) => {
+  const sent = useSend(form, async (wish) => {
     const header = { "If-Match": await versionOf(user) };
     await body(api.PATCH("/api/v1/users/{id}", { params: { ...at(user), header }, body: wish }));
     await changed();
@@ -163,53 +153,49 @@ function Edit({ user, roles, close }: { user: User; roles: Role[]; close: () => 
     close();
   });
   return (
-    <Dialog title={`Change ${user.email}`} close={close}>
-      <form className="form" onSubmit={submit} noValidate>
-        <Field label="Name" wrong={wrongOf(form, "name")}>
-          <input autoComplete="off" {...form.register("name", { required: true })} />
-        </Field>
-        <Field label="Role" wrong={wrongOf(form, "role")}>
-          <select {...form.register("role")}>
-            <RoleOptions roles={roles} />
-          </select>
-        </Field>
-        <label className="check">
-          <input type="checkbox" {...form.register("is_active")} />
-          <span>May sign in. Without this, all their logins end.</span>
-        </label>
-        <Submit busy={busy} problem={problem} cancel={close}>
-          Save
-        </Submit>
-      </form>
-    </Dialog>
+    <FormDialog title={`Change ${user.email}`} sent={sent} verb="Save" close={close}>
+      <Field label="Name" wrong={wrongOf(form, "name")}>
+        <input autoComplete="off" {...form.register("name", { required: true })} />
+      </Field>
+      <Field label="Role" wrong={wrongOf(form, "role")}>
+        <select {...form.register("role")}>
+          <RoleOptions roles={roles} />
+        </select>
+      </Field>
+      <label className="check">
+        <input type="checkbox" {...form.register("is_active")} />
+        <span>May sign in. Without this, all their logins end.</span>
+      </label>
+    </FormDialog>
   );
 }
 
 function NewPassword({ user, close }: { user: User; close: () => void }) {
-  const changed = useChanged();
+  const changed = useChanged("users", "me");
   const form = useForm({ defaultValues: { password: "" } });
-  const { submit, problem, busy } = useSend(form, async (wish) => {
+  const sent = useSend(form, async (wish) => {
     await body(api.PATCH("/api/v1/users/{id}", { params: at(user), body: wish }));
     await changed();
     say("The new password holds. Their logins have ended.");
     close();
   });
   return (
-    <Dialog title="New password" about={`For ${user.email}, who has forgotten it. All their logins end.`} close={close}>
-      <form className="form" onSubmit={submit} noValidate>
-        <Field label="Password" hint="12 characters at least, hard to guess." wrong={wrongOf(form, "password")}>
-          <input type="password" autoComplete="new-password" {...form.register("password", { required: true })} />
-        </Field>
-        <Submit busy={busy} problem={problem} cancel={close}>
-          Set it
-        </Submit>
-      </form>
-    </Dialog>
+    <FormDialog
+      title="New password"
+      about={`For ${user.email}, who has forgotten it. All their logins end.`}
+      sent={sent}
+      verb="Set it"
+      close={close}
+    >
+      <Field label="Password" hint="12 characters at least, hard to guess." wrong={wrongOf(form, "password")}>
+        <input type="password" autoComplete="new-password" {...form.register("password", { required: true })} />
+      </Field>
+    </FormDialog>
   );
 }
 
 function TakeCodes({ user, close }: { user: User; close: () => void }) {
-  const changed = useChanged();
+  const changed = useChanged("users", "me");
   const act = async () => {
     await body(api.PATCH("/api/v1/users/{id}", { params: at(user), body: { mfa_enabled: false } }));
     await changed();
@@ -223,7 +209,7 @@ function TakeCodes({ user, close }: { user: User; close: () => void }) {
 }
 
 function Remove({ user, close }: { user: User; close: () => void }) {
-  const changed = useChanged();
+  const changed = useChanged("users", "me");
   const act = async () => {
     await body(api.DELETE("/api/v1/users/{id}", { params: at(user) }));
     await changed();

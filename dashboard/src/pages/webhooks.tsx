@@ -1,4 +1,5 @@
 // Webhooks: who is told what happens, and what came of each telling.
+
 import { useQueryClient } from "@tanstack/react-query";
 import { Webhook as Icon } from "lucide-react";
 import { api, body, type Schemas } from "~/api/client";
@@ -7,13 +8,16 @@ import { listOptions } from "~/api/queries";
 import { useMay } from "~/app/me";
 import { type ResourceRow, resource } from "~/resources/api";
 import { ResourceList } from "~/resources/page";
-import { Badge, Button, Empty, Notice, Secret, When } from "~/ui/basics";
+import { Badge, Button, Empty, When } from "~/ui/basics";
 import { Confirm, Dialog } from "~/ui/dialog";
+import { ShownOnce } from "~/ui/form-dialog";
 import { type Column, List } from "~/ui/list";
 import { say } from "~/ui/toast";
 
 type Webhook = Schemas["Webhook"] & ResourceRow & { secret?: string };
 type Delivery = Schemas["Delivery"];
+
+const DELIVERIES_AGAIN_MS = 3_000;
 
 const webhooks = resource<Webhook>("/api/v1/webhooks");
 
@@ -29,7 +33,16 @@ export default function Webhooks() {
       name={(row) => row.url}
       empty="Tell your programs, n8n, or a Slack channel when a call ends or a lead is scored."
       columns={COLUMNS}
-      made={(row, close) => row.secret && <SecretShown secret={row.secret} close={close} />}
+      made={(row, close) =>
+        row.secret && (
+          <ShownOnce
+            title="This is its secret"
+            about="What it is told is signed with this. It is shown this once."
+            letters={row.secret}
+            close={close}
+          />
+        )
+      }
       more={(row, close) => [
         { label: "Deliveries", dialog: <Deliveries webhook={row} close={close} /> },
         { label: "Send a test", dialog: <Test webhook={row} close={close} /> },
@@ -92,22 +105,6 @@ const COLUMNS: Column<Webhook>[] = [
   { title: "Changed", cell: (row) => <When at={row.updated_at} /> },
 ];
 
-function SecretShown({ secret, close }: { secret: string; close: () => void }) {
-  return (
-    <Dialog title="This is its secret" close={close}>
-      <div className="stack">
-        <Notice tone="warn">What it is told is signed with this. It is shown this once.</Notice>
-        <Secret text={secret} />
-        <div className="buttons">
-          <Button look="primary" onClick={close}>
-            I have it
-          </Button>
-        </div>
-      </div>
-    </Dialog>
-  );
-}
-
 function Test({ webhook, close }: { webhook: Webhook; close: () => void }) {
   const act = async () => {
     await body(api.POST("/api/v1/webhooks/{id}/test", { params: { path: { id: webhook.id } } }));
@@ -125,9 +122,11 @@ function Deliveries({ webhook, close }: { webhook: Webhook; close: () => void })
   const queries = useQueryClient();
   const path = { id: webhook.id };
   const key = ["webhooks", webhook.id, "deliveries"];
-  const query = listOptions<Delivery>(key, (cursor) =>
+  const list = listOptions<Delivery>(key, (cursor) =>
     body(api.GET("/api/v1/webhooks/{id}/deliveries", { params: { path, query: { limit: 50, cursor } } })),
   );
+  // Tries come by themselves, and no event tells of them.
+  const query = { ...list, refetchInterval: DELIVERIES_AGAIN_MS };
   const again = async (delivery: Delivery) => {
     try {
       await body(api.POST("/api/v1/deliveries/{id}/redeliver", { params: { path: { id: delivery.id } } }));

@@ -1,4 +1,5 @@
 // A page of resources that are alike: their list, and dialogs to make, change and delete one.
+
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { type LucideIcon, Plus } from "lucide-react";
 import { type ReactNode, useState } from "react";
@@ -7,6 +8,7 @@ import { useMay } from "~/app/me";
 import { Badge, Button, Card, Empty, Failure, Loading, Notice, PageHead } from "~/ui/basics";
 import { Confirm, Dialog, type MenuEntry, RowMenu } from "~/ui/dialog";
 import { Submit, useSend } from "~/ui/form";
+import { FormDialog } from "~/ui/form-dialog";
 import { type Column, List } from "~/ui/list";
 import { say } from "~/ui/toast";
 import type { Resource, ResourceRow } from "./api";
@@ -132,20 +134,15 @@ function Make<T extends ResourceRow>({
   close: () => void;
 }) {
   const queries = useQueryClient();
-  const { form, submit, problem, busy } = useFields(page.sections, {}, async (row) => {
+  const { form, ...sent } = useFields(page.sections, {}, async (row) => {
     const answer = await page.resource.create(row);
     await queries.invalidateQueries({ queryKey: page.resource.key });
     made(answer);
   });
   return (
-    <Dialog wide={allOf(page.sections).length > 6} title={`Add ${page.one}`} close={close}>
-      <form className="form" onSubmit={submit} noValidate>
-        <Fields form={form} sections={page.sections} />
-        <Submit busy={busy} problem={problem} cancel={close}>
-          Add
-        </Submit>
-      </form>
-    </Dialog>
+    <FormDialog wide={allOf(page.sections).length > 6} title={`Add ${page.one}`} sent={sent} verb="Add" close={close}>
+      <Fields form={form} sections={page.sections} />
+    </FormDialog>
   );
 }
 

@@ -1,7 +1,7 @@
 // The small parts that every page is made of.
 import { AlertTriangle, Check, CircleAlert, Copy, type LucideIcon } from "lucide-react";
 import { type ButtonHTMLAttributes, type ReactNode, type Ref, useEffect, useState } from "react";
-import { asProblem } from "~/api/problem";
+import { asProblem, type Problem, sentence } from "~/api/problem";
 import { ago, moment } from "~/lib/format";
 
 type Tone = "plain" | "good" | "warn" | "bad" | "note";
@@ -65,8 +65,9 @@ export function Notice({
 }
 
 /** What failed, why, and a way on. */
-export function Failure({ error, also, again }: { error: unknown; also?: string | undefined; again?: () => void }) {
+export function Failure({ error, again }: { error: unknown; again?: () => void }) {
   const problem = asProblem(error);
+  const also = fieldsOf(problem);
   return (
     <Notice tone="bad">
       <span>{problem.message}</span>
@@ -85,6 +86,12 @@ export function Failure({ error, also, again }: { error: unknown; also?: string 
       )}
     </Notice>
   );
+}
+
+/** Fields that no form here has are told in words. */
+function fieldsOf(problem: Problem): string | undefined {
+  if (problem.errors.length === 0) return undefined;
+  return sentence(problem.errors.map(({ field, reason }) => `${field} ${reason}`).join("; "));
 }
 
 export function Empty({

@@ -87,7 +87,7 @@ export function Submit({
 }) {
   return (
     <>
-      {problem && <Failure error={problem} also={fieldsOf(problem)} />}
+      {problem && <Failure error={problem} />}
       <div className="buttons row">
         {cancel && (
           <Button onClick={cancel} disabled={busy}>
@@ -100,12 +100,6 @@ export function Submit({
       </div>
     </>
   );
-}
-
-/** Fields that the form does not have are told in words. */
-function fieldsOf(problem: Problem): string | undefined {
-  if (problem.errors.length === 0) return undefined;
-  return sentence(problem.errors.map(({ field, reason }) => `${field} ${reason}`).join("; "));
 }
 
 /** What is wrong with a field, for [`Field`]. */

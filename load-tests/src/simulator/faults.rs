@@ -50,6 +50,8 @@ pub enum Stage {
     Realtime,
     /// Embeddings.
     Embed,
+    /// Usage for a bill.
+    Billing,
 }
 
 /// A fault for sessions: a session is a WebSocket, or a single HTTP request.

@@ -23,18 +23,21 @@ pub enum Provider {
     /// Realtime, Chat Completions, Responses, audio and embeddings; any compatible server too.
     #[value(name = "openai")]
     OpenAi,
+    /// Usage, and links to its customer portal.
+    Stripe,
 }
 
 impl Provider {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Anthropic, Self::Cartesia, Self::Deepgram, Self::ElevenLabs, Self::Groq, Self::OpenAi];
+    pub const ALL: [Self; 7] =
+        [Self::Anthropic, Self::Cartesia, Self::Deepgram, Self::ElevenLabs, Self::Groq, Self::OpenAi, Self::Stripe];
 
     /// What the provider's documentation has in its base URL after the host.
     pub fn base_path(self) -> &'static str {
         match self {
             Self::OpenAi => "/v1",
             Self::Groq => "/openai/v1",
-            Self::Anthropic | Self::Cartesia | Self::Deepgram | Self::ElevenLabs => "",
+            Self::Anthropic | Self::Cartesia | Self::Deepgram | Self::ElevenLabs | Self::Stripe => "",
         }
     }
 
@@ -47,6 +50,7 @@ impl Provider {
             Self::ElevenLabs => "elevenlabs",
             Self::Groq => "groq",
             Self::OpenAi => "openai",
+            Self::Stripe => "stripe",
         }
     }
 }

@@ -17,7 +17,7 @@ use super::provider::Provider;
 use super::query::Query;
 use super::server::{Place, Shared};
 use super::socket::{self, Core, Opening};
-use super::{anthropic, cartesia, deepgram, elevenlabs, openai, realtime};
+use super::{anthropic, cartesia, deepgram, elevenlabs, openai, realtime, stripe};
 
 /// Largest body taken: a file of 25 MB for transcription and its form.
 const BODY_BYTES_MAX: usize = 26 << 20;
@@ -91,6 +91,8 @@ fn find(method: &Method, path: &str, socket: bool) -> Option<(Provider, Stage, E
         "/tts/bytes" if post => (Provider::Cartesia, Stage::Tts, Http(cartesia::speak_once)),
         "/v1/speech-to-text/realtime" if socket => (Provider::ElevenLabs, Stage::Stt, Socket(elevenlabs::listen)),
         "/v1/messages" if post => (Provider::Anthropic, Stage::Llm, Http(anthropic::messages)),
+        "/v1/billing/meter_events" if post => (Provider::Stripe, Stage::Billing, Http(stripe::meter_events)),
+        "/v1/billing_portal/sessions" if post => (Provider::Stripe, Stage::Billing, Http(stripe::portal)),
         _ => match path.strip_prefix("/v1/text-to-speech/").and_then(|rest| rest.split_once('/')) {
             Some((_, "stream-input")) if socket => (Provider::ElevenLabs, Stage::Tts, Socket(elevenlabs::single)),
             Some((_, "multi-stream-input")) if socket => (Provider::ElevenLabs, Stage::Tts, Socket(elevenlabs::multi)),
@@ -125,6 +127,9 @@ pub(super) async fn answer(
     let path = request.uri().path().to_owned();
     if path == "/sim/log" {
         return Answer::json(200, &json!(shared.log.all())).into_response(reset);
+    }
+    if path == "/sim/meter_events" {
+        return Answer::json(200, &shared.stripe.all()).into_response(reset);
     }
     let Some((provider, stage, endpoint)) = find(request.method(), &path, is_socket) else {
         let provider = if path.starts_with("/openai") { Provider::Groq } else { Provider::OpenAi };
@@ -232,6 +237,7 @@ fn refusal(provider: Provider, status: u16, code: &str, message: &str) -> Answer
             Provider::Deepgram => deepgram::error(code, message),
             Provider::ElevenLabs => json!({"detail": {"status": code, "message": message}}),
             Provider::Groq => json!({"error": {"message": message, "type": "invalid_request_error", "code": code}}),
+            Provider::Stripe => stripe::error(status, code, message),
             Provider::OpenAi => {
                 json!({"error": {"message": message, "type": "invalid_request_error", "param": null, "code": code}})
             }
@@ -249,7 +255,7 @@ fn authorise(provider: Provider, headers: &HeaderMap, query: &Query) -> Result<(
     let bearer = authorization.strip_prefix("Bearer ");
     let named = |name: &'static str| Some(header(headers, name)).filter(|key| !key.is_empty());
     let key = match provider {
-        Provider::OpenAi | Provider::Groq => bearer,
+        Provider::OpenAi | Provider::Groq | Provider::Stripe => bearer,
         Provider::Anthropic => named("x-api-key").or(bearer),
         Provider::Deepgram => authorization.strip_prefix("Token ").or(bearer),
         Provider::Cartesia => named("x-api-key").or(bearer).or(query.value("api_key")).or(query.value("access_token")),

@@ -28,6 +28,7 @@ use super::realtime::Voices;
 use super::route;
 use super::script::Script;
 use super::sound::Sounds;
+use super::stripe::Events;
 
 /// Most connections at once: four for each of as many calls as callers place (three stages, and one more request). One
 /// more is closed at once.
@@ -77,6 +78,8 @@ pub(crate) struct Shared {
     pub plans: Plans,
     /// Files transcribed so far: which of the script's turns the next one is.
     pub transcribed: AtomicU64,
+    /// What a payment service was told.
+    pub stripe: Events,
     ids: AtomicU64,
     /// How often each turn's own fault has struck.
     struck: Vec<AtomicU64>,
@@ -101,6 +104,7 @@ impl Shared {
             log: Log::new(),
             plans: Plans::new(fault.into_iter().chain(script.faults.iter().copied())),
             transcribed: AtomicU64::new(0),
+            stripe: Events::default(),
             ids: AtomicU64::new(1),
             struck: script.turns.iter().map(|_| AtomicU64::new(0)).collect(),
             script,

@@ -205,3 +205,32 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_check_names_whom_it_is_for_before_it_is_proven() {
+    let check = good(&[priority(1), nominate()]);
+    assert_eq!(name_of(&check), Some("ours"));
+    let wrong = check_of("stranger:x", "any password of 22 characters", &[priority(1)], &[]);
+    assert_eq!(name_of(&wrong), Some("stranger"));
+    assert_eq!(name_of(&check_of("nobody", "any password of 22 characters", &[], &[])), None, "half a name");
+    // Cut anywhere before the end of the name, or of another kind.
+    let end = 20 + 4 + "ours:theirs".len();
+    assert!((0..end).all(|length| name_of(&check[..length]).is_none()));
+    for (at, octet) in [(0, 1), (1, 2), (4, 0), (7, 0), (20, 1), (22, 0xFF)] {
+        let mut other = check.clone();
+        other[at] = octet;
+        assert_eq!(name_of(&other), None, "octet {at} is {octet}");
+    }
+    assert_eq!(name_of(&[check, vec![0; CHECK_MAX]].concat()), None, "too long");
+}
+
+#[test]
+fn it_is_known_when_the_peer_last_showed_that_it_listens() {
+    let (mut ice, start) = (ice(), epoch());
+    assert_eq!(ice.heard(), None);
+    feed(&mut ice, start, address(1), &good(&[priority(9), nominate()]));
+    let later = start + STALE * 3;
+    feed(&mut ice, later, address(2), &good(&[priority(1)]));
+    feed(&mut ice, later + STALE, address(3), &check_of("ours:theirs", "wrong", &[priority(1)], &[]));
+    assert_eq!(ice.heard(), Some(later), "from any address, and with the right password");
+}

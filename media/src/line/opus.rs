@@ -28,8 +28,10 @@ const BITRATE: u32 = 24_000;
 const BITRATE_MIN: u32 = 6_000;
 /// 0 to 10: more costs more than is heard of it in telephone band.
 const COMPLEXITY: u8 = 2;
-/// Of 100 packets, as many may be lost: how much the encoder gives for FEC.
+/// Of 100 packets, as many may be lost before the peer has told: how much the encoder gives for FEC.
 const LOSS_PERCENT: u8 = 10;
+/// The most and the least that it gives: more would leave nothing for the packet itself, and with none the first loss is heard.
+const LOSS_PERCENTS: std::ops::RangeInclusive<u8> = 2..=30;
 /// A packet this short is a peer's word that it is silent (DTX): a header without audio.
 const PAUSE_MAX: usize = 2;
 /// Samples of the longest packet, 120 ms (RFC 6716 §3.2.5).
@@ -96,6 +98,8 @@ impl Decoder {
 pub(crate) struct Encoder {
     writer: Writer,
     packet: Vec<u8>,
+    /// What FEC is given for, in percent; `None` to a peer that cannot use it.
+    loss: Option<u8>,
 }
 
 impl Encoder {
@@ -112,7 +116,19 @@ impl Encoder {
             Ok(writer)
         });
         let writer = made.expect("libopus encodes mono at 8 kHz with settings in their ranges; nothing but memory can lack");
-        Self { writer, packet: vec![0; OCTETS_MAX] }
+        Self { writer, packet: vec![0; OCTETS_MAX], loss: wishes.fec.then_some(LOSS_PERCENT) }
+    }
+
+    /// Of 256 packets, as many were lost by the peer's last report. More counts at once; less by a quarter of the difference a report, since
+    /// losses come in bursts.
+    pub(crate) fn expect_loss(&mut self, lost: u8) {
+        let Some(before) = self.loss else { return };
+        let told = u8::try_from(u32::from(lost) * 100 / 256).expect("a share of a hundred");
+        let fallen = before - (before.saturating_sub(told)).div_ceil(4);
+        let now = told.max(fallen).clamp(*LOSS_PERCENTS.start(), *LOSS_PERCENTS.end());
+        if now != before && self.writer.set_packet_loss_perc(now).is_ok() {
+            self.loss = Some(now);
+        }
     }
 
     /// A packet of [`sent_of`] samples; nothing when there is nothing to send (DTX).
@@ -170,6 +186,21 @@ mod tests {
         };
         let (with, without) = (heard(true), heard(false));
         assert!(with > without + 0.02, "{with} with FEC, {without} without");
+    }
+
+    #[test]
+    fn fec_follows_what_the_peer_tells_of_loss() {
+        let told = |fec, reports: &[u8]| {
+            let mut encoder = Encoder::new(OpusWishes { fec, ..OpusWishes::default() });
+            let after = reports.iter().map(|lost| {
+                encoder.expect_loss(*lost);
+                encoder.loss
+            });
+            after.collect::<Vec<_>>()
+        };
+        assert_eq!(told(true, &[0, 0, 51, 255, 26]), [Some(7), Some(5), Some(19), Some(30), Some(25)]);
+        assert_eq!(told(true, &[0; 20]).pop(), Some(Some(2)), "never nothing");
+        assert_eq!(told(false, &[128]), [None]);
     }
 
     #[test]

@@ -111,6 +111,13 @@ impl Packer {
         }
     }
 
+    /// Of 256 packets as many were lost lately: Opus gives as much for the next loss as that is worth. Others have nothing to give.
+    pub fn expect_loss(&mut self, lost: u8) {
+        if let Encoder::Opus { encoder, .. } = &mut self.encoder {
+            encoder.expect_loss(lost);
+        }
+    }
+
     /// What waits is to go out now, in a shorter packet: something else is sent next.
     pub fn finish(&mut self) {
         self.ending = true;

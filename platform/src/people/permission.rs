@@ -99,10 +99,22 @@ permissions! {
     ReadWebhooks = "webhooks:read", Admin, false;
     /// Makes, changes, tests and deletes webhooks, and has them told again.
     WriteWebhooks = "webhooks:write", Admin, false;
+    /// Reads plans, usage, the subscription and invoices.
+    ReadBilling = "billing:read", Admin, false;
+    /// Chooses the plan, sets limits, manages how it is paid.
+    WriteBilling = "billing:write", Owner, false;
+    /// Makes and changes plans, and gives any to an organization.
+    ManagePlans = "plans:manage", Owner, true;
     /// Reads leads.
     ReadLeads = "leads:read", Viewer, false;
     /// Follows leads up.
     WriteLeads = "leads:write", Agent, false;
+    /// Reads campaigns, what came of them, and who is not called.
+    ReadCampaigns = "campaigns:read", Viewer, false;
+    /// Makes, changes, starts, pauses and deletes campaigns, and gives them people.
+    WriteCampaigns = "campaigns:write", Admin, false;
+    /// Puts numbers on the list of those who are not called, and takes them off.
+    WriteDoNotCall = "do_not_call:write", Agent, false;
     /// Reads what is remembered of callers.
     ReadMemories = "memories:read", Viewer, false;
     /// Puts right and deletes what is remembered.

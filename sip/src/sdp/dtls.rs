@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -87,6 +88,18 @@ pub struct Dtls {
     pub ice: Option<Ice>,
     /// The peer's media identification, repeated in an answer (RFC 5888), and whether it is to be bundled (RFC 9143).
     mid: Option<(String, bool)>,
+    /// Data channels of the same association, if the peer offers them and we take them.
+    pub data: Option<DataMedia>,
+}
+
+/// A media line of data channels (RFC 8841) that shares the port and the association of the audio.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DataMedia {
+    /// Which line of the offer it is, from 0.
+    pub(super) line: usize,
+    mid: String,
+    /// `a=max-message-size`, in octets: the longest message that the peer takes; 64 KiB where it does not say, 0: any.
+    pub message_max: usize,
 }
 
 /// Our part of DTLS in one dialog.
@@ -98,12 +111,16 @@ pub struct LocalDtls {
     pub ice: IceCredentials,
     /// What was agreed on last in this dialog.
     pub agreed: Option<Dtls>,
+    /// Where else we are found by ICE, after the address of the media line; the default is nowhere.
+    pub others: Vec<SocketAddr>,
+    /// Whether data channels are taken that share the audio's port; the default is not.
+    pub data: bool,
 }
 
 impl LocalDtls {
     /// Nothing agreed on yet.
     pub fn new(fingerprint: String, ice: IceCredentials) -> Self {
-        Self { fingerprint, ice, agreed: None }
+        Self { fingerprint, ice, agreed: None, others: Vec::new(), data: false }
     }
 
     /// What a description of the peer's agreed on: later ones go on from there.
@@ -145,7 +162,21 @@ pub(super) fn choose(session: &SessionDescription, media: &Media, local: &LocalM
         Ice { local, remote }
     });
     let mid = media.attribute("mid").map(|mid| (mid.to_owned(), session.bundles(mid)));
-    Ok(Dtls { role, fingerprints, tls_id: either(session, media, "tls-id").map(str::to_owned), ice, mid })
+    let data = mid.as_ref().filter(|(_, bundled)| *bundled && ours.data).and_then(|_| data_line(session));
+    Ok(Dtls { role, fingerprints, tls_id: either(session, media, "tls-id").map(str::to_owned), ice, mid, data })
+}
+
+/// The first line of data channels that shares its port with others: with the audio, since one group is all that anybody offers.
+fn data_line(session: &SessionDescription) -> Option<DataMedia> {
+    let mut lines = session.media.iter().enumerate();
+    lines.find_map(|(line, media)| {
+        let channels = media.protocol == "UDP/DTLS/SCTP" && media.formats.iter().any(|format| format == CHANNELS);
+        // A line that only exists in the group has port 0 (RFC 9143 §6).
+        let offered = media.port != 0 || media.attribute("bundle-only").is_some();
+        let mid = media.attribute("mid").filter(|mid| channels && offered && session.bundles(mid))?.to_owned();
+        let message_max = media.attribute("max-message-size").and_then(|size| size.parse().ok()).unwrap_or(MESSAGE_MAX);
+        Some(DataMedia { line, mid, message_max })
+    })
 }
 
 /// Those of the media line, else of the session, by hashes that are strong (RFC 8122 §5).
@@ -162,12 +193,16 @@ fn fingerprints(session: &SessionDescription, media: &Media) -> Vec<String> {
     if own.is_empty() { of(&session.attributes) } else { own }
 }
 
-/// What is said before the first media line.
-pub(super) fn session_lines(dtls: Option<&Dtls>) -> String {
+/// What is said before the first media line, of which the audio's is number `audio`.
+pub(super) fn session_lines(dtls: Option<&Dtls>, audio: usize) -> String {
     let Some(dtls) = dtls else { return String::new() };
     let mut lines = String::new();
     if let Some((mid, true)) = &dtls.mid {
-        let _ = write!(lines, "a=group:BUNDLE {mid}\r\n");
+        let data = dtls.data.as_ref().map(|data| (data.line, data.mid.as_str()));
+        let mut mids: Vec<(usize, &str)> = data.into_iter().chain([(audio, mid.as_str())]).collect();
+        mids.sort_unstable();
+        let mids: Vec<&str> = mids.into_iter().map(|(_, mid)| mid).collect();
+        let _ = write!(lines, "a=group:BUNDLE {}\r\n", mids.join(" "));
     }
     if dtls.ice.is_some() {
         lines.push_str(LITE);
@@ -181,6 +216,19 @@ pub(super) fn answer(dtls: &Dtls, local: &LocalMedia) -> String {
     if let Some((mid, _)) = &dtls.mid {
         let _ = write!(lines, "a=mid:{mid}\r\n");
     }
+    push_transport(&mut lines, dtls, local);
+    lines
+}
+
+/// Our whole answer to the line of data channels.
+pub(super) fn answer_data(dtls: &Dtls, data: &DataMedia, local: &LocalMedia) -> String {
+    let mut lines = format!("m=application {} UDP/DTLS/SCTP {CHANNELS}\r\na=mid:{}\r\n", local.port, data.mid);
+    push_transport(&mut lines, dtls, local);
+    let _ = write!(lines, "a=sctp-port:{SCTP_PORT}\r\na=max-message-size:{MESSAGE_MAX}\r\n");
+    lines
+}
+
+fn push_transport(lines: &mut String, dtls: &Dtls, local: &LocalMedia) {
     let setup = match dtls.role {
         DtlsRole::Active => "active",
         DtlsRole::Passive => "passive",
@@ -188,7 +236,6 @@ pub(super) fn answer(dtls: &Dtls, local: &LocalMedia) -> String {
     let fingerprint = local.dtls.as_ref().map(|ours| ours.fingerprint.as_str()).unwrap_or_default();
     let _ = write!(lines, "a=setup:{setup}\r\na=fingerprint:{fingerprint}\r\n");
     lines.extend(dtls.ice.as_ref().map(|ice| ice_lines(&ice.local, local)));
-    lines
 }
 
 /// Whether our offer asks for it, and then: what is said before the media line, and of it.
@@ -200,17 +247,28 @@ pub(super) fn offer(local: &LocalMedia) -> Option<(&'static str, String)> {
 
 fn ice_lines(ours: &IceCredentials, local: &LocalMedia) -> String {
     let IceCredentials { ufrag, pwd } = ours;
-    let (address, port) = (local.address, local.port);
-    format!(
-        "a=ice-ufrag:{ufrag}\r\na=ice-pwd:{pwd}\r\na=candidate:1 1 udp {HOST_PRIORITY} {address} {port} typ host\r\n\
-         a=end-of-candidates\r\n"
-    )
+    let mut lines = format!("a=ice-ufrag:{ufrag}\r\na=ice-pwd:{pwd}\r\n");
+    let first = SocketAddr::new(local.address, local.port);
+    let others = local.dtls.iter().flat_map(|dtls| &dtls.others);
+    for (address, number) in std::iter::once(&first).chain(others).zip(0..) {
+        // Each further one counts a little less than the one before.
+        let (foundation, priority) = (number + 1, HOST_PRIORITY - (number << 8));
+        let _ = write!(lines, "a=candidate:{foundation} 1 udp {priority} {} {} typ host\r\n", address.ip(), address.port());
+    }
+    lines.push_str("a=end-of-candidates\r\n");
+    lines
 }
 
 /// We try no ways ourselves, and heed a choice that is made once (RFC 8839 §4.4.1, §4.6).
 const LITE: &str = "a=ice-lite\r\na=ice-options:ice2\r\n";
 /// Of our only address: 2^24 * 126 + 2^8 * 65535 + 255 (RFC 8445 §5.1.2.1).
 const HOST_PRIORITY: u32 = 2_130_706_431;
+/// What a line of data channels carries (RFC 8841 §4.3).
+const CHANNELS: &str = "webrtc-datachannel";
+/// Our end of SCTP, as everybody's is.
+const SCTP_PORT: u16 = 5000;
+/// Octets of the longest message that we take, and that a peer takes who does not say (RFC 8841 §6.1).
+const MESSAGE_MAX: usize = 64 * 1024;
 /// Of 43 characters so many are the name.
 const UFRAG: usize = 11;
 /// Fingerprints read: one a certificate and hash.

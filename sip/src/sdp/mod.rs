@@ -5,7 +5,8 @@
 //! offer(&local) --> body ... their answer --parse--> accept(&answer, &local) --> Negotiated
 //! ```
 //! What we can speak is data: one row of [`CODECS`] per codec. Only audio over plain RTP, and by [`SrtpPolicy`] over SRTP with keys in the
-//! SDP or from DTLS, is taken; every other media line is refused with port 0, in place, so that count and order stay (RFC 3264 §6).
+//! SDP or from DTLS, is taken, and where that is wanted data channels beside it; every other media line is refused with port 0, in place, so
+//! that count and order stay (RFC 3264 §6).
 
 mod codec;
 mod crypto;
@@ -22,7 +23,7 @@ use std::time::Duration;
 
 pub use codec::{CODECS, Codec, CodecRow};
 pub use crypto::{Crypto, CryptoKey, CryptoLine, CryptoSuite, LocalKeys, SrtpPolicy};
-pub use dtls::{Dtls, DtlsRole, Ice, IceCredentials, LocalDtls};
+pub use dtls::{DataMedia, Dtls, DtlsRole, Ice, IceCredentials, LocalDtls};
 pub use negotiate::{accept, answer, offer};
 pub use opus::OpusWishes;
 pub use parse::{Media, SessionDescription};

@@ -60,10 +60,14 @@ pub fn answer(offer: &SessionDescription, local: &LocalMedia) -> Result<(String,
         }
     }
     let (chosen, negotiated) = chosen.ok_or(refusal)?;
-    let mut lines = dtls::session_lines(negotiated.dtls.as_ref());
+    let handshake = negotiated.dtls.as_ref();
+    let data = handshake.and_then(|dtls| Some((dtls, dtls.data.as_ref()?)));
+    let mut lines = dtls::session_lines(handshake, chosen);
     for (index, media) in offer.media.iter().enumerate() {
         if index == chosen {
             push_answer_media(&mut lines, media, local, &negotiated);
+        } else if let Some((dtls, data)) = data.filter(|(_, data)| data.line == index) {
+            lines.push_str(&dtls::answer_data(dtls, data, local));
         } else {
             let _ = write!(lines, "m={} 0 {} {}\r\n", media.kind, media.protocol, media.formats.join(" "));
         }

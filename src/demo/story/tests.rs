@@ -42,6 +42,7 @@ fn call() -> CallRecord {
         trunk: None,
         identity: None,
         cost_micros: None,
+        answered_by: None,
     }
 }
 

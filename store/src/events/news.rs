@@ -38,9 +38,20 @@ impl News {
         Self { kind, of, subject, at, data: json!({ "node": node }) }
     }
 
-    /// What there is to tell of the end of a call.
+    /// What there is to tell of the end of a call; what it used is told once it was charged.
     pub(crate) fn of_end(call: CallId, at: WallTime) -> Vec<Self> {
-        [EventKind::CallEnded, EventKind::UsageRecorded].map(|kind| Self::of_call(kind, call, at)).into()
+        [EventKind::CallEnded, EventKind::SessionEnded].map(|kind| Self::of_call(kind, call, at)).into()
+    }
+
+    /// What a call has used, and what that costs.
+    pub(crate) fn of_usage(call: CallId, data: Value, at: WallTime) -> Self {
+        Self { data, ..Self::of_call(EventKind::UsageRecorded, call, at) }
+    }
+
+    /// What an organization has used reached a limit; told once by the name of month and limit.
+    pub(crate) fn of_threshold(organization: &OrganizationId, name: String, data: Value, at: WallTime) -> Self {
+        let subject = format!("{organization} {name}");
+        Self { kind: EventKind::UsageRecorded, of: Of::Organization(organization.clone()), subject, at, data }
     }
 
     /// What there is to tell of findings.
@@ -64,7 +75,9 @@ impl News {
     /// What there is to tell of a write.
     pub(crate) fn of_write(write: &StoreWrite) -> Vec<Self> {
         match write {
-            StoreWrite::CallCreated(call) => vec![Self::of_call(EventKind::CallStarted, call.id, call.created_at)],
+            StoreWrite::CallCreated(call) => [EventKind::CallStarted, EventKind::SessionStarted]
+                .map(|kind| Self::of_call(kind, call.id, call.created_at))
+                .into(),
             StoreWrite::CallAnswered { call, at } => vec![Self::of_call(EventKind::CallAnswered, *call, *at)],
             StoreWrite::CallEnded { call, at, .. } => Self::of_end(*call, *at),
             StoreWrite::TurnAdded(turn) => vec![of_turn(turn)],
@@ -88,7 +101,10 @@ impl News {
             EventKind::CallStarted => Value::Null,
             EventKind::CallAnswered => json!({ "answered_at": record.answered_at.map(|at| at.to_string()) }),
             EventKind::CallEnded => ending(record),
-            EventKind::UsageRecorded => usage(record)?,
+            EventKind::SessionStarted | EventKind::SessionEnded if !record.call.leg.is_session() => return None,
+            EventKind::SessionStarted => of_session(record),
+            EventKind::SessionEnded => merged(of_session(record), ending(record)),
+            EventKind::UsageRecorded => usage(record, &self.data),
             _ => self.data.clone(),
         };
         if let Value::Object(more) = more {
@@ -161,16 +177,29 @@ fn ending(record: &CallRecord) -> Value {
     })
 }
 
-/// Nothing, where no provider counted anything.
-fn usage(record: &CallRecord) -> Option<Value> {
-    let used = record.usage;
-    (used != crate::Usage::default()).then(|| {
-        json!({
-            "input_text_tokens": used.input_text_tokens,
-            "input_audio_tokens": used.input_audio_tokens,
-            "cached_tokens": used.cached_tokens,
-            "output_text_tokens": used.output_text_tokens,
-            "output_audio_tokens": used.output_audio_tokens,
-        })
-    })
+/// A session is the call that began when somebody connected to it.
+fn of_session(record: &CallRecord) -> Value {
+    json!({ "session_id": record.call.id.to_string() })
+}
+
+fn merged(mut one: Value, other: Value) -> Value {
+    if let (Value::Object(one), Value::Object(other)) = (&mut one, other) {
+        one.extend(other);
+    }
+    one
+}
+
+/// With the tokens of all providers together.
+fn usage(record: &CallRecord, charged: &Value) -> Value {
+    let (used, mut data) = (record.usage, charged.clone());
+    for (name, tokens) in [
+        ("input_text_tokens", used.input_text_tokens),
+        ("input_audio_tokens", used.input_audio_tokens),
+        ("cached_tokens", used.cached_tokens),
+        ("output_text_tokens", used.output_text_tokens),
+        ("output_audio_tokens", used.output_audio_tokens),
+    ] {
+        data[name] = json!(tokens);
+    }
+    data
 }

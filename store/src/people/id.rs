@@ -54,6 +54,10 @@ ids! {
     PrivacyJobId,
     /// Id of a row of the directory: an assistant, a number, a tool.
     ResourceId,
+    /// Id of a campaign.
+    CampaignId,
+    /// Id of one person whom a campaign calls.
+    ContactId,
 }
 
 /// Id of an organization: a UUIDv7, or `default` for the operator's own, which is always there.

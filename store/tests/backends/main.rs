@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod analyses;
+mod billing;
 mod calls;
+mod campaigns;
 mod cluster;
 mod directory;
 mod events;
@@ -88,9 +90,22 @@ cases! {
     lists::calls_are_listed_for_their_organization_alone,
     lists::figures_are_counted_by_the_database,
     lists::a_session_is_opened_once_and_counted_while_it_is_open,
+    billing::a_call_is_charged_once_with_its_month,
+    billing::a_call_that_nobody_answered_and_that_used_nothing_is_not_charged,
+    billing::a_call_that_a_crash_closed_is_charged_as_far_as_it_was_seen,
+    billing::a_month_is_billed_once_and_its_invoice_stays,
+    billing::plans_are_chosen_and_limits_are_the_lower_ones,
+    billing::a_report_is_claimed_by_one_node_until_it_was_taken,
     directory::a_row_is_made_changed_once_a_version_and_each_version_stays,
     directory::old_versions_go_and_the_latest_stay,
     directory::what_is_used_stays_and_a_number_is_one_organization_s,
+    campaigns::a_campaign_is_made_changed_once_a_version_started_and_told,
+    campaigns::people_are_added_once_and_listed_with_what_came_of_them,
+    campaigns::a_contact_is_claimed_by_one_of_two_nodes,
+    campaigns::an_attempt_ends_by_its_call_or_is_unknown,
+    campaigns::a_retry_waits_its_time_and_comes_before_who_was_never_called,
+    campaigns::a_zone_is_put_off_and_looked_at_again_when_its_windows_change,
+    campaigns::who_is_on_the_list_is_never_claimed,
     events::what_happens_to_a_call_is_told_once_and_in_order,
     events::findings_usage_lost_calls_and_nodes_are_told,
     events::events_are_pruned_by_age_and_by_number,

@@ -1,4 +1,4 @@
-//! The receiving direction of a SIP leg: what is not media of our peer is dropped here and counted, and goes no further.
+//! The receiving direction of an RTP leg: what is not media of our peer is dropped here and counted, and goes no further.
 
 mod guarded;
 
@@ -43,6 +43,8 @@ pub(super) struct Receiving {
     dtmf: DtmfReceiver,
     reception: Reception,
     peer: PeerReports,
+    /// Of 256 packets of ours that a report just told of, as many are lost.
+    loss: Option<u8>,
     /// What we had sent at the last beat of RTCP.
     sent: Option<Sent>,
     /// The peer's latest reference time, and when it came.
@@ -80,6 +82,7 @@ impl Receiving {
             dtmf: DtmfReceiver::new(event_clock(negotiated)),
             reception: Reception::new(types.codec.row().clock),
             peer: PeerReports::new(coding(negotiated)),
+            loss: None,
             sent: None,
             reference: None,
             quality: None,
@@ -167,10 +170,12 @@ impl Receiving {
     }
 
     /// Hands on the media that has come.
-    pub(super) fn read_rtp(&mut self, now: Instant, socket: &UdpSocket) {
-        let mut room = std::mem::take(&mut self.room);
-        inbox::read(socket, self.family, now, &mut room, |arrived| self.handle_rtp(arrived));
-        self.room = room;
+    pub(super) fn read_rtp(&mut self, now: Instant, socket: Option<&UdpSocket>) {
+        if let Some(socket) = socket {
+            let mut room = std::mem::take(&mut self.room);
+            inbox::read(socket, self.family, now, &mut room, |arrived| self.handle_rtp(arrived));
+            self.room = room;
+        }
         if self.dtmf.poll_timeout().is_some_and(|due| due <= now) {
             self.dtmf.handle_timeout(now);
             self.tell_digits();
@@ -200,6 +205,11 @@ impl Receiving {
     /// Our last report, which says that our stream is over; `None` when the peer never heard of it (RFC 3550 §6.3.7).
     pub(super) fn goodbye(&mut self, now: Instant, sent: Sent) -> Option<(Vec<u8>, SocketAddr)> {
         sent.info.is_some().then(|| (self.write_report(now, sent, Some(sent.ssrc)), self.rtcp_remote))
+    }
+
+    /// Of 256 packets of ours as many are lost by the peer's last report, if one came since the last call.
+    pub(super) fn take_loss(&mut self) -> Option<u8> {
+        self.loss.take()
     }
 
     /// How the peer sounds, for the next report.
@@ -241,6 +251,7 @@ impl Receiving {
         }
         let block = report.receptions.iter().find(|block| block.ssrc == sent.ssrc);
         if let Some((block, info)) = block.zip(sent.info) {
+            self.loss = Some(block.fraction_lost);
             self.peer.handle(block, info.packets, wall_clock(at));
         }
     }
@@ -253,7 +264,8 @@ impl Receiving {
         metrics::counter!("offhook_rtp_passed_total").increment(std::mem::take(&mut self.passed));
     }
 
-    fn handle_rtp(&mut self, arrived: Arrived) {
+    /// A datagram of the port of media.
+    pub(super) fn handle_rtp(&mut self, arrived: Arrived) {
         if !self.is_media(&arrived) {
             return;
         }

@@ -5,7 +5,7 @@
 //! first message of a handshake from there, or from the SDP's host ──► keys ──► media is taken and sent
 //! ```
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use media::demux::Protocol;
@@ -14,6 +14,7 @@ use media::ice::{Credentials, IceLite, Outcome};
 use sip::sdp::{Dtls, DtlsRole, IceCredentials, Negotiated};
 
 use super::inbox::Arrived;
+use crate::call::LegClosed;
 
 /// What happened, for the directions of the leg.
 #[derive(Debug)]
@@ -228,6 +229,30 @@ impl Secure {
         let to = self.selected().or(self.peer).unwrap_or(self.remote);
         let datagram = self.session.as_mut()?.poll_transmit()?;
         Some((to, datagram.to_vec()))
+    }
+
+    /// Sends what is to be sent.
+    pub(super) fn transmit(&mut self, socket: &UdpSocket) {
+        while let Some((to, datagram)) = self.poll_transmit() {
+            if let Err(error) = socket.send_to(&datagram, to) {
+                tracing::trace!(%error, "a datagram of DTLS or STUN was not sent");
+            }
+        }
+    }
+
+    /// The association, once there are keys.
+    pub(super) fn session(&mut self) -> Option<&mut Session> {
+        self.session.as_mut().filter(|_| self.keyed)
+    }
+
+    /// Whether the peer has gone: it said goodbye, or nothing for so long.
+    pub(super) fn left(&self, now: Instant, silent_max: Duration) -> Option<LegClosed> {
+        if self.keyed && self.session.as_ref().is_some_and(Session::is_closed) {
+            return Some(LegClosed::ByPeer);
+        }
+        let heard = self.ice.as_ref()?.heard()?;
+        let silent = now.saturating_duration_since(heard) >= silent_max;
+        silent.then(|| LegClosed::Lost(format!("the peer did not say for {} s that it listens", silent_max.as_secs())))
     }
 
     /// What happened since the last time.

@@ -1,4 +1,4 @@
-//! The sending direction of a SIP leg: a frame a tick, in packets of the peer's liking, to where media comes from.
+//! The sending direction of an RTP leg: a frame a tick, in packets of the peer's liking, to where media comes from.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -128,6 +128,13 @@ impl Sending {
     /// A digit to be sent after those before it. False when 32 wait already.
     pub(super) fn push_dtmf(&mut self, digit: Digit) -> bool {
         self.dtmf.push(digit)
+    }
+
+    /// Of 256 packets of ours as many were lost lately, if a report has just told: the codec gives as much for it as that is worth.
+    pub(super) fn expect_loss(&mut self, lost: Option<u8>) {
+        if let (Some(packer), Some(lost)) = (&mut self.packer, lost) {
+            packer.expect_loss(lost);
+        }
     }
 
     /// Media comes from here, so it goes there.

@@ -1,8 +1,10 @@
 //! A leg's wire over loopback, through re-INVITEs: what a peer on a socket gets.
 
+use std::net::UdpSocket;
 use std::time::Duration;
 
 use bytes::Bytes;
+use media::dtls::Failure;
 use media::rtcp::Report;
 use media::rtp::{RtpPacket, RtpSender};
 use media::srtp::{Opener, Sealer};
@@ -49,13 +51,14 @@ impl Secret {
             answer(&SessionDescription::parse(offer.as_bytes()).expect("it is SDP"), &local).expect("it has audio");
         let ports = CallPorts::new(CallId::generate());
         let known = [identity.fingerprint().clone()];
-        let line = RtpLine::new(RtpWire { sockets, negotiated, identity }, media::codec::Codec::Pcmu, ports);
+        let line =
+            RtpLine::new(RtpWire { way: Way::Own(sockets), negotiated, identity, talk: None }, media::codec::Codec::Pcmu, ports);
         Self { socket, line, session: media::dtls::Session::new(Instant::now(), media::dtls::Role::Active, own, &known) }
     }
 
     /// As long as one of both has something to say; why there will be no media.
-    fn shake(&mut self) -> Option<Failure> {
-        let (target, mut room) = (self.line.rtp.local_addr().expect("it is bound"), [0; 1_500]);
+    fn shake(&mut self) -> Option<LegClosed> {
+        let (target, mut room) = (self.line.way.out().local_addr().expect("it is bound"), [0; 1_500]);
         let mut failed = None;
         while let Some(datagram) = self.session.poll_transmit() {
             self.socket.send_to(&datagram, target).expect("loopback takes it");
@@ -75,7 +78,7 @@ fn nothing_is_sent_or_taken_before_the_handshake_and_then_by_its_keys() {
     assert_eq!(peer.line.send(Some(&[0xFF; FRAME_SAMPLES])), 0, "there is no key");
     peer.line.finish();
     let mut sender = RtpSender::new(PayloadTypes::of(media::codec::Codec::Pcmu), &mut rand::rng());
-    let target = peer.line.rtp.local_addr().expect("it is bound");
+    let target = peer.line.way.out().local_addr().expect("it is bound");
     let plain = sender.next_audio(&[0xFF; FRAME_SAMPLES], FRAME_SAMPLES as u32).to_vec();
     peer.socket.send_to(&plain, target).expect("loopback takes it");
     assert_eq!(peer.shake(), None);
@@ -97,7 +100,7 @@ fn nothing_is_sent_or_taken_before_the_handshake_and_then_by_its_keys() {
 #[test]
 fn another_certificate_is_the_end_of_it() {
     let mut peer = Secret::new(28_226, "", &Identity::generate(), &Identity::generate());
-    assert_eq!(peer.shake(), Some(Failure::Fingerprint));
+    assert_eq!(peer.shake(), Some(LegClosed::Unprotected(Failure::Fingerprint)));
     assert_eq!(peer.line.send(Some(&[0xFF; FRAME_SAMPLES])), 0);
 }
 
@@ -129,7 +132,7 @@ impl Peer {
         socket.set_read_timeout(Some(Duration::from_secs(5))).expect("it can wait");
         let negotiated = negotiated(socket.local_addr().expect("it is bound").port(), lines);
         let line = RtpLine::new(
-            RtpWire { sockets, negotiated, identity: Identity::generate() },
+            RtpWire { way: Way::Own(sockets), negotiated, identity: Identity::generate(), talk: None },
             media::codec::Codec::Pcmu,
             CallPorts::new(CallId::generate()),
         );
@@ -196,7 +199,7 @@ fn reports_over_a_shared_port_follow_the_media_and_the_last_says_bye() {
     // SDP told another port than the one that media comes from, as behind NAT.
     peer.line.renegotiate(&negotiated(9, "a=rtcp-mux\r\n"));
     let mut sender = RtpSender::new(PayloadTypes::of(media::codec::Codec::Pcmu), &mut rand::rng());
-    let target = peer.line.rtp.local_addr().expect("it is bound");
+    let target = peer.line.way.out().local_addr().expect("it is bound");
     peer.socket.send_to(sender.next_audio(&[0xFF; FRAME_SAMPLES], FRAME_SAMPLES as u32), target).expect("loopback takes it");
     assert_eq!(peer.line.receive(0, true), None);
     let stream = RtpPacket::parse(peer.sent()).expect("it is RTP").ssrc;

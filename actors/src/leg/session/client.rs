@@ -69,6 +69,7 @@ impl Client {
     pub fn tell(&self, news: &News<'_>) {
         if self.0.outgoing.try_send(SessionOut::Text(protocol::news(news))).is_err() {
             self.0.lost.store(true, Relaxed);
+            self.0.dropped.fetch_add(1, Relaxed);
         }
     }
 
@@ -96,8 +97,8 @@ impl Client {
         self.0.lost.load(Relaxed)
     }
 
-    /// Frames of audio that were dropped since this was asked last.
-    pub(super) fn take_dropped(&self) -> u64 {
+    /// Messages that were dropped since this was asked last.
+    pub(in crate::leg) fn take_dropped(&self) -> u64 {
         self.0.dropped.swap(0, Relaxed)
     }
 }

@@ -12,7 +12,7 @@ use super::{SESSION_RATES, TYPED_BYTES_MAX};
 
 /// What a client says.
 #[derive(Debug, Eq, PartialEq)]
-pub(super) enum ClientFrame {
+pub(in crate::leg) enum ClientFrame {
     /// A piece of speech.
     Audio {
         /// Samples a second; `None`: as the last.
@@ -28,11 +28,11 @@ pub(super) enum ClientFrame {
 
 /// What is wrong with a message. No value of it is repeated.
 #[derive(Debug, Eq, PartialEq)]
-pub(super) struct Bad {
+pub(in crate::leg) struct Bad {
     /// For programs.
-    pub(super) code: &'static str,
+    pub(in crate::leg) code: &'static str,
     /// For people.
-    pub(super) message: String,
+    pub(in crate::leg) message: String,
 }
 
 impl Bad {
@@ -42,7 +42,7 @@ impl Bad {
 }
 
 /// Reads a client's message.
-pub(super) fn read(text: &str) -> Result<ClientFrame, Bad> {
+pub(in crate::leg) fn read(text: &str) -> Result<ClientFrame, Bad> {
     let value: Value =
         serde_json::from_str(text).map_err(|error| Bad::new("bad_json", format!("the message is not JSON: {error}")))?;
     let kind = value["type"].as_str().ok_or_else(|| Bad::new("bad_message", "the message has no type".to_owned()))?;

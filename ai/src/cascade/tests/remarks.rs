@@ -105,6 +105,37 @@ fn the_last_words_take_the_place_of_what_is_being_made() {
 }
 
 #[test]
+fn who_left_is_not_told_the_rest() {
+    check(
+        single(),
+        "starts 0
+         finishes 0 500
+         stt1 final who is it
+         stt1 flushed
+         llm1 text It is Ann. And
+         remark not_taken
+         llm1 text They left.
+         llm1 done
+         tts1 audio 2 500
+         tts1 done 2",
+        "0 > stt1 flush
+         0 ask llm1: caller: who is it
+         0 Caller = who is it
+         0 > tts1 say 1 It is Ann.
+         0 close llm1
+         0 > tts1 cancel 1
+         0 turn Interrupted 0 0 0 0 0 - 0
+         0 ask llm1: caller: who is it | caller: (The person who was to take the call has left the line. You speak with the caller \
+         again, who was on hold and heard nothing. Say in one short sentence that it did not work, and ask how you can help.)
+         0 > tts1 say 2 They left.
+         0 audio 2 500
+         0 close llm1
+         0 turn Completed - - - 0 0 0 0
+         0 end 2",
+    );
+}
+
+#[test]
 fn it_is_busy_until_all_was_given_out_and_not_while_only_tools_run() {
     let mut run = Run::new(single());
     run.play("started\nopen stt1\nopen tts1");

@@ -37,6 +37,7 @@ fn call() -> CallRecord {
         trunk: None,
         identity: None,
         cost_micros: None,
+        answered_by: None,
     }
 }
 

@@ -212,3 +212,45 @@ fn hold_of_a_browser_is_a_direction_and_no_address() {
         "Passive sha-256 ice SJSq to 0.0.0.0:9, Inactive"
     );
 }
+
+/// A line of data channels as Chromium offers it.
+const CHANNELS: &str = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:SJSq\r\n\
+     a=ice-pwd:PYUVq+nINlB2FbPH/LpjnFZ4\r\na=setup:actpass\r\na=mid:1\r\na=sctp-port:5000\r\na=max-message-size:262144\r\n";
+
+fn with_channels() -> LocalMedia {
+    let mut local = webrtc(SrtpPolicy::Dtls);
+    let dtls = local.dtls.as_mut().unwrap();
+    (dtls.data, dtls.others) = (true, vec!["203.0.113.9:40000".parse().unwrap()]);
+    local
+}
+
+#[test]
+fn data_channels_are_taken_beside_the_audio_where_they_share_its_port() {
+    let bundled = OFFERS[0].1.replace("BUNDLE 0", "BUNDLE 0 1");
+    let (body, negotiated) = answered(&(bundled.clone() + CHANNELS), &with_channels()).unwrap();
+    assert_eq!(negotiated.dtls.unwrap().data.unwrap().message_max, 262_144);
+    let (head, line) = body.split_once("m=application").unwrap();
+    assert!(head.contains("a=group:BUNDLE 0 1\r\n"), "{head}");
+    assert!(head.contains("a=candidate:2 1 udp 2130706175 203.0.113.9 40000 typ host\r\na=end-of-candidates"), "{head}");
+    assert!(line.starts_with(" 20000 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:1\r\na=setup:passive\r\n"), "{line}");
+    assert!(line.ends_with("a=end-of-candidates\r\na=sctp-port:5000\r\na=max-message-size:65536\r\n"), "{line}");
+    // In front of the audio too.
+    let (first, second) = bundled.split_at(bundled.find("m=audio").unwrap());
+    let (body, _) = answered(&format!("{first}{CHANNELS}{second}"), &with_channels()).unwrap();
+    assert!(body.contains("a=group:BUNDLE 1 0\r\n") && body.find("m=application") < body.find("m=audio"), "{body}");
+}
+
+#[test]
+fn data_channels_alone_or_on_another_port_are_refused() {
+    let refused = |offer: &str, local: &LocalMedia| {
+        let (body, negotiated) = answered(offer, local).unwrap();
+        assert_eq!(negotiated.dtls.unwrap().data, None);
+        assert!(body.contains("m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\n") && body.contains("BUNDLE 0\r\n"), "{body}");
+    };
+    let bundled = OFFERS[0].1.replace("BUNDLE 0", "BUNDLE 0 1") + CHANNELS;
+    refused(&(OFFERS[0].1.to_owned() + CHANNELS), &with_channels());
+    refused(&bundled, &webrtc(SrtpPolicy::Dtls));
+    refused(&bundled.replace("m=application 9", "m=application 0"), &with_channels());
+    let alone = format!("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 1\r\n{CHANNELS}");
+    assert_eq!(answered(&alone, &with_channels()).unwrap_err(), SdpError::NoAudio);
+}

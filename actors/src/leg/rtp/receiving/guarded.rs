@@ -6,6 +6,7 @@ use std::time::Instant;
 use media::demux::Protocol;
 use media::source::SourceRule;
 use media::srtp::MasterKey;
+use sip::locate::Family;
 
 use super::Receiving;
 use crate::leg::rtp::inbox::Arrived;
@@ -15,6 +16,7 @@ impl Receiving {
     /// Media comes from there, and reports go there: the peer has shown that it is there.
     pub(in crate::leg::rtp) fn follow(&mut self, peer: SocketAddr) {
         self.rtcp_remote = peer;
+        self.family = Family::of(peer.ip());
         if self.pin.pinned() != Some(peer) {
             self.pin.relearn(SourceRule::Expect(peer));
         }
