@@ -9,6 +9,7 @@ use crate::call::CallArguments;
 use crate::knowledge::KnowledgeCommand;
 use crate::people::{AuditCommand, KeyCommand, UserCommand};
 use crate::privacy::PrivacyCommand;
+use crate::sealed::{RecordingCommand, SealArguments};
 use crate::trunk::TrunkCommand;
 
 /// An actor-based telephony media server for voice AI.
@@ -63,6 +64,11 @@ pub enum Command {
     /// Add people who may sign in
     #[command(subcommand)]
     User(UserCommand),
+    /// Open recordings that are sealed
+    #[command(subcommand)]
+    Recording(RecordingCommand),
+    /// Seal secrets and recordings with the newest master key: those in the clear, and those of older keys; the server may run meanwhile
+    Seal(SealArguments),
     /// Put documents into the knowledge base, and ask it
     #[command(subcommand)]
     Knowledge(KnowledgeCommand),

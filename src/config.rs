@@ -56,7 +56,7 @@ pub use reader::Setting;
 pub use retention::RetentionConfig;
 pub use rows::{Candidate, FileRows, LeftOut, Merged, RowRefusal};
 pub use secret::Secret;
-pub use security::SecurityConfig;
+pub use security::{MasterKeySource, SecurityConfig};
 pub use server::{
     DatabaseConfig, HttpConfig, LimitsConfig, LogFormat, MetricsConfig, NodeConfig, RecordingConfig, RecordingMode, RtpConfig,
     TelemetryConfig,

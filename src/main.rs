@@ -12,6 +12,7 @@ mod people;
 mod privacy;
 mod providers;
 mod rows;
+mod sealed;
 mod telemetry;
 mod trunk;
 mod wire;
@@ -50,6 +51,8 @@ fn main() -> ExitCode {
         Command::Providers(ProvidersCommand::Check) => run(providers::check(&environment())),
         // Without the configuration: it does one thing, for the server that started it.
         Command::ReadPdf => knowledge::read_pdf(),
+        Command::Recording(command) => configured(file, |config| run(sealed::recording(&command, config))),
+        Command::Seal(asked) => configured(file, |config| run(sealed::seal(&asked, config))),
         Command::Restore(asked) => configured(file, |config| run(backup::restore(config, &asked))),
         Command::Trunk(command) => configured(file, |config| run(trunk::run(&command, config))),
         Command::User(command) => configured(file, |config| run(people::user(&command, config))),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Subcommand;
 use platform::people::{KeyWish, People, Permission};
-use store::{Act, AuditVerdict, NewUser, OrganizationId, Page, StoreError, UserRole, WallTime};
+use store::{Act, AuditEnds, AuditVerdict, NewUser, OrganizationId, StoreError, UserRole, WallTime};
 
 use crate::config::Config;
 use crate::wire;
@@ -94,17 +94,23 @@ pub async fn key(command: &KeyCommand, config: &Config) -> anyhow::Result<ExitCo
 pub async fn audit(command: &AuditCommand, config: &Config) -> anyhow::Result<ExitCode> {
     let AuditCommand::Verify = command;
     let database = wire::open_database(config).await?;
-    let (mut whole, mut page) = (true, Page { limit: store::LIST_MAX, after: None });
+    let (mut whole, mut last) = (true, None);
     loop {
-        let organizations = database.organizations(&page).await?;
-        let Some(last) = organizations.last() else { break };
-        page.after = Some(last.id.to_string());
+        // Of those that are gone too: their logs stay.
+        let organizations = database.audited_organizations(last.as_ref()).await?;
+        let Some(latest) = organizations.last() else { break };
+        last = Some(latest.clone());
         for organization in &organizations {
-            match database.verify_audit(&organization.id).await? {
-                AuditVerdict::Whole(rows) => println!("{}: {rows} rows, whole", organization.id),
+            match database.verify_audit(organization).await? {
+                AuditVerdict::Whole(rows) => {
+                    let AuditEnds { pruned, number, hash } = database.audit_ends(organization).await?;
+                    let before = if pruned > 0 { format!(", those up to {pruned} taken out before") } else { String::new() };
+                    let end = if number > 0 { format!("; row {number} has the hash {hash}") } else { String::new() };
+                    println!("{organization}: {rows} rows, whole{before}{end}");
+                }
                 AuditVerdict::Broken(row) => {
                     whole = false;
-                    println!("{}: row {row} is missing, was changed, or does not fit to the one before", organization.id);
+                    println!("{organization}: row {row} is missing, was changed, or does not fit to the one before");
                 }
             }
         }

@@ -14,6 +14,7 @@ pub mod node;
 pub mod people;
 mod reload;
 mod safekeeping;
+pub mod sealing;
 mod services;
 mod signals;
 mod tools;
@@ -99,6 +100,7 @@ pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Serve
     metrics::gauge!("offhook_calls_max").set(config.node.max_calls as f64);
     let lock = take_data_dir(&config.node.data_dir)?;
     let database = open_database(config).await?;
+    sealing::check(&database, &database.seals().keys()).await?;
     let clients = Clients::default();
     let knowledge = knowledge::open(config, &database, &clients).await?;
     knowledge.seed(&knowledge::seeds(config)).await?;
@@ -158,6 +160,7 @@ pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Serve
     for line in config.effective() {
         tracing::info!("{line}");
     }
+    sealing::tell(&database.seals().keys());
     raise_file_limit(config.node.max_calls);
     let reading = knowledge.work().await?;
     let watching = tokio::spawn(Arc::clone(&live).watch());
@@ -230,8 +233,11 @@ fn raise_file_limit(max_calls: usize) {
 
 /// Opens the database and brings it up to date.
 pub async fn open_database(config: &Config) -> anyhow::Result<Store> {
+    let keys = sealing::load(config.security.master_key.clone()).await?;
     // The store's own words name the key and the cause: printed once, not once a link of the chain.
-    Store::open(config.database.url.expose()).await.map_err(|error| anyhow::Error::msg(error.to_string()))
+    let database = Store::open(config.database.url.expose()).await.map_err(|error| anyhow::Error::msg(error.to_string()))?;
+    database.seals().replace(keys);
+    Ok(database)
 }
 
 /// Makes the data folder, and keeps other processes out for as long as the file lives: a second one would take the

@@ -12,6 +12,7 @@ use ai::engine::Words;
 use ai::offline::OfflineConfig;
 use ai::prompt::Prompt;
 use ai::realtime::RealtimeConfig;
+pub use ai::redact::Redaction;
 use ai::remark::Phrases;
 use ai::stream::Bot;
 use ai::tools::toolbox::Toolbox;
@@ -255,6 +256,8 @@ pub struct Assistant {
     pub offline_voice: OfflineVoice,
     /// Whether its calls are recorded; `None`: as the node's are.
     pub recording: Option<RecordingMode>,
+    /// What is taken out of what was said before it is kept or told; its engine hears all of it.
+    pub redaction: Redaction,
 }
 
 /// A voice of espeak-ng.

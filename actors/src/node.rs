@@ -119,7 +119,7 @@ pub async fn start(config: NodeConfig, directory: Directory, database: Database)
     let media = MediaThreads::start(cores).map_err(|error| format!("no media threads: {error}"))?;
     let identity = Identity::load(&config.identity)?;
     recovery::close_lost(&config, &database, HangupCause::NodeLost).await?;
-    let shared = Arc::new(Shared::new(config, directory, media, identity));
+    let shared = Arc::new(Shared::new(config, directory, media, identity, database.seals().clone()));
     let (ended, end) = oneshot::channel();
     let args = NodeArgs { shared: Arc::clone(&shared), database, drained: ended };
     let (mailbox, task) = spawn_root::<Node>(args).await?;

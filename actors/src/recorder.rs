@@ -1,21 +1,26 @@
 //! Recorder: the stereo file of one call, caller left and agent right. It is playable at every moment, up to the last second.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+mod file;
+mod reseal;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
 use media::align::{Row, Side, StereoAligner};
 use media::frame::SharedFrame;
 use media::units::{FRAME, FRAME_SAMPLES};
 use media::wav::{self, WavFormat};
-use store::{CallId, RecordingState};
+use store::seal::CHUNK;
+use store::{CallId, RecordingState, Seals};
 
 use crate::call::CallMsg;
 use crate::kind::ActorKind;
 use crate::mailbox::{Lane, Letter, Mailbox};
-use crate::recovery::write_header;
 use crate::worker::{Failure, Worker};
+
+use self::file::RecordingFile;
+pub(crate) use self::file::repair;
+pub use self::reseal::{Reseal, reseal_file};
 
 /// What the Recorder is told.
 #[derive(Debug)]
@@ -94,12 +99,14 @@ pub struct RecorderArgs {
     pub first_tick: Option<u64>,
     /// Whether it begins paused.
     pub paused: bool,
+    /// What the file is sealed with, if with anything.
+    pub seals: Seals,
     /// The parent.
     pub call: Mailbox<CallMsg>,
 }
 
 /// Audio goes to the file in pieces of one second, 32,000 octets: a crash loses no more.
-const PIECE: usize = 32_000;
+const PIECE: usize = CHUNK;
 
 /// Octets of one row: 20 ms of two sides.
 const ROW: u64 = 4 * FRAME_SAMPLES as u64;
@@ -113,7 +120,7 @@ const SILENT_AFTER: u64 = 25;
 /// The actor.
 pub struct Recorder {
     /// `None` after a fault: what comes is thrown away.
-    file: Option<File>,
+    file: Option<RecordingFile>,
     path: String,
     aligner: StereoAligner,
     first_tick: Option<u64>,
@@ -136,11 +143,15 @@ impl Worker for Recorder {
     type Args = RecorderArgs;
 
     async fn start(args: RecorderArgs, _: &Mailbox<RecorderMsg>) -> Result<Self, Failure> {
-        let RecorderArgs { call_id, data_dir, first_tick, paused, call } = args;
+        let RecorderArgs { call_id, data_dir, first_tick, paused, seals, call } = args;
         let path = path_of(call_id);
         let full = data_dir.join(&path);
         let resumed = first_tick.is_some();
-        let (file, audio) = tokio::task::spawn_blocking(move || open(&full, resumed)).await??;
+        let keys = seals.keys();
+        let open =
+            move || if resumed { RecordingFile::resume(&full, &keys) } else { RecordingFile::create(&full, call_id, &keys) };
+        let file = tokio::task::spawn_blocking(open).await??;
+        let audio = file.audio();
         if !resumed {
             let _call_ended_already = call.send(CallMsg::Recording(RecordingEvent::Opened { path: path.clone() }));
         }
@@ -194,7 +205,7 @@ impl Recorder {
             self.write_row(&row);
         }
         if self.waiting.len() >= PIECE {
-            self.flush().await?;
+            self.flush(false).await?;
         }
         Ok(())
     }
@@ -219,25 +230,25 @@ impl Recorder {
         self.audio += missing * ROW + ROW;
     }
 
-    /// Appends what waits, and puts the header right, so that the file plays as it is. Runs apart from the media threads.
-    async fn flush(&mut self) -> Result<(), Failure> {
+    /// Appends what waits, and puts the header right, so that the file plays as it is; with `end` it is closed. Runs apart from the
+    /// media threads. Of a sealed file whole chunks are written, and what is left of them waits for more.
+    async fn flush(&mut self, end: bool) -> Result<(), Failure> {
         let Some(mut file) = self.file.take() else { return Ok(()) };
-        let piece = std::mem::take(&mut self.waiting);
-        let header = wav::header(WavFormat::RECORDING, self.audio);
-        let kept = wav::HEADER as u64 + self.written;
+        let mut piece = std::mem::take(&mut self.waiting);
+        let taken = file.takes(piece.len(), end);
+        let kept = file.audio();
+        let header = wav::header(WavFormat::RECORDING, kept + taken as u64);
         let (file, piece, written) = tokio::task::spawn_blocking(move || {
-            let written = file.write_all(&piece).and_then(|()| write_header(&mut file, &header));
-            // Part of a piece on a full disk is cut off again: the file stays as its header says.
-            let written = written.inspect_err(|_| drop(file.set_len(kept)));
+            let written = file.append(&piece[..taken], &header, end);
+            piece.drain(..taken);
             (file, piece, written)
         })
         .await?;
         self.waiting = piece;
-        self.waiting.clear();
         match written {
             Ok(()) => {
-                metrics::counter!("offhook_recordings_bytes_total").increment(self.audio - self.written);
-                self.written = self.audio;
+                self.written = file.audio();
+                metrics::counter!("offhook_recordings_bytes_total").increment(self.written - kept);
                 self.file = Some(file);
             }
             Err(error) => self.give_up(&error),
@@ -258,7 +269,7 @@ impl Recorder {
                 self.write_row(&row);
             }
         }
-        self.flush().await?;
+        self.flush(true).await?;
         let whole = self.file.is_some();
         let state = if whole { RecordingState::Complete } else { RecordingState::Failed };
         let duration = FRAME * u32::try_from(self.written / ROW).unwrap_or(u32::MAX);
@@ -273,22 +284,4 @@ impl Recorder {
 /// Where the recording of a call lies, relative to `node.data_dir`.
 pub(crate) fn path_of(call: CallId) -> String {
     format!("recordings/{call}.wav")
-}
-
-/// Makes the file, or opens it again; and how much audio it has.
-fn open(path: &Path, resumed: bool) -> std::io::Result<(File, u64)> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-    if !resumed {
-        file.set_len(0)?;
-        file.write_all(&wav::header(WavFormat::RECORDING, 0))?;
-        return Ok((file, 0));
-    }
-    let audio = file.metadata()?.len().saturating_sub(wav::HEADER as u64);
-    let whole = audio - audio % ROW;
-    file.set_len(wav::HEADER as u64 + whole)?;
-    file.seek(SeekFrom::End(0))?;
-    Ok((file, whole))
 }

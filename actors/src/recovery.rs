@@ -1,16 +1,13 @@
 //! After a crash: calls that were left open are closed, their recordings made playable.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use media::wav::{self, Repair, WavFormat};
-use store::{CallId, HangupCause, RecordingState, Store, StoreWrite, WallTime};
+use store::{CallId, HangupCause, Keyring, RecordingState, Store, StoreWrite, WallTime};
 
 use crate::config::NodeConfig;
-use crate::recorder::path_of;
+use crate::recorder::{path_of, repair};
 use crate::shared::Shared;
 use crate::store::{BATCH_MAX, StoreMsg};
 
@@ -27,9 +24,9 @@ pub(crate) async fn close_lost(config: &NodeConfig, database: &Store, cause: Han
         return Ok(());
     }
     tracing::warn!(calls = lost.len(), "calls were lost and are closed now");
-    let data_dir = config.data_dir.clone();
+    let (data_dir, keys) = (config.data_dir.clone(), database.seals().keys());
     let writing = lost.into_iter().flat_map(|call| call.writing);
-    let repair_all = move || writing.map(|recording| repaired(&data_dir, recording.call, recording.path)).collect();
+    let repair_all = move || writing.map(|recording| repaired(&data_dir, &keys, recording.call, recording.path)).collect();
     let writes: Vec<StoreWrite> = tokio::task::spawn_blocking(repair_all).await.map_err(|error| error.to_string())?;
     for batch in writes.chunks(BATCH_MAX) {
         database.write_batch(batch).await.map_err(|error| error.to_string())?;
@@ -42,8 +39,8 @@ pub(crate) fn close_recording(shared: &Arc<Shared>, call: CallId) {
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
         tokio::time::sleep(LAST_WRITE).await;
-        let data_dir = shared.config.data_dir.clone();
-        match tokio::task::spawn_blocking(move || repaired(&data_dir, call, path_of(call))).await {
+        let (data_dir, keys) = (shared.config.data_dir.clone(), shared.seals.keys());
+        match tokio::task::spawn_blocking(move || repaired(&data_dir, &keys, call, path_of(call))).await {
             Ok(write) => shared.store.tell(StoreMsg::Write(write)),
             Err(error) => tracing::error!(call = %call, %error, "a recording stays open until the next start"),
         }
@@ -51,37 +48,10 @@ pub(crate) fn close_recording(shared: &Arc<Shared>, call: CallId) {
 }
 
 /// Repairs a recording; what the record is to say of it.
-fn repaired(data_dir: &Path, call: CallId, path: String) -> StoreWrite {
-    let (state, duration, bytes, note) = match repair(&data_dir.join(&path)) {
+fn repaired(data_dir: &Path, keys: &Keyring, call: CallId, path: String) -> StoreWrite {
+    let (state, duration, bytes, note) = match repair(&data_dir.join(&path), keys) {
         Ok((duration, bytes)) => (RecordingState::Repaired, duration, bytes, "cut short by a crash".to_owned()),
         Err(error) => (RecordingState::Failed, Duration::ZERO, 0, error.to_string()),
     };
     StoreWrite::RecordingClosed { call, path, state, duration, bytes, note: Some(note) }
-}
-
-/// Puts the header right; the length of the audio and of the file.
-fn repair(path: &Path) -> std::io::Result<(Duration, u64)> {
-    let mut file = OpenOptions::new().read(true).write(true).open(path)?;
-    let mut length = file.metadata()?.len();
-    let mut header = Vec::with_capacity(wav::HEADER);
-    Read::by_ref(&mut file).take(wav::HEADER as u64).read_to_end(&mut header)?;
-    match wav::repair(&header, length).map_err(std::io::Error::other)? {
-        Repair::Intact => {}
-        Repair::Patch { header, file_length } => {
-            file.set_len(file_length)?;
-            write_header(&mut file, &header)?;
-            file.sync_all()?;
-            length = file_length;
-        }
-    }
-    let samples = length.saturating_sub(wav::HEADER as u64) / u64::from(WavFormat::RECORDING.block());
-    Ok((WavFormat::RECORDING.rate.duration_of(samples), length))
-}
-
-/// Writes a header over the one at the front.
-pub(crate) fn write_header(file: &mut File, header: &[u8]) -> std::io::Result<()> {
-    file.seek(SeekFrom::Start(0))?;
-    file.write_all(header)?;
-    file.seek(SeekFrom::End(0))?;
-    Ok(())
 }

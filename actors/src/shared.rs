@@ -8,7 +8,7 @@ use ai::espeak::Espeak;
 use ai::link::http::HttpClient;
 use ai::speech_cache::SpeechCache;
 use arc_swap::ArcSwap;
-use store::OrganizationId;
+use store::{OrganizationId, Seals};
 use tokio::runtime::Handle;
 
 use crate::calls::CallsMsg;
@@ -43,6 +43,8 @@ pub struct Shared {
     pub identity: Identity,
     /// Who we are in the handshakes of encrypted media, until the process ends.
     pub dtls: media::dtls::Identity,
+    /// What recordings are sealed with.
+    pub seals: Seals,
     /// UDP ports for RTP.
     pub rtp_ports: RtpPorts,
     /// Carriers, and what is known of them.
@@ -61,7 +63,7 @@ pub struct Shared {
 
 impl Shared {
     /// Called on the node's own runtime.
-    pub(crate) fn new(config: NodeConfig, directory: Directory, media: MediaThreads, identity: Identity) -> Self {
+    pub(crate) fn new(config: NodeConfig, directory: Directory, media: MediaThreads, identity: Identity, seals: Seals) -> Self {
         let rtp_ports = RtpPorts::new(config.rtp.ports.clone());
         let speech = SpeechCache::new(config.data_dir.join("speech-cache"), config.speech_cache_bytes);
         let trunks = Trunks::new(config.trunks.clone());
@@ -76,6 +78,7 @@ impl Shared {
             speech: Arc::new(speech),
             identity,
             dtls: media::dtls::Identity::generate(),
+            seals,
             rtp_ports,
             trunks: Arc::new(trunks),
             sip: Port::default(),

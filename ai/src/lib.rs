@@ -30,6 +30,7 @@ pub mod offline;
 pub mod openai;
 pub mod prompt;
 pub mod realtime;
+pub mod redact;
 pub mod remark;
 pub mod responder;
 pub mod secret;

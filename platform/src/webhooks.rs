@@ -132,7 +132,7 @@ impl Webhooks {
             description: wish.description,
             events: wish.events,
             lead_threshold: wish.lead_threshold,
-            secret: sealed(&secret),
+            secret: secret.clone(),
             is_active: wish.is_active,
         };
         let made = self.store.create_webhook(organization, &new, act).await?;
@@ -153,7 +153,7 @@ impl Webhooks {
     ) -> Result<Changed<(Webhook, Hidden)>, Refused> {
         let secret = secret(given)?;
         let until = WallTime::from_micros(act.at.micros().saturating_add(overlap.as_micros() as i64));
-        Ok(match self.store.rotate_webhook(organization, id, &sealed(&secret), until, act).await? {
+        Ok(match self.store.rotate_webhook(organization, id, &secret, until, act).await? {
             Changed::Done(row) => Changed::Done((row, secret)),
             Changed::Missing => Changed::Missing,
             Changed::Stale => Changed::Stale,
@@ -188,14 +188,4 @@ fn secret(given: Option<String>) -> Result<Hidden, Refused> {
         Some(given) if sign::key(&given).is_some() => Ok(Hidden::new(given)),
         Some(_) => Err(Refused::Field("secret", sign::WANTED.to_owned())),
     }
-}
-
-/// A secret as it is stored. There is no master key yet, so it is stored as it is; this and [`opened`] are where one would be used.
-fn sealed(secret: &Hidden) -> Hidden {
-    secret.clone()
-}
-
-/// A secret as it was given.
-fn opened(stored: &Hidden) -> Hidden {
-    stored.clone()
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ai::language::Language;
 use ai::prompt::{OWN_MAX, Personality, Zone};
+use ai::redact::Redaction;
 use ai::remark::Phrases;
 use ai::tools::transfer::Destination;
 use ai::vendor;
@@ -35,6 +36,13 @@ const SYSTEM_PROMPT: &str = "You answer a phone call. Be friendly and brief: one
 const OFFLINE_VOICE: &str = "en-us";
 const OFFLINE_WORDS_PER_MINUTE: u32 = 160;
 
+/// What can be taken out of transcripts.
+const REDACTED: [(&str, fn(&mut Redaction) -> &mut bool); 3] = [
+    ("card_numbers", |redaction| &mut redaction.card_numbers),
+    ("emails", |redaction| &mut redaction.emails),
+    ("ibans", |redaction| &mut redaction.ibans),
+];
+
 /// `[[assistants]]`: one assistant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AssistantConfig {
@@ -56,6 +64,8 @@ pub struct AssistantConfig {
     pub interruptions_enabled: bool,
     /// Whether its calls are recorded; `None` (written "default"): as `recording.mode` has it.
     pub recording: Option<RecordingMode>,
+    /// What is taken out of what was said before it is kept; default nothing.
+    pub redaction: Redaction,
     /// Whether its engine hears callers without the noise around them; default false.
     pub background_denoising: bool,
     /// What is to be heard under its voice; default nothing.
@@ -196,6 +206,7 @@ pub(super) fn read_assistant(
         timezone: section.parsed("timezone", Zone::default(), |text| text.parse().map_err(|error| format!("{text:?} {error}"))),
         interruptions_enabled: section.flag("interruptions_enabled", true),
         recording: section.choice("recording", None, &recordings),
+        redaction: read_redaction(&mut section),
         background_denoising: section.flag("background_denoising", false),
         ambience: read_ambience(section.section("ambience")),
         engine,
@@ -211,6 +222,25 @@ pub(super) fn read_assistant(
     };
     section.finish();
     assistant
+}
+
+fn read_redaction(section: &mut Section<'_>) -> Redaction {
+    let given = section.has("redact");
+    let redaction = section.value("redact", Redaction::default(), |given| {
+        let mut redaction = Redaction::default();
+        for word in given.list()?.iter().filter(|word| !word.is_empty()) {
+            let (_, chosen) = REDACTED.iter().find(|(known, _)| known == word).ok_or_else(|| {
+                let known: Vec<&str> = REDACTED.iter().map(|(known, _)| *known).collect();
+                format!("{word:?} is not one of {}", known.join(", "))
+            })?;
+            *chosen(&mut redaction) = true;
+        }
+        Ok(redaction)
+    });
+    let mut shown = redaction;
+    let shown: Vec<&str> = REDACTED.iter().filter(|(_, chosen)| *chosen(&mut shown)).map(|(word, _)| *word).collect();
+    section.note("redact", shown.join(","), given, None);
+    redaction
 }
 
 fn check_realtime_voice(

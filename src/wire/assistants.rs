@@ -71,6 +71,7 @@ fn make(config: &Config, assistant: &AssistantConfig, tools: Toolbox, breakers: 
         turn: turn(assistant),
         phrases: assistant.phrases.clone(),
         recording: assistant.recording.map(super::node::recording),
+        redaction: assistant.redaction,
         background_denoising: assistant.background_denoising,
         ambience: assistant.ambience.sound.clone(),
         offline_voice: OfflineVoice {

@@ -35,9 +35,6 @@ impl Telling {
         let (store, name) = (store.clone(), config.node.name.clone());
         let events = Events::open(store.clone(), config.events.readers).await?;
         let webhooks = Webhooks::new(store.clone(), clients.guard.clone(), config.webhooks.reach);
-        if store.has_webhooks().await? {
-            tracing::warn!("secrets of webhooks are in the database as they are: there is no master key to seal them with");
-        }
         tell(&store, EventKind::NodeStarted, &name).await;
         let feed = events.start(config.events.kept);
         let watch = tokio::spawn(watch(node.clone(), store.clone(), name.clone()));

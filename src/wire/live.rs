@@ -24,7 +24,7 @@ use tokio::sync::Mutex;
 use super::cascade::Breakers;
 use super::reload::{Changes, outcome, refuse, section, taken_over};
 use super::tools::Tools;
-use super::{Clients, analysis, assistants, knowledge, node};
+use super::{Clients, analysis, assistants, knowledge, node, sealing};
 use crate::config::{Config, Environment, LeftOut, Merged, Problem, Problems};
 use crate::telemetry;
 
@@ -152,7 +152,7 @@ impl Live {
         // Before the file is read: of two reloads the later one reads later.
         let mut running = self.running.lock().await;
         let done = match Config::load(self.file.as_deref(), &self.environment) {
-            Ok(config) => self.put(&mut running, config).await,
+            Ok(config) => self.put_with_keys(&mut running, config).await,
             Err(problems) => Err(problems),
         };
         match &done {
@@ -200,6 +200,22 @@ impl Live {
                 Err(_) => {}
             }
         }
+    }
+
+    /// Takes the master key as it is now: rows may be sealed with a new one already. When the rest is refused, it goes with it.
+    async fn put_with_keys(&self, running: &mut Running, config: Config) -> Result<(), Problems> {
+        let refused = |error: anyhow::Error| Problems(vec![Problem::new("security", format!("{error:#}"))]);
+        let seals = self.database.seals();
+        let (before, keys) = (seals.keys(), sealing::load(config.security.master_key.clone()).await.map_err(refused)?);
+        sealing::check(&self.database, &keys).await.map_err(refused)?;
+        seals.replace(keys);
+        let done = self.put(running, config).await;
+        match &done {
+            Err(_) => seals.put_back(before),
+            Ok(()) if !before.ids().eq(seals.keys().ids()) => sealing::tell(&seals.keys()),
+            Ok(()) => {}
+        }
+        done
     }
 
     async fn put(&self, running: &mut Running, config: Config) -> Result<(), Problems> {

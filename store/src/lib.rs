@@ -5,6 +5,8 @@
 //! Both databases run the same migrations and the same queries, but for full text and vectors, which are different in
 //! each: [`KnowledgeStore`] is the knowledge base.
 //!
+//! Secrets of rows, and recordings, are sealed under the operator's master key by [`seal`], once it has one.
+//!
 //! It refuses to know what a call is made of: it has no actor, no audio and no file but SQLite's own. It keeps no
 //! queue either: who calls [`Store::write_batch`] owns what is waiting and decides what to do when it fails.
 
@@ -30,6 +32,7 @@ mod read;
 mod record;
 mod retention;
 mod rows;
+pub mod seal;
 mod spend;
 mod text;
 mod time;
@@ -72,8 +75,8 @@ pub use lead::{LEAD_NOTES_BYTES_MAX, Lead, LeadChange};
 pub use memory::{Caller, MEMORIES_MAX, MEMORY_BYTES_MAX, Memory, MemoryId, NewMemory};
 pub use open::Store;
 pub use people::{
-    Act, ApiKeyId, ApiKeyRow, AuditEntry, AuditVerdict, CampaignId, Changed, ContactId, DeliveryId, Hidden, Login, LoginId,
-    NewApiKey, NewLogin, NewOrganization, NewSession, NewUser, Organization, OrganizationChange, OrganizationId, Page,
+    Act, ApiKeyId, ApiKeyRow, AuditEnds, AuditEntry, AuditVerdict, CampaignId, Changed, ContactId, DeliveryId, Hidden, Login,
+    LoginId, NewApiKey, NewLogin, NewOrganization, NewSession, NewUser, Organization, OrganizationChange, OrganizationId, Page,
     PrivacyJobId, RESOURCES_MAX, Refresh, Resource, ResourceId, ResourceVersion, ResourceWish, Session, SignInFailures,
     SigningKey, User, UserChange, UserId, VERSIONS_KEPT, WebhookId,
 };
@@ -84,6 +87,7 @@ pub use privacy::{
 pub use read::LIST_MAX;
 pub use record::{CallIdentity, CallRecord, Citation, Incident, LostCall, NewCall, Recording, Refused, ToolUse, Turn, Usage};
 pub use retention::{RETENTION_DAYS_MAX, Retention, RetentionClass, RetentionDays, SweepBatch, Swept};
+pub use seal::{KeyId, Keyring, RecordingReader, SealError, Seals};
 pub use spend::SpentMinute;
 pub use text::{PhoneNumber, TEXT_BYTES_MAX, Transcript};
 pub use time::WallTime;

@@ -20,6 +20,7 @@ const VERSIONS: &[(i64, &str, &str)] = &[
     (14, "events", include_str!("../migrations/0014_events.sql")),
     (15, "calls_api", include_str!("../migrations/0015_calls_api.sql")),
     (16, "billing", include_str!("../migrations/0016_billing.sql")),
+    (17, "sealing", include_str!("../migrations/0017_sealing.sql")),
     (18, "safekeeping", include_str!("../migrations/0018_safekeeping.sql")),
     (19, "campaigns", include_str!("../migrations/0019_campaigns.sql")),
 ];
@@ -31,6 +32,7 @@ const SQLITE: &[(i64, &str)] = &[
     (14, include_str!("../migrations/0014_events_sqlite.sql")),
     (15, include_str!("../migrations/0015_calls_api_sqlite.sql")),
     (16, include_str!("../migrations/0016_billing_sqlite.sql")),
+    (17, include_str!("../migrations/0017_sealing_sqlite.sql")),
 ];
 
 /// What PostgreSQL runs after the text of the same version.
@@ -41,6 +43,7 @@ const POSTGRES: &[(i64, &str)] = &[
     (14, include_str!("../migrations/0014_events_postgres.sql")),
     (15, include_str!("../migrations/0015_calls_api_postgres.sql")),
     (16, include_str!("../migrations/0016_billing_postgres.sql")),
+    (17, include_str!("../migrations/0017_sealing_postgres.sql")),
     (18, include_str!("../migrations/0018_safekeeping_postgres.sql")),
     (19, include_str!("../migrations/0019_campaigns_postgres.sql")),
 ];

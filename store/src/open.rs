@@ -13,6 +13,7 @@ use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Executor, Transaction};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::migrations::migrator;
+use crate::seal::{Keyring, Seals};
 use crate::{Hidden, StoreError};
 
 /// Connections to the database. Writes come from one actor in batches; the rest are reads by people.
@@ -27,9 +28,9 @@ const OPEN_TIME_MAX: Duration = Duration::from_secs(5);
 /// WAL lets readers and the writer work together. NORMAL syncs at checkpoints: a power cut (not a crash) may lose the
 /// last writes but never harms the file. 5 s are for another process that holds the file, such as a backup. 8 MB of pages are
 /// the full-text index of 10,000 chunks: a search reads hundreds of them, and 2 MB, as it comes, has them read again each time.
-/// What is deleted is overwritten with zeros: it is what people said.
-const SQLITE_SETUP: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA secure_delete = ON; \
-     PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -8000;";
+/// What was deleted, or has been sealed since, is overwritten and not only forgotten.
+const SQLITE_SETUP: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; \
+     PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -8000; PRAGMA secure_delete = ON;";
 
 /// The database of calls. Cheap to clone: all clones share one pool.
 #[derive(Clone, Debug)]
@@ -42,6 +43,8 @@ pub struct Store {
     pub(crate) sqlite: bool,
     /// Counts the times that something may have been told.
     pub(crate) news: watch::Sender<u64>,
+    /// What secrets are sealed with.
+    pub(crate) seals: Seals,
     /// Of PostgreSQL, for a connection that listens.
     pub(crate) url: Option<Hidden>,
 }
@@ -61,6 +64,8 @@ struct Target {
 /// One transaction and the right to write. Dropped without [`Writing::commit`] it leaves nothing behind.
 pub(crate) struct Writing {
     pub(crate) transaction: Transaction<'static, Any>,
+    /// What secrets are sealed with, throughout.
+    pub(crate) keys: Arc<Keyring>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -92,7 +97,15 @@ impl Store {
         }
         let url = (!target.sqlite).then(|| Hidden::new(target.url));
         let writers = Arc::new(Semaphore::new(target.writers));
-        Ok(Self { pool, writers, begin: target.begin, sqlite: target.sqlite, news: watch::Sender::new(0), url })
+        Ok(Self {
+            pool,
+            writers,
+            begin: target.begin,
+            sqlite: target.sqlite,
+            news: watch::Sender::new(0),
+            seals: Seals::default(),
+            url,
+        })
     }
 
     /// Asks the database for a sign of life, within two seconds; for readiness.
@@ -106,6 +119,12 @@ impl Store {
             answer.map(drop).map_err(|source| StoreError::Unavailable { query, source })
         })
         .await
+    }
+
+    /// What secrets of rows, and recordings, are sealed with: nothing, until somebody puts keys there. All clones share it.
+    #[must_use]
+    pub fn seals(&self) -> &Seals {
+        &self.seals
     }
 
     /// Closes all connections, of every clone; SQLite folds its log into the file. Later queries fail.
@@ -123,7 +142,7 @@ impl Store {
         let unavailable = |source| StoreError::Unavailable { query, source };
         let permit = self.write_alone(query).await?;
         let transaction = self.pool.begin_with(self.begin).await;
-        Ok(Writing { transaction: transaction.map_err(unavailable)?, _permit: permit })
+        Ok(Writing { transaction: transaction.map_err(unavailable)?, keys: self.seals.keys(), _permit: permit })
     }
 }
 

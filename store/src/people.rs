@@ -20,7 +20,7 @@ use std::fmt;
 
 use crate::WallTime;
 
-pub use audit::{AuditEntry, AuditVerdict};
+pub use audit::{AuditEnds, AuditEntry, AuditVerdict};
 pub use failures::{SignInFailures, SigningKey};
 pub use id::{ApiKeyId, CampaignId, ContactId, DeliveryId, LoginId, OrganizationId, PrivacyJobId, ResourceId, UserId, WebhookId};
 pub use key::{ApiKeyRow, NewApiKey};

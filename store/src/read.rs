@@ -146,7 +146,7 @@ impl Store {
     ) -> Result<Vec<T>, StoreError> {
         timed(name, QUERY_TIME_MAX, async {
             let rows = query.fetch_all(&self.pool).await;
-            Columns::decode_all(name, rows, decode)
+            Columns::open_all(name, rows, &self.seals.keys(), decode)
         })
         .await
     }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use sqlx::any::{Any, AnyRow};
 use sqlx::{Decode, Row as _, Type};
 
+use crate::seal::{Keyring, Place};
 use crate::{
     CallIdentity, CallRecord, Citation, Incident, NewCall, PhoneNumber, Recording, Refused, StoreError, ToolUse, Transcript,
     Turn, Usage, WallTime,
@@ -17,6 +18,8 @@ use crate::{
 pub(crate) struct Columns<'r> {
     query: &'static str,
     row: &'r AnyRow,
+    /// What opens sealed columns; `None`: the query has none.
+    keys: Option<&'r Keyring>,
 }
 
 impl Columns<'_> {
@@ -26,7 +29,40 @@ impl Columns<'_> {
         decode: fn(&Columns<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         let rows = rows.map_err(|source| StoreError::Unavailable { query, source })?;
-        rows.iter().map(|row| decode(&Columns { query, row })).collect()
+        rows.iter().map(|row| decode(&Columns { query, row, keys: None })).collect()
+    }
+
+    /// As [`Columns::decode_all`], of rows that may have sealed columns.
+    pub(crate) fn open_all<T>(
+        query: &'static str,
+        rows: Result<Vec<AnyRow>, sqlx::Error>,
+        keys: &Keyring,
+        decode: fn(&Columns<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let rows = rows.map_err(|source| StoreError::Unavailable { query, source })?;
+        rows.iter().map(|row| decode(&Columns { query, row, keys: Some(keys) })).collect()
+    }
+
+    /// What a column held before it was sealed.
+    pub(crate) fn opened(&self, place: Place<'_>) -> Result<String, StoreError> {
+        let stored = self.value(place.column)?;
+        self.open(place, stored)
+    }
+
+    pub(crate) fn opened_option(&self, place: Place<'_>) -> Result<Option<String>, StoreError> {
+        let stored: Option<String> = self.value(place.column)?;
+        stored.map(|stored| self.open(place, stored)).transpose()
+    }
+
+    /// JSON that is sealed.
+    pub(crate) fn opened_json(&self, place: Place<'_>) -> Result<Value, StoreError> {
+        let text = self.opened(place)?;
+        serde_json::from_str(&text).map_err(|error| self.unreadable(place.column, error))
+    }
+
+    fn open(&self, place: Place<'_>, stored: String) -> Result<String, StoreError> {
+        let none = Keyring::default();
+        self.keys.unwrap_or(&none).open(place, stored).map_err(|error| self.unreadable(place.column, error))
     }
 
     /// A word of a vocabulary or an id.

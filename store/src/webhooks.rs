@@ -1,6 +1,6 @@
 //! Webhooks: who is told of events over HTTP, and the queue of what they are told.
 //!
-//! Secrets come and go as whoever seals them has made them: here they are text that does not print itself.
+//! Secrets, and URLs, which are secrets to some receivers, are sealed as they are written and opened as they are read.
 
 mod deliveries;
 mod queue;
@@ -12,6 +12,7 @@ use crate::people::id::last;
 use crate::people::within::Sees;
 use crate::read::LIST_MAX;
 use crate::rows::Columns;
+use crate::seal::Place;
 use crate::write::text;
 use crate::{Act, Changed, EventFilter, Hidden, OrganizationId, Page, Store, StoreError, WallTime, WebhookId, WebhookKind};
 
@@ -118,11 +119,11 @@ impl Store {
             .bind(id.to_string())
             .bind(organization.to_string())
             .bind(new.kind.as_str())
-            .bind(text(new.url.expose()))
+            .bind(writing.keys.seal(place("url", &id.to_string()), &text(new.url.expose())))
             .bind(text(&new.description))
             .bind(text(&new.events.words().join(" ")))
             .bind(i64::from(new.lead_threshold))
-            .bind(text(new.secret.expose()))
+            .bind(writing.keys.seal(place("secret", &id.to_string()), &text(new.secret.expose())))
             .bind(i64::from(new.is_active))
             .bind(act.at.micros())
             .bind(i64::from(WEBHOOKS_MAX));
@@ -190,7 +191,7 @@ impl Store {
             .bind(organization.to_string())
             .bind(id.to_string())
             .bind(version.unwrap_or(is.version) as i64)
-            .bind(text(change.url.as_ref().unwrap_or(&is.url).expose()))
+            .bind(writing.keys.seal(place("url", &id.to_string()), &text(change.url.as_ref().unwrap_or(&is.url).expose())))
             .bind(text(change.description.as_ref().unwrap_or(&is.description)))
             .bind(text(&change.events.as_ref().unwrap_or(&is.events).words().join(" ")))
             .bind(i64::from(change.lead_threshold.unwrap_or(is.lead_threshold)))
@@ -229,21 +230,26 @@ impl Store {
         const QUERY: &str = "rotate_webhook";
         let rotated = self.timed_write(QUERY, async {
             let mut writing = self.begin_in(QUERY, Sees::One(organization)).await?;
+            // Noted first: of two at the same time the second waits here, and sees the secret of the first.
+            let details = json!({ "overlap_until": overlap_until.to_string() });
+            let deed = Deed { action: "webhook.rotated", resource: format!("webhook:{id}"), details: &details };
+            writing.note(organization, act, deed).await?;
+            let is = sqlx::query("SELECT * FROM webhooks WHERE organization = $1 AND id = $2");
+            let is = writing.fetch(QUERY, is.bind(organization.to_string()).bind(id.to_string()), webhook).await?.pop();
+            let Some(is) = is else { return Ok(false) };
             let update = sqlx::query(
-                "UPDATE webhooks SET previous_secret = secret, previous_until_us = $3, secret = $4, version = version + 1,
+                "UPDATE webhooks SET previous_secret = $6, previous_until_us = $3, secret = $4, version = version + 1,
                    updated_us = $5 WHERE organization = $1 AND id = $2",
             )
             .bind(organization.to_string())
             .bind(id.to_string())
             .bind(overlap_until.micros())
-            .bind(text(secret.expose()))
-            .bind(act.at.micros());
+            .bind(writing.keys.seal(place("secret", &id.to_string()), &text(secret.expose())))
+            .bind(act.at.micros())
+            .bind(writing.keys.seal(place("previous_secret", &id.to_string()), is.secret.expose()));
             if writing.execute(QUERY, update).await? == 0 {
                 return Ok(false);
             }
-            let details = json!({ "overlap_until": overlap_until.to_string() });
-            let deed = Deed { action: "webhook.rotated", resource: format!("webhook:{id}"), details: &details };
-            writing.note(organization, act, deed).await?;
             writing.commit(QUERY).await.map(|()| true)
         });
         let row = if rotated.await? { self.webhook(organization, id).await? } else { None };
@@ -280,9 +286,15 @@ impl Store {
     }
 }
 
+/// Where something of a webhook stands.
+fn place<'a>(column: &'static str, row: &'a str) -> Place<'a> {
+    Place { table: "webhooks", column, row }
+}
+
 pub(crate) fn webhook(row: &Columns<'_>) -> Result<Webhook, StoreError> {
-    let hidden = |column| row.value::<String>(column).map(Hidden::new);
-    let previous = row.value::<Option<String>>("previous_secret")?.map(Hidden::new);
+    let id: String = row.value("id")?;
+    let hidden = |column| row.opened(place(column, &id)).map(Hidden::new);
+    let previous = row.opened_option(place("previous_secret", &id))?.map(Hidden::new);
     Ok(Webhook {
         id: row.parsed("id")?,
         organization: row.parsed("organization")?,

@@ -219,6 +219,7 @@ fn directory(engine: EngineConfig, tools: Toolbox) -> Directory {
         phrases: Phrases::default(),
         offline_voice: voice,
         recording: None,
+        redaction: actors::config::Redaction::default(),
         background_denoising: false,
         ambience: None,
     };

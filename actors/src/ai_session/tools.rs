@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ai::engine::{Input, Past, Words};
+use ai::redact::Redaction;
 use ai::tools::builtin::BuiltIn;
 use ai::tools::digits::{Collected, Collector, DigitsWanted};
 use ai::tools::email::EmailDesk;
@@ -67,6 +68,8 @@ struct Desk {
     store: Port<StoreMsg>,
     /// Of the next; each session of a call has a range of its own.
     number: u64,
+    /// What is taken out of what is written down.
+    redaction: Redaction,
 }
 
 /// A tool that runs.
@@ -120,7 +123,13 @@ pub struct ToolReport {
 impl Tools {
     pub(super) fn new(args: &AiArgs) -> Self {
         let toolbox = &args.engine.assistant().tools;
-        let desk = Desk { call: args.call_id, mailbox: args.call.clone(), store: args.store.clone(), number: args.session << 32 };
+        let desk = Desk {
+            call: args.call_id,
+            mailbox: args.call.clone(),
+            store: args.store.clone(),
+            number: args.session << 32,
+            redaction: args.engine.assistant().redaction,
+        };
         Self {
             offer: if args.introduction.twilio.is_some() { toolbox.offer().without_refer() } else { toolbox.offer() },
             filler: toolbox.filler.as_deref().map(Words::from),
@@ -391,7 +400,7 @@ impl Slip {
             number: self.desk.number,
             name: self.name.clone(),
             kind: self.kind.as_str().to_owned(),
-            arguments: (!self.sensitive).then(|| Transcript::new(self.arguments.as_str())),
+            arguments: (!self.sensitive).then(|| Transcript::new(self.desk.redaction.json(self.arguments.as_str()))),
             started_at: self.began_at,
             outcome: outcome.map(|status| status.as_str().to_owned()),
             duration,

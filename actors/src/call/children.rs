@@ -112,6 +112,7 @@ impl Call {
             data_dir: self.shared.config.data_dir.clone(),
             first_tick: self.draft.first_tick,
             paused: self.recording_paused,
+            seals: self.shared.seals.clone(),
             call: me.clone(),
         };
         match self.spawn::<Recorder>(args, me).await {

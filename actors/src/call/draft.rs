@@ -1,10 +1,15 @@
 //! The draft of a call's record: each fact goes to the Store as it happens, so that a crash loses none of them.
 
+use std::borrow::Cow;
+
 use ai::engine::{EngineError, Past, Words};
 use ai::language::Language;
+use ai::redact::Redaction;
 use ai::tools::Source;
 use serde_json::json;
-use store::{CallId, Citation, HangupCause, Incident, IncidentKind, RecordingFormat, Role, StoreWrite, Usage, WallTime};
+use store::{
+    CallId, Citation, HangupCause, Incident, IncidentKind, RecordingFormat, Role, StoreWrite, Transcript, Usage, WallTime,
+};
 
 use crate::conference::{RoomEvent, RoomNews};
 use crate::config::Assistant;
@@ -32,6 +37,8 @@ const SOURCES_MAX: usize = 20;
 pub(super) struct Draft {
     id: CallId,
     node: String,
+    /// What is taken out of what was said before it is kept.
+    redaction: Redaction,
     /// Whose errors the engine reports.
     provider: String,
     turns: u32,
@@ -55,6 +62,7 @@ impl Draft {
         Self {
             id,
             node: node.to_owned(),
+            redaction: assistant.map(|assistant| assistant.redaction).unwrap_or_default(),
             provider: assistant.map_or("", |assistant| assistant.engine.provider()).to_owned(),
             turns: 0,
             usage: Usage::default(),
@@ -76,13 +84,16 @@ impl Draft {
     pub(super) fn turn_taken(&mut self, report: TurnReport, shared: &Shared) {
         let number = self.turns;
         self.trace.turn(number, &report);
-        let turn = report.into_turn(self.id, number);
+        let mut turn = report.into_turn(self.id, number);
         self.turns += 1;
         let role = match turn.role {
             Role::Agent => ai::engine::Role::Agent,
             Role::Caller => ai::engine::Role::Caller,
         };
         self.remember(Past::Said(role, Words::from(turn.text.reveal())));
+        if let Cow::Owned(text) = self.redaction.text(turn.text.reveal()) {
+            turn.text = Transcript::new(text);
+        }
         shared.store.tell(StoreMsg::Write(StoreWrite::TurnAdded(turn)));
         metrics::counter!("offhook_turns_total").increment(1);
         self.write_used(shared);

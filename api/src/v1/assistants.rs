@@ -27,6 +27,9 @@ pub(super) struct Assistant {
     interruptions_enabled: Option<bool>,
     /// default, always or off.
     recording: Option<String>,
+    /// What is taken out of what was said before it is kept or told: card_numbers, emails, ibans.
+    #[schema(example = json!(["card_numbers", "ibans"]))]
+    redact: Option<Vec<String>>,
     /// Whether its engine hears callers without the noise around them.
     background_denoising: Option<bool>,
     /// What is heard under its voice: sound, level_dbov.

@@ -1,5 +1,6 @@
 //! `/api/v1/privacy`: what is known of a person, given out or erased; and how long what is kept.
 
+use std::fs::File;
 use std::sync::Arc;
 
 use axum::Json;
@@ -9,8 +10,8 @@ use axum::response::{IntoResponse as _, Response};
 use platform::privacy::{Privacy, Refused};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::{PrivacyJob, PrivacyKind, PrivacyState, RETENTION_DAYS_MAX, Retention, RetentionDays, Subject};
-use tokio::fs::File;
+use store::{PrivacyJob, PrivacyKind, PrivacyState, RETENTION_DAYS_MAX, RecordingReader, Retention, RetentionDays, Subject};
+use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
 use super::V1;
@@ -228,12 +229,14 @@ pub(super) async fn file(
     };
     let elsewhere = || Problem::new(StatusCode::CONFLICT, format!("the file is on node {}: ask there", file.node));
     let path = privacy.file(file).ok_or_else(elsewhere)?;
-    let open = File::open(path).await.map_err(|_| gone())?;
-    let length = open.metadata().await.map_err(|_| gone())?.len();
+    let keys = privacy.store().seals().keys();
+    // What is not sealed is read as it is.
+    let open = spawn_blocking(move || RecordingReader::open(File::open(path).ok()?, &keys).ok()).await;
+    let open = open.ok().flatten().ok_or_else(gone)?;
     let details = json!({ "subject": job.subject_hash });
     let resource = format!("privacy_job:{}", job.id);
     privacy.store().audit(&job.organization, &asked.act(), "privacy.downloaded", resource, &details).await?;
-    answer(open, (length, "application/x-tar"), format!("\"{}\"", file.sha256), &headers).await
+    answer(open, "application/x-tar", format!("\"{}\"", file.sha256), &headers).await
 }
 
 /// The signed report of an erasure, to the letter: keep it as a file for `offhook privacy verify`.

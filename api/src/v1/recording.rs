@@ -1,7 +1,9 @@
 //! `/api/v1/calls/{id}/recording`: the stereo file of a call, whole or in part.
 
-use std::io::SeekFrom;
+use std::fs::File;
+use std::io::{Read as _, Result as IoResult, Seek as _, SeekFrom};
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -10,9 +12,8 @@ use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::stream;
-use store::{Recording, RecordingState};
-use tokio::fs::File;
-use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+use store::{CallId, Keyring, Recording, RecordingReader, RecordingState};
+use tokio::task::spawn_blocking;
 
 use super::V1;
 use super::access::Asked;
@@ -42,9 +43,34 @@ pub(super) async fn show(
     }
     let missing = || Problem::new(StatusCode::NOT_FOUND, "the file of the recording is not on this node");
     let path = api.gate.recording_file(&chosen.path).ok_or_else(missing)?;
-    let file = File::open(path).await.map_err(|_| missing())?;
-    let length = file.metadata().await.map_err(|_| missing())?.len();
-    answer(file, (length, "audio/wav"), tag, &headers).await
+    let keys = api.people()?.store().seals().keys();
+    let (call, whole) = (record.call.id, chosen.state != RecordingState::Failed);
+    match spawn_blocking(move || open(path, &keys, call, whole)).await {
+        Ok(Ok(Ok(file))) => answer(file, "audio/wav", tag, &headers).await,
+        Ok(Ok(Err(reason))) => {
+            tracing::error!(%call, reason, "a recording cannot be opened");
+            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the recording cannot be opened: {reason}")))
+        }
+        Ok(Err(_)) | Err(_) => Err(missing()),
+    }
+}
+
+/// A recording, sealed or not.
+pub(super) type Opened = RecordingReader<File>;
+
+/// Opens the file of a call's recording: the file's own error, or what is wrong with its seal. Of one that is `whole` the end is there.
+fn open(path: PathBuf, keys: &Keyring, call: CallId, whole: bool) -> IoResult<Result<Opened, String>> {
+    let file = File::open(path)?;
+    let reader = match RecordingReader::open(file, keys) {
+        Ok(reader) => reader,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let own = call.to_bits().to_be_bytes();
+    Ok(match reader.call() {
+        Some(other) if other != own => Err("it is sealed as the recording of another call".to_owned()),
+        _ if whole && !reader.is_whole() => Err("its end is missing".to_owned()),
+        _ => Ok(reader),
+    })
 }
 
 /// The recording that is to be heard: the latest that is closed.
@@ -100,13 +126,9 @@ fn wanted(range: Option<&str>, length: u64) -> Wanted {
     if part.start < part.end { Wanted::Part(part) } else { Wanted::Nothing }
 }
 
-/// A file of this length and kind, or the part of it that is asked for.
-pub(super) async fn answer(
-    mut file: File,
-    (length, kind): (u64, &'static str),
-    tag: String,
-    headers: &HeaderMap,
-) -> Result<Response, Problem> {
+/// A file of this kind, or the part of it that is asked for.
+pub(super) async fn answer(mut file: Opened, kind: &'static str, tag: String, headers: &HeaderMap) -> Result<Response, Problem> {
+    let length = file.length();
     // A part of what has changed since is of no use.
     let unchanged = given(headers, header::IF_RANGE).is_none_or(|known| known == tag);
     let range = given(headers, header::RANGE).filter(|_| unchanged);
@@ -121,7 +143,7 @@ pub(super) async fn answer(
         }
     };
     let broken = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the file cannot be read");
-    file.seek(SeekFrom::Start(part.start)).await.map_err(broken)?;
+    file.seek(SeekFrom::Start(part.start)).map_err(broken)?;
     let size = part.end - part.start;
     let mut response = (status, Body::from_stream(pieces(file, size))).into_response();
     let more = [
@@ -143,14 +165,19 @@ fn value(name: HeaderName, value: String) -> Option<(HeaderName, axum::http::Hea
 }
 
 /// The next `left` bytes of a file, piece by piece.
-fn pieces(file: File, left: u64) -> impl stream::Stream<Item = std::io::Result<Bytes>> {
+fn pieces(file: Opened, left: u64) -> impl stream::Stream<Item = IoResult<Bytes>> {
     stream::try_unfold((file, left), async |(mut file, left)| {
         let size = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
-        let mut piece = vec![0; size];
-        let read = file.read(&mut piece).await?;
+        let (file, piece) = spawn_blocking(move || {
+            let mut piece = vec![0; size];
+            let read = file.read(&mut piece)?;
+            piece.truncate(read);
+            IoResult::Ok((file, piece))
+        })
+        .await??;
         // The end of the file before the end of the answer breaks the connection off: its length was promised.
-        piece.truncate(read);
-        Ok((read > 0).then(|| (Bytes::from(piece), (file, left - read as u64))))
+        let read = piece.len() as u64;
+        Ok((read > 0).then(|| (Bytes::from(piece), (file, left - read))))
     })
 }
 

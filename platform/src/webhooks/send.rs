@@ -7,7 +7,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Response, Url};
 use store::{DeliveryEnd, DeliveryJob, DeliveryTry, WallTime, Webhook, WebhookKind};
 
-use super::{Webhooks, opened, sign, slack};
+use super::{Webhooks, sign, slack};
 
 /// Time for a request, from the connection to the end of its answer. Receivers should take it and work later.
 pub const ANSWER_TIME_MAX: Duration = Duration::from_secs(15);
@@ -82,7 +82,7 @@ fn message(job: &DeliveryJob, now: WallTime) -> Result<(HeaderMap, String), Stri
 fn signatures(webhook: &Webhook, message: &str, seconds: i64, body: &str, now: WallTime) -> String {
     let previous = webhook.previous.as_ref().filter(|(_, until)| *until > now).map(|(secret, _)| secret);
     let secrets = std::iter::once(&webhook.secret).chain(previous);
-    let signatures = secrets.filter_map(|secret| sign::signature(opened(secret).expose(), message, seconds, body));
+    let signatures = secrets.filter_map(|secret| sign::signature(secret.expose(), message, seconds, body));
     signatures.collect::<Vec<_>>().join(" ")
 }
 

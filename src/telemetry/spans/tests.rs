@@ -51,6 +51,7 @@ fn call(leg: LegKind) -> Arc<TracedCall> {
         recording: None,
         background_denoising: false,
         ambience: None,
+        redaction: actors::config::Redaction::default(),
     };
     let id: CallId = ID.parse().unwrap();
     let (arrived, arrived_at) = (Instant::now(), SystemTime::now());

@@ -1,6 +1,9 @@
 //! The audit log: rows that are only ever added, each with the hash of the one before it.
+//!
+//! The oldest may be taken out, up to a checkpoint: it keeps the hash of the last of them, from which the chain goes on, and a row of the
+//! chain itself (`audit.pruned`) says the same. Whoever moves the beginning otherwise is found out.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::within::Sees;
@@ -13,6 +16,10 @@ use crate::{Store, StoreError, WallTime};
 
 /// Rows that are read at a time to prove the chain.
 const PROVED_AT_ONCE: i64 = 1_000;
+/// Rows that are taken out at a time: who writes meanwhile waits for milliseconds.
+const PRUNED_AT_ONCE: i64 = 1_000;
+/// What a checkpoint is called in the log.
+const PRUNED: &str = "audit.pruned";
 
 /// One thing that was done in an organization.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -42,6 +49,24 @@ pub enum AuditVerdict {
     Whole(u64),
     /// The row with this number is missing, was changed or does not fit to the one before.
     Broken(u64),
+}
+
+/// Both ends of a log.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct AuditEnds {
+    /// The number of the last row that was taken out, oldest first; 0: none was.
+    pub pruned: u64,
+    /// The number of the latest row.
+    pub number: u64,
+    /// Its hash: kept elsewhere, it shows later that all before it is as it was.
+    pub hash: String,
+}
+
+/// Where a log begins.
+#[derive(Debug, Default, Eq, PartialEq)]
+struct Checkpoint {
+    number: u64,
+    hash: String,
 }
 
 /// What is done, to what.
@@ -91,9 +116,24 @@ impl Store {
     /// # Errors
     /// As [`Store::call`].
     pub async fn verify_audit(&self, organization: &OrganizationId) -> Result<AuditVerdict, StoreError> {
+        let mut begins = self.audit_begins(organization).await?;
+        loop {
+            let verdict = self.prove(organization, &begins).await?;
+            let now = self.audit_begins(organization).await?;
+            // What was taken out meanwhile was missed.
+            if now == begins || matches!(verdict, AuditVerdict::Whole(_)) {
+                return Ok(verdict);
+            }
+            begins = now;
+        }
+    }
+
+    async fn prove(&self, organization: &OrganizationId, begins: &Checkpoint) -> Result<AuditVerdict, StoreError> {
         const QUERY: &str = "verify_audit";
         let sees = Sees::One(organization);
-        let (mut hash, mut proved) = (String::new(), 0);
+        let (mut hash, mut proved) = (begins.hash.clone(), begins.number as i64);
+        // That something was taken out must be told by a row that is there.
+        let mut told = begins.number == 0;
         loop {
             let query = sqlx::query("SELECT * FROM audit_log WHERE organization = $1 AND number > $2 ORDER BY number LIMIT $3")
                 .bind(organization.to_string())
@@ -106,6 +146,7 @@ impl Store {
             for row in rows {
                 proved += 1;
                 hash = row.chained(organization, &hash);
+                told |= row.action == PRUNED && row.details["through"] == begins.number && row.details["hash"] == begins.hash;
                 if row.number != proved as u64 || row.hash != hash {
                     return Ok(AuditVerdict::Broken(proved as u64));
                 }
@@ -118,8 +159,84 @@ impl Store {
             Some(audited) if audited > proved as u64 && !self.has_audit(organization, proved + 1).await? => {
                 Ok(AuditVerdict::Broken(proved as u64 + 1))
             }
-            _ => Ok(AuditVerdict::Whole(proved as u64)),
+            _ if !told => Ok(AuditVerdict::Broken(begins.number)),
+            _ => Ok(AuditVerdict::Whole(proved as u64 - begins.number)),
         }
+    }
+
+    /// Where a log begins and ends.
+    ///
+    /// # Errors
+    /// As [`Store::call`].
+    pub async fn audit_ends(&self, organization: &OrganizationId) -> Result<AuditEnds, StoreError> {
+        let pruned = self.audit_begins(organization).await?;
+        let latest = self.audit_log(organization, &Page { limit: 1, after: None }).await?.pop();
+        let (number, hash) = latest.map_or((pruned.number, pruned.hash), |latest| (latest.number, latest.hash));
+        Ok(AuditEnds { pruned: pruned.number, number, hash })
+    }
+
+    /// Organizations, and those that are gone and have a log; the first hundred behind `after`.
+    ///
+    /// # Errors
+    /// As [`Store::call`].
+    pub async fn audited_organizations(&self, after: Option<&OrganizationId>) -> Result<Vec<OrganizationId>, StoreError> {
+        let query = sqlx::query(
+            "SELECT organization FROM (SELECT organization FROM audit_log UNION SELECT id AS organization FROM organizations) AS logs
+             WHERE organization > $1 ORDER BY organization LIMIT 100",
+        );
+        let query = query.bind(after.map(ToString::to_string).unwrap_or_default());
+        self.read_in("audited_organizations", Sees::All, query, |row| row.parsed("organization")).await
+    }
+
+    /// Takes out rows from before a time, the oldest first, up to a thousand; the log says so. Answers how many: fewer than a thousand are
+    /// the last. The latest row always stays.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Late`]: nothing was taken out.
+    pub async fn prune_audit(&self, organization: &OrganizationId, before: WallTime, act: &Act<'_>) -> Result<u64, StoreError> {
+        const QUERY: &str = "prune_audit";
+        let begins = self.audit_begins(organization).await?;
+        self.timed_write(QUERY, async {
+            let mut writing = self.begin_in(QUERY, Sees::One(organization)).await?;
+            // The chain is in order, and its times nearly: it ends at the first row that is young enough to stay.
+            let oldest = sqlx::query(
+                "SELECT * FROM audit_log WHERE organization = $1 AND number > $2 AND number <= $3 AND at_us < $4
+                   AND number < (SELECT MAX(number) FROM audit_log WHERE organization = $1) ORDER BY number",
+            )
+            .bind(organization.to_string())
+            .bind(begins.number as i64)
+            .bind(begins.number as i64 + PRUNED_AT_ONCE)
+            .bind(before.micros());
+            let oldest = writing.fetch(QUERY, oldest, entry).await?;
+            let fit = oldest.iter().zip(begins.number + 1..).take_while(|(row, number)| row.number == *number);
+            let Some((last, _)) = fit.last() else { return Ok(0) };
+            let details = json!({ "through": last.number, "hash": last.hash, "before": before.to_string() });
+            writing.note(organization, act, Deed { action: PRUNED, resource: "audit_log".to_owned(), details: &details }).await?;
+            let checkpoint = sqlx::query(
+                "INSERT INTO audit_checkpoints (organization, number, hash, at_us) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (organization) DO UPDATE SET number = excluded.number, hash = excluded.hash, at_us = excluded.at_us",
+            )
+            .bind(organization.to_string())
+            .bind(last.number as i64)
+            .bind(last.hash.clone())
+            .bind(act.at.micros());
+            writing.execute(QUERY, checkpoint).await?;
+            let delete = sqlx::query("DELETE FROM audit_log WHERE organization = $1 AND number <= $2")
+                .bind(organization.to_string())
+                .bind(last.number as i64);
+            let gone = writing.execute(QUERY, delete).await?;
+            writing.commit(QUERY).await?;
+            Ok(gone)
+        })
+        .await
+    }
+
+    async fn audit_begins(&self, organization: &OrganizationId) -> Result<Checkpoint, StoreError> {
+        let query = sqlx::query("SELECT * FROM audit_checkpoints WHERE organization = $1").bind(organization.to_string());
+        let found = self.read_in("audit_begins", Sees::One(organization), query, |row| {
+            Ok(Checkpoint { number: row.count("number")?, hash: row.value("hash")? })
+        });
+        Ok(found.await?.pop().unwrap_or_default())
     }
 
     async fn has_audit(&self, organization: &OrganizationId, number: i64) -> Result<bool, StoreError> {

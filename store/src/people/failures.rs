@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Hidden;
 use crate::open::QUERY_TIME_MAX;
 use crate::rows::Columns;
+use crate::seal::Place;
 use crate::{Store, StoreError, WallTime};
 
 /// Failures of one subject: an account or an address, named by a hash.
@@ -106,7 +107,7 @@ impl Store {
             let mut writing = self.begin(QUERY).await?;
             let insert = sqlx::query("INSERT INTO signing_keys (kid, secret, created_us) VALUES ($1, $2, $3)")
                 .bind(key.kid.clone())
-                .bind(key.secret.expose().to_owned())
+                .bind(writing.keys.seal(secret_of(&key.kid), key.secret.expose()))
                 .bind(key.created_at.micros());
             writing.execute(QUERY, insert).await?;
             let forget = sqlx::query("DELETE FROM signing_keys WHERE created_us < $1").bind(forgotten.micros());
@@ -121,10 +122,13 @@ fn failures(row: &Columns<'_>) -> Result<SignInFailures, StoreError> {
     Ok(SignInFailures { failures: row.count("failures")?, blocked_until: row.time("blocked_us")? })
 }
 
+/// Where a key stands.
+fn secret_of(row: &str) -> Place<'_> {
+    Place { table: "signing_keys", column: "secret", row }
+}
+
 fn signing_key(row: &Columns<'_>) -> Result<SigningKey, StoreError> {
-    Ok(SigningKey {
-        kid: row.value("kid")?,
-        secret: Hidden::new(row.value::<String>("secret")?),
-        created_at: row.time("created_us")?,
-    })
+    let kid: String = row.value("kid")?;
+    let secret = Hidden::new(row.opened(secret_of(&kid))?);
+    Ok(SigningKey { kid, secret, created_at: row.time("created_us")? })
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::audit::Deed;
+use super::user::mfa_secret;
 use super::within::Sees;
 use super::{Act, Hidden, OrganizationId, UserId};
 use crate::{Store, StoreError};
@@ -21,7 +22,7 @@ impl Store {
             )
             .bind(organization.to_string())
             .bind(user.to_string())
-            .bind(secret.expose().to_owned());
+            .bind(writing.keys.seal(mfa_secret(&user.to_string()), secret.expose()));
             let done = writing.execute(QUERY, update).await?;
             writing.commit(QUERY).await.map(|()| done > 0)
         })

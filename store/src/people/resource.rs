@@ -12,6 +12,7 @@ use super::{Act, Changed, OrganizationId, Page, ResourceId};
 use crate::open::Writing;
 use crate::read::LIST_MAX;
 use crate::rows::Columns;
+use crate::seal::Place;
 use crate::write::text;
 use crate::{ResourceKind, Store, StoreError, WallTime};
 
@@ -115,7 +116,7 @@ impl Store {
             .bind(organization.to_string())
             .bind(kind.as_str())
             .bind(text(wish.name))
-            .bind(text(&wish.fields.to_string()))
+            .bind(writing.keys.seal(fields_of(&id.to_string()), &text(&wish.fields.to_string())))
             .bind(act.at.micros());
             writing.execute(QUERY, insert).await?;
             writing.keep_version(organization, id, 1, &wish, act).await?;
@@ -190,7 +191,7 @@ impl Store {
                 .bind(id.to_string())
                 .bind(version as i64)
                 .bind(text(wish.name))
-                .bind(text(&wish.fields.to_string()))
+                .bind(writing.keys.seal(fields_of(&id.to_string()), &text(&wish.fields.to_string())))
                 .bind(act.at.micros());
                 if writing.execute(QUERY, update).await? == 0 {
                     return Ok(false);
@@ -317,7 +318,7 @@ impl Writing {
         .bind(organization.to_string())
         .bind(id.to_string())
         .bind(version as i64)
-        .bind(text(&wish.fields.to_string()))
+        .bind(self.keys.seal(version_of(&format!("{id}/{version}")), &text(&wish.fields.to_string())))
         .bind(text(act.actor))
         .bind(act.at.micros());
         self.execute(QUERY, insert).await?;
@@ -353,13 +354,24 @@ fn differ(before: &Value, now: &Value) -> Vec<String> {
     all
 }
 
+/// Where the fields of a row stand.
+fn fields_of(row: &str) -> Place<'_> {
+    Place { table: "resources", column: "fields", row }
+}
+
+/// Where those of a version stand.
+fn version_of(row: &str) -> Place<'_> {
+    Place { table: "resource_versions", column: "fields", row }
+}
+
 fn resource(row: &Columns<'_>) -> Result<Resource, StoreError> {
+    let id: String = row.value("id")?;
     Ok(Resource {
         id: row.parsed("id")?,
         organization: row.parsed("organization")?,
         kind: row.parsed("kind")?,
         name: row.value("name")?,
-        fields: row.json("fields")?,
+        fields: row.opened_json(fields_of(&id))?,
         version: row.count("version")?,
         created_at: row.time("created_us")?,
         updated_at: row.time("updated_us")?,
@@ -367,9 +379,10 @@ fn resource(row: &Columns<'_>) -> Result<Resource, StoreError> {
 }
 
 fn version(row: &Columns<'_>) -> Result<ResourceVersion, StoreError> {
+    let (id, version): (String, u64) = (row.value("resource_id")?, row.count("version")?);
     Ok(ResourceVersion {
-        version: row.count("version")?,
-        fields: row.json("fields")?,
+        version,
+        fields: row.opened_json(version_of(&format!("{id}/{version}")))?,
         changed_by: row.value("changed_by")?,
         at: row.time("at_us")?,
     })

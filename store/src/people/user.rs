@@ -10,6 +10,7 @@ use super::{Act, Changed, Hidden, OrganizationId, Page, UserId};
 use crate::open::Writing;
 use crate::read::LIST_MAX;
 use crate::rows::Columns;
+use crate::seal::Place;
 use crate::write::text;
 use crate::{Store, StoreError, UserRole, WallTime};
 
@@ -239,6 +240,11 @@ impl Writing {
     }
 }
 
+/// Where the secret of an authenticator stands.
+pub(super) fn mfa_secret(row: &str) -> Place<'_> {
+    Place { table: "users", column: "mfa_secret", row }
+}
+
 pub(super) fn user(row: &Columns<'_>) -> Result<User, StoreError> {
     Ok(User {
         id: row.parsed("id")?,
@@ -248,7 +254,7 @@ pub(super) fn user(row: &Columns<'_>) -> Result<User, StoreError> {
         role: row.parsed("role")?,
         is_active: row.count("is_active")? != 0,
         password_hash: Hidden::new(row.value::<String>("password_hash")?),
-        mfa_secret: row.value::<Option<String>>("mfa_secret")?.map(Hidden::new),
+        mfa_secret: row.opened_option(mfa_secret(&row.value::<String>("id")?))?.map(Hidden::new),
         mfa_enabled: row.count("mfa_enabled")? != 0,
         version: row.count("version")?,
         created_at: row.time("created_us")?,

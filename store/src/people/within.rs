@@ -54,7 +54,7 @@ impl Store {
             self.limit(name, sees, &mut reading).await?;
             let rows = query.fetch_all(&mut *reading).await;
             reading.commit().await.map_err(unavailable)?;
-            Columns::decode_all(name, rows, decode)
+            Columns::open_all(name, rows, &self.seals.keys(), decode)
         })
         .await
     }
@@ -100,7 +100,7 @@ impl Writing {
         decode: fn(&Columns<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         let rows = query.fetch_all(&mut *self.transaction).await.map_err(|source| taken(name, source))?;
-        Columns::decode_all(name, Ok(rows), decode)
+        Columns::open_all(name, Ok(rows), &self.keys, decode)
     }
 }
 

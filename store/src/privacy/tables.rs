@@ -331,6 +331,7 @@ pub(crate) const APART: &[(&str, &str)] = &[
     ("_sqlx_migrations", "the schema's version"),
     ("sqlite_sequence", "SQLite's own"),
     ("organizations", "the organization itself"),
+    ("audit_checkpoints", "a number and a hash"),
     ("recovery_codes", "hashes of users' codes"),
     ("api_keys", "programs"),
     ("logins", "users of the organization, gone with the user"),

@@ -91,13 +91,15 @@ impl Told {
         writing
             .fetch("told_webhooks", query.bind(organization.to_string()), |row| {
                 // One that a later version wrote, and this one cannot read, is for nodes of that version; records are written all the same.
-                let told = |Webhook { id, kind, events, lead_threshold, .. }| Self {
-                    id,
-                    kind,
-                    events,
-                    lead_threshold: lead_threshold.into(),
+                let told = || -> Result<Self, StoreError> {
+                    Ok(Self {
+                        id: row.parsed("id")?,
+                        kind: row.parsed("kind")?,
+                        events: row.parsed("events")?,
+                        lead_threshold: row.count("lead_threshold")?,
+                    })
                 };
-                Ok(webhook(row).ok().map(told))
+                Ok(told().ok())
             })
             .await
             .map(|told| told.into_iter().flatten().collect())

@@ -17,6 +17,7 @@ mod memories;
 mod people;
 mod privacy;
 mod sample;
+mod sealing;
 mod spend;
 
 use std::future::Future;
@@ -120,6 +121,10 @@ cases! {
     privacy::a_person_is_found_by_address_where_it_is_named,
     privacy::a_job_waits_for_a_node_and_is_released_after_a_crash,
     privacy::what_is_too_old_goes_in_batches_and_is_noted_once,
+    sealing::secrets_are_sealed_and_a_missing_key_is_named,
+    sealing::what_is_in_the_clear_is_read_and_sealed_and_keys_are_rotated,
+    sealing::a_value_that_was_moved_does_not_open,
+    sealing::the_beginning_of_the_audit_log_is_taken_out_and_the_rest_proved,
 }
 
 /// Runs all cases, one after the other, and fails with the names of those that failed.

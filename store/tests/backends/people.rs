@@ -18,7 +18,7 @@ pub async fn organization(store: &Store, name: &str) -> OrganizationId {
     store.create_organization(&new, &act(0)).await.unwrap().id
 }
 
-async fn user(store: &Store, organization: &OrganizationId, email: &str, role: UserRole) -> User {
+pub async fn user(store: &Store, organization: &OrganizationId, email: &str, role: UserRole) -> User {
     let new = NewUser { email: email.to_owned(), name: "Ada".to_owned(), role, password_hash: Hidden::new("$argon2id$a") };
     store.create_user(organization, &new, &act(1)).await.unwrap()
 }
