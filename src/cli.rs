@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::backup::{BackupArguments, RestoreArguments};
 use crate::call::CallArguments;
 use crate::knowledge::KnowledgeCommand;
 use crate::people::{AuditCommand, KeyCommand, UserCommand};
+use crate::privacy::PrivacyCommand;
 use crate::sealed::{RecordingCommand, SealArguments};
 use crate::trunk::TrunkCommand;
 
@@ -46,6 +48,13 @@ pub enum Command {
         #[command(subcommand)]
         action: MemoryAction,
     },
+    /// Copy the database, and the recordings if that is wished, into one file; the server may run
+    Backup(BackupArguments),
+    /// Make this node of a backup; only where there is nothing yet
+    Restore(RestoreArguments),
+    /// Prove reports of erasures
+    #[command(subcommand)]
+    Privacy(PrivacyCommand),
     /// Prove that the audit logs are whole
     #[command(subcommand)]
     Audit(AuditCommand),

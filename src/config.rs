@@ -16,6 +16,7 @@ mod media;
 mod phrases;
 mod problem;
 mod reader;
+mod retention;
 mod rows;
 mod secret;
 mod security;
@@ -52,6 +53,7 @@ pub use knowledge::{DocumentPlace, KnowledgeConfig, KnowledgeStoreConfig};
 pub use media::{CodecsConfig, EagernessName, JitterConfig, TurnConfig, VadConfig};
 pub use problem::{Problem, Problems};
 pub use reader::Setting;
+pub use retention::RetentionConfig;
 pub use rows::{Candidate, FileRows, LeftOut, Merged, RowRefusal};
 pub use secret::Secret;
 pub use security::{MasterKeySource, SecurityConfig};
@@ -97,6 +99,8 @@ pub struct Config {
     pub events: EventsConfig,
     /// What happens, for those who are told.
     pub webhooks: WebhooksConfig,
+    /// How long what is kept.
+    pub retention: RetentionConfig,
     /// Whether callers' numbers are theirs, and how ours are signed.
     pub identity: IdentityConfig,
     /// The sockets of the calls' audio.
@@ -202,6 +206,7 @@ impl Config {
             security: security::read_security(root.section("security"), key),
             events: events::read_events(root.section("events")),
             webhooks: events::read_webhooks(root.section("webhooks")),
+            retention: retention::read_retention(root.section("retention")),
             identity,
             rtp,
             webrtc: webrtc::read_webrtc(root.section("webrtc")),

@@ -1,6 +1,7 @@
 //! The offhook server.
 
 mod after;
+mod backup;
 mod call;
 mod cli;
 mod config;
@@ -8,6 +9,7 @@ mod demo;
 mod gate;
 mod knowledge;
 mod people;
+mod privacy;
 mod providers;
 mod rows;
 mod sealed;
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Analysis { call } => configured(file, |config| run(after::analysis(config, &call))),
         Command::Audit(command) => configured(file, |config| run(people::audit(&command, config))),
+        Command::Backup(asked) => configured(file, |config| run(backup::backup(config, &asked))),
         Command::Call(asked) => configured(file, |config| run(call::run(config, &asked))),
         Command::Check => configured(file, check),
         Command::Demo => run(demo::run(file, environment())),
@@ -39,11 +42,13 @@ fn main() -> ExitCode {
         Command::Knowledge(command) => configured(file, |config| run(knowledge::run(&command, config))),
         Command::Memory { action } => configured(file, |config| run(after::memory(config, &action))),
         Command::Migrate => configured(file, |config| run(migrate(config))),
+        Command::Privacy(command) => configured(file, |config| run(privacy::run(&command, config))),
         Command::Providers(ProvidersCommand::Check) => run(providers::check(&environment())),
         // Without the configuration: it does one thing, for the server that started it.
         Command::ReadPdf => knowledge::read_pdf(),
         Command::Recording(command) => configured(file, |config| run(sealed::recording(&command, config))),
         Command::Seal(asked) => configured(file, |config| run(sealed::seal(&asked, config))),
+        Command::Restore(asked) => configured(file, |config| run(backup::restore(config, &asked))),
         Command::Trunk(command) => configured(file, |config| run(trunk::run(&command, config))),
         Command::User(command) => configured(file, |config| run(people::user(&command, config))),
         Command::Serve => configured(file, |config| {

@@ -13,6 +13,7 @@ mod live;
 pub mod node;
 pub mod people;
 mod reload;
+mod safekeeping;
 pub mod sealing;
 mod services;
 mod signals;
@@ -64,19 +65,38 @@ pub struct Server {
     pub node: NodeHandle,
     /// Its records.
     pub database: Store,
-    /// What reads the documents of its knowledge base.
-    reading: JoinHandle<()>,
-    /// What looks for changes of the rows that calls are answered by.
-    watching: JoinHandle<()>,
     end: NodeEnd,
-    analyses: Runner,
-    charging: Charging,
+    background: Background,
     traces: Option<Traces>,
     people: People,
     live: Arc<Live>,
+    _lock: File,
+}
+
+/// What goes on beside the calls.
+struct Background {
+    /// Reads the documents of the knowledge base.
+    reading: JoinHandle<()>,
+    /// Looks for changes of the rows that calls are answered by.
+    watching: JoinHandle<()>,
+    analyses: Runner,
+    charging: Charging,
     telling: events::Telling,
     campaigns: platform::campaigns::Runner,
-    _lock: File,
+    keeping: safekeeping::Safekeeping,
+}
+
+impl Background {
+    async fn stop(self) {
+        self.campaigns.stop().await;
+        self.analyses.stop().await;
+        self.charging.stop().await;
+        self.telling.stop().await;
+        // Wherever it is: the next start resumes.
+        self.keeping.stop();
+        self.reading.abort();
+        self.watching.abort();
+    }
 }
 
 /// Who makes the requests of all but calls, which have their own on their threads.
@@ -90,12 +110,7 @@ pub struct Clients {
 
 /// Opens everything; `file` is what is read again. Each error is one line that names the key.
 pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Server> {
-    // Someone else may have chosen the provider already, in tests; there is only ring.
-    let _chosen_before = rustls::crypto::ring::default_provider().install_default();
-    let process = Process::new();
-    let metrics = telemetry::start(&config.telemetry)?;
-    telemetry::preset(&assistants::providers(config));
-    metrics::gauge!("offhook_calls_max").set(config.node.max_calls as f64);
+    let (process, metrics) = begin(config)?;
     let lock = take_data_dir(&config.node.data_dir)?;
     let database = open_database(config).await?;
     sealing::check(&database, &database.seals().keys()).await?;
@@ -141,16 +156,12 @@ pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Serve
     billing.look_at_limits(store::WallTime::now()).await?;
     let telling = events::Telling::start(config, &database, &clients, &node).await?;
     let charging = billing.start(config.node.name.clone());
+    let keeping = safekeeping::Safekeeping::start(config, &database, &live).await?;
     let api_config = node::api_config(config, people.clone(), live.clone(), (&telling, billing, &knowledge))?;
+    let api_config = api::ApiConfig { privacy: Some(keeping.privacy.clone()), ..api_config };
     api::serve(http, api::router(api_config, gate.clone()));
     keep_up(metrics.clone(), Arc::clone(&gate), breakers);
-    let (runtime, shared) = (tokio::runtime::Handle::current(), Arc::clone(&node.shared));
-    let render = move || {
-        let tasks = runtime.metrics().num_alive_tasks() + shared.media_tasks();
-        metrics::gauge!("offhook_tasks").set(tasks as f64);
-        metrics.render() + &process.render()
-    };
-    api::serve(operator, api::operator_router(gate, render));
+    serve_operator(operator, gate, (metrics, process), &node);
     // Last, so that a start that fails prints its reason and nothing else.
     for line in config.effective() {
         tracing::info!("{line}");
@@ -160,34 +171,37 @@ pub async fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Serve
     let reading = knowledge.work().await?;
     let watching = tokio::spawn(Arc::clone(&live).watch());
     let campaigns = campaigns::start(&database, &node, &config.node.name);
-    Ok(Server {
-        node,
-        database,
-        reading,
-        watching,
-        end,
-        analyses,
-        charging,
-        traces,
-        people,
-        telling,
-        campaigns,
-        live,
-        _lock: lock,
-    })
+    let background = Background { reading, watching, analyses, charging, telling, campaigns, keeping };
+    Ok(Server { node, database, end, background, traces, people, live, _lock: lock })
+}
+
+/// What is there before anything else: cryptography, and figures of this process.
+fn begin(config: &Config) -> anyhow::Result<(Process, PrometheusHandle)> {
+    // Someone else may have chosen the provider already, in tests; there is only ring.
+    let _chosen_before = rustls::crypto::ring::default_provider().install_default();
+    let process = Process::new();
+    let metrics = telemetry::start(&config.telemetry)?;
+    telemetry::preset(&assistants::providers(config));
+    metrics::gauge!("offhook_calls_max").set(config.node.max_calls as f64);
+    Ok((process, metrics))
+}
+
+/// The operator's own port: health, and the figures of now.
+fn serve_operator(listener: TcpListener, gate: Arc<Gate>, (metrics, process): (PrometheusHandle, Process), node: &NodeHandle) {
+    let (runtime, shared) = (tokio::runtime::Handle::current(), Arc::clone(&node.shared));
+    let render = move || {
+        let tasks = runtime.metrics().num_alive_tasks() + shared.media_tasks();
+        metrics::gauge!("offhook_tasks").set(tasks as f64);
+        metrics.render() + &process.render()
+    };
+    api::serve(listener, api::operator_router(gate, render));
 }
 
 impl Server {
     /// Waits until the node has ended, and ends what belongs to it; true after a drain.
     pub async fn ended(self) -> bool {
         let drained = self.end.wait().await;
-        self.campaigns.stop().await;
-        self.analyses.stop().await;
-        self.charging.stop().await;
-        self.telling.stop().await;
-        // Wherever it is: the next start resumes.
-        self.reading.abort();
-        self.watching.abort();
+        self.background.stop().await;
         self.database.close().await;
         if let Some(traces) = self.traces {
             traces.stop().await;

@@ -21,7 +21,7 @@ pub(crate) fn open_to(origins: &[String], routes: Router) -> Router {
     let told = [header::ETAG, header::LOCATION, header::RETRY_AFTER, named("x-request-id")];
     let cors = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
-        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers(asked)
         .expose_headers(told)
         .max_age(ASKED_FOR);

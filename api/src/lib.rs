@@ -26,6 +26,7 @@ use platform::billing::Billing;
 use platform::events::Events;
 use platform::knowledge::Service;
 use platform::people::People;
+use platform::privacy::Privacy;
 use platform::webhooks::Webhooks;
 
 pub use gate::{
@@ -67,6 +68,8 @@ pub struct ApiConfig {
     pub document_bytes_max: usize,
     /// What usage costs; `None`: those routes answer 503.
     pub billing: Option<Billing>,
+    /// What is known of persons, given out and erased; `None`: not here.
+    pub privacy: Option<Privacy>,
     /// How often who may ask.
     pub requests: RequestLimits,
     /// The proxies in front of us.

@@ -7,6 +7,7 @@ mod cascade;
 mod events;
 mod identity;
 mod phrases;
+mod retention;
 mod security;
 mod sip;
 mod spend;

@@ -476,6 +476,17 @@ pub(super) const METRICS: &[Metric] = &[
     ),
     counter("offhook_turns_total", NONE, "Turns that ended, of either side"),
     counter(
+        "offhook_privacy_jobs_total",
+        &[("kind", &["erase", "export"]), ("outcome", &["done", "failed"])],
+        "Exports and erasures of persons that ended",
+    ),
+    counter("offhook_retention_bytes_total", NONE, "Bytes of recordings that were kept long enough and are gone"),
+    counter(
+        "offhook_retention_removed_total",
+        &[("class", &["logs", "recordings", "transcripts"])],
+        "Rows that were kept long enough, and are gone or blanked",
+    ),
+    counter(
         "offhook_webhook_deliveries_total",
         &[("outcome", &["dead", "delivered", "gone", "retried"])],
         "Ends of tries to deliver an event to a webhook: retried ones come again, gone switched their webhook off",

@@ -158,6 +158,7 @@ pub(super) fn api_config(
         knowledge: Some(knowledge.clone()),
         document_bytes_max: config.knowledge.document_mb as usize * super::knowledge::MEGABYTE,
         billing: Some(billing),
+        privacy: None,
         requests,
         proxies: config.http.proxies.clone(),
         cors_origins,

@@ -12,6 +12,7 @@
 
 mod analysis;
 mod analytics;
+mod backup;
 mod billing;
 mod calls;
 mod campaigns;
@@ -26,8 +27,10 @@ mod memory;
 mod migrations;
 mod open;
 mod people;
+mod privacy;
 mod read;
 mod record;
+mod retention;
 mod rows;
 pub mod seal;
 mod spend;
@@ -41,6 +44,9 @@ pub use analysis::{
     SuccessVerdict,
 };
 pub use analytics::{Figures, GROUPS_MAX, Gaps, GroupBy};
+pub use backup::{
+    DatabasePlace, Holdings, PostgresMoment, PostgresPlace, copy_sqlite, holdings_of_sqlite, newest_schema, postgres_moment,
+};
 pub use billing::{
     BadMonth, BillingMonth, CallUsage, Charge, ChargedCall, Invoice, InvoiceId, InvoiceItem, InvoiceLine, Meter, MonthState,
     MonthTotal, MonthUsage, NewInvoice, NewPlan, NewReport, PLANS_MAX, Plan, PlanChange, Price, ProviderUsage, REPORT_CLAIMS_MAX,
@@ -71,11 +77,16 @@ pub use open::Store;
 pub use people::{
     Act, ApiKeyId, ApiKeyRow, AuditEnds, AuditEntry, AuditVerdict, CampaignId, Changed, ContactId, DeliveryId, Hidden, Login,
     LoginId, NewApiKey, NewLogin, NewOrganization, NewSession, NewUser, Organization, OrganizationChange, OrganizationId, Page,
-    RESOURCE_BYTES_MAX, RESOURCES_MAX, Refresh, Resource, ResourceId, ResourceVersion, ResourceWish, Session, SignInFailures,
-    SigningKey, User, UserChange, UserId, VERSIONS_KEPT, WebhookId,
+    PrivacyJobId, RESOURCE_BYTES_MAX, RESOURCES_MAX, Refresh, Resource, ResourceId, ResourceVersion, ResourceWish, Session,
+    SignInFailures, SigningKey, User, UserChange, UserId, VERSIONS_KEPT, WebhookId,
+};
+pub use privacy::{
+    NewPrivacyJob, PRIVACY_JOBS_OPEN_MAX, PersonCall, PrivacyCounts, PrivacyFile, PrivacyJob, PrivacyKind, PrivacyState,
+    SchemaGap, Subject,
 };
 pub use read::LIST_MAX;
 pub use record::{CallIdentity, CallRecord, Citation, Incident, LostCall, NewCall, Recording, Refused, ToolUse, Turn, Usage};
+pub use retention::{RETENTION_DAYS_MAX, Retention, RetentionClass, RetentionDays, SweepBatch, Swept};
 pub use seal::{KeyId, Keyring, RecordingReader, SealError, Seals};
 pub use spend::SpentMinute;
 pub use text::{PhoneNumber, TEXT_BYTES_MAX, Transcript};

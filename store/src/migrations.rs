@@ -21,6 +21,7 @@ const VERSIONS: &[(i64, &str, &str)] = &[
     (15, "calls_api", include_str!("../migrations/0015_calls_api.sql")),
     (16, "billing", include_str!("../migrations/0016_billing.sql")),
     (17, "sealing", include_str!("../migrations/0017_sealing.sql")),
+    (18, "safekeeping", include_str!("../migrations/0018_safekeeping.sql")),
     (19, "campaigns", include_str!("../migrations/0019_campaigns.sql")),
     (21, "knowledge_of_organizations", include_str!("../migrations/0021_knowledge_of_organizations.sql")),
 ];
@@ -44,6 +45,7 @@ const POSTGRES: &[(i64, &str)] = &[
     (15, include_str!("../migrations/0015_calls_api_postgres.sql")),
     (16, include_str!("../migrations/0016_billing_postgres.sql")),
     (17, include_str!("../migrations/0017_sealing_postgres.sql")),
+    (18, include_str!("../migrations/0018_safekeeping_postgres.sql")),
     (19, include_str!("../migrations/0019_campaigns_postgres.sql")),
     (21, include_str!("../migrations/0021_knowledge_of_organizations_postgres.sql")),
 ];
@@ -60,4 +62,9 @@ pub(crate) fn migrator(sqlite: bool) -> Migrator {
         Migration::new(version, name.into(), kind, sql, false)
     });
     Migrator::with_migrations(migrations.collect())
+}
+
+/// The newest version that this program knows.
+pub(crate) fn newest() -> i64 {
+    VERSIONS.last().map_or(0, |(version, ..)| *version)
 }

@@ -132,10 +132,15 @@ impl Store {
         self.pool.close().await;
     }
 
+    /// The right to write, without a transaction: on SQLite nobody else of this process writes meanwhile.
+    pub(crate) async fn write_alone(&self, query: &'static str) -> Result<OwnedSemaphorePermit, StoreError> {
+        let permit = Arc::clone(&self.writers).acquire_owned().await;
+        permit.map_err(|_| StoreError::Unavailable { query, source: sqlx::Error::PoolClosed })
+    }
+
     pub(crate) async fn begin(&self, query: &'static str) -> Result<Writing, StoreError> {
         let unavailable = |source| StoreError::Unavailable { query, source };
-        let permit = Arc::clone(&self.writers).acquire_owned().await;
-        let permit = permit.map_err(|_| unavailable(sqlx::Error::PoolClosed))?;
+        let permit = self.write_alone(query).await?;
         let transaction = self.pool.begin_with(self.begin).await;
         Ok(Writing { transaction: transaction.map_err(unavailable)?, keys: self.seals.keys(), _permit: permit })
     }

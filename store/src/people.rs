@@ -22,7 +22,7 @@ use crate::WallTime;
 
 pub use audit::{AuditEnds, AuditEntry, AuditVerdict};
 pub use failures::{SignInFailures, SigningKey};
-pub use id::{ApiKeyId, CampaignId, ContactId, DeliveryId, LoginId, OrganizationId, ResourceId, UserId, WebhookId};
+pub use id::{ApiKeyId, CampaignId, ContactId, DeliveryId, LoginId, OrganizationId, PrivacyJobId, ResourceId, UserId, WebhookId};
 pub use key::{ApiKeyRow, NewApiKey};
 pub use login::{Login, NewLogin, Refresh};
 pub use organization::{NewOrganization, Organization, OrganizationChange};

@@ -34,6 +34,7 @@ mod openapi;
 mod organizations;
 mod phone_numbers;
 mod plans;
+mod privacy;
 mod recording;
 mod refusals;
 mod repeats;
@@ -63,6 +64,7 @@ use platform::campaigns::list::LIST_BYTES_MAX;
 use platform::events::Events;
 use platform::knowledge::Service;
 use platform::people::People;
+use platform::privacy::Privacy;
 use platform::webhooks::Webhooks;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -91,6 +93,7 @@ struct V1 {
     knowledge: Option<Service>,
     uploads: Uploads,
     billing: Option<Billing>,
+    privacy: Option<Privacy>,
     repeats: Repeats,
     limits: Limits,
     counting: Counting,
@@ -111,6 +114,10 @@ impl V1 {
     fn billing(&self) -> Result<&Billing, Problem> {
         self.billing.as_ref().ok_or_else(|| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "nothing is charged here"))
     }
+
+    fn privacy(&self) -> Result<&Privacy, Problem> {
+        self.privacy.as_ref().ok_or_else(|| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "nothing is given out or erased here"))
+    }
 }
 
 /// All routes, and the document of them.
@@ -126,6 +133,7 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         knowledge: config.knowledge.clone(),
         uploads: Uploads::new(config.document_bytes_max),
         billing: config.billing.clone(),
+        privacy: config.privacy.clone(),
         repeats: Repeats::default(),
         limits,
         counting: Counting::default(),
@@ -165,6 +173,7 @@ pub(crate) fn routes(config: &ApiConfig, gate: Arc<dyn CallGate>) -> Router {
         .routes(routes!(memories::show, memories::change, memories::delete))
         .merge(campaigns())
         .merge(knowledge_base(&api.uploads))
+        .merge(persons())
         .merge(conversations())
         .split_for_parts();
     openapi::name_operations(&mut document);
@@ -211,6 +220,18 @@ fn sessions() -> OpenApiRouter<Arc<V1>> {
         .routes(routes!(sessions::messages, sessions::say))
         .routes(routes!(session_socket::upgrade))
         .routes(routes!(session_webrtc::offer, session_webrtc::offer_again, session_webrtc::leave))
+}
+
+/// What is known of persons.
+fn persons() -> OpenApiRouter<Arc<V1>> {
+    OpenApiRouter::new()
+        .routes(routes!(privacy::export))
+        .routes(routes!(privacy::erase))
+        .routes(routes!(privacy::list))
+        .routes(routes!(privacy::show))
+        .routes(routes!(privacy::file))
+        .routes(routes!(privacy::report))
+        .routes(routes!(privacy::retention, privacy::set_retention))
 }
 
 /// What usage costs.

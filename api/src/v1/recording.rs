@@ -46,7 +46,7 @@ pub(super) async fn show(
     let keys = api.people()?.store().seals().keys();
     let (call, whole) = (record.call.id, chosen.state != RecordingState::Failed);
     match spawn_blocking(move || open(path, &keys, call, whole)).await {
-        Ok(Ok(Ok(file))) => answer(file, tag, &headers).await,
+        Ok(Ok(Ok(file))) => answer(file, "audio/wav", tag, &headers).await,
         Ok(Ok(Err(reason))) => {
             tracing::error!(%call, reason, "a recording cannot be opened");
             Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the recording cannot be opened: {reason}")))
@@ -56,7 +56,7 @@ pub(super) async fn show(
 }
 
 /// A recording, sealed or not.
-type Opened = RecordingReader<File>;
+pub(super) type Opened = RecordingReader<File>;
 
 /// Opens the file of a call's recording: the file's own error, or what is wrong with its seal. Of one that is `whole` the end is there.
 fn open(path: PathBuf, keys: &Keyring, call: CallId, whole: bool) -> IoResult<Result<Opened, String>> {
@@ -126,7 +126,8 @@ fn wanted(range: Option<&str>, length: u64) -> Wanted {
     if part.start < part.end { Wanted::Part(part) } else { Wanted::Nothing }
 }
 
-async fn answer(mut file: Opened, tag: String, headers: &HeaderMap) -> Result<Response, Problem> {
+/// A file of this kind, or the part of it that is asked for.
+pub(super) async fn answer(mut file: Opened, kind: &'static str, tag: String, headers: &HeaderMap) -> Result<Response, Problem> {
     let length = file.length();
     // A part of what has changed since is of no use.
     let unchanged = given(headers, header::IF_RANGE).is_none_or(|known| known == tag);
@@ -135,18 +136,18 @@ async fn answer(mut file: Opened, tag: String, headers: &HeaderMap) -> Result<Re
         Wanted::Whole => (StatusCode::OK, 0..length),
         Wanted::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
         Wanted::Nothing => {
-            let detail = format!("the recording has {length} bytes");
+            let detail = format!("the file has {length} bytes");
             let mut response = Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, detail).into_response();
             response.headers_mut().extend(value(header::CONTENT_RANGE, format!("bytes */{length}")));
             return Ok(response);
         }
     };
-    let broken = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the recording cannot be read");
+    let broken = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the file cannot be read");
     file.seek(SeekFrom::Start(part.start)).map_err(broken)?;
     let size = part.end - part.start;
     let mut response = (status, Body::from_stream(pieces(file, size))).into_response();
     let more = [
-        value(header::CONTENT_TYPE, "audio/wav".to_owned()),
+        value(header::CONTENT_TYPE, kind.to_owned()),
         value(header::ACCEPT_RANGES, "bytes".to_owned()),
         value(header::CONTENT_LENGTH, size.to_string()),
         value(header::ETAG, tag),

@@ -10,6 +10,7 @@ mod http;
 mod injection;
 mod knowledge;
 mod people;
+mod privacy;
 mod real_server;
 mod real_sessions;
 mod real_stream;

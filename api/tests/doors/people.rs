@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ai::net::guard::{Guard, Reach};
 use api::*;
@@ -12,6 +13,7 @@ use platform::billing::{Billing, OverLimit};
 use platform::events::{Events, ReaderLimits};
 use platform::knowledge::{KnowledgeConfig, Service};
 use platform::people::{KeyWish, People, Permission};
+use platform::privacy::{Privacy, PrivacyConfig};
 use platform::webhooks::Webhooks;
 use serde_json::{Value, json};
 use store::{Act, NewOrganization, NewUser, OrganizationId, Store, UserRole, WallTime};
@@ -42,6 +44,13 @@ impl House {
         let events = Some(Events::open(store.clone(), ReaderLimits::default()).await.unwrap());
         let knowledge = Service::open(&store, KnowledgeConfig::default()).await.unwrap();
         let billing = Some(Billing::new(store.clone(), "USD", None, OverLimit::default()));
+        let privacy = PrivacyConfig {
+            data_dir: std::env::temp_dir(),
+            node: "node-1".to_owned(),
+            exports_kept: Duration::from_secs(60),
+            own_numbers: Arc::new(|_| Vec::new()),
+        };
+        let privacy = Some(Privacy::open(store.clone(), privacy).await.unwrap());
         let webhooks = Some(Webhooks::new(store, Guard::default(), Reach::Public));
         let config = ApiConfig {
             people: Some(people.clone()),
@@ -51,6 +60,7 @@ impl House {
             knowledge: Some(knowledge.clone()),
             document_bytes_max: 100_000,
             billing,
+            privacy,
             requests,
             cors_origins,
             sessions_per_organization: 3,

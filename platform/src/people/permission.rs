@@ -123,6 +123,10 @@ permissions! {
     ReadKnowledge = "knowledge:read", Viewer, false;
     /// Puts and deletes documents.
     WriteKnowledge = "knowledge:write", Admin, false;
+    /// Reads which exports and erasures there are, their reports, and how long what is kept.
+    ReadPrivacy = "privacy:read", Admin, false;
+    /// Exports and erases persons, and says how long what is kept.
+    WritePrivacy = "privacy:write", Admin, false;
 }
 
 /// Who asks.

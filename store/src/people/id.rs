@@ -50,6 +50,8 @@ ids! {
     DeliveryId,
     /// Id of a login: of one device or program, from the password to the logout.
     LoginId,
+    /// Id of an export or an erasure of what is known of a person.
+    PrivacyJobId,
     /// Id of a row of the directory: an assistant, a number, a tool.
     ResourceId,
     /// Id of a campaign.

@@ -61,6 +61,18 @@ impl Store {
         .await
     }
 
+    /// A transaction that reads, and may be dropped.
+    pub(crate) async fn begin_reading(
+        &self,
+        name: &'static str,
+        sees: Sees<'_>,
+    ) -> Result<Transaction<'static, Any>, StoreError> {
+        let begun = self.pool.begin_with("BEGIN").await;
+        let mut reading = begun.map_err(|source| StoreError::Unavailable { query: name, source })?;
+        self.limit(name, sees, &mut reading).await?;
+        Ok(reading)
+    }
+
     pub(crate) async fn limit(
         &self,
         query: &'static str,

@@ -15,6 +15,7 @@ mod ladders;
 mod lists;
 mod memories;
 mod people;
+mod privacy;
 mod sample;
 mod sealing;
 mod spend;
@@ -118,6 +119,11 @@ cases! {
     events::organizations_take_turns_and_none_has_all_slots,
     events::two_nodes_claim_each_delivery_once,
     events::leads_and_memories_are_an_organizations_and_followed_up,
+    privacy::no_table_and_no_column_of_text_is_forgotten,
+    privacy::a_person_is_found_and_erased_in_every_table_of_one_organization,
+    privacy::a_person_is_found_by_address_where_it_is_named,
+    privacy::a_job_waits_for_a_node_and_is_released_after_a_crash,
+    privacy::what_is_too_old_goes_in_batches_and_is_noted_once,
     sealing::secrets_are_sealed_and_a_missing_key_is_named,
     sealing::what_is_in_the_clear_is_read_and_sealed_and_keys_are_rotated,
     sealing::a_value_that_was_moved_does_not_open,
