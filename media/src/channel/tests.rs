@@ -17,7 +17,6 @@ struct Pair {
     now: Instant,
     ours: Channels,
     endpoint: Endpoint,
-    handle: AssociationHandle,
     browser: Association,
     /// Data under way: when, whether to us.
     network: Vec<(Instant, bool, Bytes)>,
@@ -34,19 +33,9 @@ impl Pair {
     fn new(seed: u64, loss: u32) -> Self {
         let now = epoch();
         let mut endpoint = Endpoint::new(PEER, TransportProtocol::UDP, Arc::new(EndpointConfig::new()), None);
-        let (handle, browser) = endpoint.connect(now, ClientConfig::new(TransportConfig::default()), PEER).unwrap();
+        let (_, browser) = endpoint.connect(now, ClientConfig::new(TransportConfig::default()), PEER).unwrap();
         let ours = Channels::new(0);
-        Self {
-            now,
-            ours,
-            endpoint,
-            handle,
-            browser,
-            network: Vec::new(),
-            rng: StdRng::seed_from_u64(seed),
-            loss,
-            heard: Vec::new(),
-        }
+        Self { now, ours, endpoint, browser, network: Vec::new(), rng: StdRng::seed_from_u64(seed), loss, heard: Vec::new() }
     }
 
     fn carry(&mut self, to_us: bool, data: Bytes) {
