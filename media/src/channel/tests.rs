@@ -118,7 +118,7 @@ fn a_channel_is_opened_and_spoken_over_both_ways() {
     assert!(pair.ours.is_ready() && pair.ours.send(pair.now, "good day"));
     pair.say(0, b"hello", PayloadProtocolIdentifier::String);
     pair.run(2);
-    assert_eq!(pair.heard[2..], ["us:hello", "browser:String good day"]);
+    assert_eq!(pair.heard[2..], ["browser:String good day", "us:hello"]);
     assert!(pair.ours.is_drained());
 }
 
