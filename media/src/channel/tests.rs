@@ -17,7 +17,6 @@ struct Pair {
     now: Instant,
     ours: Channels,
     endpoint: Endpoint,
-    handle: AssociationHandle,
     browser: Association,
     /// Data under way: when, whether to us.
     network: Vec<(Instant, bool, Bytes)>,
@@ -34,19 +33,9 @@ impl Pair {
     fn new(seed: u64, loss: u32) -> Self {
         let now = epoch();
         let mut endpoint = Endpoint::new(PEER, TransportProtocol::UDP, Arc::new(EndpointConfig::new()), None);
-        let (handle, browser) = endpoint.connect(now, ClientConfig::new(TransportConfig::default()), PEER).unwrap();
+        let (_, browser) = endpoint.connect(now, ClientConfig::new(TransportConfig::default()), PEER).unwrap();
         let ours = Channels::new(0);
-        Self {
-            now,
-            ours,
-            endpoint,
-            handle,
-            browser,
-            network: Vec::new(),
-            rng: StdRng::seed_from_u64(seed),
-            loss,
-            heard: Vec::new(),
-        }
+        Self { now, ours, endpoint, browser, network: Vec::new(), rng: StdRng::seed_from_u64(seed), loss, heard: Vec::new() }
     }
 
     fn carry(&mut self, to_us: bool, data: Bytes) {
@@ -129,7 +118,7 @@ fn a_channel_is_opened_and_spoken_over_both_ways() {
     assert!(pair.ours.is_ready() && pair.ours.send(pair.now, "good day"));
     pair.say(0, b"hello", PayloadProtocolIdentifier::String);
     pair.run(2);
-    assert_eq!(pair.heard[2..], ["us:hello", "browser:String good day"]);
+    assert_eq!(pair.heard[2..], ["browser:String good day", "us:hello"]);
     assert!(pair.ours.is_drained());
 }
 
