@@ -107,7 +107,7 @@ impl NodeGate for Live {
 
     fn reload(&self) -> BoxFuture<'_, Result<(), Vec<(String, String)>>> {
         Box::pin(async move {
-            let done = self.read_again().await;
+            let done = Box::pin(self.read_again()).await;
             done.map_err(|Problems(problems)| problems.into_iter().map(|problem| (problem.key, problem.reason)).collect())
         })
     }

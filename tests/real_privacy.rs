@@ -86,6 +86,7 @@ fn holding(folder: &Path, bytes: &str) -> Vec<String> {
 fn remember(server: &Server, record: &CallRecord) {
     let (runtime, store) = server.database();
     let memory = NewMemory {
+        organization: record.call.organization.clone(),
         caller: Caller::of(&record.call.from).unwrap(),
         text: Transcript::new("likes tea"),
         call: record.call.id,

@@ -358,7 +358,7 @@ impl Worker for Call {
             CallMsg::MoneySpent => self.handle_money_spent(me),
             CallMsg::Invited(invitation) => self.handle_invitation(*invitation, me).await,
             CallMsg::CallOut(wanted) => self.call_out(*wanted, me),
-            CallMsg::Partner(number, news) => self.handle_partner_news(number, *news, me).await,
+            CallMsg::Partner(number, news) => self.handle_partner_news(number, news, me).await,
             CallMsg::CallLost(call) => self.handle_call_lost(call, me).await,
             CallMsg::SuccessorCalled(call, mailbox) => self.handle_successor_called(call, mailbox),
             CallMsg::SuccessorNews(news) => self.handle_successor_news(news, me),

@@ -36,8 +36,11 @@ const SYSTEM_PROMPT: &str = "You answer a phone call. Be friendly and brief: one
 const OFFLINE_VOICE: &str = "en-us";
 const OFFLINE_WORDS_PER_MINUTE: u32 = 160;
 
+/// Where it is said whether something is taken out.
+type Redacted = fn(&mut Redaction) -> &mut bool;
+
 /// What can be taken out of transcripts.
-const REDACTED: [(&str, fn(&mut Redaction) -> &mut bool); 3] = [
+const REDACTED: [(&str, Redacted); 3] = [
     ("card_numbers", |redaction| &mut redaction.card_numbers),
     ("emails", |redaction| &mut redaction.emails),
     ("ibans", |redaction| &mut redaction.ibans),

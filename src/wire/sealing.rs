@@ -120,6 +120,7 @@ pub fn tell(keys: &Keyring) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

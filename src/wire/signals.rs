@@ -36,7 +36,7 @@ impl Signals {
                         // Apart, so that the node can be stopped meanwhile.
                         let live = Arc::clone(&live);
                         // What is wrong was told.
-                        tokio::spawn(async move { drop(live.read_again().await) });
+                        tokio::spawn(async move { drop(Box::pin(live.read_again()).await) });
                         continue;
                     }
                     _ = interrupt.recv() => {}

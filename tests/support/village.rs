@@ -129,7 +129,7 @@ impl Exchange {
             let Some(event) = self.endpoint.poll_event() else { return };
             match event {
                 Event::Invited { dialog, invite, .. } => {
-                    let number = invite.uri.user().unwrap_or_default().to_owned();
+                    let number = invite.uri.user().unwrap_or_default().into_owned();
                     self.ring(dialog, &number, &invite.body);
                 }
                 Event::HungUp { dialog, .. } | Event::Cancelled { dialog, .. } | Event::AckTimedOut { dialog } => {

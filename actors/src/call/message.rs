@@ -111,7 +111,7 @@ pub enum CallMsg {
     /// By Calls: somebody is to be called for it.
     CallOut(Box<CallOut>),
     /// Of whoever is called for it.
-    Partner(Consultation, Box<PartnerNews>),
+    Partner(Consultation, PartnerNews),
     /// By Calls: a call has crashed.
     CallLost(CallId),
     /// By Calls: this is the call that its peer asked for in its place.

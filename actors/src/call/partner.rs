@@ -60,7 +60,7 @@ pub enum PartnerNews {
     /// By Calls: this is the call.
     Called(CallId),
     /// By that call, which is answered: how another call can take its place.
-    Dialog(PartnerDialog),
+    Dialog(Box<PartnerDialog>),
     /// By Calls, or by that call: why that one does not come.
     Failed(String),
 }
@@ -180,7 +180,7 @@ impl Call {
             (PartnerNews::Called(call), Some(consulting)) => consulting.partner = Some(call),
             // It was given up meanwhile.
             (PartnerNews::Called(call), None) => self.take_back(call),
-            (PartnerNews::Dialog(dialog), Some(consulting)) => consulting.dialog = Some(dialog),
+            (PartnerNews::Dialog(dialog), Some(consulting)) => consulting.dialog = Some(*dialog),
             (PartnerNews::Failed(reason), Some(_)) => self.go_on_without_partner(reason, me).await,
             (PartnerNews::Dialog(_) | PartnerNews::Failed(_), None) => {}
         }
@@ -262,7 +262,7 @@ impl Call {
     pub(super) async fn come_in(&mut self, me: &Mailbox<CallMsg>) {
         let Some(invitation) = self.partner().map(|partner| partner.invitation.clone()) else { return };
         if let Some(dialog) = self.replaceable() {
-            self.tell_consulting(PartnerNews::Dialog(dialog));
+            self.tell_consulting(PartnerNews::Dialog(Box::new(dialog)));
         }
         self.handle_invitation(invitation, me).await;
     }
@@ -276,7 +276,7 @@ impl Call {
 
     fn tell_consulting(&mut self, news: PartnerNews) {
         if let Some(partner) = self.partner() {
-            let _ended_already = partner.call.send(CallMsg::Partner(partner.consultation, Box::new(news)));
+            let _ended_already = partner.call.send(CallMsg::Partner(partner.consultation, news));
         }
     }
 

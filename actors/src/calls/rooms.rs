@@ -185,7 +185,7 @@ impl Calls {
     /// Calls somebody for a call, who comes into its conference when he picks up. What stands in the way the call is told.
     pub(super) async fn place_for(&mut self, wanted: PlaceFor, me: &Mailbox<CallsMsg>) {
         if let Err(reason) = self.place_partner(&wanted, me).await {
-            drop(wanted.mailbox.send(CallMsg::Partner(wanted.consultation, Box::new(PartnerNews::Failed(reason)))));
+            drop(wanted.mailbox.send(CallMsg::Partner(wanted.consultation, PartnerNews::Failed(reason))));
         }
     }
 
@@ -207,7 +207,7 @@ impl Calls {
         let (placed, _) = oneshot::channel();
         let id =
             self.start_placed(admitted, Purpose::Partner(partner), placed, me).await.map_err(|refusal| refusal.to_string())?;
-        if mailbox.send(CallMsg::Partner(*consultation, Box::new(PartnerNews::Called(id)))).is_err() {
+        if mailbox.send(CallMsg::Partner(*consultation, PartnerNews::Called(id))).is_err() {
             // Whom it was for has hung up meanwhile.
             self.tell_one(id, CallMsg::HangUp(HangupCause::OperatorHangup));
         }

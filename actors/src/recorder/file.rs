@@ -203,4 +203,5 @@ fn broken(error: SealError) -> Error {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;

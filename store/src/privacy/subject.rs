@@ -134,7 +134,7 @@ impl Subject {
                 *value = Value::from(ERASED);
                 true
             }
-            Value::Array(values) => values.iter_mut().fold(false, |any, value| self.scrub_json(value) || any),
+            Value::Array(values) => values.iter_mut().map(|value| self.scrub_json(value)).filter(|changed| *changed).count() > 0,
             Value::Object(fields) => {
                 let named: Vec<String> = fields.keys().filter(|name| self.is_in(name)).cloned().collect();
                 for name in &named {

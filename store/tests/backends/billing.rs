@@ -263,7 +263,7 @@ pub async fn plans_are_chosen_and_limits_are_the_lower_ones(url: String) {
     assert_eq!(store.at_hard_limit(month).await.unwrap(), []);
     let limit = |hard| SubscriptionChange { hard_limit_micros: Some(hard), ..SubscriptionChange::default() };
     store.change_subscription(&acme, None, &limit(Some(110)), &act(4)).await.unwrap();
-    assert_eq!(store.at_hard_limit(month).await.unwrap(), [acme.clone()]);
+    assert_eq!(store.at_hard_limit(month).await.unwrap(), std::slice::from_ref(&acme));
     assert_eq!(store.at_hard_limit(month.next()).await.unwrap(), []);
     store.change_subscription(&acme, None, &limit(None), &act(5)).await.unwrap();
     assert_eq!(store.at_hard_limit(month).await.unwrap(), []);

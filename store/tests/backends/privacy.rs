@@ -64,6 +64,7 @@ async fn call(store: &Store, organization: &OrganizationId, from: &str, external
     store.write_batch(&writes).await.unwrap();
     let caller = Caller::of(&PhoneNumber::new(from)).unwrap();
     let memory = NewMemory {
+        organization: organization.clone(),
         caller,
         text: Transcript::new("likes tea"),
         call: id,
