@@ -180,11 +180,11 @@ fn a_list_that_cannot_be_taken_is_told_line_by_line() {
     let server = server(&village);
     let id = campaign(&server, &json!({}), "phone\n+49301000010\n");
     let path = format!("campaigns/{id}/contacts");
-    let (status, problem) = send(&server, "POST", &path, "text/csv", "phone,name\n12,Ann\n+49301000012,Bob\n");
+    let (status, problem) = send(&server, "POST", &path, "text/csv", "phone,name\n+12,Ann\n+49301000012,Bob\n");
     assert_eq!(status, 422);
     assert!(problem.contains("\"line 2.phone\"") && problem.contains("has fewer than 7 digits"), "{problem}");
     let (status, taken) =
-        send(&server, "POST", &format!("{path}?skip_wrong=true"), "text/csv", "phone,name\n12,Ann\n+49301000012,Bob\n");
+        send(&server, "POST", &format!("{path}?skip_wrong=true"), "text/csv", "phone,name\n+12,Ann\n+49301000012,Bob\n");
     let taken: Value = serde_json::from_str(&taken).unwrap();
     assert_eq!(
         (status, &taken["added"], &taken["wrong"], &taken["wrong_rows"][0]["line"]),

@@ -304,8 +304,7 @@ impl Worker for Calls {
                 let _asker_left = reply.send(self.tell_one(id, CallMsg::LegClosed(LegClosed::ByPeer)));
             }
             CallsMsg::Typed(id, words, reply) => {
-                let reads = |child: &Child| child.id == id && matches!(child.leg, LegKind::Webrtc | LegKind::Ws);
-                let reads = self.children.values().any(reads);
+                let reads = self.children.values().any(|child| child.id == id && child.leg.is_session());
                 let _asker_left = reply.send(reads && self.tell_one(id, CallMsg::Typed(words)));
             }
             CallsMsg::Media(id, reply) => {
@@ -320,15 +319,7 @@ impl Worker for Calls {
             }
             CallsMsg::EndAll => self.tell_all(|| CallMsg::HangUp(HangupCause::Drained)),
             #[cfg(feature = "fault-injection")]
-            CallsMsg::Inject(id, actor, fault) => {
-                if let Some(child) = self.children.values().find(|child| child.id == id) {
-                    match actor {
-                        ActorKind::Conference => self.rooms.inject(fault),
-                        ActorKind::Call => child.mailbox.inject(fault),
-                        other => drop(child.mailbox.send(CallMsg::Inject(other, fault))),
-                    }
-                }
-            }
+            CallsMsg::Inject(id, actor, fault) => self.inject(id, actor, fault),
             CallsMsg::List(reply) => {
                 let _asker_left = reply.send(self.children.values().map(|child| child.id).collect());
             }
@@ -357,6 +348,16 @@ impl Worker for Calls {
 }
 
 impl Calls {
+    #[cfg(feature = "fault-injection")]
+    fn inject(&self, id: CallId, actor: ActorKind, fault: crate::fault::Fault) {
+        let Some(child) = self.children.values().find(|child| child.id == id) else { return };
+        match actor {
+            ActorKind::Conference => self.rooms.inject(fault),
+            ActorKind::Call => child.mailbox.inject(fault),
+            other => drop(child.mailbox.send(CallMsg::Inject(other, fault))),
+        }
+    }
+
     async fn handle_invited(&mut self, arrival: Arrival, me: &Mailbox<CallsMsg>) {
         let Arrival::Sip { dialog, trunk, .. } = &arrival else { return };
         let (dialog, trunk) = (dialog.clone(), trunk.clone());

@@ -106,7 +106,7 @@ fn kind(number: u64, writes: u64) -> Kind {
     let before = place * writes / 100;
     match (place + 1) * writes / 100 > before {
         true => WRITES[usize::from((number / 100 * writes + before) % 4 == 3)],
-        false => READS[(number % READS.len() as u64) as usize],
+        false => READS[((number / 100 * (100 - writes) + place - before) % READS.len() as u64) as usize],
     }
 }
 

@@ -44,12 +44,13 @@ pub enum MasterKeySource {
 
 /// Reads where the master key comes from: from one place at most.
 fn read_master_key(section: &mut Section<'_>, variable: &dyn Fn(&str) -> Option<Secret>) -> MasterKeySource {
-    let named = section.has("master_key_env");
     let name = section.free_text("master_key_env", MASTER_KEY_ENV);
+    // Whoever names another one means to seal; the usual one is looked at by itself, and the shipped file names it.
+    let chosen = !name.is_empty() && name != MASTER_KEY_ENV;
     let file = section.free_text("master_key_file", "");
     let command: Vec<String> = section.texts("master_key_command", &[]).into_iter().filter(|word| !word.is_empty()).collect();
     let value = variable(&name);
-    if named && !name.is_empty() && value.is_none() {
+    if chosen && value.is_none() {
         section.refuse("master_key_env", format!("{name} is not set"));
     }
     let mut sources = Vec::new();

@@ -62,9 +62,11 @@ fn of_command(words: &[String]) -> anyhow::Result<String> {
     });
     let deadline = Instant::now() + COMMAND_MAX;
     let text = told.recv_timeout(COMMAND_MAX);
+    // Whoever prints more may have ended by itself meanwhile, since nobody reads on.
+    let too_long = matches!(&text, Ok(Ok(text)) if text.len() as u64 > KEYS_BYTES_MAX);
     let status = loop {
-        let too_long = matches!(&text, Ok(Ok(text)) if text.len() as u64 > KEYS_BYTES_MAX);
         match child.try_wait()? {
+            Some(_) if too_long => bail!("{KEY}: {program} printed more than {KEYS_BYTES_MAX} bytes"),
             Some(status) => break status,
             None if too_long || Instant::now() >= deadline => {
                 child.kill()?;
@@ -81,11 +83,7 @@ fn of_command(words: &[String]) -> anyhow::Result<String> {
         bail!("{KEY}: {program} ended with {status}");
     }
     let Ok(text) = text else { bail!("{KEY}: {program} took longer than {} s", COMMAND_MAX.as_secs()) };
-    let text = text.with_context(|| format!("{KEY}: what {program} printed cannot be read"))?;
-    if text.len() as u64 > KEYS_BYTES_MAX {
-        bail!("{KEY}: {program} printed more than {KEYS_BYTES_MAX} bytes");
-    }
-    Ok(text)
+    text.with_context(|| format!("{KEY}: what {program} printed cannot be read"))
 }
 
 /// Whether these keys open what the database holds: a node without one of them would fail at the first webhook.

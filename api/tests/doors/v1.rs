@@ -123,7 +123,7 @@ async fn every_wrong_field_is_named_at_once() {
     check(&gate, "{}", "422 to: is missing").await;
     let wrong = format!(r#"{{"to":7,"from":"","assistant_id":"{}","whom":1}}"#, "a".repeat(129));
     let expected = "422 assistant_id: has more than 128 characters; from: must not be empty; to: is not a text; \
-                    whom: is not known; there are assistant_id, from, to, trunk_id";
+                    whom: is not known; there are assistant_id, from, machine_detection, to, trunk_id";
     check(&gate, &wrong, expected).await;
     check(&gate, "[]", "400 the body must be a JSON object").await;
     check(&gate, "{", "400 the body is not JSON: EOF while parsing an object at line 1 column 1").await;

@@ -55,10 +55,9 @@ fn pure_tone(samples: &[i16]) -> Option<f32> {
             / (samples.len() - lag) as f32
     };
     let (first, second) = (sum(1), sum(2));
-    if first == 0.0 {
-        return None;
-    }
-    let cosine = (second + (second * second + 8.0 * first * first).sqrt()) / (4.0 * first);
+    // The same root in two forms: with a `second` below zero the first one takes like from like, and at 2 kHz `first` is none.
+    let root = (second * second + 8.0 * first * first).sqrt();
+    let cosine = if second < 0.0 { 2.0 * first / (root - second) } else { (second + root) / (4.0 * first) };
     if !(-1.0..=1.0).contains(&cosine) {
         return None;
     }
@@ -101,6 +100,8 @@ mod tests {
         for hz in [400.0, 440.0, 1_000.0, 1_400.0, 2_000.0, 2_500.0] {
             let found = pure_tone(&sine(hz, 8_000.0, 600.0)).unwrap_or_default();
             assert!((found - hz).abs() < 12.0, "{hz}: {found}");
+            let found = pure_tone(&sine(hz, 8_000.0, 0.0)).unwrap_or_default();
+            assert!((found - hz).abs() < 12.0, "{hz} without noise: {found}");
         }
     }
 
