@@ -280,6 +280,8 @@ const QUIET: &[(&str, &str)] = &[
     ("offhook_trunk_", "there are no trunks: tests/real_trunks.rs"),
     ("offhook_http_rate_limited_total", "nobody asks too often: api/tests/doors"),
     ("offhook_billing_", "nobody has a limit, pays or is told: tests/real_billing.rs"),
+    ("offhook_privacy_jobs_total", "nobody asks for what is known of him: tests/real_privacy.rs"),
+    ("offhook_retention_", "nothing is old: tests/real_privacy.rs"),
     ("offhook_spend_", "nothing costs anything: tests/real_spend.rs"),
     ("offhook_event_readers", "nobody listens: tests/real_events.rs"),
     ("offhook_answerer", "it places no calls: tests/real_campaigns.rs"),

@@ -37,9 +37,12 @@ struct Book {
     ages: VecDeque<(Instant, String)>,
 }
 
+/// A hash of the query and the body of a request.
+type Asked = [u8; 32];
+
 /// One request. It stays open when it was refused, so that it may be repeated.
 struct Wish {
-    body: [u8; 32],
+    asked: Asked,
     cell: OnceCell<Answer>,
 }
 
@@ -66,7 +69,8 @@ pub(super) async fn repeat(State(api): State<Arc<V1>>, request: Request, next: N
     };
     // Another's key, or the same one for another route, is another wish.
     let scope = format!("{who} {}", parts.uri.path());
-    let wish = match api.repeats.of(&scope, &parts.headers, &body, Instant::now()) {
+    let asked = digest(parts.uri.query(), &body);
+    let wish = match api.repeats.of(&scope, &parts.headers, asked, Instant::now()) {
         Ok(wish) => wish,
         Err(problem) => return problem.into_response(),
     };
@@ -107,12 +111,18 @@ impl Answer {
     }
 }
 
+/// What is asked beside the path.
+fn digest(query: Option<&str>, body: &[u8]) -> Asked {
+    // No query has a line break, so none can be taken for the beginning of a body.
+    Sha256::new().chain_update(query.unwrap_or_default()).chain_update("\n").chain_update(body).finalize().into()
+}
+
 impl Repeats {
     /// The wish of a request's key: of now, or of before.
     ///
     /// # Errors
-    /// 400 for a key that is none, 422 for one that had another body.
-    fn of(&self, scope: &str, headers: &HeaderMap, body: &[u8], now: Instant) -> Result<Arc<Wish>, Problem> {
+    /// 400 for a key that is none, 422 for one that had another query or body.
+    fn of(&self, scope: &str, headers: &HeaderMap, asked: Asked, now: Instant) -> Result<Arc<Wish>, Problem> {
         let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
         let key = key.filter(|key| !key.is_empty() && key.len() <= KEY_MAX).ok_or_else(|| {
             Problem::new(StatusCode::BAD_REQUEST, format!("Idempotency-Key must be 1 to {KEY_MAX} characters of ASCII"))
@@ -122,10 +132,13 @@ impl Repeats {
         book.forget_old(now);
         let wish = match book.by_key.get(&key) {
             Some(wish) => Arc::clone(wish),
-            None => book.add(&key, now, Arc::new(Wish { body: Sha256::digest(body).into(), cell: OnceCell::new() })),
+            None => book.add(&key, now, Arc::new(Wish { asked, cell: OnceCell::new() })),
         };
-        if wish.body != *Sha256::digest(body) {
-            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "this Idempotency-Key was used with another body"));
+        if wish.asked != asked {
+            return Err(Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "this Idempotency-Key was used with another query or body",
+            ));
         }
         Ok(wish)
     }
@@ -157,7 +170,7 @@ mod tests {
 
     fn of(repeats: &Repeats, key: &str, body: &str, now: Instant) -> Option<Arc<Wish>> {
         let headers = HeaderMap::from_iter([("idempotency-key".parse().unwrap(), key.parse().unwrap())]);
-        repeats.of("node /calls", &headers, body.as_bytes(), now).ok()
+        repeats.of("node /calls", &headers, digest(None, body.as_bytes()), now).ok()
     }
 
     #[test]
@@ -167,6 +180,7 @@ mod tests {
         let again = of(&repeats, "a", "{}", now + KEPT - Duration::from_millis(1)).unwrap();
         assert!(Arc::ptr_eq(&first, &again));
         assert!(of(&repeats, "a", "{\"x\":1}", now).is_none(), "another body");
+        assert_ne!(digest(Some("x=1"), b"{}"), digest(None, b"{}"), "another query");
         assert!(!Arc::ptr_eq(&first, &of(&repeats, "b", "{}", now).unwrap()));
         assert!(!Arc::ptr_eq(&first, &of(&repeats, "a", "{}", now + KEPT).unwrap()));
     }
