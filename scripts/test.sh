@@ -117,7 +117,7 @@ else
     printf '\n=== %s\n' "fuzz: the seeds and changes of them were run as tests; FUZZ_SECONDS=30 fuzzes for longer (make fuzz)" >&3
 fi
 if ((${#real[@]} > 0)); then
-    stage "real calls" 1500 scripts/side-by-side.sh 3 2 "${real[@]}"
+    stage "real calls" 2400 scripts/side-by-side.sh 3 2 "${real[@]}"
 fi
 if ((${#load[@]} > 0)); then
     stage "load" 600 cargo test --locked --workspace --no-fail-fast "${load[@]}" -- --test-threads=1
