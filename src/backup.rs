@@ -202,6 +202,11 @@ async fn put_database(config: &Config, place: &DatabasePlace, dump: &Path, expec
 /// Refuses to restore over what is there, and says what that is.
 async fn refuse_data(config: &Config, place: &DatabasePlace) -> anyhow::Result<()> {
     let mut there = Vec::new();
+    if let DatabasePlace::Sqlite(file) = place {
+        // SQLite would write what waits there into the file that is put beside it.
+        let left = ["-wal", "-journal"].map(|end| PathBuf::from(format!("{}{end}", file.display())));
+        there.extend(left.iter().filter(|left| left.exists()).map(|left| format!("the file {}", left.display())));
+    }
     match place {
         DatabasePlace::Sqlite(file) if file.exists() => match store::holdings_of_sqlite(file).await {
             Ok(found) => there.push(format!("the database {} with {}", file.display(), told(&found))),

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -43,7 +44,7 @@ pub async fn recording(command: &RecordingCommand, config: &Config) -> anyhow::R
     let mut reader = RecordingReader::open(File::open(file).with_context(told)?, &keys).with_context(told)?;
     match out {
         Some(path) => {
-            let made = OpenOptions::new().write(true).create_new(true).open(path);
+            let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
             let mut made = made.with_context(|| path.display().to_string())?;
             io::copy(&mut reader, &mut made).with_context(told)?;
             made.sync_all()?;

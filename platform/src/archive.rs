@@ -116,7 +116,12 @@ impl ArchiveWriter {
     /// # Errors
     /// The disk's.
     pub fn create(path: &Path) -> io::Result<Self> {
-        let file = File::options().create(true).truncate(true).write(true).mode(0o600).open(path)?;
+        // Not through what somebody else may have put there.
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let file = File::options().create_new(true).write(true).mode(0o600).open(path)?;
         Ok(Self { tar: tar::Builder::new(Summed::new(BufWriter::new(file))), parts: BTreeMap::new() })
     }
 

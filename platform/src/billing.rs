@@ -23,7 +23,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use store::{
-    BillingMonth, ChargedCall, NewInvoice, NewReport, OrganizationId, ReportJob, Store, StoreError, ToBill, WallTime, Written,
+    BillingMonth, CallId, ChargedCall, NewInvoice, NewReport, OrganizationId, ReportJob, Store, StoreError, ToBill, WallTime,
+    Written,
 };
 
 pub use csv::csv;
@@ -162,37 +163,44 @@ impl Billing {
     pub async fn charge(&self, now: WallTime) -> Result<usize, StoreError> {
         let calls = self.store.uncharged_calls(CALLS_AT_ONCE).await?;
         for call in &calls {
-            for _ in 0..TRIES_MAX {
-                let Some(usage) = self.store.call_usage(*call).await? else {
-                    self.store.drop_uncharged(*call).await?;
-                    break;
-                };
-                let Some(state) = self.store.month_state(&usage.organization, usage.ended_at).await? else {
-                    self.store.drop_uncharged(*call).await?;
-                    break;
-                };
-                let plan = self.store.plan(&state.subscription.plan).await?;
-                let charges = price::charges(plan.as_ref(), &state.free_used, &usage);
-                let reached = price::reached(plan.as_ref(), &state, &charges);
-                let reports = self.reports(&state.subscription.customer, &usage.call.to_string(), &charges);
-                let charged = ChargedCall {
-                    call: *call,
-                    ended_at: usage.ended_at,
-                    state: &state,
-                    charges: &charges,
-                    currency: &self.currency,
-                    reached: &reached,
-                    reports: &reports,
-                };
-                if self.store.charge_call(&charged, now).await? != Written::Stale {
-                    metrics::counter!("offhook_billing_calls_charged_total").increment(1);
-                    break;
-                }
+            match self.charge_one(*call, now).await {
+                // One that cannot be read keeps no other from being charged.
+                Err(error @ StoreError::Unreadable { .. }) => tracing::error!(%call, %error, "a call cannot be charged"),
+                charged => charged?,
             }
         }
         let age = self.store.oldest_uncharged().await?.map_or(Duration::ZERO, |since| now.since(since));
         metrics::gauge!("offhook_billing_queue_age_seconds", "queue" => "charges").set(age.as_secs_f64());
         Ok(calls.len())
+    }
+
+    async fn charge_one(&self, call: CallId, now: WallTime) -> Result<(), StoreError> {
+        for _ in 0..TRIES_MAX {
+            let Some(usage) = self.store.call_usage(call).await? else {
+                return self.store.drop_uncharged(call).await;
+            };
+            let Some(state) = self.store.month_state(&usage.organization, usage.ended_at).await? else {
+                return self.store.drop_uncharged(call).await;
+            };
+            let plan = self.store.plan(&state.subscription.plan).await?;
+            let charges = price::charges(plan.as_ref(), &state.free_used, &usage);
+            let reached = price::reached(plan.as_ref(), &state, &charges);
+            let reports = self.reports(&state.subscription.customer, &usage.call.to_string(), &charges);
+            let charged = ChargedCall {
+                call,
+                ended_at: usage.ended_at,
+                state: &state,
+                charges: &charges,
+                currency: &self.currency,
+                reached: &reached,
+                reports: &reports,
+            };
+            if self.store.charge_call(&charged, now).await? != Written::Stale {
+                metrics::counter!("offhook_billing_calls_charged_total").increment(1);
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// What the payment service is to be told of a call: of each meter its sum.

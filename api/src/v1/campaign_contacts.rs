@@ -279,6 +279,8 @@ pub(super) fn text(headers: &HeaderMap, body: &[u8]) -> Result<String, Problem> 
 /// The first file of a form (RFC 7578).
 fn form_file<'a>(parameters: &str, body: &'a [u8]) -> Option<&'a [u8]> {
     let boundary = parameters.split(';').find_map(|part| part.trim().strip_prefix("boundary="))?.trim_matches('"');
+    // RFC 2046 §5.1.1; longer ones would be looked for at each octet of the list.
+    let boundary = Some(boundary).filter(|boundary| (1..=70).contains(&boundary.len()))?;
     let mark = format!("--{boundary}");
     let mut rest = &body[find(body, mark.as_bytes())? + mark.len()..];
     loop {

@@ -83,8 +83,9 @@ async fn soon(news: &mut watch::Receiver<u64>) {
 
 async fn look(billing: &Billing, billed: &mut Option<Instant>) -> Result<usize, StoreError> {
     let now = WallTime::now();
-    let charged = billing.charge(now).await?;
+    // First, so that nothing that is wrong with a charge lets calls in.
     billing.look_at_limits(now).await?;
+    let charged = billing.charge(now).await?;
     if charged == 0 && billed.is_none_or(|last| last.elapsed() >= BILLS) {
         billing.bill(now).await?;
         *billed = Some(Instant::now());

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use store::{
     Act, AttemptEnd, AttemptOver, Campaign, CampaignId, CampaignLook, CampaignStatus, ContactNext, ContactOutcome, DIAL_LEASE,
-    Store, StoreError, WallTime,
+    DialPlan, Pulse, Store, StoreError, WallTime,
 };
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -70,8 +70,10 @@ impl Worker {
                     released = true;
                 }
                 if renewed.is_none_or(|last| last.elapsed() >= RENEW) {
-                    // What was released is judged before anything is renewed.
-                    self.note_ends().await?;
+                    if renewed.is_none() {
+                        // What was released is judged before anything is renewed; later on, what is renewed late was ours all the time.
+                        self.note_ends().await?;
+                    }
                     self.store.renew_attempts(&self.node, WallTime::now()).await?;
                     renewed = Some(Instant::now());
                 }
@@ -171,7 +173,12 @@ impl Worker {
             Err(error) => return self.pause(&campaign, &error.to_string()).await.map(|()| None),
         };
         let windows = settings.opening_hours();
-        let claimed = self.store.claim_contact(campaign.id, (&self.node, now), |pulse| plan(pulse, &windows, now)).await?;
+        // Of settings that were changed since the look, the next look knows.
+        let planned = |pulse: Pulse<'_>| match pulse.campaign.version == campaign.version {
+            true => plan(pulse, &windows, now),
+            false => DialPlan::default(),
+        };
+        let claimed = self.store.claim_contact(campaign.id, (&self.node, now), planned).await?;
         let Some((contact, attempt)) = claimed.dial else {
             return Ok(claimed.look_again.then_some(Duration::ZERO));
         };

@@ -201,8 +201,8 @@ pub(crate) const TRACES: &[Trace] = &[
     },
     Trace {
         table: "sip_ladders",
-        // One whose call is nobody's (a try before the one that was answered) is searched too.
-        within: "NOT EXISTS (SELECT 1 FROM calls WHERE calls.external_id = sip_ladders.external_id AND calls.organization <> $1)",
+        // It has no organization but its call's. One of no call (a try before the one that was answered) is nobody's to see.
+        within: "EXISTS (SELECT 1 FROM calls WHERE calls.external_id = sip_ladders.external_id AND calls.organization = $1)",
         key: "external_id || '/' || began_us",
         // Peers may use an id again, on another day.
         of_call: "EXISTS (SELECT 1 FROM calls WHERE calls.id = $2 AND calls.external_id = sip_ladders.external_id

@@ -203,7 +203,8 @@ fn statements(class: RetentionClass) -> Vec<String> {
             format!("DELETE FROM turn_citations WHERE {CALLS}"),
             format!(
                 "UPDATE analyses SET summary = NULL, passed_reason = NULL, fields = NULL, lead_reasons = NULL
-                 WHERE {CALLS} AND state = 'done' AND (summary IS NOT NULL OR fields IS NOT NULL OR lead_reasons IS NOT NULL)"
+                 WHERE {CALLS} AND state = 'done' AND (summary IS NOT NULL OR passed_reason IS NOT NULL OR fields IS NOT NULL
+                      OR lead_reasons IS NOT NULL)"
             ),
             format!("DELETE FROM events WHERE {CALLS} AND {SAID}"),
             format!("DELETE FROM webhook_deliveries WHERE {CALLS} AND {SAID} AND state <> 'pending'"),

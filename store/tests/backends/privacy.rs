@@ -158,7 +158,12 @@ pub async fn a_person_is_found_and_erased_in_every_table_of_one_organization(url
     let (named, _) = store.mentions(&ours, "turns", &subject, "").await.unwrap();
     assert_eq!(named.len(), 3, "two calls, and the wife's: {named:?}");
 
+    let (named, _) = store.mentions(&ours, "sip_ladders", &subject, "").await.unwrap();
+    assert!(!named.is_empty() && named.iter().all(|row| row["external_id"] != "d@x"), "messages of others: {named:?}");
+
     let theirs_before = store.traces_of_call(&theirs, "turns", elsewhere).await.unwrap();
+    let their_messages = store.traces_of_call(&theirs, "sip_ladders", elsewhere).await.unwrap();
+    assert!(!their_messages.is_empty());
     let job = claimed(&store, &ours, &subject).await;
     let mut counts = PrivacyCounts::default();
     for id in &own {
@@ -187,6 +192,7 @@ pub async fn a_person_is_found_and_erased_in_every_table_of_one_organization(url
     assert_eq!(turns[1].text.reveal(), "ask my wife, [erased]");
     assert!(turns[0].text.reveal().contains("+49305550012"));
     assert_eq!(store.traces_of_call(&theirs, "turns", elsewhere).await.unwrap(), theirs_before);
+    assert_eq!(store.traces_of_call(&theirs, "sip_ladders", elsewhere).await.unwrap(), their_messages);
     assert_eq!(calls_of(&store, &theirs, &subject).await, [elsewhere]);
     // The other organization's own is erased too, so that nothing of the number may be left at all.
     let job = claimed(&store, &theirs, &subject).await;
