@@ -10,7 +10,7 @@ use super::{NUMBERS, Random, unharmed};
 /// Packets of each kind, sent in handfuls that fit the socket's buffer.
 const PACKETS: usize = 500;
 
-/// The audio ports: UDP sockets of the server that are not its SIP port; the even one is RTP.
+/// The audio ports: of the server's UDP sockets, SIP's and WebRTC's among them, the two that follow each other; the even one is RTP.
 fn audio_ports(server: &Server) -> Option<[SocketAddr; 2]> {
     let owned: Vec<String> = std::fs::read_dir(format!("/proc/{}/fd", server.process.id()))
         .unwrap()
@@ -27,9 +27,8 @@ fn audio_ports(server: &Server) -> Option<[SocketAddr; 2]> {
         .filter(|port| *port != server.sip.port())
         .collect();
     ports.sort_unstable();
-    let [rtp, rtcp] = ports.as_slice() else { return None };
-    assert_eq!((rtp % 2, rtp + 1), (0, *rtcp));
-    Some([rtp, rtcp].map(|port| SocketAddr::from(([127, 0, 0, 1], *port))))
+    let pair = ports.windows(2).find(|pair| pair[0] % 2 == 0 && pair[0] + 1 == pair[1])?;
+    Some([pair[0], pair[1]].map(|port| SocketAddr::from(([127, 0, 0, 1], port))))
 }
 
 fn packet(payload_type: u8, number: u16) -> Vec<u8> {
