@@ -4,9 +4,10 @@
 mod support;
 
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{Server, http, offhook};
+use support::{Server, http, offhook, wait_for};
 
 /// One request to the API; its status and its body.
 fn ask(server: &Server, method: &str, path: &str, token: &str, body: &Value) -> (u16, Value) {
@@ -66,7 +67,7 @@ fn a_new_server_prints_its_owner_once_and_lets_in_whom_the_owner_lets_in() {
 
     // Tokens and keys are the database's: they outlive the process.
     server.process.signal("-KILL");
-    server.process.wait(std::time::Duration::from_secs(5));
+    server.process.wait(Duration::from_secs(5));
     server.restart();
     for (shown, role) in [(token, "owner"), (key, "agent")] {
         let (status, me) = ask(&server, "GET", "/api/v1/me", shown, &Value::Null);
@@ -84,6 +85,8 @@ fn a_new_server_prints_its_owner_once_and_lets_in_whom_the_owner_lets_in() {
 #[test]
 fn a_log_that_was_changed_is_found_out() {
     let server = Server::start("");
+    // It is made when the server is up, and is the first that is noted.
+    wait_for(Duration::from_secs(10), "the first owner", || (printed(&server).len() == 1).then_some(()));
     let (code, said) = run(&server, &["audit", "verify"]);
     assert!(code == Some(0) && said.starts_with("default: ") && said.contains(" rows, whole; row "), "{code:?} {said}");
     assert_eq!(run(&server, &["user", "add", "bob@example.com"]).0, Some(0));
